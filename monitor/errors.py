@@ -1,0 +1,144 @@
+"""The exception tree and the exit codes: every error that a person can cause or mend has its own sentence.
+
+An error's message names the path, the key or the id that it is about and says what to do next. The command
+line prints it as one sentence and ends with the error's exit code; nothing else turns errors into exit codes.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the program's exit status means; 64 and above follow ``sysexits.h``."""
+
+    OK = 0
+    UNEXPECTED = 1
+    """A defect of the program itself: the traceback is printed, please report it."""
+    USAGE = 2
+    """The command line is wrong."""
+    PROLIV_FOUND = 3
+    """``monitor score`` found at least one proliv."""
+    NO_MODEL = 4
+    """No trained and calibrated model fits the request."""
+    DATA_ERROR = 65
+    """An input was read and is not what it should be: a damaged model, a folder without labelled crops."""
+    NO_INPUT = 66
+    """An input is missing or cannot be read."""
+    UNAVAILABLE = 69
+    """Something outside the program is in the way: a port in use, a database that cannot be reached."""
+    CANNOT_CREATE = 73
+    """An output file or folder cannot be written."""
+    TEMPORARY_FAILURE = 75
+    """Try again later: the database is locked, another daemon is running."""
+    CONFIGURATION = 78
+    """A configuration file, an environment variable or the set of plug-ins is wrong."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C."""
+
+
+class MonitorError(Exception):
+    """Base of all errors with a sentence for a person; carries the exit code."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.UNEXPECTED
+
+
+class ConfigurationError(MonitorError):
+    """The configuration is wrong; the message holds one line for each problem."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class PluginError(MonitorError):
+    """A plug-in clashes with another one, or one that was asked for is missing or broken."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class InputMissingError(MonitorError):
+    """A folder or file that was asked for does not exist or cannot be read."""
+
+    exit_code = ExitCode.NO_INPUT
+
+
+class DataError(MonitorError):
+    """An input was read and is not what it should be."""
+
+    exit_code = ExitCode.DATA_ERROR
+
+
+class OutputError(MonitorError):
+    """A file or folder cannot be written."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+
+
+class NoModelError(MonitorError):
+    """No trained and calibrated model fits the request."""
+
+    exit_code = ExitCode.NO_MODEL
+
+
+class ModelDamagedError(DataError):
+    """A model's folder is not the one that was trained: a file is missing, added or changed."""
+
+
+class EvidenceMissingError(DataError):
+    """A threshold rule lacks scores to choose from; the message says which and how many."""
+
+
+class StoreError(MonitorError):
+    """The database cannot be used."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class StoreBusyError(StoreError):
+    """The database is locked by another program; the same call may go through later."""
+
+    exit_code = ExitCode.TEMPORARY_FAILURE
+
+
+class StoreReadOnlyError(StoreError):
+    """The database or its folder cannot be written."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+
+
+class StoreDamagedError(StoreError):
+    """The database file is not a database, or is corrupt."""
+
+    exit_code = ExitCode.DATA_ERROR
+
+
+class StoreSchemaError(StoreError):
+    """The database's schema is newer or older than this program's."""
+
+    exit_code = ExitCode.DATA_ERROR
+
+
+class AlreadyRunningError(MonitorError):
+    """Another daemon works on the same database."""
+
+    exit_code = ExitCode.TEMPORARY_FAILURE
+
+
+class AddressInUseError(MonitorError):
+    """The metrics address cannot be bound."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class CropRefusedError(MonitorError):
+    """One crop cannot be scored; the batch goes on without it.
+
+    ``reason`` is a machine-readable word such as ``truncated`` (bounded: it is a metric label and a column);
+    the message is the sentence for a person. ``transient`` says that the same path may become readable by
+    waiting, as a half-written file does.
+    """
+
+    exit_code = ExitCode.DATA_ERROR
+
+    def __init__(self, reason: str, sentence: str, *, transient: bool = False) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.transient = transient
