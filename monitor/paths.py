@@ -1,0 +1,132 @@
+"""The paths of crops: as text that is safe to store and to show, told apart by name, found in folders."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import InputMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CROP_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+"""The suffixes, in lower case, that make a file a crop; what it really is, its content decides."""
+
+# A fixed list, not str.isprintable(), whose answers change with Python's version and this form is stored:
+# the backslash; control, line-breaking, invisible and direction-changing characters; lone surrogates.
+_UNSAFE: Final = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_ESCAPED: Final = re.compile(rb"\\(\\|n|x[0-9a-f]{2}|)")
+
+
+def to_text(path: str | os.PathLike[str]) -> str:
+    r"""Return a path as text that is valid UTF-8 and safe to show, and from which `from_text` restores it.
+
+    A backslash is doubled, a newline is ``\n``, and the bytes of control and invisible characters and those
+    that are no UTF-8 are ``\xNN``.
+    """
+    text = os.fspath(path)
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    try:
+        raw = os.fsencode(text)
+    except UnicodeEncodeError:  # not from a file system: half of a surrogate pair
+        raw = text.encode("utf-8", "surrogatepass")
+    return _UNSAFE.sub(_escape, raw.decode("utf-8", "surrogateescape"))
+
+
+printable = to_text
+"""A path, or any text of foreign origin, for messages, tables and JSON."""
+
+
+def from_text(text: str) -> Path:
+    """Return the path that `to_text` wrote; raise `ValueError` for a text that it cannot have written."""
+    raw = _ESCAPED.sub(_unescape, text.encode("utf-8"))
+    if b"\0" in raw:
+        raise ValueError(f"{text!r} holds a zero byte, which no path can")
+    return Path(os.fsdecode(raw))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "\\\n":
+        return "\\\\" if character == "\\" else "\\n"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    if not code:
+        raise ValueError(f"{match.string!r} holds a backslash that begins none of \\\\, \\n and \\xNN")
+    return {b"\\": b"\\", b"n": b"\n"}.get(code) or bytes([int(code[1:], 16)])
+
+
+def is_crop_name(name: str) -> bool:
+    """Tell whether a file name is a crop's: a suffix of `CROP_SUFFIXES` in any case, and not hidden.
+
+    Names with a leading dot are those under which rsync and cameras write before they rename.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return bool(stem) and not name.startswith(".") and dot + suffix.lower() in CROP_SUFFIXES
+
+
+def is_crop_path(path: Path, folder: Path) -> bool:
+    """Tell whether `crop_paths` of ``folder`` would come by ``path``: a crop's name in no hidden sub-folder."""
+    *parents, name = path.relative_to(folder).parts
+    return is_crop_name(name) and not any(parent.startswith(".") for parent in parents)
+
+
+def crop_paths(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None = None) -> Iterator[Path]:
+    """Walk a folder and its sub-folders and yield, as they come, the paths with a crop's name.
+
+    Everything but folders is yielded, so that `CropReader.load` can refuse pipes and links with a reason.
+    Hidden sub-folders (rsync's ``.~tmp~``) and links to folders are not entered. Memory grows with the
+    sub-folders still to be visited, not with the files. The order is the file system's.
+
+    ``on_unreadable`` is told of every sub-folder that cannot be read; without it, the walk ends there with
+    `InputMissingError`. Raises `InputMissingError` at once when ``folder`` itself cannot be read.
+    """
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise unreadable_folder(folder, error) from error
+    return _walk(folder, on_unreadable)
+
+
+def _walk(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None) -> Iterator[Path]:
+    waiting = [os.fspath(folder)]
+    while waiting:
+        current = waiting.pop()
+        try:
+            with os.scandir(current) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if not entry.name.startswith("."):
+                            waiting.append(entry.path)
+                    elif is_crop_name(entry.name):
+                        yield Path(entry.path)
+        except OSError as error:
+            within = current != os.fspath(folder)
+            if within and isinstance(error, FileNotFoundError | NotADirectoryError):
+                continue  # removed since its name was read, which is nothing to report
+            if not within or on_unreadable is None:
+                raise unreadable_folder(Path(current), error) from error
+            on_unreadable(Path(current), error)
+
+
+def unreadable_folder(folder: Path, error: OSError) -> InputMissingError:
+    """Return the error, with its sentence, for a folder that cannot be listed."""
+    name = printable(folder)
+    match error.errno:
+        case errno.ENOENT:
+            return InputMissingError(f"{name}: there is no such folder; check the path")
+        case errno.ENOTDIR:
+            return InputMissingError(f"{name}: this is not a folder; name the folder that holds the crops")
+        case errno.EACCES | errno.EPERM:
+            return InputMissingError(
+                f"{name}: this folder may not be read; give the user who runs this program read permission"
+            )
+    return InputMissingError(f"{name}: this folder cannot be read: {error.strerror}")
