@@ -1,0 +1,384 @@
+"""config.toml and the environment -> frozen settings; every problem of a file is reported at once.
+
+The file is found by an explicit path, then ``MONITOR_CONFIG``, then ``./config.toml``, then
+``/etc/monitor/config.toml``; without any, the built-in defaults hold, which are those of the sample
+``config.toml``. ``MONITOR__SECTION__KEY`` in the environment overrides a key of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from monitor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX: Final = "MONITOR__"
+PATH_VARIABLE: Final = "MONITOR_CONFIG"
+SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
+OVERRIDE_SOURCE: Final = "--set"
+UNKNOWN_KEY_REMEDY: Final = "see the sample config.toml for those that exist"
+_SQLITE: Final = "sqlite:///"
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError('is not a known time zone; use a name such as "UTC" or "Europe/Moscow"') from None
+    return name
+
+
+def _compilable(pattern: str) -> str:
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if not groups & {"hole", "camera", "captured_at"}:
+        raise ValueError("needs at least one of the named groups (?P<hole>…), (?P<camera>…), (?P<captured_at>…)")
+    return pattern
+
+
+def _whole_date(time_format: str) -> str:
+    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
+    try:
+        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - the date alone counts
+    except (ValueError, re.error) as error:
+        raise ValueError(f"is not one that Python's strptime reads: {error}") from None
+    if restored.date() != sample.date():
+        raise ValueError("holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y")
+    return time_format
+
+
+def _resolvable(path: Path) -> Path:
+    try:
+        path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"is not a path that can be followed: {error}") from None
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_resolvable)]
+
+
+class Section(BaseModel):
+    """A section of the file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Plant(Section):
+    """``[plant]``: what holds for the whole site."""
+
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+
+
+class Paths(Section):
+    """``[paths]``: folders; relative ones count from the configuration file's folder."""
+
+    inbox: Folder = Path("inbox")
+    state: Folder = Path("state")
+    quarantine: Folder | None = None
+
+    @field_validator("quarantine", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class Crops(Section):
+    """``[crops]``: which files are accepted and what their names say."""
+
+    name_pattern: Annotated[str, AfterValidator(_compilable)] = (
+        r"(?P<hole>[0-9]+)_CAM_(?P<camera>[^_.]+)_"
+        r"(?P<captured_at>[0-9]{2}-[0-9]{2}-[0-9]{4}_[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9]{1,6})(?![0-9])"
+    )
+    time_format: Annotated[str, AfterValidator(_whole_date)] = "%d-%m-%Y_%H-%M-%S-%f"
+    max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
+    # Pillow opens nothing larger, whatever limit is set here.
+    max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
+
+
+class Watch(Section):
+    """``[watch]``: how the daemon finds complete and new files."""
+
+    scan_seconds: float = Field(5.0, gt=0, le=3600)
+    settle_seconds: float = Field(1.0, ge=0, le=60)
+    give_up_seconds: float = Field(30.0, gt=0, le=86400)
+
+
+class Pipeline(Section):
+    """``[pipeline]``: batches and queues."""
+
+    batch_size: int = Field(256, ge=1, le=4096)
+    queue_size: int = Field(1024, ge=1, le=1_000_000)
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+
+class Training(Section):
+    """``[training]``: what holds for every detector's training."""
+
+    validation_share: float = Field(0.2, gt=0, lt=1)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+class Calibration(Section):
+    """``[calibration]``: how thresholds are chosen."""
+
+    rule: str = "balanced"
+
+
+class Database(Section):
+    """``[database]``: where everything is remembered."""
+
+    url: SecretStr = SecretStr("")
+    busy_seconds: float = Field(30.0, ge=0, le=600)
+
+    @field_validator("url")
+    @classmethod
+    def _supported(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        # Not urlsplit, whose own errors quote the password.
+        if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
+            raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
+        if url.startswith(_SQLITE):
+            _resolvable(Path(url.removeprefix(_SQLITE)))
+        return value
+
+
+class Metrics(Section):
+    """``[metrics]``: the Prometheus endpoint of the daemon."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65535)
+
+
+class Logging(Section):
+    """``[logging]``: the program's own messages on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings; ``rules`` and ``detectors`` hold a section for each plug-in, checked by the plug-in."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+    )
+
+    plant: Plant = Plant()
+    paths: Paths = Paths()
+    crops: Crops = Crops()
+    watch: Watch = Watch()
+    pipeline: Pipeline = Pipeline()
+    training: Training = Training()
+    calibration: Calibration = Calibration()
+    database: Database = Database()
+    metrics: Metrics = Metrics()
+    logging: Logging = Logging()
+    rules: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose content comes as the constructor's arguments."""
+        return env_settings, init_settings
+
+
+class Configuration(BaseModel):
+    """Settings with the place that they came from, against which relative paths are resolved."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: Settings
+    file: Path | None
+
+    @property
+    def source(self) -> str:
+        """How messages name the configuration."""
+        return "built-in defaults" if self.file is None else str(self.file)
+
+    def _resolved(self, path: Path) -> Path:
+        base = Path.cwd() if self.file is None else self.file.parent
+        # Links are followed here, once, so that a crop has the same path by whichever way it is reached.
+        return (base / path.expanduser()).resolve()
+
+    @property
+    def inbox(self) -> Path:
+        """The watched folder."""
+        return self._resolved(self.settings.paths.inbox)
+
+    @property
+    def state(self) -> Path:
+        """The folder of the database and of the models."""
+        return self._resolved(self.settings.paths.state)
+
+    @property
+    def models(self) -> Path:
+        """The folder of the models."""
+        return self.state / "models"
+
+    @property
+    def quarantine(self) -> Path | None:
+        """The folder that failed files are moved to, if any."""
+        path = self.settings.paths.quarantine
+        return None if path is None else self._resolved(path)
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL; may hold a password, so it is never printed."""
+        url = self.settings.database.url.get_secret_value() or f"{_SQLITE}{self.state / 'monitor.db'}"
+        return f"{_SQLITE}{self._resolved(Path(url.removeprefix(_SQLITE)))}" if url.startswith(_SQLITE) else url
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """The plant's time zone."""
+        return ZoneInfo(self.settings.plant.time_zone)
+
+
+def find_file(explicit: Path | None) -> Path | None:
+    """The configuration file that holds, absolute, or none; raises when one that was named is missing."""
+    named = explicit or (Path(os.environ[PATH_VARIABLE]) if os.environ.get(PATH_VARIABLE) else None)
+    if named is not None:
+        if not named.is_file():
+            origin = "--config" if explicit else PATH_VARIABLE
+            raise ConfigurationError(f"{named}: no such configuration file (named by {origin})")
+        return named.absolute()
+    return next((path.absolute() for path in (Path("config.toml"), SYSTEM_PATH) if path.is_file()), None)
+
+
+def load(explicit: Path | None = None) -> Configuration:
+    """Read the configuration; raises `ConfigurationError` with a line for each problem."""
+    file = find_file(explicit)
+    document = {} if file is None else _parse(file)
+    # The library's constructor has arguments of its own, whose names begin with an underscore.
+    foreign = [key for key in document if key.startswith("_")]
+    problems = _unknown_variables() + [
+        describe_problem({"type": "extra_forbidden", "loc": (key,)}, str(file)) for key in foreign
+    ]
+    settings = None
+    try:
+        settings = Settings(**{key: value for key, value in document.items() if key not in foreign})
+    except ValidationError as error:
+        problems += [
+            describe_problem(problem, str(file or "built-in defaults")) for problem in error.errors(include_url=False)
+        ]
+    except SettingsError:
+        problems.append(
+            f"environment: a variable {ENVIRONMENT_PREFIX}SECTION without a key needs a whole section as JSON; "
+            f"set single keys as {ENVIRONMENT_PREFIX}SECTION__KEY"
+        )
+    configuration = Configuration(settings=settings, file=file) if settings else None
+    problems += _folder_problems(configuration) if configuration else []
+    if configuration is None or problems:
+        raise ConfigurationError("\n".join(problems))
+    return configuration
+
+
+def plugin_settings(
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    *,
+    section: str,
+    source: str,
+    overrides: Mapping[str, Any] | None = None,
+) -> BaseModel:
+    """Fill a plug-in's settings model from its section, with ``overrides`` (``--set``) over it.
+
+    Raises `ConfigurationError` for every problem.
+    """
+    overrides = overrides or {}
+    try:
+        return model.model_validate({**values, **overrides})
+    except ValidationError as error:
+        lines = [
+            describe_problem(
+                {**problem, "loc": (*section.split("."), *problem["loc"])},
+                OVERRIDE_SOURCE if problem["loc"] and problem["loc"][0] in overrides else source,
+                remedy=f"the keys of {section}: {', '.join(model.model_fields) or 'none'}",
+            )
+            for problem in error.errors(include_url=False)
+        ]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def describe_problem(problem: Mapping[str, Any], source: str, *, remedy: str = UNKNOWN_KEY_REMEDY) -> str:
+    """``file: section.key: what is wrong (got …)`` for one of pydantic's errors."""
+    location = [str(part) for part in problem["loc"]]
+    variable = ENVIRONMENT_PREFIX + "__".join(location).upper()
+    given_by_environment = source != OVERRIDE_SOURCE and any(name.upper() == variable for name in os.environ)
+    where = f"environment: {variable}" if given_by_environment else f"{source}: {'.'.join(location)}"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key; {remedy}"
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    secret = "url" in location or location == ["database"]
+    got = "a secret value" if secret else _shortened(problem.get("input"))
+    return f"{where}: {message[:1].lower()}{message[1:]} (got {got})"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_bytes().decode())
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file}: is not valid TOML: {error}") from None
+
+
+def _unknown_variables() -> list[str]:
+    """pydantic-settings ignores a variable whose section does not exist; a person would want to know."""
+    sections = set(Settings.model_fields)
+    return [
+        f"environment: {name}: there is no section {name.upper().removeprefix(ENVIRONMENT_PREFIX).split('__')[0]}"
+        for name in sorted(os.environ)
+        if name.upper().startswith(ENVIRONMENT_PREFIX)
+        and name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower() not in sections
+    ]
+
+
+def _folder_problems(configuration: Configuration) -> list[str]:
+    """Refuse folders that lie in the inbox: it would score its own quarantine or models."""
+    inbox = configuration.inbox.resolve()
+    folders = {"state": configuration.state, "quarantine": configuration.quarantine}
+    return [
+        describe_problem(
+            {
+                "type": "value_error",
+                "loc": ("paths", key),
+                "msg": f"must not lie inside the inbox {inbox}",
+                "input": str(getattr(configuration.settings.paths, key)),
+            },
+            configuration.source,
+        )
+        for key, folder in folders.items()
+        if folder is not None and folder.resolve().is_relative_to(inbox)
+    ]
