@@ -1,0 +1,1 @@
+"""The store: what is remembered of every crop, model, score, calibration and label."""

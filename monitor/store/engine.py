@@ -1,0 +1,150 @@
+"""Connections: pragmas, real transactions, and database errors turned into sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from monitor.errors import (
+    ConfigurationError,
+    OutputError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreReadOnlyError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Marks a transaction that writes: SQLite then takes its lock at the beginning, where waiting for it is safe;
+# a read transaction that turns into a writing one fails at once when another program has written meanwhile.
+WRITES = {"monitor_writes": True}
+
+
+class Database:
+    """One database; threads share it, each transaction has a connection of its own."""
+
+    def __init__(self, url: str, *, busy_seconds: float) -> None:
+        """Prepare connections to ``url``; a lock of another program is waited for ``busy_seconds``."""
+        try:
+            parsed = _parse(url)
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            is_sqlite = parsed.get_backend_name() == "sqlite"
+            arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {}
+            self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite)
+        except (ArgumentError, ValueError):
+            # What is wrong is not said, for it may be a part of the password that looks like a port.
+            raise ConfigurationError(
+                "database.url: is not a database URL; write postgresql://user:password@host:5432/name, with special "
+                "characters of the password as %XX"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"the database driver {error.name} is not installed; "
+                "install the extra: pip install 'proliv-monitor[postgresql]'"
+            ) from None
+        # The query may hold a password as well.
+        self.description = f"sqlite:///{parsed.database}" if is_sqlite else parsed.set(query={}).render_as_string()
+        self.file = Path(parsed.database) if is_sqlite and parsed.database else None
+        if is_sqlite:
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent view."""
+        with self._sentences(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: committed whole at the end, or not at all."""
+        with self._sentences(), self.engine.connect() as connection:
+            writing = connection.execution_options(**WRITES)
+            with writing.begin():
+                yield writing
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to connect to; connecting would make an empty SQLite file."""
+        try:
+            return self.file is None or self.file.exists()
+        except OSError:
+            return True  # in a folder that may not be entered: connecting fails, with a sentence
+
+    def make_folder(self) -> None:
+        """Make the folder that a SQLite file lies in."""
+        if self.file is not None:
+            make_folder(self.file.parent)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._sentence(error) from error
+
+    def _sentence(self, error: Exception) -> StoreError:
+        original = getattr(error, "orig", error)
+        message = " ".join(str(original).split())
+        if "locked" in message:
+            return StoreBusyError(
+                f"{self.description}: locked by another program ({message}); try again when it has finished"
+            )
+        if "readonly" in message:
+            return StoreReadOnlyError(f"{self.description}: cannot be written; mend the permissions ({message})")
+        if "unable to open" in message:
+            return StoreReadOnlyError(
+                f"{self.description}: cannot be opened; its folder must exist and be writable ({message})"
+            )
+        if "not a database" in message or "malformed" in message:
+            return StoreDamagedError(
+                f"{self.description}: is damaged or not a database ({message}); "
+                "move it away and restore the last backup, or start with an empty one"
+            )
+        if "is full" in message:
+            return StoreError(f"{self.description}: the disk is full; free some space ({message})")
+        return StoreError(f"{self.description}: {message}")
+
+
+def _parse(url: str) -> URL:
+    # A path may hold any character; the library would take a question mark and percent signs for its own.
+    prefix = "sqlite:///"
+    return URL.create("sqlite", database=url.removeprefix(prefix)) if url.startswith(prefix) else make_url(url)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents; raises `OutputError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling leaves the first table of a failed migration behind; without it,
+    # BEGIN and COMMIT are SQLAlchemy's alone (see _begin_sqlite).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # Readers and the writer do not block each other; a commit survives the program's end and, with FULL,
+    # a power cut, which costs little at the batch sizes that are written.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("monitor_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,356 @@
+"""Every query of the program; each takes the connection of the transaction that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, case, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from monitor.errors import NoModelError
+from monitor.store.schema import calibrations, crops, models, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+
+CropKey = tuple[str, str]
+"""(path, sha256): what names a crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One model's decision on one crop, ready to be stored."""
+
+    model_id: int
+    calibration_id: int
+    mse: float
+    score: float
+    threshold: float
+    verdict: str
+    scored_at: datetime
+    latency_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CropRow:
+    """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+    width: int | None
+    height: int | None
+    hole: int | None
+    camera: str | None
+    captured_at: datetime | None
+    seen_at: datetime
+    reason: str | None
+    error: str | None
+    scores: tuple[ScoreRow, ...]
+
+
+class KnownCrop(NamedTuple):
+    """A stored crop as its file looked when it was read; a changed file has another size or time."""
+
+    id: int
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    state: str
+    hole: int | None
+    reason: str | None
+    error: str | None
+
+
+class StoredScore(NamedTuple):
+    """A stored decision."""
+
+    crop_id: int
+    model_id: int
+    mse: float
+    score: float
+    threshold: float
+    verdict: str
+
+
+class DecisionRow(NamedTuple):
+    """A stored decision with its crop."""
+
+    crop_id: int
+    path: str
+    hole: int | None
+    mse: float
+    threshold: float
+    verdict: str
+
+
+class ModelRow(NamedTuple):
+    """A row of `models` with its active calibration's threshold and id, if any."""
+
+    id: int
+    name: str
+    detector: str
+    fingerprint: str
+    folder: str
+    settings: dict[str, Any]
+    trained_at: datetime
+    active: bool
+    activated_at: datetime | None
+    threshold: float | None
+    calibration_id: int | None
+    rule: str | None
+
+
+class StoreSummary(NamedTuple):
+    """What `monitor status` says of the crops."""
+
+    scored: int
+    failed: int
+    failed_by_reason: dict[str, int]
+    verdicts: dict[tuple[str, str], int]
+    last_scored_at: datetime | None
+
+
+def record(connection: Connection, rows: Sequence[CropRow]) -> dict[CropKey, set[int]]:
+    """Store a batch of crops and decisions; return, by crop, the ids of the models whose decision is new.
+
+    What is stored already stays as it is: (path, sha256) names a crop and (crop, model) a decision, so that
+    repeating a batch after a crash changes nothing.
+    """
+    if not rows:
+        return {}
+    _upsert_crops(connection, rows)
+    paths = sorted({row.path for row in rows})
+    found = connection.execute(select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths)))
+    ids = {(path, sha256): identifier for identifier, path, sha256 in found}
+    crop_ids = [ids[row.path, row.sha256] for row in rows if row.scores]
+    existing = connection.execute(select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids)))
+    decided = {(crop_id, model_id) for crop_id, model_id in existing}
+    new: dict[CropKey, set[int]] = {}
+    values: list[dict[str, Any]] = []
+    for row in rows:
+        for score in row.scores:
+            pair = (ids[row.path, row.sha256], score.model_id)
+            if pair not in decided:
+                decided.add(pair)
+                new.setdefault((row.path, row.sha256), set()).add(score.model_id)
+                values.append({"crop_id": pair[0], **_as_dict(score)})
+    if values:
+        connection.execute(_insert(connection, scores).on_conflict_do_nothing(), values)
+    return new
+
+
+def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[KnownCrop]]:
+    """The stored crops at these paths; a path whose content changed has several."""
+    columns = [getattr(crops.c, name) for name in KnownCrop._fields]
+    known: dict[str, list[KnownCrop]] = {}
+    for row in connection.execute(select(*columns).where(crops.c.path.in_(paths))):
+        known.setdefault(row.path, []).append(KnownCrop._make(row))
+    return known
+
+
+def stored_scores(
+    connection: Connection, crop_ids: Sequence[int], model_ids: Sequence[int]
+) -> dict[int, list[StoredScore]]:
+    """The decisions of these models on these crops, by crop."""
+    columns = [getattr(scores.c, name) for name in StoredScore._fields]
+    query = select(*columns).where(scores.c.crop_id.in_(crop_ids), scores.c.model_id.in_(model_ids))
+    found: dict[int, list[StoredScore]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.crop_id, []).append(StoredScore._make(row))
+    return found
+
+
+def decisions_after(connection: Connection, crop_id: int) -> list[DecisionRow]:
+    """The decisions on crops that were stored after the crop ``crop_id``, in that order."""
+    query = (
+        select(crops.c.id, crops.c.path, crops.c.hole, scores.c.mse, scores.c.threshold, scores.c.verdict)
+        .join(scores, scores.c.crop_id == crops.c.id)
+        .where(crops.c.id > crop_id)
+        .order_by(crops.c.id)
+    )
+    return [DecisionRow._make(row) for row in connection.execute(query)]
+
+
+def add_model(
+    connection: Connection, *, name: str, detector: str, fingerprint: str, folder: str, settings: Mapping[str, Any]
+) -> None:
+    """Store a trained model; one that is known by its fingerprint stays as it is, but counts as trained now."""
+    now = datetime.now(UTC)
+    statement = _insert(connection, models).on_conflict_do_update(
+        index_elements=["fingerprint"], set_={"trained_at": now}
+    )
+    values = {"name": name, "detector": detector, "fingerprint": fingerprint, "folder": folder}
+    connection.execute(statement, {**values, "settings": dict(settings), "trained_at": now, "active": False})
+
+
+def all_models(connection: Connection) -> list[ModelRow]:
+    """Every model, the newest first."""
+    return _models(connection)
+
+
+def active_models(connection: Connection) -> list[ModelRow]:
+    """The active models, the one that was activated last first: that one is the primary."""
+    rows = _models(connection, models.c.active)
+    return sorted(rows, key=lambda row: (row.activated_at, row.id), reverse=True)
+
+
+def newest_models(connection: Connection) -> list[ModelRow]:
+    """The model of each detector that was trained last."""
+    newest: dict[str, ModelRow] = {}
+    for row in _models(connection):
+        newest.setdefault(row.detector, row)
+    return list(newest.values())
+
+
+def find_model(connection: Connection, name: str) -> ModelRow:
+    """The model called ``name`` or whose name or fingerprint begins so; raises `NoModelError`."""
+    rows = _models(connection)
+    exact = [row for row in rows if row.name == name]
+    matches = exact or [row for row in rows if name and (row.name.startswith(name) or row.fingerprint.startswith(name))]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(row.name for row in matches)
+        raise NoModelError(f"{name!r} names several models: {names}; give one whole name")
+    raise NoModelError(f"there is no model {name!r}; see: monitor models list")
+
+
+def activate_model(connection: Connection, model: ModelRow) -> None:
+    """Make a calibrated model its detector's active one; raises `NoModelError` when it has no threshold."""
+    if model.threshold is None:
+        raise NoModelError(
+            f"{model.name} has no threshold yet, so it cannot decide anything; "
+            f"calibrate it: monitor calibrate --model {model.name} --data DIR"
+        )
+    connection.execute(update(models).where(models.c.detector == model.detector).values(active=False))
+    connection.execute(
+        update(models).where(models.c.id == model.id).values(active=True, activated_at=datetime.now(UTC))
+    )
+
+
+def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, ModelRow]:
+    """Give a detector back the model that was active before; return (the one left, the one active now)."""
+    rows = _models(connection, models.c.detector == detector)
+    current = next((row for row in rows if row.active), None)
+    if current is None:
+        raise NoModelError(f"the detector {detector!r} has no active model to roll back from")
+    before = [row for row in rows if not row.active and row.activated_at and row.threshold is not None]
+    if not before:
+        raise NoModelError(f"no model of the detector {detector!r} was active before {current.name}")
+    previous = max(before, key=lambda row: (row.activated_at, row.id))
+    # Emptying its activation makes a second rollback go one further back instead of returning here.
+    connection.execute(update(models).where(models.c.id == current.id).values(active=False, activated_at=None))
+    connection.execute(update(models).where(models.c.id == previous.id).values(active=True))
+    return current, previous
+
+
+def add_calibration(
+    connection: Connection,
+    *,
+    model_id: int,
+    rule: str,
+    settings: Mapping[str, Any],
+    threshold: float,
+    evidence: Mapping[str, Any],
+) -> int:
+    """Store a calibration as the model's active one; the one before is superseded. Return its id."""
+    connection.execute(
+        update(calibrations)
+        .where(calibrations.c.model_id == model_id, calibrations.c.state == "active")
+        .values(state="superseded")
+    )
+    result = connection.execute(
+        calibrations.insert().values(
+            model_id=model_id,
+            rule=rule,
+            settings=dict(settings),
+            threshold=threshold,
+            evidence=dict(evidence),
+            state="active",
+            created_at=datetime.now(UTC),
+        )
+    )
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])
+
+
+def summary(connection: Connection) -> StoreSummary:
+    """Count crops, failures and verdicts."""
+    states = dict(_pairs(connection, select(crops.c.state, func.count()).group_by(crops.c.state)))
+    reasons = select(crops.c.reason, func.count()).where(crops.c.state == "failed").group_by(crops.c.reason)
+    verdicts = (
+        select(models.c.name, scores.c.verdict, func.count())
+        .join(models, models.c.id == scores.c.model_id)
+        .group_by(models.c.name, scores.c.verdict)
+    )
+    return StoreSummary(
+        scored=states.get("scored", 0),
+        failed=states.get("failed", 0),
+        failed_by_reason=dict(_pairs(connection, reasons)),
+        verdicts={(name, verdict): count for name, verdict, count in connection.execute(verdicts)},
+        last_scored_at=connection.execute(select(func.max(scores.c.scored_at))).scalar(),
+    )
+
+
+def _pairs(connection: Connection, query: Any) -> Iterable[tuple[str, int]]:
+    return ((key, count) for key, count in connection.execute(query))
+
+
+def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[ModelRow]:
+    active = and_(calibrations.c.model_id == models.c.id, calibrations.c.state == "active")
+    query = (
+        select(
+            *(getattr(models.c, name) for name in ModelRow._fields[:9]),
+            calibrations.c.threshold,
+            calibrations.c.id.label("calibration_id"),
+            calibrations.c.rule,
+        )
+        .outerjoin(calibrations, active)
+        .where(*conditions)
+        .order_by(models.c.trained_at.desc(), models.c.id.desc())
+    )
+    return [ModelRow._make(row) for row in connection.execute(query)]
+
+
+def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
+    readable = sorted({row.path for row in rows if row.sha256})
+    if readable:
+        # A path that could not be read before and can be now is the same crop, not a second one.
+        connection.execute(delete(crops).where(crops.c.path.in_(readable), crops.c.sha256 == ""))
+    statement = _insert(connection, crops)
+    new = statement.excluded
+    # A decision that was made once stands, even where the same content fails later under other limits.
+    keeps = and_(crops.c.state == "scored", new.state == "failed")
+    statement = statement.on_conflict_do_update(
+        index_elements=["path", "sha256"],
+        set_={
+            "size_bytes": new.size_bytes,
+            "mtime_ns": new.mtime_ns,
+            "width": case((keeps, crops.c.width), else_=new.width),
+            "height": case((keeps, crops.c.height), else_=new.height),
+            "state": case((keeps, crops.c.state), else_=new.state),
+            "reason": case((keeps, crops.c.reason), else_=new.reason),
+            "error": case((keeps, crops.c.error), else_=new.error),
+        },
+    )
+    connection.execute(
+        statement, [{**_as_dict(row, "scores"), "state": "scored" if row.scores else "failed"} for row in rows]
+    )
+
+
+def _as_dict(row: CropRow | ScoreRow, *left_out: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__ if name not in left_out}
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what happens on a conflict; both databases know it, SQLAlchemy's core does not."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,178 @@
+"""The tables, declared once; `migrations/` brings a database to this shape.
+
+All times are UTC. Verdicts and labels are ``proliv`` or ``ne_proliv``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+SCHEMA_REVISION: Final = "0001"
+"""The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the primary key is spelt INTEGER.
+Identifier = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, UTC in the database and time-zone-aware in Python; SQLite itself forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuse a time without a zone: nobody could say when it was."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone cannot be stored: {value}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the zone back."""
+        if not isinstance(value, datetime):
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+crops = Table(
+    "crops",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("path", Text, nullable=False),  # absolute, as monitor.crops.to_text writes it
+    Column("sha256", String(64), nullable=False),  # of the content; empty where it could not be read
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("hole", Integer),
+    Column("camera", Text),
+    Column("captured_at", UtcDateTime),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32)),  # machine-readable, where the state is failed
+    Column("error", Text),  # the sentence for a person, likewise
+    CheckConstraint("state in ('scored', 'failed')", name="state"),
+    UniqueConstraint("path", "sha256"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # the detector and the fingerprint's first twelve digits
+    Column("detector", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("folder", Text, nullable=False),  # relative to the models' folder
+    Column("settings", JSON, nullable=False),
+    Column("trained_at", UtcDateTime, nullable=False),
+    Column("active", Boolean, nullable=False, default=False),
+    Column("activated_at", UtcDateTime),  # when it last became active; empty again once it was rolled back
+    # At most one active model for each detector, whatever two programs do at once.
+    Index(
+        "uq_models_active_detector",
+        "detector",
+        unique=True,
+        sqlite_where=text("active = 1"),
+        postgresql_where=text("active"),
+    ),
+)
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("settings", JSON, nullable=False),  # the rule's
+    Column("threshold", Float(53), nullable=False),
+    Column("evidence", JSON, nullable=False),  # counts, TPR, TNR and their intervals on what it was chosen from
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),  # why it was refused
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("state in ('active', 'refused', 'superseded', 'rolled_back')", name="state"),
+    Index(
+        "uq_calibrations_active_model",
+        "model_id",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("crop_id", Identifier, ForeignKey("crops.id"), nullable=False),
+    Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
+    Column("calibration_id", Identifier, ForeignKey("calibrations.id"), nullable=False),
+    Column("mse", Float(53), nullable=False),  # squared intensity, 0-1
+    Column("score", Float(53), nullable=False),  # the one that was held against the threshold
+    Column("threshold", Float(53), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("scored_at", UtcDateTime, nullable=False),
+    Column("latency_seconds", Float(53), nullable=False),  # from the file's last change to the decision
+    CheckConstraint("verdict in ('proliv', 'ne_proliv')", name="verdict"),
+    PrimaryKeyConstraint("crop_id", "model_id"),
+    Index(None, "model_id", "verdict", "scored_at"),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("crop_id", Identifier, ForeignKey("crops.id"), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("author", Text),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
+    Index(None, "crop_id", "at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("job", Text, nullable=False),
+    Column("slot", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("outcome", Text),
+    UniqueConstraint("job", "slot"),
+)
