@@ -1,0 +1,164 @@
+"""Model folders: save, verify, load. No pickle: weights are data, and a flipped byte is noticed before they are used.
+
+A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
+detector's own files below ``detector/``, ``validation.txt`` (the sha256 of each training crop that was held out)
+and ``training.json`` (the loss curves). The fingerprint is the sha256 of ``model.json``, so it covers all of it.
+Nothing in the folder depends on the clock or on paths: the same training gives the same fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from monitor.errors import ModelDamagedError, MonitorError, OutputError
+from monitor.store.engine import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.api import Detector, FitReport
+    from monitor.registry import Registry
+    from monitor.store.queries import ModelRow
+
+FORMAT: Final = 1
+MANIFEST: Final = "model.json"
+DETECTOR_FOLDER: Final = "detector"
+VALIDATION_LIST: Final = "validation.txt"
+TRAINING_REPORT: Final = "training.json"
+_UNFINISHED_PREFIX: Final = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model on disk; ``name`` is the detector's name and the first twelve digits of the fingerprint."""
+
+    name: str
+    detector: str
+    fingerprint: str
+    folder: Path
+    settings: dict[str, Any]
+
+
+def save(models_folder: Path, detector: Detector, *, validation: Sequence[str], report: FitReport) -> SavedModel:
+    """Write a trained detector; the folder appears under its name only when it is whole.
+
+    ``validation``: the sha256 of the held-out crops. Raises `OutputError` when the disk refuses.
+    """
+    make_folder(models_folder)
+    try:
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED_PREFIX, dir=models_folder))
+    except OSError as error:
+        raise OutputError(f"{models_folder}: a model cannot be written here: {error.strerror}") from None
+    try:
+        return _write(unfinished, models_folder, detector, validation, report)
+    except OSError as error:
+        raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def load(registry: Registry, models_folder: Path, row: ModelRow, device: str) -> Detector:
+    """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained."""
+    folder = models_folder / row.folder
+    manifest = verify(folder, row.fingerprint)
+    detector_class = registry.detector_class(row.detector)
+    try:
+        settings = detector_class.Settings.model_validate(manifest["settings"])
+        return detector_class.load(folder / DETECTOR_FOLDER, settings, device)
+    except MonitorError:
+        raise
+    except ValidationError as error:
+        raise ModelDamagedError(
+            f"{folder}: was trained with settings that the installed detector {row.detector!r} does not know: "
+            f"{error.error_count()} problems; train it again: monitor train {row.detector}"
+        ) from error
+    except Exception as error:
+        raise ModelDamagedError(
+            f"{folder}: cannot be loaded by the detector {row.detector!r}: {error}; train it again"
+        ) from error
+
+
+def verify(folder: Path, fingerprint: str) -> dict[str, Any]:
+    """Hold a model's folder against its fingerprint; return ``model.json``'s content."""
+    remedy = "restore it from a backup, or train again and activate the new model"
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        if hashlib.sha256(content).hexdigest() != fingerprint:
+            raise ModelDamagedError(f"{folder / MANIFEST}: is not the file that was trained; {remedy}")
+        manifest: dict[str, Any] = json.loads(content)
+        if manifest["format"] != FORMAT:
+            raise ModelDamagedError(f"{folder}: has the format {manifest['format']}, this program reads {FORMAT}")
+        found = _digests(folder)
+    except FileNotFoundError as error:
+        raise ModelDamagedError(f"{error.filename}: is missing; {remedy}") from None
+    except OSError as error:
+        raise ModelDamagedError(f"{error.filename}: cannot be read: {error.strerror}; {remedy}") from None
+    expected: dict[str, str] = manifest["files"]
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            what = "is missing" if name not in found else "was added" if name not in expected else "was changed"
+            raise ModelDamagedError(f"{folder / name}: {what} since the training; {remedy}")
+    return manifest
+
+
+def validation_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
+    """The sha256 of the training crops that were held out."""
+    folder = models_folder / row.folder
+    verify(folder, row.fingerprint)
+    return frozenset((folder / VALIDATION_LIST).read_text(encoding="ascii").split())
+
+
+def _write(
+    unfinished: Path, models_folder: Path, detector: Detector, validation: Sequence[str], report: FitReport
+) -> SavedModel:
+    settings = detector.settings.model_dump(mode="json")
+    (unfinished / DETECTOR_FOLDER).mkdir()
+    detector.save(unfinished / DETECTOR_FOLDER)
+    lines = "".join(f"{digest}\n" for digest in sorted(set(validation)))
+    (unfinished / VALIDATION_LIST).write_text(lines, encoding="ascii")
+    (unfinished / TRAINING_REPORT).write_bytes(_json(asdict(report)))
+    files = _digests(unfinished)
+    content = _json({"format": FORMAT, "detector": detector.name, "settings": settings, "files": files})
+    (unfinished / MANIFEST).write_bytes(content)
+    fingerprint = hashlib.sha256(content).hexdigest()
+    name = f"{detector.name}-{fingerprint[:12]}"
+    folder = models_folder / name
+    # What a power cut must not lose has to be on the disk before the store names it.
+    for path in [*unfinished.rglob("*"), unfinished]:
+        _flush(path)
+    unfinished.chmod(0o755)
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+    _flush(models_folder)
+    return SavedModel(name, detector.name, fingerprint, folder, settings)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a model's folder but ``model.json``, by its relative name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
