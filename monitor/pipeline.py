@@ -1,0 +1,304 @@
+"""One batch of crops: read -> score -> decide -> store. `monitor score` and the daemon both run these stages.
+
+The stages are functions over a list of `Work`, one for each crop, which each stage fills further. A crop that
+fails carries its refusal through the rest; it never stops its batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from monitor import models
+from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, to_text
+from monitor.dataset import Label
+from monitor.errors import CropRefusedError, NoModelError
+from monitor.store import queries
+from monitor.store.queries import CropKey, CropRow, KnownCrop, ScoreRow, StoredScore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector, Scores
+    from monitor.config import Configuration
+    from monitor.registry import Registry
+    from monitor.store.engine import Database
+    from monitor.store.queries import ModelRow
+
+log = logging.getLogger(__name__)
+
+MEASURE_BATCH: Final = 256
+
+
+@dataclass(frozen=True)
+class ActiveModel:
+    """A loaded model with the threshold that decides."""
+
+    id: int
+    name: str
+    fingerprint: str
+    detector: Detector
+    threshold: float
+    calibration_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One model's decision on one crop; ``score`` is the one that was held against ``threshold``."""
+
+    model: ActiveModel
+    mse: float
+    score: float
+    threshold: float
+    verdict: Label
+
+
+class StoredCrop(NamedTuple):
+    """What the store knows of a file: its row, and the decisions of the models that were asked about."""
+
+    crop: KnownCrop
+    scores: list[StoredScore]
+
+
+@dataclass(slots=True)
+class Work:
+    """One crop on its way through the pipeline."""
+
+    path: Path
+    seen_at: datetime
+    identity: Identity
+    content: FileContent | None = None
+    decoded: Decoded | None = None
+    size: tuple[int, int] | None = None
+    """(width, height) in pixels."""
+    refusal: CropRefusedError | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    decided_at: datetime | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether no model decided on it."""
+        return self.refusal is not None and not self.decisions
+
+    @property
+    def latency_seconds(self) -> float:
+        """Seconds from the file's last change (writing, renaming) to the decision; 0 before it."""
+        if self.content is None or self.decided_at is None:
+            return 0.0
+        return max(0.0, self.decided_at.timestamp() - self.content.ctime_ns / 1e9)
+
+
+class Reader:
+    """The first stage: a path -> bytes, digest, identity, pixels."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Read with the limits and the name pattern of the configuration."""
+        settings = configuration.settings.crops
+        self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
+
+    def read(self, path: Path) -> Work:
+        """Read and decode one crop; a refusal is kept in the work, never raised."""
+        work = Work(path, datetime.now(UTC), self.pattern.parse(path.name))
+        try:
+            work.content = self.crops.load(path)
+            work.decoded = self.crops.decode(work.content)
+            work.size = work.decoded.width, work.decoded.height
+        except CropRefusedError as refusal:
+            work.refusal = refusal
+        return work
+
+
+def load_active(database: Database, registry: Registry, models_folder: Path, device: str) -> list[ActiveModel]:
+    """Load the active models, the primary first; raises `NoModelError` when there is none."""
+    with database.read() as connection:
+        rows = queries.active_models(connection)
+    if not rows:
+        raise NoModelError(
+            "no model is active; train one and give it a threshold: "
+            "monitor train ae --data DIR, then monitor calibrate --data DIR"
+        )
+    return [_load(registry, models_folder, row, device) for row in rows]
+
+
+def load_model(
+    database: Database, registry: Registry, models_folder: Path, device: str, name: str | None
+) -> ActiveModel:
+    """Load the model ``name``, active or not, or the primary; raises `NoModelError` when it has no threshold."""
+    if name is None:
+        return load_active(database, registry, models_folder, device)[0]
+    with database.read() as connection:
+        row = queries.find_model(connection, name)
+    if row.threshold is None:
+        raise NoModelError(
+            f"{row.name} has no threshold yet; choose it: monitor calibrate --model {row.name} --data DIR"
+        )
+    return _load(registry, models_folder, row, device)
+
+
+def _load(registry: Registry, models_folder: Path, row: ModelRow, device: str) -> ActiveModel:
+    assert row.threshold is not None
+    assert row.calibration_id is not None
+    detector = models.load(registry, models_folder, row, device)
+    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id)
+
+
+def score(batch: Sequence[Work], active: Sequence[ActiveModel]) -> None:
+    """Score and decide every decoded crop of the batch with every model.
+
+    A crop that a model refuses is decided by the others; one that all refuse has failed.
+    """
+    readable = [work for work in batch if work.decoded is not None]
+    for model in active:
+        for work, mse, deciding in _scored(model.detector, readable):
+            verdict = decide(deciding, model.threshold)
+            work.decisions.append(Decision(model, mse, deciding, model.threshold, verdict))
+    now = datetime.now(UTC)
+    for work in readable:
+        work.decoded = None  # the pixels are the bulk of a batch and no longer needed
+        if work.decisions:
+            work.decided_at = now
+
+
+def decide(deciding_score: float, threshold: float) -> Label:
+    """Proliv when the deciding score reaches the threshold."""
+    return Label.PROLIV if deciding_score >= threshold else Label.NE_PROLIV
+
+
+def store(database: Database, batch: Sequence[Work]) -> dict[CropKey, set[int]]:
+    """Commit the batch in one transaction; return, by crop, the ids of the models whose decision is new.
+
+    A file that vanished before it could be read leaves no row: there is nothing to remember of it.
+    """
+    rows = [row(work) for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
+    with database.write() as connection:
+        return queries.record(connection, rows)
+
+
+def row(work: Work) -> CropRow:
+    """The crop's row with its decisions, or with its failure."""
+    content = work.content
+    decided_at = work.decided_at
+    size_bytes, mtime_ns = (content.size_bytes, content.mtime_ns) if content else signature(work.path) or (0, 0)
+    refusal = None if work.decisions else work.refusal
+    return CropRow(
+        path=to_text(work.path),
+        sha256=content.sha256 if content else "",
+        size_bytes=size_bytes,
+        mtime_ns=mtime_ns,
+        width=work.size[0] if work.size else None,
+        height=work.size[1] if work.size else None,
+        hole=work.identity.hole,
+        camera=work.identity.camera,
+        captured_at=work.identity.captured_at,
+        seen_at=work.seen_at,
+        reason=refusal.reason if refusal else None,
+        error=str(refusal) if refusal else None,
+        scores=tuple(
+            ScoreRow(
+                model_id=decision.model.id,
+                calibration_id=decision.model.calibration_id,
+                mse=decision.mse,
+                score=decision.score,
+                threshold=decision.threshold,
+                verdict=decision.verdict.value,
+                scored_at=decided_at,
+                latency_seconds=work.latency_seconds,
+            )
+            for decision in work.decisions
+            if decided_at is not None
+        ),
+    )
+
+
+def key(work: Work) -> CropKey:
+    """(path, sha256): what names a crop in the store."""
+    return to_text(work.path), work.content.sha256 if work.content else ""
+
+
+def signature(path: Path) -> tuple[int, int] | None:
+    """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def unknown(
+    database: Database, paths: Sequence[Path], *, model_ids: Sequence[int] = ()
+) -> tuple[list[Path], dict[Path, StoredCrop]]:
+    """Tell the paths that have to be read from those that the store knows, by name, size and time.
+
+    With ``model_ids``, a crop is known only when all of these models have decided on it, so that a new model
+    decides on old crops and a failed crop is tried again; without, any row will do.
+    """
+    signatures = {path: signature(path) for path in paths}
+    texts = {path: to_text(path) for path in paths}
+    with database.read() as connection:
+        rows = queries.known_crops(connection, list(texts.values()))
+        known = {
+            path: found
+            for path in paths
+            for found in rows.get(texts[path], ())
+            if (found.size_bytes, found.mtime_ns) == signatures[path]
+        }
+        identifiers = [found.id for found in known.values()]
+        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids else {}
+    stored = {path: StoredCrop(found, decisions.get(found.id, [])) for path, found in known.items()}
+    if model_ids:
+        stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
+    return [path for path in paths if path not in stored], stored
+
+
+def measure(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """The deciding scores, float64 (N,), of decoded crops, each uint8 (h, w, 3); for calibration and evaluation."""
+    import numpy as np
+
+    parts = [
+        _checked(detector, pixels[start : start + MEASURE_BATCH]).deciding
+        for start in range(0, len(pixels), MEASURE_BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+
+def _checked(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> Scores:
+    scores = detector.score(detector.prepare_batch(pixels))
+    scores.check(len(pixels))
+    return scores
+
+
+def _scored(detector: Detector, batch: Sequence[Work]) -> Iterator[tuple[Work, float, float]]:
+    """Each work that the detector can score, with its mse and its deciding score."""
+    pixels = [work.decoded.pixels for work in batch if work.decoded is not None]
+    if not pixels:
+        return
+    try:
+        scores = _checked(detector, pixels)
+    except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
+        if len(batch) > 1:
+            for work in batch:
+                yield from _scored(detector, [work])
+        else:
+            batch[0].refusal = _detector_refusal(detector, error)
+        return
+    for work, mse, deciding in zip(batch, scores.mse.tolist(), scores.deciding.tolist(), strict=True):
+        yield work, mse, deciding
+
+
+def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:
+    if isinstance(error, CropRefusedError):
+        return error
+    log.warning(
+        "the detector %s failed on a crop, which has no score of it and goes on to the next detector",
+        detector.name,
+        exc_info=error,
+    )
+    return CropRefusedError("detector_error", f"the detector {detector.name} failed: {type(error).__name__}: {error}")

@@ -1,0 +1,333 @@
+"""The daemon: its threads, the order in which they start and stop, signals, and word to systemd.
+
+    watcher -> paths -> reader -> batches -> scorer -> batches -> writer
+
+Each arrow is a bounded queue: when the writer is slow, everything before it waits, and the scan finds later what
+was not taken. Batches form by themselves, because the reader takes all the paths that are waiting while the
+stages after it are busy. Stopping runs along the arrows: the watcher ends first, then a mark travels through the
+queues and ends each stage once it has finished what came before, so that nothing that was taken is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from queue import Empty, Full, Queue, SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Literal
+
+from monitor import pipeline
+from monitor.crops import printable
+from monitor.daemon_lock import only_daemon
+from monitor.errors import ExitCode, MonitorError, OutputError, StoreError
+from monitor.metrics import Metrics
+from monitor.notify import notify, watchdog_seconds
+from monitor.quarantine import quarantine
+from monitor.store.engine import make_folder
+from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.config import Configuration
+    from monitor.pipeline import ActiveModel, Work
+    from monitor.registry import Registry
+    from monitor.store.engine import Database
+    from monitor.store.queries import CropKey
+
+log = logging.getLogger(__name__)
+
+BATCHES_WAITING: Final = 2
+BATCH_PIXELS: Final = 32_000_000
+"""A batch of large crops is closed at this many pixels, so that memory stays bounded whatever comes."""
+COMMIT_PAUSE_SECONDS: Final = 1.0
+COMMIT_TRIES_WHILE_STOPPING: Final = 3
+
+Happening = Literal["stop", "reload", "dead"]
+
+
+class Stage:
+    """A thread of the daemon that knows since when it has been busy with one piece of work."""
+
+    def __init__(self, name: str, run: Callable[[Stage], None], died: Callable[[str], None]) -> None:
+        self.name = name
+        self.busy_since: float | None = None
+        self._run = run
+        self._died = died
+        self._thread = Thread(target=self._guarded, name=name, daemon=True)
+        self.start, self.join, self.is_alive = self._thread.start, self._thread.join, self._thread.is_alive
+
+    def busy(self) -> None:
+        """Note that a new piece of work begins."""
+        self.busy_since = time.monotonic()
+
+    def idle(self) -> None:
+        """Note that the stage waits for work."""
+        self.busy_since = None
+
+    def hangs(self, seconds: float) -> bool:
+        """Whether one piece of work has taken longer than ``seconds``."""
+        since = self.busy_since
+        return since is not None and time.monotonic() - since > seconds
+
+    def _guarded(self) -> None:
+        try:
+            self._run(self)
+        except BaseException:
+            log.critical(
+                "the %s ended by a defect; the daemon stops, so that it is restarted", self.name, exc_info=True
+            )
+            self._died(self.name)
+            raise
+
+
+class Service:
+    """Everything that `monitor run` runs."""
+
+    def __init__(self, configuration: Configuration, database: Database, registry: Registry) -> None:
+        self.configuration = configuration
+        self.database = database
+        self.registry = registry
+        self.metrics = Metrics()
+        self.active: Sequence[ActiveModel] = ()
+        settings = configuration.settings
+        self._reader = pipeline.Reader(configuration)
+        self._paths: Queue[Candidate | None] = Queue(settings.pipeline.queue_size)
+        self._read: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
+        self._scored: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
+        # SimpleQueue.put may be called from a signal handler; an Event's lock would not survive that.
+        self._happenings: SimpleQueue[Happening] = SimpleQueue()
+        self._stopping = Event()
+        self._watcher = Watcher(
+            configuration.inbox,
+            settings.watch,
+            unknown=lambda paths: pipeline.unknown(database, paths)[0],
+            deliver=self._deliver,
+        )
+        self._stages = [
+            Stage("watcher", lambda _: self._watcher.run(), self._die),
+            Stage("reader", self._run_reader, self._die),
+            Stage("scorer", self._run_scorer, self._die),
+            Stage("writer", self._run_writer, self._die),
+        ]
+        for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
+            self.metrics.queue_depth.labels(name).set_function(queue.qsize)
+
+    def run(self) -> ExitCode:
+        """Run until a signal; returns the exit code."""
+        settings = self.configuration.settings
+        with only_daemon(self.database):
+            make_folder(self.configuration.inbox)
+            self._load()
+            server = None
+            if settings.metrics.enabled:
+                server, _ = self.metrics.serve(settings.metrics.host, settings.metrics.port)
+                log.info("metrics: http://%s:%d/metrics", settings.metrics.host, server.server_port)
+            self._listen()
+            for stage in reversed(self._stages):
+                stage.start()
+            log.info("watching %s", printable(self.configuration.inbox))
+            notify("READY=1", f"STATUS=watching {self.configuration.inbox}")
+            code = self._wait()
+            notify("STOPPING=1")
+            if server is not None:
+                server.shutdown()
+            return code
+
+    def _wait(self) -> ExitCode:
+        """Wait for what happens, with a sign of life for systemd while the pipeline moves."""
+        patience = watchdog_seconds()
+        while True:
+            try:
+                happening = self._happenings.get(timeout=1.0 if patience is None else min(1.0, patience / 3))
+            except Empty:
+                if patience is not None and not any(stage.hangs(patience) for stage in self._stages):
+                    notify("WATCHDOG=1")
+                continue
+            if happening == "reload":
+                self._reload()
+            elif happening == "dead":
+                return ExitCode.UNEXPECTED
+            else:
+                return self._drain()
+
+    def _drain(self) -> ExitCode:
+        log.info("stopping: the crops that were taken are finished first; a second signal stops at once")
+        self._stopping.set()
+        self._watcher.mailbox.put(Stop())
+        watcher, *others = self._stages
+        watcher.join()
+        self._put_mark()
+        for stage in others:
+            stage.join()
+        while not self._happenings.empty():
+            if self._happenings.get() == "dead":
+                return ExitCode.UNEXPECTED
+        log.info("stopped")
+        return ExitCode.OK
+
+    def _put_mark(self) -> None:
+        while self._stages[1].is_alive():
+            try:
+                self._paths.put(None, timeout=0.5)
+            except Full:
+                continue
+            return
+
+    def _listen(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda *_: self._happenings.put("reload"))
+
+    def _on_stop(self, number: int, _frame: object) -> None:
+        if self._stopping.is_set():
+            os._exit(128 + number)
+        self._stopping.set()
+        self._happenings.put("stop")
+
+    def _die(self, _name: str) -> None:
+        self._happenings.put("dead")
+
+    def _load(self) -> None:
+        device = self.configuration.settings.pipeline.device
+        self.active = pipeline.load_active(self.database, self.registry, self.configuration.models, device)
+        self.metrics.show_models(self.active)
+        for model in self.active:
+            log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
+
+    def _reload(self) -> None:
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._load()
+        except MonitorError as error:
+            log.error("not reloaded: %s; the models and thresholds in use stay", error)  # noqa: TRY400
+        notify("READY=1")
+
+    def _deliver(self, candidate: Candidate) -> bool:
+        while not self._stopping.is_set():
+            try:
+                self._paths.put(candidate, timeout=0.2)
+            except Full:
+                continue
+            if candidate.signature is None:
+                self.metrics.seen.inc()
+            return True
+        return False
+
+    def _run_reader(self, stage: Stage) -> None:
+        limit = self.configuration.settings.pipeline.batch_size
+        ended = False
+        while not ended:
+            stage.idle()
+            candidate = self._paths.get()
+            stage.busy()
+            batch: list[Work] = []
+            pixels = 0
+            while candidate is not None:
+                work = self._read_one(candidate)
+                if work is not None:
+                    batch.append(work)
+                    pixels += work.size[0] * work.size[1] if work.size else 0
+                if len(batch) >= limit or pixels >= BATCH_PIXELS:
+                    break
+                try:
+                    candidate = self._paths.get_nowait()
+                except Empty:
+                    break
+            ended = candidate is None
+            if batch:
+                self._read.put(batch)
+        self._read.put(None)
+
+    def _read_one(self, candidate: Candidate) -> Work | None:
+        """Read a crop; none when it is not complete and the watcher was told so."""
+        work = self._reader.read(candidate.path)
+        unchanged = _signature(work) == candidate.signature
+        settled, final = candidate.settled and unchanged, candidate.final and unchanged
+        unfinished = work.decoded is not None and not work.decoded.ended and not settled
+        unreadable = work.refusal is not None and work.refusal.transient and not final
+        if unfinished or unreadable:
+            self.metrics.retried.inc()
+            self._watcher.mailbox.put(Incomplete(candidate.path, _signature(work)))
+            return None
+        return work
+
+    def _run_scorer(self, stage: Stage) -> None:
+        while True:
+            stage.idle()
+            batch = self._read.get()
+            if batch is None:
+                break
+            stage.busy()
+            pipeline.score(batch, self.active)
+            self._scored.put(batch)
+        self._scored.put(None)
+
+    def _run_writer(self, stage: Stage) -> None:
+        while True:
+            stage.idle()
+            batch = self._scored.get()
+            if batch is None:
+                return
+            new = self._commit(stage, batch)
+            if new is None:
+                continue
+            committed_at = time.time()
+            for work in batch:
+                self._finish(work, new.get(pipeline.key(work), set()), committed_at)
+
+    def _commit(self, stage: Stage, batch: list[Work]) -> dict[CropKey, set[int]] | None:
+        """Commit, again and again while the database refuses; none when the daemon stops meanwhile."""
+        tries = 0
+        while True:
+            stage.busy()
+            try:
+                return pipeline.store(self.database, batch)
+            except StoreError as error:
+                self.metrics.store_failures.inc()
+                tries = tries + 1 if self._stopping.is_set() else 0
+                if tries >= COMMIT_TRIES_WHILE_STOPPING:
+                    log.error(  # noqa: TRY400
+                        "%d crops are not decided: %s; they lie in the inbox and are found at the next start",
+                        len(batch), error,
+                    )  # fmt: skip
+                    return None
+                log.error("%d decisions wait: %s; tried again in a moment", len(batch), error)  # noqa: TRY400
+            time.sleep(COMMIT_PAUSE_SECONDS)
+
+    def _finish(self, work: Work, new_models: set[int], committed_at: float) -> None:
+        """Count, tell and clean up after one committed crop."""
+        self.metrics.count(work, new_models, committed_at)
+        name = printable(work.path)
+        if work.failed:
+            log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal and work.refusal.reason)
+            self._quarantine(work)
+        for decision in work.decisions:
+            if decision.verdict == "proliv":
+                log.warning(
+                    "proliv: hole %s, %s: score %.6g reaches the threshold %.6g of %s",
+                    "unknown" if work.identity.hole is None else work.identity.hole,
+                    name, decision.score, decision.threshold, decision.model.name,
+                )  # fmt: skip
+        self._watcher.mailbox.put(Done(work.path, _signature(work)))
+
+    def _quarantine(self, work: Work) -> None:
+        folder = self.configuration.quarantine
+        assert work.refusal is not None
+        if folder is None or work.refusal.reason == "vanished":
+            return
+        try:
+            moved = quarantine(work.path, self.configuration.inbox, folder)
+        except OutputError as error:
+            log.error("%s; it stays in the inbox, recorded as failed", error)  # noqa: TRY400
+        else:
+            log.warning("%s: moved to %s", printable(work.path), printable(moved))
+
+
+def _signature(work: Work) -> tuple[int, int] | None:
+    """The size and time of what was read, which the file may no longer have."""
+    if work.content is None:
+        return pipeline.signature(work.path)
+    return work.content.size_bytes, work.content.mtime_ns

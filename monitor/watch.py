@@ -1,0 +1,323 @@
+"""File events and a reconciling scan -> crops that are new.
+
+An event is only a nudge, the folder is the truth: the kernel drops events in bursts, so a scan every few seconds
+finds what no event told. Whether a file is complete is told by decoding it; one that is not yet is offered again
+with growing pauses, until it has not changed for the time after which it is given up.
+
+One thread runs the `Watcher` and owns all its state; everybody else puts messages into its mailbox.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from monitor.crops import crop_paths, is_crop_path, printable
+from monitor.errors import MonitorError
+from monitor.pipeline import signature
+from monitor.store.engine import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from watchdog.observers.api import BaseObserver
+
+    from monitor.config import Watch
+
+log = logging.getLogger(__name__)
+
+Signature = tuple[int, int]
+
+SCAN_CHUNK: Final = 512
+"""Paths that are looked up in the store at once."""
+FIRST_PAUSE_SECONDS: Final = 0.05
+LONGEST_PAUSE_SECONDS: Final = 5.0
+MAILBOX_LIMIT: Final = 100_000
+"""Events beyond this many are dropped, as the kernel does: the scan finds the files."""
+RECENT_LIMIT: Final = 8192
+SCAN_SHARE: Final = 0.1
+"""The share of the time that scanning may take; a huge folder is scanned less often."""
+
+
+class Candidate(NamedTuple):
+    """A path to be read.
+
+    ``signature``: what the file looked like before, where it was not complete then; else none. As long as it
+    still looks so, two more things hold. ``settled``: a decodable file counts as complete even without its
+    format's end mark. ``final``: it is given up if it cannot be read now.
+    """
+
+    path: Path
+    signature: Signature | None = None
+    settled: bool = False
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Message: a path was decided, recorded as failed, or had vanished."""
+
+    path: Path
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """Message: a path is not complete yet; ``signature`` is what it looked like when it was read."""
+
+    path: Path
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Message: an event named this path."""
+
+    path: Path
+
+
+class Stop:
+    """Message: end the watcher's thread."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An incomplete file: since when it has looked like this, the pause before the next try, and when that is due."""
+
+    signature: Signature | None
+    since: float
+    pause: float
+    due: float
+
+
+class Watcher:
+    """Finds new crops below the inbox and delivers each once at a time."""
+
+    def __init__(
+        self,
+        inbox: Path,
+        settings: Watch,
+        *,
+        unknown: Callable[[Sequence[Path]], Sequence[Path]],
+        deliver: Callable[[Candidate], bool],
+    ) -> None:
+        """Watch ``inbox``.
+
+        ``unknown`` returns those paths that the store does not know; ``deliver`` hands a candidate on, waiting
+        while the queue is full, and returns False once the service is stopping.
+        """
+        self.inbox = inbox
+        self.mailbox: SimpleQueue[Touched | Done | Incomplete | Stop] = SimpleQueue()
+        self._settings = settings
+        self._unknown = unknown
+        self._deliver = deliver
+        self._in_flight: set[Path] = set()
+        self._touched_in_flight: set[Path] = set()
+        self._recent: OrderedDict[Path, Signature | None] = OrderedDict()
+        self._waiting: dict[Path, Waiting] = {}
+        self._due: list[tuple[float, Path]] = []
+        self._unreadable: set[Path] = set()
+        self._next_scan = 0.0
+        self._stopping = False
+        self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None
+
+    def run(self) -> None:
+        """Work until a `Stop` message arrives; runs in a thread of its own."""
+        try:
+            while not self._stopping:
+                if time.monotonic() >= self._next_scan:
+                    self._scan()
+                self._offer_due()
+                self._receive(wait=max(0.0, self._next_deadline() - time.monotonic()))
+        finally:
+            self._unobserve()
+
+    def _next_deadline(self) -> float:
+        return min(self._next_scan, self._due[0][0]) if self._due else self._next_scan
+
+    def _receive(self, *, wait: float = 0.0) -> None:
+        """Handle all messages that are there; with ``wait``, wait so many seconds for the first."""
+        try:
+            self._handle(self.mailbox.get(timeout=wait) if wait > 0 else self.mailbox.get_nowait())
+            for _ in range(self.mailbox.qsize()):
+                self._handle(self.mailbox.get_nowait())
+        except Empty:
+            return
+
+    def _handle(self, message: Touched | Done | Incomplete | Stop) -> None:
+        match message:
+            case Touched(path):
+                self._handle_touched(path)
+            case Done(path, seen):
+                self._handle_done(path, seen)
+            case Incomplete(path, seen):
+                self._handle_incomplete(path, seen)
+            case Stop():
+                self._stopping = True
+
+    def _handle_touched(self, path: Path) -> None:
+        if path in self._in_flight:
+            self._touched_in_flight.add(path)
+        elif path not in self._recent or self._recent[path] != signature(path):
+            self._offer(path)
+
+    def _handle_done(self, path: Path, seen: Signature | None) -> None:
+        self._in_flight.discard(path)
+        self._waiting.pop(path, None)
+        self._recent[path] = seen
+        self._recent.move_to_end(path)
+        if len(self._recent) > RECENT_LIMIT:
+            self._recent.popitem(last=False)
+        if path in self._touched_in_flight:
+            self._touched_in_flight.discard(path)
+            self._handle_touched(path)
+
+    def _handle_incomplete(self, path: Path, seen: Signature | None) -> None:
+        self._in_flight.discard(path)
+        now = time.monotonic()
+        entry = self._waiting.get(path)
+        if entry is None:
+            entry = self._waiting[path] = Waiting(seen, now, FIRST_PAUSE_SECONDS, now)
+        else:
+            entry.pause = min(2 * entry.pause, LONGEST_PAUSE_SECONDS)
+            if entry.signature != seen:
+                entry.signature, entry.since = seen, now
+        entry.due = self._next_try(entry, now)
+        if path in self._touched_in_flight:
+            self._touched_in_flight.discard(path)
+            entry.due = now
+        heapq.heappush(self._due, (entry.due, path))
+
+    def _next_try(self, entry: Waiting, now: float) -> float:
+        """After the pause, but not later than the file counts as settled, or as given up."""
+        ends = (entry.since + self._settings.settle_seconds, entry.since + self._settings.give_up_seconds)
+        return min([now + entry.pause, *(end for end in ends if end > now)])
+
+    def _offer_due(self) -> None:
+        now = time.monotonic()
+        while self._due and self._due[0][0] <= now and not self._stopping:
+            due, path = heapq.heappop(self._due)
+            entry = self._waiting.get(path)
+            # An event may have offered the path earlier, and its next try is another entry of the heap.
+            if entry is not None and entry.due == due and path not in self._in_flight:
+                self._offer(path)
+
+    def _offer(self, path: Path) -> None:
+        if self._stopping:
+            return
+        self._in_flight.add(path)
+        if not self._deliver(self._candidate(path)):
+            self._stopping = True
+
+    def _candidate(self, path: Path) -> Candidate:
+        entry = self._waiting.get(path)
+        if entry is None:
+            return Candidate(path)
+        now = time.monotonic()
+        looks = signature(path)
+        if looks != entry.signature:
+            entry.signature, entry.since = looks, now
+        final = now - entry.since >= self._settings.give_up_seconds
+        settled = final or now - entry.since >= self._settings.settle_seconds
+        return Candidate(path, entry.signature, settled, final)
+
+    def _scan(self) -> None:
+        started = time.monotonic()
+        try:
+            make_folder(self.inbox)
+            self._observe()
+            for chunk in _chunks(crop_paths(self.inbox, self._warn_unreadable), SCAN_CHUNK):
+                fresh = [path for path in chunk if path not in self._in_flight and path not in self._waiting]
+                for path in self._unknown(fresh):
+                    self._offer(path)
+                # Live events have waited long enough behind a large backlog's chunk.
+                self._receive()
+                if self._stopping:
+                    return
+        except (MonitorError, OSError) as error:
+            log.error("the inbox was not scanned: %s; the next scan is in %g s", error, self._settings.scan_seconds)  # noqa: TRY400
+        took = time.monotonic() - started
+        self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
+
+    def _observe(self) -> None:
+        """Ask the kernel for events; again when the inbox was replaced by another folder."""
+        status = self.inbox.stat()
+        if self._watched == (status.st_dev, status.st_ino):
+            return
+        self._unobserve()
+        self._watched = (status.st_dev, status.st_ino)
+        observer = Observer()
+        try:
+            observer.schedule(
+                _Nudge(self.inbox, self.mailbox),
+                str(self.inbox),
+                recursive=True,
+                event_filter=[FileClosedEvent, FileMovedEvent, FileCreatedEvent],
+            )
+            observer.start()
+        except OSError as error:
+            log.warning(
+                "%s: the kernel gives no file events (%s); crops are found by the scan alone, "
+                "up to %g s later; raise fs.inotify.max_user_watches or max_user_instances",
+                self.inbox,
+                error,
+                self._settings.scan_seconds,
+            )
+            return
+        self._observer = observer
+
+    def _unobserve(self) -> None:
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+    def _warn_unreadable(self, folder: Path, error: OSError) -> None:
+        if folder in self._unreadable:
+            return
+        self._unreadable.add(folder)
+        log.error(
+            "%s: the folder cannot be read: %s; its crops are not scored until its permissions are mended",
+            printable(folder),
+            error.strerror,
+        )
+
+
+class _Nudge(FileSystemEventHandler):
+    """Puts what the kernel tells into the mailbox; runs in watchdog's thread."""
+
+    def __init__(self, inbox: Path, mailbox: SimpleQueue[Touched | Done | Incomplete | Stop]) -> None:
+        self._inbox = inbox
+        self._mailbox = mailbox
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Pass on the path of a crop, under its new name where it was renamed."""
+        path = Path(os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path))
+        if (
+            path.is_relative_to(self._inbox)
+            and is_crop_path(path, self._inbox)
+            and self._mailbox.qsize() < MAILBOX_LIMIT
+        ):
+            self._mailbox.put(Touched(path))
+
+
+def _chunks(paths: Iterator[Path], size: int) -> Iterator[list[Path]]:
+    chunk: list[Path] = []
+    for path in paths:
+        chunk.append(path)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
