@@ -89,7 +89,7 @@ class Registry:
         origin = f"{distribution}: {entry_point.name}"
         try:
             offers = list(_offers(manager, entry_point, origin))
-        except Exception as error:  # noqa: BLE001 - whatever a third party's code raises, the others go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a third party's code raises, others go on
             self.broken.append(Broken(origin, f"{type(error).__name__}: {error}", traceback.format_exc()))
             log.warning(
                 "plug-in %s is left out, because it does not load: %s; what it offers is missing until it is "
@@ -116,7 +116,7 @@ class Registry:
         offer = offers[name]
         try:
             found = resolve(offer.provider)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {kind} {name!r} of {offer.origin} cannot be imported from {offer.provider.target}: {error}"
             ) from error

@@ -1,0 +1,5 @@
+"""Lets ``python -m monitor`` be the command ``monitor``."""
+
+from monitor.cli import main
+
+main()

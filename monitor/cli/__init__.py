@@ -1,0 +1,157 @@
+"""The command line: a group that imports a command only when it is used, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import io
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from monitor import __version__
+from monitor.cli.program import Program, setup_logging
+from monitor.errors import ExitCode, MonitorError, PluginError
+
+COMMANDS: Final = {
+    "train": "Train detectors on crops without proliv.",
+    "calibrate": "Choose a threshold for a trained model and activate it.",
+    "evaluate": "Measure a model on a labelled folder.",
+    "score": "Score every crop below a folder.",
+    "run": "Watch the inbox and decide on every crop: the daemon.",
+    "status": "Show the active models and what was decided.",
+    "models": "List, activate and roll back models.",
+    "plugins": "List detectors, rules and commands, and where they come from.",
+    "db": "Upgrade and check the database.",
+    "demo": "Show the whole program on synthetic or your own crops.",
+}
+"""The built-in commands, each in the module of its name, with the line that ``--help`` shows."""
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our output has had enough, as ``head`` has."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports the module of one only when it is called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click itself would end the process with 1, which here means a defect.
+            raise ReaderGoneError from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The built-in commands in the order of their use, then those of plug-ins."""
+        plugged = ctx.ensure_object(Program).registry.commands
+        return [*COMMANDS, *(name for name in sorted(plugged) if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name in COMMANDS:
+            command = importlib.import_module(f"monitor.cli.{cmd_name}").command
+            assert isinstance(command, click.Command)
+            return command
+        plugged = ctx.ensure_object(Program).registry.commands
+        if cmd_name not in plugged:
+            return None
+        from monitor.registry import resolve
+
+        offer = plugged[cmd_name]
+        command = resolve(offer.provider)
+        if not isinstance(command, click.Command):
+            raise PluginError(f"the command {cmd_name!r} of {offer.origin} is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        plugged = ctx.ensure_object(Program).registry.commands
+        rows = [(name, COMMANDS.get(name) or plugged[name].provider.summary) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The configuration file; else MONITOR_CONFIG, ./config.toml, /etc/monitor/config.toml, or the defaults.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Overrides logging.level of the configuration.",
+)
+@click.version_option(__version__, prog_name="monitor")
+@click.pass_context
+def cli(context: click.Context, config: Path | None, log_level: str | None) -> None:
+    """Find bleed-outs (proliv) in crops of casting-table holes.
+
+    Advisory only: it is never a safety interlock.
+    """
+    program = context.ensure_object(Program)
+    program.config_path = config
+    program.log_level = log_level
+    context.call_on_close(program.close)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    setup_logging("warning")
+    # JSON and CSV are UTF-8 whatever the terminal's encoding is; only a broken path could still hold anything else.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        outcome = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+        code = outcome if isinstance(outcome, int) else ExitCode.OK
+    except MonitorError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (ReaderGoneError, BrokenPipeError):
+        _discard_output()
+        code = ExitCode.OK
+    except OSError as error:
+        # Files are named in an error, standard output is not.
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            code = _defect()
+        else:
+            _discard_output()
+            _complain(f"standard output: cannot be written: {error.strerror}; free some space or write elsewhere")
+            code = ExitCode.CANNOT_CREATE
+    except Exception:  # noqa: BLE001 - the last resort: a defect still ends with a named exit code
+        code = _defect()
+    logging.shutdown()
+    sys.exit(int(code))
+
+
+def _defect() -> ExitCode:
+    traceback.print_exc()
+    _complain("this is a defect of monitor; please report it with the lines above")
+    return ExitCode.UNEXPECTED
+
+
+def _discard_output() -> None:
+    """Let Python not complain again when it closes standard output with what is still buffered."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        click.echo(f"monitor: {line}", err=True)

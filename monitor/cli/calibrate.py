@@ -1,0 +1,63 @@
+"""``monitor calibrate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("calibrate")
+@click.option("--model", "names", multiple=True, help="A model's name; without it, the newest of each detector.")
+@click.option(
+    "--data",
+    required=True,
+    type=FOLDER,
+    help="The labelled folder: the crops of train/ that were held out, and proliv/.",
+)
+@click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
+@pass_program
+def command(
+    program: Program, names: tuple[str, ...], data: Path, rule_name: str | None, assignments: tuple[str, ...]
+) -> None:
+    """Choose a threshold for a trained model and activate it.
+
+    The threshold is chosen on the crops of train/ that were held out from training and on proliv/, never on test
+    images. A running daemon takes it over when it is told to reload (SIGHUP).
+    """
+    configuration = program.configuration
+    overrides = parse_assignments(assignments)
+    from monitor import calibration
+    from monitor.cli.progress import bar
+    from monitor.dataset import open_dataset, require
+    from monitor.pipeline import Reader
+
+    rule = calibration.make_rule(
+        program.registry, configuration, rule_name or configuration.settings.calibration.rule, overrides
+    )
+    dataset = open_dataset(data)
+    require(dataset, "train", "proliv")
+    database = program.database(create=True)
+    reader = Reader(configuration)
+    for model in calibration.models_to_calibrate(database, names):
+        with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
+            evidence = calibration.evidence_for(
+                program.registry, configuration, model, dataset, reader, lambda: advance(1)
+            )
+        done = calibration.calibrate(database, model, rule, evidence, data=dataset.root)
+        measured = done.evaluation
+        click.echo(
+            f"{model.name}: threshold {done.threshold:.6g} by {done.rule}; on the {len(evidence.normal)} held-out and "
+            f"{len(evidence.proliv)} proliv crops that it was chosen from: "
+            f"TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
+        )
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"

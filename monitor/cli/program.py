@@ -1,0 +1,104 @@
+"""What the commands share: configuration, plug-ins and database, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+    from monitor.registry import Registry
+    from monitor.store.engine import Database
+
+# click would refuse a folder that may not be read as a wrong command line; our own sentences say what to do.
+FOLDER: Final = click.Path(path_type=Path, readable=False)
+
+
+class Program:
+    """One run of the program."""
+
+    def __init__(self) -> None:
+        self.config_path: Path | None = None
+        self.log_level: str | None = None
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The plug-ins; importing them is light."""
+        from monitor.registry import Registry
+
+        return Registry.load()
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The configuration; from here on the log has the level that it asks for."""
+        from monitor.config import load
+
+        configuration = load(self.config_path)
+        setup_logging(self.log_level or configuration.settings.logging.level)
+        return configuration
+
+    @cached_property
+    def _connections(self) -> Database:
+        from monitor.store.engine import Database
+
+        settings = self.configuration.settings.database
+        return Database(self.configuration.database_url, busy_seconds=settings.busy_seconds)
+
+    def database(self, *, create: bool) -> Database:
+        """The database with the current schema; ``create`` makes it in an empty one.
+
+        Raises `NoModelError` when there is none yet and it is not to be made: without it there is no model either.
+        """
+        from monitor.errors import NoModelError
+        from monitor.store.upgrade import prepare, require_current
+
+        database = self._connections
+        if not create and not database.exists:
+            raise NoModelError(
+                f"{database.description}: there is no database yet, and so no model; "
+                "train one: monitor train ae --data DIR; if there should be one, check paths.state"
+            )
+        (prepare if create else require_current)(database)
+        return database
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "_connections" in self.__dict__:
+            self._connections.close()
+
+    def raw_database(self) -> Database:
+        """The database whatever its schema."""
+        return self._connections
+
+
+pass_program = click.make_pass_decorator(Program)
+
+
+def setup_logging(level: str) -> None:
+    """Log to standard error, a line a message; standard output belongs to results."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
+    )
+    # Alembic tells of every migration context that it makes.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """``--set key=value`` options -> a mapping; values are TOML where they parse, else text."""
+    import tomllib
+
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator or not key.strip():
+            raise click.BadParameter(f"{assignment!r} is not KEY=VALUE", param_hint="--set")
+        try:
+            values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[key.strip()] = text
+    return values

@@ -1,0 +1,24 @@
+"""``monitor run``."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.cli.program import Program
+
+
+@click.command("run")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Watch the inbox and decide on every crop: the daemon.
+
+    Crops below paths.inbox are scored once each, those that were there before as well. SIGTERM or SIGINT: stop
+    watching, finish what was taken, end with 0; a second one stops at once. SIGHUP: take over newly activated
+    models and thresholds. Metrics for Prometheus are served on metrics.host and metrics.port.
+    """
+    from monitor.service import Service
+
+    program = context.ensure_object(Program)
+    configuration = program.configuration
+    service = Service(configuration, program.database(create=True), program.registry)
+    context.exit(int(service.run()))

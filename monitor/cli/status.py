@@ -1,0 +1,69 @@
+"""``monitor status``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from monitor.cli.program import Program, pass_program
+
+
+@click.command("status")
+@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@pass_program
+def command(program: Program, output_format: str) -> None:
+    """Show the active models and what was decided."""
+    from monitor.daemon_lock import owner
+    from monitor.store import queries
+
+    configuration = program.configuration
+    database = program.database(create=False)
+    with database.read() as connection:
+        active = queries.active_models(connection)
+        counts = queries.summary(connection)
+    report: dict[str, Any] = {
+        "configuration": configuration.source,
+        "inbox": str(configuration.inbox),
+        "database": database.description,
+        "daemon_process": owner(database),
+        "models": [
+            {"model": row.name, "threshold": row.threshold, "rule": row.rule, "trained_at": row.trained_at.isoformat()}
+            for row in active
+        ],
+        "scored": counts.scored,
+        "failed": counts.failed,
+        "failed_by_reason": counts.failed_by_reason,
+        "verdicts": [
+            {"model": model, "verdict": verdict, "crops": crops}
+            for (model, verdict), crops in sorted(counts.verdicts.items())
+        ],
+        "last_scored_at": counts.last_scored_at.isoformat() if counts.last_scored_at else None,
+    }
+    if output_format == "json":
+        click.echo(json.dumps(report))
+    else:
+        _print(report)
+
+
+def _print(report: dict[str, Any]) -> None:
+    daemon = report["daemon_process"]
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(report["failed_by_reason"].items()))
+    rows = [
+        ("configuration", report["configuration"]),
+        ("inbox", report["inbox"]),
+        ("database", report["database"]),
+        ("daemon", f"running, process {daemon}" if daemon else "not running here"),
+        *(
+            ("active model", f"{model['model']}, threshold {model['threshold']:.6g} by {model['rule']}")
+            for model in report["models"]
+        ),
+        ("crops", f"{report['scored']} scored, {report['failed']} failed{f' ({reasons})' if reasons else ''}"),
+        *(("decisions", f"{row['model']}: {row['crops']} {row['verdict']}") for row in report["verdicts"]),
+        ("last decision", report["last_scored_at"] or "none yet"),
+    ]
+    if not report["models"]:
+        rows.insert(4, ("active model", "none; monitor train and monitor calibrate make one"))
+    for name, value in rows:
+        click.echo(f"{name:<14} {value}")

@@ -1,0 +1,67 @@
+"""``monitor train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("train")
+@click.argument("detectors", nargs=-1, metavar="[DETECTOR]...")
+@click.option("--data", required=True, type=FOLDER, help="The labelled folder; its train/ part is used.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Overrides training.seed.")
+@click.option("--limit", type=click.IntRange(2), help="Train on this many crops, drawn at random by the seed.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the detector.")
+@pass_program
+def command(
+    program: Program,
+    detectors: tuple[str, ...],
+    data: Path,
+    seed: int | None,
+    limit: int | None,
+    assignments: tuple[str, ...],
+) -> None:
+    """Train detectors on crops without proliv.
+
+    Without a DETECTOR, all that are installed are trained. A part of train/ is held out, by groups of
+    near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
+    """
+    configuration = program.configuration
+    names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
+    overrides = parse_assignments(assignments)
+    from monitor import training
+    from monitor.cli.progress import bar, epochs
+    from monitor.dataset import open_dataset, require
+    from monitor.pipeline import Reader
+
+    untrained = [training.untrained(program.registry, configuration, name, overrides) for name in names]
+    seed = configuration.settings.training.seed if seed is None else seed
+    dataset = open_dataset(data)
+    require(dataset, "train")
+    paths = training.subset(dataset.train, limit, seed)
+    database = program.database(create=True)
+    with bar("reading", len(paths)) as advance:
+        crops = training.read_all(Reader(configuration), paths, lambda: advance(1))
+    parts = training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
+    click.echo(
+        f"{len(parts.train)} crops to train on, {len(parts.validation)} held out, {len(crops.refused)} left out",
+        err=True,
+    )
+    for detector in untrained:
+        with epochs(detector.name) as progress:
+            saved = training.train(
+                detector,
+                parts,
+                seed=seed,
+                progress=progress,
+                database=database,
+                models_folder=configuration.models,
+            )
+        click.echo(saved.name)
+    click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
