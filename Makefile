@@ -1,0 +1,30 @@
+# Everything happens in .venv; PYTHON names the interpreter that it is made with (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+DATA ?=
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/installed
+	$(VENV)/bin/monitor demo $(if $(DATA),--data "$(DATA)")
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -n 2
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[all,development]'
+	touch $@
