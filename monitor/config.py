@@ -223,7 +223,10 @@ class Configuration(BaseModel):
     def _resolved(self, path: Path) -> Path:
         base = Path.cwd() if self.file is None else self.file.parent
         # Links are followed here, once, so that a crop has the same path by whichever way it is reached.
-        return (base / path.expanduser()).resolve()
+        try:
+            return (base / path.expanduser()).resolve()
+        except (OSError, RuntimeError) as error:
+            raise ConfigurationError(f"{self.source}: {path}: is not a path that can be followed: {error}") from None
 
     @property
     def inbox(self) -> Path:

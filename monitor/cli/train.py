@@ -37,7 +37,9 @@ def command(
     overrides = parse_assignments(assignments)
     from monitor import training
     from monitor.cli.progress import bar, epochs
+    from monitor.crops import printable
     from monitor.dataset import open_dataset, require
+    from monitor.errors import DataError
     from monitor.pipeline import Reader
 
     untrained = [training.untrained(program.registry, configuration, name, overrides) for name in names]
@@ -48,6 +50,12 @@ def command(
     database = program.database(create=True)
     with bar("reading", len(paths)) as advance:
         crops = training.read_all(Reader(configuration), paths, lambda: advance(1))
+    if len(crops.pixels) < 2:
+        why = "".join(f"; {printable(path)}: {reason}" for path, reason in crops.refused[:1])
+        raise DataError(
+            f"{printable(data)}: {len(crops.pixels)} of the {len(paths)} crops in train/ can be read, and at least 2 "
+            f"are needed{why}"
+        )
     parts = training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
     click.echo(
         f"{len(parts.train)} crops to train on, {len(parts.validation)} held out, {len(crops.refused)} left out",
