@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Rows = Callable[[str], list[tuple[Any, ...]]]
+
+ACTIVE = "select rule, threshold from calibrations where state = 'active'"
+
+
+def scores(monitor: Run, folder: Path) -> dict[str, float]:
+    """The deciding score of every crop, by the sha256 of its content, as `monitor score` prints it."""
+    outcome = monitor("score", folder, "--no-store", "--exit-zero", "--format", "json")
+    assert outcome.returncode == 0
+    found = [json.loads(line) for line in outcome.stdout.splitlines()]
+    return {hashlib.sha256((folder / one["file"]).read_bytes()).hexdigest(): one["score"] for one in found}
+
+
+@pytest.fixture
+def held_out(trained: Path) -> set[str]:
+    """The sha256 of the crops that were held out when the model was trained."""
+    (model,) = (trained / "state" / "models").iterdir()
+    return set((model / "validation.txt").read_text(encoding="ascii").split())
+
+
+def test_the_threshold_is_chosen_on_exactly_the_held_out_crops_and_proliv(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, held_out: set[str]
+) -> None:
+    train, proliv = scores(monitor, small_dataset / "train"), scores(monitor, small_dataset / "proliv")
+    ordered = sorted(train[digest] for digest in held_out)
+    threshold = (ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2
+    outcome = monitor("calibrate", "--data", small_dataset, "--rule", "fixed", "--set", f"threshold={threshold!r}")
+    assert outcome.returncode == 0
+    assert f"on the {len(held_out)} held-out and {len(proliv)} proliv crops" in outcome.stdout
+    ((evidence,),) = rows("select evidence from calibrations where state = 'active'")
+    found = json.loads(evidence)
+    assert found["data"] == str(small_dataset)
+    assert found["n"] == len(held_out) + len(proliv)
+    assert found["tn"] == sum(train[digest] < threshold for digest in held_out) == len(ordered) // 2
+    assert found["fp"] == len(held_out) - found["tn"]
+    assert found["tp"] == sum(score >= threshold for score in proliv.values())
+    assert found["threshold"] == threshold
+
+
+def test_balanced_has_the_best_mean_of_both_shares(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, held_out: set[str]
+) -> None:
+    train, proliv = scores(monitor, small_dataset / "train"), scores(monitor, small_dataset / "proliv").values()
+    normal = [train[digest] for digest in held_out]
+
+    def quality(threshold: float) -> float:
+        caught = sum(score >= threshold for score in proliv) / len(proliv)
+        return caught + sum(score < threshold for score in normal) / len(normal)
+
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "balanced").returncode == 0
+    ((rule, threshold),) = rows(ACTIVE)
+    assert rule == "balanced"
+    assert quality(threshold) == pytest.approx(max(quality(cut) for cut in [*normal, *proliv, 1e9]))
+
+
+def test_mean_proliv_is_the_mean_of_proliv(trained: Path, monitor: Run, rows: Rows, small_dataset: Path) -> None:
+    proliv = scores(monitor, small_dataset / "proliv")
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv").returncode == 0
+    assert rows(ACTIVE) == [("mean-proliv", pytest.approx(sum(proliv.values()) / len(proliv), rel=1e-5))]
+
+
+@pytest.mark.parametrize(
+    ("configured", "options", "k"), [("", (), 0.56), ("k = 0.7", (), 0.7), ("k = 0.7", ("k=1",), 1)]
+)
+def test_fraction_of_max(
+    trained: Path,
+    monitor: Run,
+    rows: Rows,
+    small_dataset: Path,
+    configured: str,
+    options: tuple[str, ...],
+    k: float,
+) -> None:
+    (trained / "config.toml").write_text(f"[rules.fraction-of-max]\n{configured}\n", encoding="utf-8")
+    highest = max(scores(monitor, small_dataset / "proliv").values())
+    words = [word for option in options for word in ("--set", option)]
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "fraction-of-max", *words).returncode == 0
+    assert rows(ACTIVE) == [("fraction-of-max", pytest.approx(k * highest, rel=1e-5))]
+    assert rows("select json_extract(settings, '$.k') from calibrations where state = 'active'") == [(k,)]
+
+
+def test_fixed_needs_a_threshold(
+    trained: Path, monitor: Run, dump: Callable[[], list[str]], small_dataset: Path
+) -> None:
+    before = dump()
+    outcome = monitor("calibrate", "--data", small_dataset, "--rule", "fixed")
+    assert outcome.returncode == 65
+    assert "the rule 'fixed' has no threshold; set one with `--set threshold=VALUE`" in outcome.stderr
+    assert dump() == before
+
+
+def test_the_rule_of_the_configuration_is_used(trained: Path, monitor: Run, rows: Rows, small_dataset: Path) -> None:
+    (trained / "config.toml").write_text(
+        '[calibration]\nrule = "fixed"\n[rules.fixed]\nthreshold = 0.25\n', encoding="utf-8"
+    )
+    assert monitor("calibrate", "--data", small_dataset).returncode == 0
+    assert rows(ACTIVE) == [("fixed", 0.25)]
+
+
+def test_the_calibration_before_is_kept_as_superseded(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    before = rows(ACTIVE)
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv").returncode == 0
+    assert rows("select rule, threshold from calibrations where state = 'superseded'") == before
+    assert [rule for rule, _ in rows(ACTIVE)] == ["mean-proliv"]
+
+
+def test_the_newest_model_is_calibrated_and_becomes_active(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    old = monitor("models", "list").stdout.split()[0]
+    new = monitor("train", "ae", "--data", small_dataset, "--seed", "7", "--set", "epochs=1").stdout.strip()
+    assert new != old
+    assert rows("select name from models where active") == [(old,)]
+    assert monitor("calibrate", "--data", small_dataset).stdout.startswith(f"{new}: threshold ")
+    assert rows("select name from models where active") == [(new,)]
+    # The old one by name; calibrating it makes it the active one again.
+    assert monitor("calibrate", "--model", old, "--data", small_dataset).stdout.startswith(f"{old}: threshold ")
+    assert rows("select name from models where active") == [(old,)]
+
+
+def test_other_data_are_refused(
+    trained: Path, monitor: Run, dump: Callable[[], list[str]], small_dataset: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(small_dataset / "proliv", other / "proliv")
+    shutil.copytree(small_dataset / "test" / "ne_proliv", other / "train")
+    before = dump()
+    outcome = monitor("calibrate", "--data", other)
+    assert outcome.returncode == 65
+    assert f"monitor: {other}: none of the " in outcome.stderr
+    assert "give the folder that it was trained on" in outcome.stderr
+    assert dump() == before
+
+
+def test_held_out_crops_that_are_gone_are_warned_of(
+    trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path, held_out: set[str]
+) -> None:
+    data = tmp_path / "data"
+    for part in ("train", "proliv"):
+        shutil.copytree(small_dataset / part, data / part)
+    gone = next(
+        path for path in (data / "train").iterdir() if hashlib.sha256(path.read_bytes()).hexdigest() in held_out
+    )
+    gone.unlink()
+    outcome = monitor("calibrate", "--data", data)
+    assert outcome.returncode == 0
+    assert f"{data}: 1 of the {len(held_out)} crops that were held out" in outcome.stderr
+    assert f"on the {len(held_out) - 1} held-out" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--rule", "nix"), 78, "there is no rule 'nix'; installed are: balanced, fixed, fraction-of-max, mean-proliv"),
+        (("--set", "k=1"), 78, "--set: rules.balanced.k: unknown key; the keys of rules.balanced: none"),
+        (("--rule", "fraction-of-max", "--set", "k=-1"), 78, "--set: rules.fraction-of-max.k: should be greater than"),
+        (("--rule", "fixed", "--set", "threshold=nan"), 78, "--set: rules.fixed.threshold: should be a finite number"),
+        (("--model", "nix"), 4, "there is no model 'nix'; see: monitor models list"),
+    ],
+)
+def test_wrong_words(
+    trained: Path,
+    monitor: Run,
+    dump: Callable[[], list[str]],
+    small_dataset: Path,
+    options: tuple[str, ...],
+    code: int,
+    sentence: str,
+) -> None:
+    before = dump()
+    outcome = monitor("calibrate", "--data", small_dataset, *options)
+    assert outcome.returncode == code
+    assert sentence in outcome.stderr
+    assert outcome.stdout == ""
+    assert dump() == before
+
+
+def test_folders_without_what_is_needed(trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path) -> None:
+    assert monitor("calibrate", "--data", "nowhere").returncode == 66
+    shutil.copytree(small_dataset / "train", tmp_path / "data" / "train")
+    outcome = monitor("calibrate", "--data", tmp_path / "data")
+    assert outcome.returncode == 65
+    assert f"{tmp_path}/data: looked for crops with proliv in proliv/; found none, add them" in outcome.stderr
+
+
+def test_without_a_model(home: Path, monitor: Run, small_dataset: Path) -> None:
+    outcome = monitor("calibrate", "--data", small_dataset)
+    assert outcome.returncode == 4
+    assert "no model is trained yet; train one: monitor train ae --data DIR" in outcome.stderr

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from monitor import __version__
+from monitor.cli import COMMANDS
+from monitor.cli.program import parse_assignments
+from monitor.errors import ExitCode
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_help_names_every_command_and_every_exit_code(monitor: Run) -> None:
+    text = " ".join(monitor("--help").stdout.split())
+    assert all(f"{name} {summary}" in text for name, summary in COMMANDS.items())
+    assert "gen Make synthetic pictures." in text
+    assert all(f"{code.value} {code.name.lower().replace('_', ' ')}" in text for code in ExitCode)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(monitor: Run, name: str) -> None:
+    outcome = monitor(name, "--help")
+    assert outcome.returncode == 0
+    assert outcome.stdout.startswith(f"Usage: monitor {name} ")
+    assert COMMANDS[name].removesuffix(".") in " ".join(outcome.stdout.split())
+
+
+def test_the_version(monitor: Run) -> None:
+    assert monitor("--version").stdout == f"monitor, version {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("nix",), ("score",), ("score", "a", "b"), ("status", "--nix")])
+def test_wrong_command_lines(monitor: Run, words: tuple[str, ...]) -> None:
+    outcome = monitor(*words)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.startswith("Usage: monitor ")
+
+
+def test_a_configuration_that_is_not_there(home: Path, monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = monitor("--config", "nowhere.toml", "status")
+    assert outcome.returncode == 78
+    assert "nowhere.toml: no such configuration file (named by --config)" in outcome.stderr
+    monkeypatch.setenv("MONITOR_CONFIG", "elsewhere.toml")
+    assert "elsewhere.toml: no such configuration file (named by MONITOR_CONFIG)" in monitor("status").stderr
+
+
+def test_every_problem_of_a_configuration_is_told_at_once(home: Path, monitor: Run) -> None:
+    (home / "config.toml").write_text('[metrics]\nport = 70000\n[crops]\ncolour = "red"\n', encoding="utf-8")
+    outcome = monitor("status")
+    assert outcome.returncode == 78
+    assert f"monitor: {home}/config.toml: metrics.port: " in outcome.stderr
+    assert f"monitor: {home}/config.toml: crops.colour: unknown key" in outcome.stderr
+
+
+def test_a_defect_is_told_from_a_mistake(monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_path: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("monitor.config.load", fail)
+    outcome = monitor("status")
+    assert outcome.returncode == 1
+    assert "RuntimeError: a defect" in outcome.stderr
+    assert "this is a defect of monitor; please report it with the lines above" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("key=3", 3),
+        ("key = 0.5", 0.5),
+        ("key=true", True),
+        ('key="3"', "3"),
+        ("key=dense-30x50", "dense-30x50"),
+        ("key=[1, 2]", [1, 2]),
+        ("key=a=b", "a=b"),
+        ("key=", ""),
+    ],
+)
+def test_assignments(assignment: str, value: Any) -> None:
+    parsed = parse_assignments((assignment,))
+    assert parsed == {"key": value}
+    assert type(parsed["key"]) is type(value)
+
+
+@pytest.mark.parametrize("assignment", ["key", "=3", " =3"])
+def test_what_is_no_assignment(assignment: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not KEY=VALUE"):
+        parse_assignments((assignment,))

@@ -1,0 +1,730 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy.exc import StatementError
+
+import migrations
+from monitor.config import load
+from monitor.crops import from_text, to_text
+from monitor.errors import (
+    ConfigurationError,
+    NoModelError,
+    OutputError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreReadOnlyError,
+    StoreSchemaError,
+)
+from monitor.store import queries
+from monitor.store.engine import Database
+from monitor.store.queries import CropRow, ScoreRow
+from monitor.store.schema import SCHEMA_REVISION, crops, metadata, models, runs, scores
+from monitor.store.upgrade import current_revision, damage, differences, prepare, require_current, upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from tests.conftest import RunMonitor
+
+NOW = datetime(2023, 3, 1, 5, 39, 27, 929000, tzinfo=UTC)
+MIGRATIONS = Path(migrations.__path__[0])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'state' / 'monitor.db'}"
+    new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
+    return new_database()
+
+
+@contextmanager
+def opened(url: str, busy_seconds: float = 30) -> Iterator[Database]:
+    database = Database(url, busy_seconds=busy_seconds)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def empty(url: str) -> Iterator[Database]:
+    with opened(url) as database:
+        yield database
+
+
+@pytest.fixture
+def database(empty: Database) -> Database:
+    upgrade(empty)
+    return empty
+
+
+@pytest.fixture
+def sqlite_file(tmp_path: Path) -> Path:
+    """A database as the program makes it, closed."""
+    file = tmp_path / "monitor.db"
+    with opened(f"sqlite:///{file}") as database:
+        upgrade(database)
+    return file
+
+
+def crop(name: str, digest: str = "a", **changes: Any) -> CropRow:
+    row = CropRow(
+        path=f"/inbox/{name}",
+        sha256=digest * 64,
+        size_bytes=1234,
+        mtime_ns=1_677_649_167_929_000_000,
+        width=50,
+        height=30,
+        hole=10,
+        camera="C",
+        captured_at=NOW,
+        seen_at=NOW,
+        reason=None,
+        error=None,
+        scores=(),
+    )
+    return replace(row, **changes)
+
+
+def failed(row: CropRow, reason: str = "truncated") -> CropRow:
+    return replace(row, reason=reason, error=f"it is {reason}", width=None, height=None, scores=())
+
+
+def unreadable(name: str) -> CropRow:
+    return failed(crop(name, ""), "unreadable")
+
+
+def decision(model_id: int, calibration_id: int, *, mse: float = 0.001) -> ScoreRow:
+    return ScoreRow(
+        model_id=model_id,
+        calibration_id=calibration_id,
+        mse=mse,
+        score=mse,
+        threshold=0.002,
+        verdict="proliv" if mse >= 0.002 else "ne_proliv",
+        scored_at=NOW,
+        latency_seconds=0.25,
+    )
+
+
+def add_model(connection: Connection, letter: str, detector: str = "ae") -> queries.ModelRow:
+    name = f"{detector}-{letter * 12}"
+    queries.add_model(
+        connection, name=name, detector=detector, fingerprint=letter * 64, folder=name, settings={"код": [1, None]}
+    )
+    return queries.find_model(connection, name)
+
+
+def calibrate(connection: Connection, model: queries.ModelRow, threshold: float = 0.002) -> queries.ModelRow:
+    queries.add_calibration(
+        connection, model_id=model.id, rule="balanced", settings={}, threshold=threshold, evidence={"n": 3}
+    )
+    return queries.find_model(connection, model.name)
+
+
+def make_active(connection: Connection, letter: str, detector: str = "ae") -> queries.ModelRow:
+    queries.activate_model(connection, calibrate(connection, add_model(connection, letter, detector)))
+    return queries.find_model(connection, f"{detector}-{letter * 12}")
+
+
+def states(connection: Connection) -> list[tuple[str, str, str]]:
+    query = select(crops.c.path, crops.c.sha256, crops.c.state).order_by(crops.c.id)
+    return [(path, sha256[:1], state) for path, sha256, state in connection.execute(query)]
+
+
+# The schema
+
+
+def test_an_empty_database_gets_the_schema_that_the_program_declares(empty: Database) -> None:
+    with pytest.raises(StoreSchemaError, match="is empty; bring it up to date with: monitor db upgrade"):
+        require_current(empty)
+    assert current_revision(empty) is None
+
+    assert upgrade(empty) == SCHEMA_REVISION
+
+    assert current_revision(empty) == SCHEMA_REVISION
+    assert differences(empty) == []
+    assert damage(empty) == []
+    require_current(empty)
+
+
+def test_asking_an_absent_file_for_its_schema_does_not_make_it(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/monitor.db") as database, pytest.raises(StoreSchemaError):
+        require_current(database)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preparing_makes_an_empty_database_and_leaves_a_current_one(empty: Database) -> None:
+    prepare(empty)
+    with empty.write() as connection:
+        queries.record(connection, [unreadable("1.jpg")])
+    prepare(empty)
+    upgrade(empty)
+    with empty.read() as connection:
+        assert len(states(connection)) == 1
+
+
+def test_migrations_and_schema_agree_in_every_check_and_index(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # Alembic's own comparison looks at neither checks nor the conditions of indexes.
+    if url.startswith("sqlite"):
+        other = f"sqlite:///{tmp_path / 'other.db'}"
+    else:
+        other = request.getfixturevalue("new_postgresql_database")()
+    with opened(url) as migrated, opened(other) as declared:
+        upgrade(migrated)
+        with declared.write() as connection:
+            metadata.create_all(connection)
+        with migrated.read() as left, declared.read() as right:
+            assert shape(left) == shape(right)
+
+
+def shape(connection: Connection) -> dict[str, Any]:
+    """Everything that a database tells of the declared tables, in an order of its own."""
+    inspector = inspect(connection)
+    tables = {
+        table: {
+            "columns": [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)],
+            "key": inspector.get_pk_constraint(table),
+            "foreign": sorted(map(str, inspector.get_foreign_keys(table))),
+            "unique": sorted(map(str, inspector.get_unique_constraints(table))),
+            "checks": sorted(map(str, inspector.get_check_constraints(table))),
+        }
+        for table in metadata.tables
+    }
+    if connection.dialect.name == "postgresql":
+        indexes = text("select indexname, indexdef from pg_indexes where schemaname = 'public'")
+    else:
+        indexes = text("select name, sql from sqlite_master where type = 'index' and sql is not null")
+    found = {name: definition for name, definition in connection.execute(indexes) if name != "alembic_version_pkc"}
+    return {"tables": tables, "indexes": found}
+
+
+def test_the_programs_revision_is_the_newest_migration() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == SCHEMA_REVISION
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["drop table runs", "alter table crops add column colour text", "drop index uq_models_active_detector"],
+)
+def test_differences_name_what_was_changed_by_hand(database: Database, statement: str) -> None:
+    with database.write() as connection:
+        connection.execute(text(statement))
+    found = differences(database)
+    assert len(found) >= 1
+    changed = re.findall(r"runs|colour|uq_models_active_detector", statement)[0]
+    assert changed in "".join(found)
+
+
+def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    for action in (require_current, prepare, upgrade):
+        with pytest.raises(StoreSchemaError, match=r"has the schema 9999, which is newer than .* install the newer"):
+            action(database)
+    assert current_revision(database) == "9999"
+
+
+def test_an_older_database_is_refused_with_the_remedy(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("update alembic_version set version_num = '0000'"))
+    for action in (require_current, prepare):
+        with pytest.raises(StoreSchemaError, match=r"has the older schema 0000; .* monitor db upgrade"):
+            action(database)
+
+
+def test_a_failed_migration_leaves_nothing_behind(
+    empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "changed" / "migrations"
+    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    first = copy / "versions" / "0001_first_tables.py"
+    broken = first.read_text().replace("def downgrade", "    op.execute('select nonsense')\n\n\ndef downgrade")
+    first.write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path / "changed")
+    monkeypatch.delitem(sys.modules, "migrations")
+
+    with pytest.raises(StoreError, match="nonsense"):
+        upgrade(empty)
+
+    with empty.read() as connection:
+        assert inspect(connection).get_table_names() == []
+    monkeypatch.undo()
+    assert upgrade(empty) == SCHEMA_REVISION
+
+
+def test_programs_that_upgrade_at_once_do_not_get_in_each_others_way(
+    url: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    program = (
+        "import sys, alembic.command\n"
+        "from monitor.store.engine import Database\n"
+        "from monitor.store.upgrade import upgrade\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(upgrade(Database(sys.argv[1], busy_seconds=60)))\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            env=clean_environment,
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outcomes = [process.communicate(timeout=100) for process in processes]
+    assert [(process.returncode, *outcome) for process, outcome in zip(processes, outcomes, strict=True)] == [
+        (0, f"{SCHEMA_REVISION}\n", "")
+    ] * len(processes)
+
+
+# Crops and decisions
+
+
+def test_recording_twice_changes_nothing_and_tells_only_of_new_decisions(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+    assert first.calibration_id is not None
+    assert second.calibration_id is not None
+    one, two = decision(first.id, first.calibration_id), decision(second.id, second.calibration_id, mse=0.5)
+    scored = crop("1.jpg", scores=(one,))
+    broken = failed(crop("2.jpg", "b"))
+
+    with database.write() as connection:
+        assert queries.record(connection, [scored, broken]) == {(scored.path, scored.sha256): {first.id}}
+    with database.write() as connection:
+        before = connection.execute(select(scores)).all()
+        later = replace(one, mse=0.9, score=0.9, verdict="proliv")
+        assert queries.record(connection, [replace(scored, scores=(later,)), broken]) == {}
+        assert connection.execute(select(scores)).all() == before
+    with database.write() as connection:
+        both = replace(scored, scores=(one, two))
+        assert queries.record(connection, [both, both]) == {(scored.path, scored.sha256): {second.id}}
+        assert states(connection) == [("/inbox/1.jpg", "a", "scored"), ("/inbox/2.jpg", "b", "failed")]
+        assert queries.record(connection, []) == {}
+
+
+def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id, mse=0.1234567890123456)
+        queries.record(connection, [crop("1.jpg", scores=(one,)), failed(crop("2.jpg", "b"))])
+    with database.read() as connection:
+        known = queries.known_crops(connection, ["/inbox/1.jpg", "/inbox/2.jpg", "/inbox/3.jpg"])
+        assert known.keys() == {"/inbox/1.jpg", "/inbox/2.jpg"}
+        (first,), (second,) = known["/inbox/1.jpg"], known["/inbox/2.jpg"]
+        assert (first.size_bytes, first.mtime_ns, first.state, first.hole) == (1234, crop("").mtime_ns, "scored", 10)
+        assert (second.state, second.reason, second.error) == ("failed", "truncated", "it is truncated")
+        expected = [(first.id, model.id, one.mse, one.mse, 0.002, "proliv")]
+        assert queries.stored_scores(connection, [first.id, second.id], [model.id]) == {first.id: expected}
+        assert queries.stored_scores(connection, [first.id], []) == {}
+        assert queries.decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
+        assert queries.decisions_after(connection, first.id) == []
+        assert model.settings == {"код": [1, None]}
+        assert queries.summary(connection) == (1, 1, {"truncated": 1}, {(model.name, "proliv"): 1}, NOW)
+
+
+def test_changed_content_under_one_path_is_another_crop(database: Database) -> None:
+    with database.write() as connection:
+        queries.record(connection, [failed(crop("1.jpg", "a"))])
+        queries.record(connection, [failed(crop("1.jpg", "b"))])
+        assert states(connection) == [("/inbox/1.jpg", "a", "failed"), ("/inbox/1.jpg", "b", "failed")]
+
+
+def test_a_file_that_becomes_readable_is_the_same_crop(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        queries.record(connection, [unreadable("1.jpg"), unreadable("2.jpg")])
+        queries.record(connection, [unreadable("1.jpg")])
+        queries.record(connection, [crop("1.jpg", scores=(decision(model.id, model.calibration_id),))])
+        assert sorted(states(connection)) == [("/inbox/1.jpg", "a", "scored"), ("/inbox/2.jpg", "", "failed")]
+
+
+def test_a_failure_never_overwrites_a_decision_but_a_decision_does_a_failure(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        scored = crop("1.jpg", scores=(decision(model.id, model.calibration_id),))
+        queries.record(connection, [scored])
+        queries.record(connection, [failed(scored, "too_large")])
+        kept = connection.execute(select(crops.c.state, crops.c.reason, crops.c.error, crops.c.width)).all()
+        assert kept == [("scored", None, None, 50)]
+
+        queries.record(connection, [failed(crop("2.jpg", "b"), "too_large")])
+        queries.record(connection, [replace(scored, path="/inbox/2.jpg", sha256="b" * 64)])
+        assert states(connection)[1] == ("/inbox/2.jpg", "b", "scored")
+        assert connection.execute(select(crops.c.reason).where(crops.c.state == "scored")).scalars().all() == [None] * 2
+
+
+def test_the_largest_batch_fits_into_one_transaction(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id)
+        rows = [crop(f"{number}.jpg", scores=(one,)) for number in range(4096)]
+        assert len(queries.record(connection, rows)) == len(rows)
+        known = queries.known_crops(connection, [row.path for row in rows])
+        assert len(known) == len(rows)
+        ids = [row.id for found in known.values() for row in found]
+        assert len(queries.stored_scores(connection, ids, [model.id])) == len(rows)
+
+
+def test_an_error_takes_the_whole_transaction_back(database: Database) -> None:
+    def fail_midway() -> None:
+        with database.write() as connection:
+            queries.record(connection, [unreadable("1.jpg")])
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
+    with database.read() as connection:
+        assert states(connection) == []
+
+
+def test_paths_of_any_bytes_come_back(database: Database) -> None:
+    names = [bytes([byte]) + b".jpg" for byte in range(1, 256) if byte != ord("/")]
+    names += ["литьё ё.jpg".encode(), "\u202egpj.exe.jpg".encode(), b"\\x41.jpg", b"%41?.jpg", b"\xf0\x9f\x94\xa5.jpg"]
+    paths = [Path(os.fsdecode(b"/inbox/" + name)) for name in names]
+    with database.write() as connection:
+        queries.record(connection, [replace(unreadable(""), path=to_text(path)) for path in paths])
+    with database.read() as connection:
+        stored = connection.execute(select(crops.c.path).order_by(crops.c.id)).scalars().all()
+    assert [from_text(path) for path in stored] == paths
+
+
+def test_a_time_without_a_zone_is_refused_and_others_come_back_in_utc(database: Database) -> None:
+    naive = NOW.replace(tzinfo=None)
+    with pytest.raises(StatementError, match="a time without a zone cannot be stored"), database.write() as connection:
+        queries.record(connection, [replace(unreadable("1.jpg"), seen_at=naive)])
+    moscow = NOW.astimezone(timezone(timedelta(hours=3)))
+    with database.write() as connection:
+        queries.record(connection, [replace(unreadable("1.jpg"), seen_at=moscow, captured_at=None)])
+        seen, captured = connection.execute(select(crops.c.seen_at, crops.c.captured_at)).one()
+    assert (seen, seen.tzinfo, captured) == (NOW, UTC, None)
+
+
+# Models
+
+
+def test_the_database_itself_keeps_one_active_model_for_each_detector(database: Database) -> None:
+    with database.write() as connection:
+        make_active(connection, "1")
+        make_active(connection, "2")
+        make_active(connection, "3", "other")
+        active = [row.name for row in queries.active_models(connection)]
+        assert active == ["other-333333333333", "ae-222222222222"]
+    with pytest.raises(StoreError, match=r"(?i)unique"), database.write() as connection:
+        connection.execute(update(models).values(active=True))
+    with pytest.raises(StoreError, match=r"(?i)unique"), database.write() as connection:
+        connection.execute(
+            text(
+                "insert into calibrations (model_id, rule, settings, threshold, evidence, state, created_at) "
+                "select model_id, rule, settings, threshold, evidence, state, created_at from calibrations"
+            )
+        )
+
+
+def test_a_new_calibration_supersedes_the_one_before(database: Database) -> None:
+    with database.write() as connection:
+        model = calibrate(connection, add_model(connection, "1"), 0.1)
+        assert model.threshold == 0.1
+        again = calibrate(connection, model, 0.2)
+        assert (again.threshold, again.rule) == (0.2, "balanced")
+        states = connection.execute(text("select threshold, state from calibrations order by id")).all()
+        assert states == [(0.1, "superseded"), (0.2, "active")]
+
+
+def test_rolling_back_goes_through_the_models_that_were_active_before(database: Database) -> None:
+    with database.write() as connection:
+        for letter in "abc":
+            make_active(connection, letter)
+        make_active(connection, "d", "other")
+        calibrate(connection, add_model(connection, "e"))  # never active, so that nothing leads back to it
+
+        def step() -> tuple[str, str]:
+            left, now = queries.rollback_model(connection, "ae")
+            assert [row.name for row in queries.active_models(connection) if row.detector == "ae"] == [now.name]
+            return left.name[-1], now.name[-1]
+
+        assert step() == ("c", "b")
+        assert step() == ("b", "a")
+        with pytest.raises(NoModelError, match="no model of the detector 'ae' was active before ae-aaaaaaaaaaaa"):
+            step()
+        queries.activate_model(connection, queries.find_model(connection, "ae-c"))
+        assert step() == ("c", "a")
+        with pytest.raises(NoModelError, match="'nothing' has no active model"):
+            queries.rollback_model(connection, "nothing")
+        assert [row.detector for row in queries.active_models(connection)].count("other") == 1
+
+
+def test_a_model_without_a_threshold_cannot_become_active(database: Database) -> None:
+    with database.write() as connection:
+        model = add_model(connection, "1")
+        with pytest.raises(NoModelError, match=r"has no threshold yet.* monitor calibrate --model ae-1+ --data DIR"):
+            queries.activate_model(connection, model)
+        assert queries.active_models(connection) == []
+
+
+def test_models_are_found_by_what_they_begin_with(database: Database) -> None:
+    with database.write() as connection:
+        add_model(connection, "1")
+        add_model(connection, "2")
+        assert queries.find_model(connection, "ae-1").fingerprint == "1" * 64
+        assert queries.find_model(connection, "22").name == "ae-222222222222"
+        with pytest.raises(NoModelError, match=r"names several models: ae-2.*, ae-1.*; give one whole name"):
+            queries.find_model(connection, "ae-")
+        for name in ("", "%", "ae-3"):
+            with pytest.raises(NoModelError, match=r"there is no model .*; see: monitor models list"):
+                queries.find_model(connection, name)
+
+
+def test_training_the_same_model_again_makes_it_the_newest(database: Database) -> None:
+    with database.write() as connection:
+        add_model(connection, "1")
+        add_model(connection, "2")
+        assert [row.name[-1] for row in queries.newest_models(connection)] == ["2"]
+        add_model(connection, "1")
+        assert [row.name[-1] for row in queries.newest_models(connection)] == ["1"]
+        assert len(queries.all_models(connection)) == 2
+
+
+def test_decisions_need_their_model_and_slots_are_unique(database: Database) -> None:
+    with pytest.raises(StoreError, match=r"(?i)foreign key"), database.write() as connection:
+        queries.record(connection, [crop("1.jpg", scores=(decision(77, 77),))])
+    slot = {"job": "calibrate", "slot": NOW, "started_at": NOW}
+    with pytest.raises(StoreError, match=r"(?i)unique"), database.write() as connection:
+        connection.execute(runs.insert(), [slot, slot])
+
+
+# What is in the way
+
+
+def test_a_locked_database_is_waited_for_and_then_named(sqlite_file: Path) -> None:
+    other = sqlite3.connect(sqlite_file, isolation_level=None)
+    other.execute("begin immediate")
+    with opened(f"sqlite:///{sqlite_file}", busy_seconds=0.05) as database:
+        sentence = r"monitor\.db: locked by another program .*; try again when it has finished"
+        with pytest.raises(StoreBusyError, match=sentence) as caught, database.write():
+            pass
+        assert caught.value.exit_code == 75
+        with database.read() as connection:
+            assert states(connection) == []
+        other.execute("rollback")
+        other.close()
+        with database.write() as connection:
+            queries.record(connection, [unreadable("1.jpg")])
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(prefix="monitor-store-"))
+    folder.chmod(0o777)
+    yield folder
+    folder.chmod(0o777)
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """Without root's right to write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize(("folder_mode", "file_mode"), [(0o777, 0o444), (0o555, 0o444), (0o555, None)])
+def test_a_read_only_database_is_named_with_the_remedy(
+    open_folder: Path, folder_mode: int, file_mode: int | None
+) -> None:
+    file = open_folder / "monitor.db"
+    if file_mode is not None:
+        with opened(f"sqlite:///{file}") as database:
+            upgrade(database)
+        file.chmod(file_mode)
+    open_folder.chmod(folder_mode)
+    sentence = r"monitor\.db: (cannot be written; mend the permissions|cannot be opened; its folder must exist)"
+    with as_an_ordinary_user(), opened(f"sqlite:///{file}") as database:
+        with pytest.raises(StoreReadOnlyError, match=sentence) as caught, database.write() as connection:
+            queries.record(connection, [unreadable("1.jpg")])
+        assert caught.value.exit_code == 73
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with opened(f"sqlite:///{tmp_path}/file/monitor.db") as database:
+        with pytest.raises(OutputError, match="file: the folder cannot be made: ") as caught:
+            upgrade(database)
+        assert caught.value.exit_code == 73
+
+
+def test_a_file_that_is_no_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.db"
+    file.write_bytes(bytes(range(256)) * 64)
+    with opened(f"sqlite:///{file}") as database:
+        sentence = r"monitor\.db: is damaged or not a database .* restore the last backup"
+        with pytest.raises(StoreDamagedError, match=sentence) as caught:
+            prepare(database)
+        assert caught.value.exit_code == 65
+    assert file.read_bytes() == bytes(range(256)) * 64
+
+
+def test_a_damaged_database_is_named(sqlite_file: Path) -> None:
+    content = bytearray(sqlite_file.read_bytes())
+    content[100:4096] = b"\xa5" * 3996
+    sqlite_file.write_bytes(content)
+    with opened(f"sqlite:///{sqlite_file}") as database, pytest.raises(StoreDamagedError, match="is damaged"):
+        require_current(database)
+
+
+def test_damage_behind_the_first_page_is_found_by_the_check(sqlite_file: Path, run_monitor: RunMonitor) -> None:
+    content = bytearray(sqlite_file.read_bytes())
+    content[4096 * 2 : 4096 * 3] = b"\xa5" * 4096
+    sqlite_file.write_bytes(content)
+    with opened(f"sqlite:///{sqlite_file}") as database:
+        require_current(database)
+        assert damage(database)
+    ended = run_monitor("db", "check", environment={"MONITOR__DATABASE__URL": f"sqlite:///{sqlite_file}"})
+    assert (ended.returncode, ended.stdout) == (65, "")
+    assert str(sqlite_file) in ended.stderr
+
+
+def test_a_full_disk_is_named_and_leaves_what_was_there(sqlite_file: Path) -> None:
+    with opened(f"sqlite:///{sqlite_file}") as database:
+        with database.read() as connection:
+            pages = connection.execute(text("pragma page_count")).scalar_one()
+            # Holds for this connection, which the pool hands out again.
+            connection.execute(text(f"pragma max_page_count = {pages + 1}"))
+        rows = [unreadable(f"{number}.jpg") for number in range(4096)]
+        with pytest.raises(StoreError, match="the disk is full; free some space"), database.write() as connection:
+            queries.record(connection, rows)
+        with database.read() as connection:
+            assert connection.execute(select(func.count()).select_from(crops)).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda file: file.write_bytes(b"garbage" * 1000),
+        lambda file: sqlite3.connect(file).executescript("update alembic_version set version_num = '9999'").close(),
+    ],
+    ids=["garbage", "newer"],
+)
+def test_the_command_ends_with_data_error_and_one_sentence(
+    sqlite_file: Path, run_monitor: RunMonitor, break_it: Callable[[Path], None]
+) -> None:
+    break_it(sqlite_file)
+    ended = run_monitor("status", environment={"MONITOR__DATABASE__URL": f"sqlite:///{sqlite_file}"})
+    assert (ended.returncode, ended.stdout) == (65, "")
+    assert re.fullmatch(r"monitor: sqlite:////.*/monitor\.db: .*\n", ended.stderr)
+
+
+def test_the_command_ends_with_temporary_failure_on_a_locked_database(tmp_path: Path, run_monitor: RunMonitor) -> None:
+    file = tmp_path / "state" / "monitor.db"
+    file.parent.mkdir()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("begin exclusive")
+    ended = run_monitor("db", "upgrade", environment={"MONITOR__DATABASE__BUSY_SECONDS": "0.1"})
+    other.close()
+    assert ended.returncode == 75, ended.stderr
+    assert re.fullmatch(r"monitor: .*monitor\.db: locked by another program .*\n", ended.stderr)
+
+
+@pytest.mark.parametrize("name", ["what?", "100%41", "a#b", "a b", "литьё", ":memory:"])
+def test_the_database_lies_in_the_state_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.toml").write_text(f"paths.state = '{name}'", encoding="utf-8")
+    configuration = load(tmp_path / "config.toml")
+    with opened(configuration.database_url) as database:
+        prepare(database)
+        assert database.file == tmp_path / name / "monitor.db"
+        assert database.description.endswith(f"/{name}/monitor.db")
+    assert (tmp_path / name / "monitor.db").read_bytes().startswith(b"SQLite format 3")
+
+
+# Passwords
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://monitor:geheim@localhost:port/monitor",
+        "postgresql://monitor:geheim@127.0.0.1:1/monitor",
+        "postgresql://127.0.0.1:1/monitor?user=monitor&password=geheim",
+        "postgresql://monitor:geheim@127.0.0.1:1/monitor?nonsense=geheim",
+        "postgresql://monitor:geheim@127.0.0.1:999999/monitor",
+        "postgresql://monitor:1/geheim@127.0.0.1:1/monitor",
+        "postgresql+psycopg://monitor:geheim@ho\u2100st/monitor",
+        "postgresql://monitor:geheim@[::1/monitor",
+    ],
+)
+def test_a_password_is_in_no_message(url: str) -> None:
+    pytest.importorskip("psycopg")
+    shown = []
+
+    def connect() -> None:
+        with opened(url) as database:
+            shown.append(database.description)
+            current_revision(database)
+
+    with pytest.raises((StoreError, ConfigurationError)) as caught:
+        connect()
+    assert "geheim" not in "".join([*shown, str(caught.value)])
+
+
+def test_a_server_that_refuses_the_password_does_not_print_it(
+    new_postgresql_database: Callable[[], str], run_monitor: RunMonitor
+) -> None:
+    url = re.sub(r":[^:@/]+@", ":falsch-geheim@", new_postgresql_database())
+    ended = run_monitor("db", "current", environment={"MONITOR__DATABASE__URL": url})
+    assert (ended.returncode, ended.stdout) == (69, "")
+    assert "password authentication failed" in ended.stderr
+    assert "geheim" not in ended.stderr
+
+
+def test_the_command_works_on_postgresql(new_postgresql_database: Callable[[], str], run_monitor: RunMonitor) -> None:
+    environment = {"MONITOR__DATABASE__URL": new_postgresql_database()}
+    upgraded = run_monitor("db", "upgrade", environment=environment)
+    assert (upgraded.returncode, upgraded.stderr) == (0, "")
+    checked = run_monitor("db", "check", environment=environment)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "geheim" not in upgraded.stdout + checked.stdout
+    assert f"schema {SCHEMA_REVISION}, as it should be" in checked.stdout

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import pickletools
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from monitor import models
+from monitor.errors import ModelDamagedError, OutputError
+from monitor.registry import Registry
+from monitor.store.queries import ModelRow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector, EpochReport, FitReport
+    from monitor.models import SavedModel
+
+REGISTRY = Registry.load()
+HELD_OUT = ["b" * 64, "a" * 64, "b" * 64]
+
+
+@dataclass(frozen=True)
+class Trained:
+    detector: Detector
+    report: FitReport
+    batch: NDArray[np.uint8]
+
+
+def train(seed: int = 0) -> Trained:
+    detector_class = REGISTRY.detector_class("ae")
+    detector = detector_class(detector_class.Settings(epochs=2, code_size=3))
+    crops = np.random.default_rng(5).integers(0, 256, (24, 30, 50, 3), dtype=np.uint8)
+    batch = detector.prepare_batch(list(crops))
+
+    def ignore(report: EpochReport) -> None: ...
+
+    report = detector.fit(batch[:18], validation=batch[18:], seed=seed, progress=ignore)
+    return Trained(detector, report, batch)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    return train()
+
+
+def row_of(saved: SavedModel) -> ModelRow:
+    now = datetime(2023, 3, 1, tzinfo=UTC)
+    return ModelRow(
+        1, saved.name, saved.detector, saved.fingerprint, saved.folder.name, saved.settings, now, True, now, 1.0, 1, "r"
+    )
+
+
+@pytest.fixture
+def saved(trained: Trained, tmp_path: Path) -> SavedModel:
+    return models.save(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_loaded_model_scores_as_the_trained_one(trained: Trained, saved: SavedModel) -> None:
+    loaded = models.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+    assert loaded.settings == trained.detector.settings
+    np.testing.assert_array_equal(loaded.score(trained.batch).mse, trained.detector.score(trained.batch).mse)
+    assert models.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
+    assert saved.name == saved.folder.name == f"ae-{saved.fingerprint[:12]}"
+    report = json.loads((saved.folder / models.TRAINING_REPORT).read_text())
+    assert [epoch["epoch"] for epoch in report["epochs"]] == [1, 2]
+
+
+def test_the_same_training_gives_the_same_model(saved: SavedModel, tmp_path: Path) -> None:
+    again, other = train(), train(seed=1)
+    elsewhere = models.save(tmp_path / "elsewhere", again.detector, validation=HELD_OUT[:2], report=again.report)
+    assert elsewhere.fingerprint == saved.fingerprint
+    different = models.save(tmp_path / "elsewhere", other.detector, validation=HELD_OUT, report=other.report)
+    assert different.fingerprint != saved.fingerprint
+
+
+def test_other_held_out_crops_make_another_model(trained: Trained, saved: SavedModel) -> None:
+    other = models.save(saved.folder.parent, trained.detector, validation=["c" * 64], report=trained.report)
+    assert other.fingerprint != saved.fingerprint
+    assert other.folder != saved.folder
+
+
+def test_saving_again_replaces_a_damaged_folder(trained: Trained, saved: SavedModel) -> None:
+    (saved.folder / models.VALIDATION_LIST).unlink()
+    (saved.folder / "stray").touch()
+    models.save(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
+    models.verify(saved.folder, saved.fingerprint)
+
+
+def test_any_changed_missing_or_added_file_is_named(saved: SavedModel, tmp_path: Path) -> None:
+    row = row_of(saved)
+    everything = files(saved.folder)
+    assert len(everything) >= 4
+    for file in everything:
+        content = file.read_bytes()
+        for position in (0, len(content) // 2, len(content) - 1):
+            flipped = bytearray(content)
+            flipped[position] ^= 1
+            file.write_bytes(flipped)
+            refused(row, saved, file, "was changed since the training|is not the file that was trained")
+        file.write_bytes(content + b"\0")
+        refused(row, saved, file, "was changed since the training|is not the file that was trained")
+        file.unlink()
+        refused(row, saved, file, "is missing")
+        file.write_bytes(content)
+        models.load(REGISTRY, saved.folder.parent, row, "cpu")
+    for added in (saved.folder / "added", saved.folder / models.DETECTOR_FOLDER / "added.bin"):
+        added.touch()
+        refused(row, saved, added, "was added since the training")
+        added.unlink()
+    shutil.rmtree(saved.folder)
+    refused(row, saved, saved.folder / models.MANIFEST, "is missing")
+
+
+def refused(row: ModelRow, saved: SavedModel, file: Path, what: str) -> None:
+    with pytest.raises(ModelDamagedError, match=f"^{file}: ({what}).*; restore it from a backup, or train again"):
+        models.load(REGISTRY, saved.folder.parent, row, "cpu")
+    with pytest.raises(ModelDamagedError, match=f"^{file}: "):
+        models.validation_digests(saved.folder.parent, row)
+
+
+def test_a_model_whose_settings_the_installed_detector_lost_is_to_be_trained_again(
+    saved: SavedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pydantic import BaseModel, ConfigDict
+
+    class Settings(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+        colour: str = "grey"
+
+    monkeypatch.setattr(REGISTRY.detector_class("ae"), "Settings", Settings)
+    with pytest.raises(ModelDamagedError, match="settings that the installed detector 'ae' does not know"):
+        models.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C is, no error that anything may swallow."""
+
+
+@pytest.mark.parametrize("error", [Interrupted(), ValueError("a defect of the detector")])
+def test_an_interrupted_save_leaves_nothing(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def interrupted(folder: Path) -> None:
+        (folder / "half").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(trained.detector, "save", interrupted)
+    with pytest.raises(type(error)):
+        models.save(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_an_interrupted_second_save_leaves_the_first_model(
+    trained: Trained, saved: SavedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_folder: Path) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(trained.detector, "save", interrupted)
+    with pytest.raises(Interrupted):
+        models.save(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
+    assert list(saved.folder.parent.iterdir()) == [saved.folder]
+    models.verify(saved.folder, saved.fingerprint)
+
+
+def test_a_folder_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file/models: the folder cannot be made: "):
+        models.save(tmp_path / "file" / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+
+
+def test_nothing_in_a_model_is_a_pickle_or_tells_of_the_machine(saved: SavedModel) -> None:
+    folder = str(saved.folder.parent).encode()
+    for file in files(saved.folder):
+        content = file.read_bytes()
+        assert folder not in content, file
+        assert not content.startswith(b"PK"), f"{file}: torch.save's archives hold pickles"
+        with pytest.raises((ValueError, EOFError, IndexError)):
+            list(pickletools.genops(content))
+
+
+def test_a_model_can_be_read_by_other_users_of_the_machine(saved: SavedModel) -> None:
+    # The daemon and the person who trains may be two users.
+    assert saved.folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_every_builtin_model_file_belongs_to_the_fingerprint(saved: SavedModel) -> None:
+    manifest = json.loads((saved.folder / models.MANIFEST).read_text())
+    assert set(manifest["files"]) == {path.relative_to(saved.folder).as_posix() for path in files(saved.folder)} - {
+        models.MANIFEST
+    }
+    assert manifest["detector"] == "ae"

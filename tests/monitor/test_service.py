@@ -1,0 +1,350 @@
+"""The daemon as a real process: files go into its inbox, and the store, the metrics and its end are looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PATIENCE_SECONDS = 60.0
+
+
+class Daemon:
+    """One `monitor run` over a copy of a trained state."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.inbox = home / "inbox"
+        self.log = home / "daemon.log"
+        self.database = home / "state" / "monitor.db"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MONITOR")},
+            "MONITOR__METRICS__PORT": "0",
+            "MONITOR__WATCH__SCAN_SECONDS": "0.5",
+            "MONITOR__WATCH__SETTLE_SECONDS": "0.3",
+            "MONITOR__WATCH__GIVE_UP_SECONDS": "1.5",
+            "MONITOR__DATABASE__BUSY_SECONDS": "1",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            started = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "monitor", "run"], cwd=self.home, env=self.environment, stdout=log, stderr=log
+            )
+        if ready:
+            wait_until(lambda: b" watching " in self.log.read_bytes()[started:] or self.process_ended(), self.text)
+            assert not self.process_ended(), self.text()
+        return self.process
+
+    def process_ended(self) -> bool:
+        assert self.process is not None
+        return self.process.poll() is not None
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def count(self, condition: str = "1 = 1") -> int:
+        number: int = self.query(f"select count(*) from crops where {condition}")[0][0]
+        return number
+
+    def metrics(self) -> dict[str, float]:
+        port = re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", self.text())[-1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+
+def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = lambda: "") -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"what the test waits for did not happen\n{explain()}")
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def daemon(trained_state: Path, tmp_path: Path) -> Iterator[Daemon]:
+    shutil.copytree(trained_state, tmp_path / "state")
+    daemon = Daemon(tmp_path)
+    yield daemon
+    if daemon.process is not None and daemon.process.poll() is None:
+        daemon.process.kill()
+        daemon.process.wait()
+
+
+@pytest.fixture(scope="module")
+def crops(small_dataset: Path) -> list[Path]:
+    return sorted((small_dataset / "train").glob("*.jpg"))
+
+
+def write_slowly(source: Path, target: Path, pieces: int = 5, pause: float = 0.05) -> None:
+    """Write a file in pieces; the last holds only the format's end mark, so that the rest already decodes."""
+    data = source.read_bytes()
+    step = (len(data) - 2) // pieces + 1
+    parts = [data[: len(data) - 2][start : start + step] for start in range(0, len(data) - 2, step)]
+    with target.open("wb", buffering=0) as file:
+        for part in [*parts, data[-2:]]:
+            file.write(part)
+            time.sleep(pause)
+
+
+def feed(crops: list[Path], inbox: Path, staging: Path) -> list[Path]:
+    """A third written slowly in pieces, a third renamed into place, a third copied; two in a sub-folder."""
+    (inbox / "sub").mkdir(parents=True)
+    staging.mkdir()
+    targets = []
+    writers = []
+    for index, source in enumerate(crops):
+        target = inbox / ("sub" if index % 5 == 0 else ".") / source.name
+        targets.append(target)
+        if index % 3 == 0:
+            writers.append(Thread(target=write_slowly, args=(source, target)))
+            writers[-1].start()
+        elif index % 3 == 1:
+            shutil.copyfile(source, staging / source.name)
+            (staging / source.name).rename(target)
+        else:
+            shutil.copy2(source, target)
+        time.sleep(0.005)
+    for writer in writers:
+        writer.join()
+    return targets
+
+
+def test_every_crop_has_one_row_and_one_decision_also_after_a_kill(
+    daemon: Daemon, crops: list[Path], tmp_path: Path
+) -> None:
+    crops = crops[:90]
+    daemon.inbox.mkdir()
+    before = daemon.inbox / ("before_" + crops[0].name)
+    shutil.copyfile(crops[0], before)
+    first = daemon.start()
+    feeder = Thread(target=feed, args=(crops, daemon.inbox, tmp_path / "staging"))
+    feeder.start()
+    wait_until(lambda: daemon.count() > 20, daemon.text)
+    first.kill()
+    first.wait()
+    daemon.start()
+    feeder.join()
+    wait_until(lambda: daemon.count() >= len(crops) + 1, daemon.text)
+    time.sleep(1.2)  # two scans more, which must not find anything new
+    assert daemon.query("select count(*), count(distinct path), count(distinct sha256) from crops") == [
+        (len(crops) + 1, len(crops) + 1, len(crops))
+    ]
+    assert daemon.query("select count(*), count(distinct crop_id) from scores") == [(len(crops) + 1,) * 2]
+    assert daemon.count("state = 'failed'") == 0
+    assert daemon.stop() == 0
+
+
+def test_metrics_tell_what_the_store_holds(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    for source in crops[:30]:
+        shutil.copyfile(source, daemon.inbox / source.name)
+    (daemon.inbox / "text.jpg").write_text("no picture")
+    wait_until(lambda: daemon.count() == 31, daemon.text)
+    wait_until(lambda: daemon.metrics()["monitor_crops_scored_total"] == 30)
+    wait_until(lambda: daemon.metrics().get('monitor_crops_failed_total{reason="unknown_format"}') == 1)
+    metrics = daemon.metrics()
+    verdicts = dict(daemon.query("select verdict, count(*) from scores group by verdict"))
+    for verdict in ("proliv", "ne_proliv"):
+        name = f'monitor_decisions_total{{detector="ae",verdict="{verdict}"}}'
+        assert metrics[name] == verdicts.get(verdict, 0)
+    assert metrics["monitor_crops_seen_total"] == 31
+    assert metrics["monitor_crops_retried_total"] >= 1
+    assert metrics["monitor_decision_latency_seconds_count"] == 30
+    assert metrics['monitor_mse_count{detector="ae"}'] == 30
+    (total,) = daemon.query("select sum(mse) from scores")[0]
+    assert metrics['monitor_mse_sum{detector="ae"}'] == pytest.approx(total, rel=1e-9)
+    (threshold,) = daemon.query("select threshold from calibrations where state = 'active'")[0]
+    assert metrics['monitor_threshold{detector="ae"}'] == threshold
+    assert metrics["monitor_last_scored_timestamp_seconds"] == pytest.approx(time.time(), abs=PATIENCE_SECONDS)
+    assert [value for name, value in metrics.items() if name.startswith("monitor_model_info")] == [1]
+    assert {name for name in metrics if name.startswith("monitor_queue_depth")} == {
+        f'monitor_queue_depth{{queue="{queue}"}}' for queue in ("paths", "read", "scored")
+    }
+
+
+def test_bad_files_are_recorded_with_their_reason_and_good_ones_go_on(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    inbox = daemon.inbox
+    picture = crops[0].read_bytes()
+    (inbox / "empty.jpg").touch()
+    (inbox / "truncated.jpg").write_bytes(picture[: len(picture) // 2])
+    (inbox / "text.jpg").write_text("no picture")
+    os.mkfifo(inbox / "pipe.jpg")
+    (inbox / "link.jpg").symlink_to("nowhere")
+    odd = ["with space.jpg", "quote'\".jpg", "new\nline.jpg", os.fsdecode(b"\xff\xfe.jpg"), "n" * 251 + ".jpg"]
+    for name in odd:
+        (inbox / name).write_bytes(picture)
+    wait_until(lambda: daemon.count() == 5 + len(odd), daemon.text)
+    reasons = dict(daemon.query("select path, reason from crops where state = 'failed'"))
+    assert {path.rsplit("/", 1)[1]: reason for path, reason in reasons.items()} == {
+        "empty.jpg": "empty",
+        "truncated.jpg": "truncated",
+        "text.jpg": "unknown_format",
+        "pipe.jpg": "not_a_file",
+        "link.jpg": "symlink",
+    }
+    assert daemon.query("select count(*) from scores") == [(len(odd),)]
+    assert "new\\nline.jpg" in "".join(path for (path,) in daemon.query("select path from crops"))
+
+
+def test_a_failed_file_is_decided_once_it_is_whole(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    picture = crops[0].read_bytes()
+    path = daemon.inbox / "late.jpg"
+    path.write_bytes(picture[:300])
+    wait_until(lambda: daemon.count("state = 'failed'") == 1, daemon.text)
+    path.write_bytes(picture)
+    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
+
+
+def test_replaced_content_is_another_crop(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    path = daemon.inbox / "same.jpg"
+    shutil.copyfile(crops[0], path)
+    wait_until(lambda: daemon.count() == 1, daemon.text)
+    shutil.copyfile(crops[1], path)
+    wait_until(lambda: daemon.count() == 2, daemon.text)
+    assert daemon.query("select count(distinct path), count(distinct sha256) from crops") == [(1, 2)]
+
+
+def test_failed_files_are_moved_to_the_quarantine(daemon: Daemon) -> None:
+    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
+    daemon.start()
+    (daemon.inbox / "sub").mkdir()
+    bad = daemon.inbox / "sub" / "bad.jpg"
+    for content in (b"first", b"second"):
+        bad.write_bytes(content)
+        wait_until(lambda: not bad.exists(), daemon.text)
+    assert (daemon.home / "quarantine" / "sub" / "bad.jpg").read_bytes() == b"first"
+    assert (daemon.home / "quarantine" / "again-2" / "sub" / "bad.jpg").read_bytes() == b"second"
+    assert daemon.count("state = 'failed'") == 2
+
+
+def test_the_first_signal_drains_and_a_restart_finds_the_rest(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.inbox.mkdir()
+    for source in crops:
+        shutil.copyfile(source, daemon.inbox / source.name)
+    daemon.start()
+    assert daemon.stop(signal.SIGINT) == 0
+    assert daemon.query("select count(*) from crops where id not in (select crop_id from scores)") == [(0,)]
+    daemon.start()
+    wait_until(lambda: daemon.count() == len(crops), daemon.text)
+    assert daemon.query("select count(*) from scores") == [(len(crops),)]
+
+
+def test_sighup_takes_over_a_new_threshold(daemon: Daemon, small_dataset: Path, crops: list[Path]) -> None:
+    daemon.start()
+    calibrate = ["calibrate", "--data", str(small_dataset), "--rule", "fixed", "--set", "threshold=0.0"]
+    subprocess.run(
+        [sys.executable, "-m", "monitor", *calibrate], cwd=daemon.home, env=daemon.environment, check=True
+    )
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.metrics().get('monitor_threshold{detector="ae"}') == 0.0, daemon.text)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    wait_until(lambda: daemon.count() == 1, daemon.text)
+    newest = daemon.query("select max(id) from calibrations")[0][0]
+    assert daemon.query("select verdict, threshold, calibration_id from scores") == [("proliv", 0.0, newest)]
+
+
+def test_a_reload_that_fails_keeps_the_model_in_use(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    weights = next((daemon.home / "state" / "models").rglob("*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "was changed since the training" in daemon.text(), daemon.text)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
+    assert daemon.stop() == 0
+    daemon.start(ready=False)
+    assert daemon.process.wait(PATIENCE_SECONDS) is not None
+    assert daemon.process is not None
+    assert daemon.process.wait(PATIENCE_SECONDS) == 65
+
+
+def test_a_second_daemon_on_the_same_database_is_refused(daemon: Daemon) -> None:
+    first = daemon.start()
+    second = daemon.start(ready=False)
+    assert second.wait(PATIENCE_SECONDS) == 75
+    assert f"another daemon works on this database (process {first.pid})" in daemon.text()
+    daemon.process = first
+    assert daemon.stop() == 0
+
+
+def test_a_port_in_use_is_a_sentence(daemon: Daemon) -> None:
+    daemon.start()
+    port = re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", daemon.text())[-1]
+    other = Daemon(daemon.home / "other")
+    other.home.mkdir()
+    shutil.copytree(daemon.home / "state", other.home / "state")
+    other.environment["MONITOR__METRICS__PORT"] = port
+    assert other.start(ready=False).wait(PATIENCE_SECONDS) == 69
+    assert f"metrics.port {port}" in other.text()
+
+
+def test_a_locked_database_only_delays_decisions(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    with closing(sqlite3.connect(daemon.database, isolation_level=None)) as blocker:
+        blocker.execute("begin immediate")
+        for source in crops[:20]:
+            shutil.copyfile(source, daemon.inbox / source.name)
+        wait_until(lambda: "decisions wait" in daemon.text(), daemon.text)
+        assert daemon.count() == 0
+        blocker.execute("rollback")
+    wait_until(lambda: daemon.count() == 20, daemon.text)
+    assert daemon.metrics()["monitor_store_failures_total"] >= 1
+    assert daemon.stop() == 0
+
+
+def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    import socket
+
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(address))
+        receiver.settimeout(PATIENCE_SECONDS)
+        daemon.environment |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "300000"}
+        daemon.start()
+        assert receiver.recv(4096).startswith(b"READY=1\nSTATUS=watching ")
+        assert receiver.recv(4096) == b"WATCHDOG=1"
+        assert daemon.stop() == 0
+        messages: list[bytes] = []
+        while not messages or messages[-1] != b"STOPPING=1":
+            messages.append(receiver.recv(4096))
+
+
+def test_without_an_active_model_the_daemon_says_what_to_do(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    assert daemon.start(ready=False).wait(PATIENCE_SECONDS) == 4
+    assert "monitor train ae --data DIR" in daemon.text()

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from monitor.errors import DataError
+from monitor.splitting import MOST_REPRESENTATIVES, hold_out, near_duplicates
+
+
+def hole(number: int) -> NDArray[np.float64]:
+    """Coarse blocks that tell one hole from another: float (30, 50, 3)."""
+    blocks = np.random.default_rng(1000 + number).uniform(60, 190, size=(5, 5, 3))
+    return blocks.repeat(6, axis=0).repeat(10, axis=1)
+
+
+def frames(holes: int, each: int) -> list[NDArray[np.uint8]]:
+    """``each`` frames of every hole that differ by the camera's noise: uint8 (30, 50, 3)."""
+    noise = np.random.default_rng(7)
+    return [
+        (hole(number) + noise.normal(0, 3, size=(30, 50, 3))).round().clip(0, 255).astype(np.uint8)
+        for number in range(holes)
+        for _ in range(each)
+    ]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_frames_of_one_hole_stay_together(seed: int) -> None:
+    held_out = hold_out(frames(holes=20, each=10), share=0.2, seed=seed).reshape(20, 10)
+    assert (held_out.all(axis=1) == held_out.any(axis=1)).all()
+    assert held_out.all(axis=1).sum() == 4
+
+
+def test_the_same_seed_holds_out_the_same_crops_and_another_seed_others() -> None:
+    crops = frames(holes=20, each=3)
+    chosen = hold_out(crops, share=0.2, seed=5)
+    assert chosen.dtype == np.bool_
+    assert (chosen == hold_out(crops, share=0.2, seed=5)).all()
+    assert any((chosen != hold_out(crops, share=0.2, seed=seed)).any() for seed in range(6, 10))
+
+
+def test_crops_are_not_modified() -> None:
+    crops = frames(holes=4, each=2)
+    before = [crop.copy() for crop in crops]
+    hold_out(crops, share=0.3, seed=0)
+    assert all((crop == old).all() for crop, old in zip(crops, before, strict=True))
+
+
+def test_exact_copies_never_part() -> None:
+    crops = [crop for crop in frames(holes=30, each=1) for _ in range(2)]
+    held_out = hold_out(crops, share=0.2, seed=0)
+    assert (held_out[::2] == held_out[1::2]).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 101])
+def test_one_picture_many_times_is_still_parted(count: int) -> None:
+    held_out = hold_out(frames(holes=1, each=1) * count, share=0.2, seed=0)
+    assert held_out.sum() == max(round(0.2 * count), 1)
+
+
+def test_a_chain_of_lookalikes_does_not_become_one_giant_group() -> None:
+    chain = np.linspace(0, 1, 500, dtype=np.float32)[:, None]
+    groups = near_duplicates(chain, largest=50)
+    assert np.bincount(groups).max() <= 50
+    assert len(np.bincount(groups)) < 50
+
+
+def test_more_kinds_than_representatives_are_parted_too() -> None:
+    points = np.random.default_rng(0).uniform(0, 1, size=(MOST_REPRESENTATIVES + 500, 8)).astype(np.float32)
+    groups = near_duplicates(points, largest=100)
+    assert np.bincount(groups).max() <= 100
+
+
+@settings(deadline=None)
+@given(count=st.integers(2, 40), holes=st.integers(1, 40), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
+def test_both_parts_always_have_a_crop(count: int, holes: int, share: float, seed: int) -> None:
+    crops = [hole(index % holes).astype(np.uint8) for index in range(count)]
+    held_out = hold_out(crops, share=share, seed=seed)
+    assert 1 <= held_out.sum() <= max(round(share * count), 1)
+    assert not held_out.all()
+
+
+def test_crops_of_any_size_are_compared() -> None:
+    sizes = [(8, 8), (24, 46), (31, 53), (300, 8), (8, 300)]
+    crops = [np.full((*size, 3), 100, dtype=np.uint8) for size in sizes]
+    assert hold_out(crops, share=0.2, seed=0).sum() == 1
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_crops_are_refused(count: int) -> None:
+    with pytest.raises(DataError, match=f"{count} crops"):
+        hold_out(frames(holes=1, each=count), share=0.2, seed=0)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_a_share_that_leaves_a_part_empty_is_refused(share: float) -> None:
+    with pytest.raises(DataError, match="share"):
+        hold_out(frames(holes=2, each=2), share=share, seed=0)

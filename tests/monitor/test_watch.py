@@ -1,0 +1,247 @@
+"""The watcher alone: real folders, real kernel events, a pipeline that is played by the test."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.config import Watch
+from monitor.errors import StoreBusyError
+from monitor.pipeline import signature
+from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+PATIENCE_SECONDS = 20.0
+
+
+class Pipeline:
+    """Stands for the stages after the watcher: keeps what is delivered, and what the store would know."""
+
+    def __init__(self, inbox: Path, **settings: float) -> None:
+        self.delivered: deque[Candidate] = deque()
+        self.known: set[Path] = set()
+        self.lookups = 0
+        self.fails = False
+        self.watcher = Watcher(inbox, Watch(**settings), unknown=self._unknown, deliver=self._deliver)
+        self.thread = Thread(target=self.watcher.run)
+
+    def _unknown(self, paths: Sequence[Path]) -> Sequence[Path]:
+        self.lookups += 1
+        if self.fails:
+            raise StoreBusyError("locked")
+        return [path for path in paths if path not in self.known]
+
+    def _deliver(self, candidate: Candidate) -> bool:
+        self.delivered.append(candidate)
+        return True
+
+    def take(self) -> Candidate:
+        wait_until(lambda: bool(self.delivered))
+        return self.delivered.popleft()
+
+    def finish(self, candidate: Candidate) -> None:
+        self.known.add(candidate.path)
+        self.watcher.mailbox.put(Done(candidate.path, signature(candidate.path)))
+
+    def put_off(self, candidate: Candidate) -> None:
+        self.watcher.mailbox.put(Incomplete(candidate.path, signature(candidate.path)))
+
+    def scans(self, count: int) -> None:
+        """Wait until the folder was looked over ``count`` times more (a look-up for each, as it holds few crops)."""
+        wanted = self.lookups + count
+        wait_until(lambda: self.lookups >= wanted)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("what the test waits for did not happen")
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
+    running: list[Pipeline] = []
+
+    def run(**settings: float) -> Pipeline:
+        pipeline = Pipeline(tmp_path / "inbox", **settings)
+        pipeline.thread.start()
+        running.append(pipeline)
+        wait_until(lambda: (tmp_path / "inbox").is_dir() and pipeline.watcher._observer is not None)
+        return pipeline
+
+    yield run
+    for pipeline in running:
+        pipeline.watcher.mailbox.put(Stop())
+        pipeline.thread.join(PATIENCE_SECONDS)
+        assert not pipeline.thread.is_alive()
+
+
+# A scan so rare that whatever arrives was told by an event.
+EVENTS_ALONE = {"scan_seconds": 3600.0}
+
+
+def test_a_missing_inbox_is_made(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    start(**EVENTS_ALONE)
+    assert (tmp_path / "inbox").is_dir()
+
+
+def test_crops_from_before_the_start_are_found_once(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    old = tmp_path / "inbox" / "sub" / "old.jpg"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"x")
+    pipeline = start(scan_seconds=0.05)
+    candidate = pipeline.take()
+    assert candidate == Candidate(old)
+    pipeline.finish(candidate)
+    pipeline.scans(3)
+    assert not pipeline.delivered
+
+
+def test_a_crop_in_flight_is_not_delivered_twice(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "one.jpg").write_bytes(b"x")
+    pipeline = start(scan_seconds=0.05)
+    pipeline.take()
+    pipeline.scans(3)
+    assert not pipeline.delivered
+
+
+@pytest.mark.parametrize("how", ["written", "renamed within", "renamed from outside", "linked", "in a new folder"])
+def test_an_event_tells_of_a_new_crop(start: Callable[..., Pipeline], tmp_path: Path, how: str) -> None:
+    pipeline = start(**EVENTS_ALONE)
+    inbox = tmp_path / "inbox"
+    target = inbox / "crop.jpg"
+    if how == "written":
+        target.write_bytes(b"x")
+    elif how == "renamed within":
+        (inbox / "crop.part").write_bytes(b"x")
+        (inbox / "crop.part").rename(target)
+    elif how == "renamed from outside":
+        (tmp_path / "crop.jpg").write_bytes(b"x")
+        (tmp_path / "crop.jpg").rename(target)
+    elif how == "linked":
+        (tmp_path / "crop.jpg").write_bytes(b"x")
+        target.hardlink_to(tmp_path / "crop.jpg")
+    else:
+        target = inbox / "new" / "deep" / "crop.jpg"
+        target.parent.mkdir(parents=True)
+        time.sleep(0.2)  # the kernel has to be asked to watch the new folder first; else only a scan finds it
+        target.write_bytes(b"x")
+    assert pipeline.take().path == target
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden.jpg", "crop.jpg.tmp", ".~tmp~/crop.jpg"])
+def test_other_files_are_left_alone(start: Callable[..., Pipeline], tmp_path: Path, name: str) -> None:
+    pipeline = start(scan_seconds=0.05)
+    other = tmp_path / "inbox" / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(b"x")
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    candidate = pipeline.take()
+    assert candidate.path.name == "crop.jpg"
+    assert candidate.path.parent == tmp_path / "inbox"
+    pipeline.finish(candidate)
+    pipeline.scans(2)
+    assert not pipeline.delivered
+
+
+def test_a_file_that_is_changed_while_it_is_read_is_delivered_again(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    pipeline = start(**EVENTS_ALONE)
+    path = tmp_path / "inbox" / "crop.jpg"
+    path.write_bytes(b"first")
+    candidate = pipeline.take()
+    seen = signature(path)
+    path.write_bytes(b"second, longer")
+    time.sleep(0.2)  # the event has to be in the mailbox before the answer is
+    pipeline.watcher.mailbox.put(Done(path, seen))
+    assert pipeline.take().path == candidate.path
+
+
+def test_an_event_about_a_decided_file_that_did_not_change_is_ignored(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    pipeline = start(**EVENTS_ALONE)
+    path = tmp_path / "inbox" / "crop.jpg"
+    path.write_bytes(b"x")
+    pipeline.finish(pipeline.take())
+    path.open("ab").close()
+    (tmp_path / "inbox" / "next.jpg").write_bytes(b"x")
+    assert pipeline.take().path.name == "next.jpg"
+
+
+def test_an_incomplete_file_is_tried_again_then_settled_then_final(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    pipeline = start(scan_seconds=3600.0, settle_seconds=0.3, give_up_seconds=0.9)
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"half")
+    tries: list[Candidate] = []
+    while not tries or not tries[-1].final:
+        tries.append(pipeline.take())
+        pipeline.put_off(tries[-1])
+    stages = [(one.settled, one.final) for one in tries]
+    assert stages == sorted(stages)
+    assert {(False, False), (True, False), (True, True)} <= set(stages)
+    assert [one.signature for one in tries] == [None, *[tries[-1].signature] * (len(tries) - 1)]
+
+
+def test_a_file_that_still_grows_is_not_given_up(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=3600.0, settle_seconds=10.0, give_up_seconds=0.4)
+    path = tmp_path / "inbox" / "crop.jpg"
+    with path.open("wb", buffering=0) as file:
+        began = time.monotonic()
+        while time.monotonic() - began < 1.2:
+            file.write(b"x")
+            candidate = pipeline.take()
+            assert not candidate.final
+            pipeline.put_off(candidate)
+    while not (candidate := pipeline.take()).final:
+        pipeline.put_off(candidate)
+
+
+def test_what_no_event_told_is_found_by_the_scan(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=0.05)
+    pipeline.watcher._unobserve()
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    assert pipeline.take().path.name == "crop.jpg"
+
+
+def test_an_inbox_that_is_replaced_is_watched_again(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=0.05)
+    first = pipeline.watcher._watched
+    (tmp_path / "inbox").rename(tmp_path / "old")
+    wait_until(lambda: pipeline.watcher._watched not in (first, None))
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    assert pipeline.take().path == tmp_path / "inbox" / "crop.jpg"
+
+
+def test_a_busy_store_only_delays_the_scan(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=0.05)
+    pipeline.fails = True
+    pipeline.watcher._unobserve()
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    pipeline.scans(2)
+    assert not pipeline.delivered
+    pipeline.fails = False
+    assert pipeline.take().path.name == "crop.jpg"
+
+
+def test_names_of_any_bytes_are_delivered(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(**EVENTS_ALONE)
+    names = [b"a b'\".jpg", b"new\nline.jpg", b"\xff\xfe.jpg", b"n" * 251 + b".jpg"]
+    inbox = os.fsencode(tmp_path / "inbox")
+    for name in names:
+        with open(inbox + b"/" + name, "wb") as file:  # noqa: PTH123 - pathlib has no bytes
+            file.write(b"x")
+    assert {os.fsencode(pipeline.take().path.name) for _ in names} == set(names)

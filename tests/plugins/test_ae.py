@@ -1,0 +1,192 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from monitor.api import DataError, EpochReport
+from plugins.ae import Autoencoder
+
+VARIANTS = ["conv", "linear-2", "linear-5", "dense-30x50"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small networks gain nothing from more threads, and on a busy machine the threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def crops(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """Bright ellipses in a dark frame, moved and lit a little differently each time: uint8 (28, 48, 3)."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:28, 0:48]
+    pictures = []
+    for _ in range(count):
+        top, left = generator.uniform(-2, 2, size=2)
+        inside = ((rows - 14 - top) / 10) ** 2 + ((columns - 24 - left) / 16) ** 2 < 1
+        light = generator.uniform(0.9, 1.1)
+        grey = np.where(inside, 150, 100) * light + generator.normal(0, 2, size=(28, 48))
+        pictures.append((grey[..., None] * [0.8, 1.0, 0.9]).clip(0, 255).astype(np.uint8))
+    return pictures
+
+
+def bleed_outs(count: int) -> list[NDArray[np.uint8]]:
+    generator = np.random.default_rng(99)
+    pictures = []
+    for picture in crops(count, seed=98):
+        patch = np.kron(generator.integers(0, 256, size=(4, 6, 3)), np.ones((3, 3, 1)))
+        picture[8:20, 15:33] = patch.astype(np.uint8)
+        pictures.append(picture)
+    return pictures
+
+
+def trained(count: int = 48, seed: int = 0, **settings: Any) -> Autoencoder:
+    detector = Autoencoder(Autoencoder.Settings.model_validate({"epochs": 2, **settings}))
+    detector.fit(
+        detector.prepare_batch(crops(count)),
+        validation=detector.prepare_batch(crops(16, seed=1)),
+        seed=seed,
+        progress=lambda _: None,
+    )
+    return detector
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bleed_outs_score_higher_than_new_normal_crops(variant: str) -> None:
+    detector = trained(200, variant=variant, epochs=4, batch_size=16)
+    normal = detector.score(detector.prepare_batch(crops(20, seed=2))).mse
+    proliv = detector.score(detector.prepare_batch(bleed_outs(20))).mse
+    assert proliv.min() > normal.max()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_score_is_the_mean_squared_error_of_the_reconstruction(variant: str) -> None:
+    detector = trained(variant=variant, blur_sigma=0)
+    batch = detector.prepare_batch(crops(5, seed=3))
+    errors = (batch.astype(np.float32) / 255 - detector.reconstruct(batch)) ** 2
+    np.testing.assert_allclose(detector.score(batch).mse, errors.mean(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_the_blur_takes_noise_away_and_leaves_an_even_colour_as_it_is() -> None:
+    even = np.full((1, 32, 32, 3), 100, dtype=np.uint8)
+    noisy = (even + np.random.default_rng(0).integers(-40, 40, size=even.shape)).astype(np.uint8)
+    blurred, plain = trained(blur_sigma=3.0), trained(blur_sigma=0.0)
+    assert blurred.score(noisy).mse < plain.score(noisy).mse
+    spread = abs(blurred._view(torch.tensor(even)) - 100 / 255).max()
+    assert spread < 1e-6
+
+
+def test_the_edge_of_a_crop_is_not_seen() -> None:
+    detector = trained(centre_width=0.5, centre_height=0.5)
+    (crop,) = crops(1)
+    framed = crop.copy()
+    framed[:5], framed[-5:], framed[:, :10], framed[:, -10:] = 0, 255, 0, 255
+    assert (detector.prepare(framed) == detector.prepare(crop)).all()
+
+
+def test_the_default_is_the_convolutional_recipe() -> None:
+    assert Autoencoder.Settings() == Autoencoder.Settings.model_validate({"variant": "conv"})
+    assert trained(epochs=1).input_size == (32, 32)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_settings_that_a_model_keeps_are_those_in_effect(variant: str) -> None:
+    settings = Autoencoder.Settings.model_validate({"variant": variant})
+    assert None not in settings.model_dump().values()
+    assert Autoencoder.Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+def test_a_published_variant_brings_its_recipe_and_what_is_given_wins() -> None:
+    dense = Autoencoder.Settings.model_validate({"variant": "dense-30x50"}).model_dump()
+    assert (dense["height"], dense["width"], dense["epochs"], dense["patience"]) == (30, 50, 50, 0)
+    shorter = Autoencoder.Settings.model_validate({"variant": "dense-30x50", "epochs": 3}).model_dump()
+    assert shorter == {**dense, "epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("variant", "widths"),
+    [
+        ("linear-2", [4500, 64, 4500]),
+        ("linear-5", [4500, 512, 128, 64, 512, 4500]),
+        ("dense-30x50", [4500, 512, 256, 512, 4500]),
+    ],
+)
+def test_the_published_networks_have_the_published_layers(variant: str, widths: list[int]) -> None:
+    network = trained(24, variant=variant, epochs=1)._trained()
+    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
+    assert [layers[0].in_features, *(layer.out_features for layer in layers)] == widths
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"variant": "cubist"},
+        {"variant": ["conv"]},
+        {"height": 30},
+        {"epochs": 0},
+        {"blur_sigma": float("nan")},
+        {"centre_width": 0},
+        {"learning_rate": float("inf")},
+        {"colour": "red"},
+    ],
+)
+def test_senseless_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Autoencoder.Settings.model_validate(settings)
+
+
+def test_the_same_seed_trains_the_same_detector_and_the_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    first, again, other = trained(seed=4), trained(seed=4), trained(seed=5)
+    batch = first.prepare_batch(crops(4, seed=6))
+    assert (first.score(batch).mse == again.score(batch).mse).all()
+    assert (first.score(batch).mse != other.score(batch).mse).any()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_each_epoch_is_reported() -> None:
+    detector = Autoencoder(Autoencoder.Settings.model_validate({"epochs": 3, "patience": 0}))
+    reports: list[EpochReport] = []
+    batch = detector.prepare_batch(crops(16))
+
+    def keep(report: EpochReport) -> None:
+        reports.append(report)
+
+    report = detector.fit(batch, validation=batch, seed=0, progress=keep)
+    assert report.epochs == tuple(reports)
+    assert [(epoch.epoch, epoch.epochs) for epoch in reports] == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_crops_of_one_colour_can_be_learned_from(count: int) -> None:
+    detector = Autoencoder(Autoencoder.Settings.model_validate({"epochs": 2}))
+    black = np.zeros((count, 32, 32, 3), dtype=np.uint8)
+    detector.fit(black, validation=black, seed=0, progress=lambda _: None)
+    detector.score(black).check(count)
+
+
+def test_an_untrained_detector_says_so(tmp_path: Path) -> None:
+    detector = Autoencoder(Autoencoder.Settings())
+    batch = np.zeros((1, 32, 32, 3), dtype=np.uint8)
+    for use in (detector.score, detector.reconstruct, detector.latent):
+        with pytest.raises(DataError, match="not been trained"):
+            use(batch)
+    with pytest.raises(DataError, match="not been trained"):
+        detector.save(tmp_path)
+
+
+def test_foreign_or_damaged_weights_are_refused(tmp_path: Path) -> None:
+    trained(epochs=1).save(tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    with pytest.raises(DataError, match=r"weights\.safetensors"):
+        Autoencoder.load(tmp_path, Autoencoder.Settings.model_validate({"code_size": 7}), "cpu")
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"weights\.safetensors"):
+        Autoencoder.load(tmp_path, Autoencoder.Settings(), "cpu")

@@ -1,0 +1,191 @@
+"""The laws of `monitor.api.Detector`, held against every detector that is installed, third parties' too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor.api import CropRefusedError, Detector
+from monitor.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+REGISTRY = Registry.load()
+TOLERANCE = 1e-4
+"""Relative: float32 sums in another order, with room for a deep network."""
+
+
+def pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
+    """Smooth random pictures of the sizes that cameras' crops have: uint8 (h, w, 3)."""
+    generator = np.random.default_rng(seed)
+    crops = []
+    for _ in range(count):
+        blocks = np.kron(generator.integers(60, 200, size=(7, 9, 3)), np.ones((5, 6, 1)))
+        crops.append(blocks[: generator.integers(24, 32), : generator.integers(46, 54)].astype(np.uint8))
+    return crops
+
+
+@pytest.fixture(scope="module", params=sorted(REGISTRY.detectors))
+def detector(request: pytest.FixtureRequest) -> Detector:
+    """Each detector with its default settings, trained for one epoch at most."""
+    detector_class = REGISTRY.detector_class(request.param)
+    shorter = {"epochs": 1} if "epochs" in detector_class.Settings.model_fields else {}
+    detector = detector_class(detector_class.Settings.model_validate(shorter), "cpu")
+    detector.fit(
+        detector.prepare_batch(pictures(24, seed=1)),
+        validation=detector.prepare_batch(pictures(8, seed=2)),
+        seed=0,
+        progress=lambda _: None,
+    )
+    return detector
+
+
+@pytest.fixture
+def batch(detector: Detector) -> NDArray[np.uint8]:
+    return detector.prepare_batch(pictures(9, seed=3))
+
+
+def every_score(detector: Detector, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    scores = detector.score(crops)
+    scores.check(len(crops))
+    return {"mse": scores.mse, **scores.others}
+
+
+def assert_alike(scores: dict[str, NDArray[np.float32]], expected: dict[str, NDArray[np.float32]]) -> None:
+    assert scores.keys() == expected.keys()
+    for name, values in scores.items():
+        np.testing.assert_allclose(values, expected[name], rtol=TOLERANCE, atol=1e-8, err_msg=name)
+
+
+def test_there_is_a_detector() -> None:
+    assert "ae" in REGISTRY.detectors
+
+
+def test_its_name_is_the_one_it_is_registered_under(detector: Detector) -> None:
+    assert REGISTRY.detector_class(detector.name) is type(detector)
+
+
+def test_its_settings_are_closed_frozen_and_survive_json(detector: Detector) -> None:
+    model = type(detector).Settings
+    assert model.model_config.get("extra") == "forbid"
+    assert model.model_config.get("frozen")
+    assert all(field.description for field in model.model_fields.values())
+    assert model.model_validate(detector.settings.model_dump(mode="json")) == detector.settings
+
+
+def test_prepared_crops_have_the_input_size(detector: Detector) -> None:
+    prepared = detector.prepare_batch(pictures(3, seed=4))
+    assert prepared.shape == (3, *detector.input_size, 3)
+    assert prepared.dtype == np.uint8
+
+
+def test_the_same_input_has_the_same_scores(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    first, again = every_score(detector, batch), every_score(detector, batch)
+    assert all((values == again[name]).all() for name, values in first.items())
+
+
+def test_a_batch_scores_like_its_singles(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    singles = [every_score(detector, batch[row : row + 1]) for row in range(len(batch))]
+    together = {name: np.concatenate([single[name] for single in singles]) for name in singles[0]}
+    assert_alike(every_score(detector, batch), together)
+
+
+def test_many_crops_score_like_few(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    # More than any detector takes through its network at once, and no multiple of a usual batch.
+    often = np.tile(batch, (60, 1, 1, 1))[:523]
+    few = every_score(detector, batch)
+    expected = {name: np.tile(values, 60)[:523] for name, values in few.items()}
+    assert_alike(every_score(detector, often), expected)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(9)))
+def test_the_order_does_not_matter(detector: Detector, batch: NDArray[np.uint8], order: list[int]) -> None:
+    expected = {name: values[order] for name, values in every_score(detector, batch).items()}
+    assert_alike(every_score(detector, batch[order]), expected)
+
+
+def test_no_crops_have_no_scores(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    detector.score(batch[:0]).check(0)
+    assert detector.reconstruct(batch[:0]).shape == batch[:0].shape
+    assert detector.latent(batch[:0]).shape == (0, detector.latent(batch[:1]).shape[1])
+
+
+def test_reconstructions_are_pictures_of_the_same_shape(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    pictures_again = detector.reconstruct(batch)
+    assert pictures_again.shape == batch.shape
+    assert pictures_again.dtype == np.float32
+    assert pictures_again.min() >= 0
+    assert pictures_again.max() <= 1
+
+
+def test_codes_are_finite_and_tell_crops_apart(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    codes = detector.latent(batch)
+    assert codes.ndim == 2
+    assert len(codes) == len(batch)
+    assert codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+    assert len(np.unique(codes, axis=0)) == len(batch)
+
+
+def test_a_saved_detector_scores_the_same_when_loaded(
+    detector: Detector, batch: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    detector.save(tmp_path)
+    kept = type(detector).Settings.model_validate(detector.settings.model_dump(mode="json"))
+    loaded = type(detector).load(tmp_path, kept, "cpu")
+    expected = every_score(detector, batch)
+    assert all((values == expected[name]).all() for name, values in every_score(loaded, batch).items())
+    assert loaded.score(batch).decision == detector.score(batch).decision
+    np.testing.assert_array_equal(loaded.reconstruct(batch), detector.reconstruct(batch))
+    np.testing.assert_array_equal(loaded.latent(batch), detector.latent(batch))
+
+
+def test_input_is_never_modified(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    crops = pictures(4, seed=5)
+    for array in (*crops, batch):
+        # Crops may come read-only, as Pillow's do; writing to them, or a warning about it, would fail here.
+        array.setflags(write=False)
+    before = batch.copy()
+    detector.prepare_batch(crops)
+    for use in (detector.score, detector.reconstruct, detector.latent):
+        use(batch)
+    assert (batch == before).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(8, 400), width=st.integers(8, 400), value=st.integers(0, 255))
+def test_a_crop_of_any_size_is_scored_or_refused(detector: Detector, height: int, width: int, value: int) -> None:
+    scored_or_refused(detector, np.full((height, width, 3), value, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 4096), (4096, 8), (4096, 4096)])
+def test_the_smallest_and_the_largest_crops_are_scored_or_refused(detector: Detector, height: int, width: int) -> None:
+    noise = np.random.default_rng(6).integers(0, 256, size=(height, width, 3), dtype=np.uint8)
+    scored_or_refused(detector, noise)
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 50), (50, 7), (1, 1)])
+def test_a_crop_below_the_smallest_is_refused(detector: Detector, height: int, width: int) -> None:
+    with pytest.raises(CropRefusedError) as caught:
+        detector.prepare_batch([np.zeros((height, width, 3), dtype=np.uint8)])
+    assert caught.value.reason == "too_small"
+
+
+def scored_or_refused(detector: Detector, crop: NDArray[np.uint8]) -> None:
+    try:
+        prepared = detector.prepare_batch([crop])
+    except CropRefusedError as error:
+        refusal = error
+    else:
+        detector.score(prepared).check(1)
+        return
+    assert refusal.reason
+    assert str(refusal)

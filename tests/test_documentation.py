@@ -1,0 +1,70 @@
+"""What is documented is what there is: metrics, exit codes, hooks, commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from monitor.cli import COMMANDS
+from monitor.crops import Reason
+from monitor.errors import ExitCode
+from monitor.metrics import Metrics
+from monitor.registry import HOOKS
+
+ROOT = Path(__file__).parent.parent
+
+
+def documented(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_table_of_metrics_is_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|\s*([^|]*?)\s*\| (.+) \|$", documented("docs/metrics.md"), re.MULTILINE)
+    written = {name: (kind, tuple(re.findall(r"`(\w+)`", labels)), text) for name, kind, labels, text in rows}
+    declared = {}
+    for metric in vars(Metrics()).values():
+        if hasattr(metric, "_labelnames"):
+            description = metric.describe()[0]
+            suffix = "_total" if description.type == "counter" else ""
+            declared[description.name + suffix] = (
+                description.type,
+                tuple(metric._labelnames),
+                description.documentation,
+            )
+    assert written == declared
+
+
+def test_every_reason_of_a_refusal_is_documented() -> None:
+    text = documented("docs/metrics.md")
+    assert [reason for reason in Reason if f"`{reason.value}`" not in text] == []
+
+
+def test_the_table_of_exit_codes_is_the_code() -> None:
+    written = {int(code) for code in re.findall(r"^\| (\d+) \|", documented("README.md"), re.MULTILINE)}
+    assert written == {code.value for code in ExitCode}
+
+
+def test_every_hook_is_documented() -> None:
+    written = set(re.findall(r"^\| `(monitor_register_\w+)\(?\)?`", documented("docs/plugins.md"), re.MULTILINE))
+    assert written == set(HOOKS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme_or_the_changelog(command: str) -> None:
+    assert re.search(rf"`?(monitor )?{command}\b", documented("README.md") + documented("CHANGELOG.md"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_links_lead_to_files(page: str) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", documented(page))
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_folders_in_the_architecture_are_the_modules() -> None:
+    listed = re.search(r"```\nmonitor/\n(.*?)\nplugins/", documented("docs/architecture.md"), re.DOTALL)
+    assert listed is not None
+    written = set(re.findall(r"^  (\w+\.py)", listed[1], re.MULTILINE))
+    present = {path.name for path in (ROOT / "monitor").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert written == present
