@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from monitor import models
 from monitor.api import ScoreEvidence
 from monitor.config import Configuration, plugin_settings
@@ -81,13 +83,14 @@ def gather(
             printable(dataset.root), missing, len(validation),
         )  # fmt: skip
     proliv = read_all(reader, dataset.proliv, on_read)
-    return ScoreEvidence(normal=measure(detector, held_out), proliv=measure(detector, proliv.pixels))
+    normal_scores, proliv_scores = measure(detector, held_out), measure(detector, proliv.pixels)
+    return ScoreEvidence(
+        normal=normal_scores[np.isfinite(normal_scores)], proliv=proliv_scores[np.isfinite(proliv_scores)]
+    )
 
 
 def choose(rule: ThresholdRule, evidence: ScoreEvidence) -> tuple[float, Evaluation]:
     """Let the rule choose, and measure the choice on the evidence itself."""
-    import numpy as np
-
     threshold = float(rule.choose(evidence))
     if not math.isfinite(threshold):
         raise DataError(f"the rule {rule.name!r} chose {threshold}, which is no threshold")

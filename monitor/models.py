@@ -82,8 +82,9 @@ def load(registry: Registry, models_folder: Path, row: ModelRow, device: str) ->
             f"{error.error_count()} problems; train it again: monitor train {row.detector}"
         ) from error
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise ModelDamagedError(
-            f"{folder}: cannot be loaded by the detector {row.detector!r}: {error}; train it again"
+            f"{folder}: cannot be loaded by the detector {row.detector!r}: {reason}; train it again"
         ) from error
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor import models
+from monitor.api import SMALLEST_CROP
 from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, to_text
 from monitor.dataset import Label
 from monitor.errors import CropRefusedError, NoModelError
@@ -20,13 +21,13 @@ from monitor.store import queries
 from monitor.store.queries import CropKey, CropRow, KnownCrop, ScoreRow, StoredScore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.api import Detector, Scores
+    from monitor.api import Detector
     from monitor.config import Configuration
     from monitor.registry import Registry
     from monitor.store.engine import Database
@@ -111,15 +112,28 @@ class Reader:
             work.content = self.crops.load(path)
             work.decoded = self.crops.decode(work.content)
             work.size = work.decoded.width, work.decoded.height
+            if min(work.size) < SMALLEST_CROP:
+                work.decoded, work.refusal = None, _too_small(work.size)
         except CropRefusedError as refusal:
             work.refusal = refusal
         return work
+
+
+def _too_small(size: tuple[int, int]) -> CropRefusedError:
+    sentence = f"{size[0]}x{size[1]} pixels are too few to judge; a side needs at least {SMALLEST_CROP}"
+    return CropRefusedError("too_small", sentence)
 
 
 def load_active(database: Database, registry: Registry, models_folder: Path, device: str) -> list[ActiveModel]:
     """Load the active models, the primary first; raises `NoModelError` when there is none."""
     with database.read() as connection:
         rows = queries.active_models(connection)
+        trained = queries.newest_models(connection)
+    if not rows and trained:
+        raise NoModelError(
+            f"no model is active: {trained[0].name} is trained, but has no threshold yet; "
+            "choose it: monitor calibrate --data DIR"
+        )
     if not rows:
         raise NoModelError(
             "no model is active; train one and give it a threshold: "
@@ -157,9 +171,13 @@ def score(batch: Sequence[Work], active: Sequence[ActiveModel]) -> None:
     """
     readable = [work for work in batch if work.decoded is not None]
     for model in active:
-        for work, mse, deciding in _scored(model.detector, readable):
-            verdict = decide(deciding, model.threshold)
-            work.decisions.append(Decision(model, mse, deciding, model.threshold, verdict))
+        pixels = [work.decoded.pixels for work in readable if work.decoded is not None]
+        for work, outcome in zip(readable, _score_each(model.detector, pixels), strict=True):
+            if isinstance(outcome, CropRefusedError):
+                work.refusal = outcome
+                continue
+            verdict = decide(outcome.score, model.threshold)
+            work.decisions.append(Decision(model, outcome.mse, outcome.score, model.threshold, verdict))
     now = datetime.now(UTC)
     for work in readable:
         work.decoded = None  # the pixels are the bulk of a batch and no longer needed
@@ -259,38 +277,39 @@ def unknown(
 
 
 def measure(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """The deciding scores, float64 (N,), of decoded crops, each uint8 (h, w, 3); for calibration and evaluation."""
+    """The deciding scores, float64 (N,), of decoded crops, each uint8 (h, w, 3); for calibration and evaluation.
+
+    NaN where the detector refuses a crop, which is warned of.
+    """
     import numpy as np
 
-    parts = [
-        _checked(detector, pixels[start : start + MEASURE_BATCH]).deciding
-        for start in range(0, len(pixels), MEASURE_BATCH)
-    ]
-    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
-
-
-def _checked(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> Scores:
-    scores = detector.score(detector.prepare_batch(pixels))
-    scores.check(len(pixels))
+    scores = np.full(len(pixels), np.nan)
+    for start in range(0, len(pixels), MEASURE_BATCH):
+        for index, outcome in enumerate(_score_each(detector, pixels[start : start + MEASURE_BATCH]), start):
+            if isinstance(outcome, CropRefusedError):
+                log.warning("crop %d of %d is left out: %s", index + 1, len(pixels), outcome)
+            else:
+                scores[index] = outcome.score
     return scores
 
 
-def _scored(detector: Detector, batch: Sequence[Work]) -> Iterator[tuple[Work, float, float]]:
-    """Each work that the detector can score, with its mse and its deciding score."""
-    pixels = [work.decoded.pixels for work in batch if work.decoded is not None]
+class _Scored(NamedTuple):
+    mse: float
+    score: float
+
+
+def _score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> list[_Scored | CropRefusedError]:
+    """Score decoded crops together; where that fails, one by one, so that only the cause has a refusal."""
     if not pixels:
-        return
+        return []
     try:
-        scores = _checked(detector, pixels)
+        scores = detector.score(detector.prepare_batch(pixels))
+        scores.check(len(pixels))
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
-        if len(batch) > 1:
-            for work in batch:
-                yield from _scored(detector, [work])
-        else:
-            batch[0].refusal = _detector_refusal(detector, error)
-        return
-    for work, mse, deciding in zip(batch, scores.mse.tolist(), scores.deciding.tolist(), strict=True):
-        yield work, mse, deciding
+        if len(pixels) == 1:
+            return [_detector_refusal(detector, error)]
+        return [outcome for one in pixels for outcome in _score_each(detector, [one])]
+    return [_Scored(*pair) for pair in zip(scores.mse.tolist(), scores.deciding.tolist(), strict=True)]
 
 
 def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:

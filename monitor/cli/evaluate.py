@@ -26,6 +26,8 @@ def command(program: Program, directory: Path, name: str | None, output_format: 
     area under the ROC curve. Nothing is stored.
     """
     configuration = program.configuration
+    import numpy as np
+
     from monitor import evaluation, pipeline
     from monitor.cli.progress import bar
     from monitor.dataset import Label, open_labelled
@@ -45,16 +47,19 @@ def command(program: Program, directory: Path, name: str | None, output_format: 
         crops = read_all(pipeline.Reader(configuration), list(labels), lambda: advance(1))
     if not crops.pixels:
         raise DataError(f"{directory}: none of the {len(labels)} labelled crops can be read")
-    refused = {path for path, _ in crops.refused}
-    truth = [label is Label.PROLIV for path, label in labels.items() if path not in refused]
-    result = evaluation.evaluate(pipeline.measure(model.detector, crops.pixels), truth, model.threshold)
+    unread = {path for path, _ in crops.refused}
+    truth = np.array([label is Label.PROLIV for path, label in labels.items() if path not in unread])
+    scores = pipeline.measure(model.detector, crops.pixels)
+    judged = np.isfinite(scores)
+    result = evaluation.evaluate(scores[judged], truth[judged], model.threshold)
     report = {**result.as_dict(), "model": model.name, "detector": model.detector.name}
     if output_format == "json":
         click.echo(json.dumps(report))
     else:
         _print(report)
-    if refused:
-        click.echo(f"{len(refused)} of {len(labels)} labelled crops could not be read and are not counted", err=True)
+    if result.n < len(labels):
+        left_out = len(labels) - result.n
+        click.echo(f"{left_out} of {len(labels)} labelled crops could not be read and are not counted", err=True)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -40,7 +40,26 @@ class Program:
 
         configuration = load(self.config_path)
         setup_logging(self.log_level or configuration.settings.logging.level)
+        self._check_sections(configuration)
         return configuration
+
+    def _check_sections(self, configuration: Configuration) -> None:
+        """Refuse a section of a plug-in that is not installed, unless one that is broken may have offered it."""
+        from monitor.errors import ConfigurationError
+
+        settings = configuration.settings
+        sections = [
+            ("detectors", settings.detectors, self.registry.detectors),
+            ("rules", settings.rules, self.registry.rules),
+        ]
+        problems = [
+            f"{configuration.source}: {kind}.{name}: nothing of this name is installed; "
+            f"installed are: {', '.join(sorted(installed))}"
+            for kind, configured, installed in sections
+            for name in sorted(configured.keys() - installed.keys())
+        ]
+        if problems and not self.registry.broken:
+            raise ConfigurationError("\n".join(problems))
 
     @cached_property
     def _connections(self) -> Database:
