@@ -9,7 +9,8 @@ demo: $(VENV)/installed
 	$(VENV)/bin/monitor demo $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -n 2
+	# A worker for each core, so one thread each: threads of two workers would wait for each other.
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

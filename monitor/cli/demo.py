@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import shutil
@@ -124,11 +125,17 @@ def _free_port() -> int:
         return port
 
 
+def _environment() -> dict[str, str]:
+    # On networks this small a second thread gains little, and where another program has the other core, the two
+    # wait for each other and take several times as long.
+    return {"OMP_NUM_THREADS": "1", **os.environ}
+
+
 def _step(program: Sequence[str], *arguments: str) -> None:
     """Show a command and run it; a failing one ends the demo with its exit code."""
     click.secho(f"\n$ monitor {shlex.join(arguments)}", bold=True)
     sys.stdout.flush()
-    code = subprocess.run([*program, *arguments], check=False).returncode  # noqa: S603 - our own interpreter and words
+    code = subprocess.run([*program, *arguments], env=_environment(), check=False).returncode  # noqa: S603 - our own interpreter and words
     if code != 0:
         raise click.exceptions.Exit(code)
 
@@ -141,7 +148,7 @@ def _live(program: Sequence[str], folder: Path, config: Path, chosen: Sequence[L
     """Start the daemon, feed it the crops at an even pace, and show its decisions as they are committed."""
     click.secho("\n$ monitor run", bold=True)
     sys.stdout.flush()
-    with subprocess.Popen([*program, "run"]) as daemon:  # noqa: S603 - our own interpreter and words
+    with subprocess.Popen([*program, "run"], env=_environment()) as daemon:  # noqa: S603 - our own interpreter and words
         try:
             return _feed(daemon, folder / "inbox", config, chosen)
         finally:
@@ -232,7 +239,8 @@ def _conclude(seen: Sequence[Seen], chosen: Sequence[LabelledPath], folder: Path
     for label in ("proliv", "ne_proliv"):
         click.echo(f"labelled {label:<9}{counts[label, 'proliv']:>16}{counts[label, 'ne_proliv']:>20}")
     click.echo(f"\nconfiguration, database and model: {folder}")
-    click.echo(f"look again:  cd {shlex.quote(str(folder))} && monitor status")
+    command = Path(sys.executable).with_name("monitor")
+    click.echo(f"look again:  cd {shlex.quote(str(folder))} && {shlex.quote(str(command))} status")
     click.echo(f"took {seconds:.0f} s")
     if len(seen) < len(chosen):
         raise DataError(f"{folder}: the daemon decided on {len(seen)} of {len(chosen)} crops; its messages are above")
