@@ -207,8 +207,7 @@ class Decoded:
 
     ``pixels``: uint8 (height, width, 3), RGB, C-contiguous, writable, upright. ``ended``: the file carries
     its format's end mark at its very end; without it, even a picture that decodes may still be being written.
-    For BMP and WebP the mark is the length that the header announces, which a program that reserves a file's
-    whole length before it writes fakes; TIFF has none, so that it is never ``ended``.
+    BMP, TIFF and WebP have no such mark, so that they are never ``ended``.
     """
 
     pixels: NDArray[np.uint8]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ def only_daemon(database: Database) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
     try:
-        if not _take(descriptor, fcntl.LOCK_EX):
+        if not _take_patiently(descriptor):
             raise AlreadyRunningError(
                 f"{database.file}: another daemon works on this database (process {_read(descriptor)}); stop it "
                 "first, or give this one a paths.state of its own"
@@ -66,6 +67,15 @@ def _take(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _take_patiently(descriptor: int) -> bool:
+    # `owner` holds the lock for a moment to see whether it is free; that is no other daemon.
+    for _ in range(20):
+        if _take(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _read(descriptor: int) -> str:

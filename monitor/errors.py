@@ -110,6 +110,12 @@ class StoreDamagedError(StoreError):
     exit_code = ExitCode.DATA_ERROR
 
 
+class StoreRefusedError(StoreError):
+    """The database takes none of the values of a row; trying again would not help, leaving the row out does."""
+
+    exit_code = ExitCode.DATA_ERROR
+
+
 class StoreSchemaError(StoreError):
     """The database's schema is newer or older than this program's."""
 

@@ -99,12 +99,7 @@ class Metrics:
                 self.decisions.labels(model.detector.name, verdict)
 
     def count(self, work: Work, new_models: set[int], committed_at: float) -> None:
-        """Count one committed crop; ``new_models``: ids of the models whose decision was not stored before."""
-        if work.failed:
-            assert work.refusal is not None
-            self.failed.labels(work.refusal.reason).inc()
-        if not new_models:
-            return
+        """Count one decided crop; ``new_models``: ids of the models whose decision was not stored before."""
         self.scored.inc()
         self.last_scored.set(committed_at)
         assert work.content is not None

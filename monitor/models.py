@@ -68,7 +68,7 @@ def save(models_folder: Path, detector: Detector, *, validation: Sequence[str], 
 
 def load(registry: Registry, models_folder: Path, row: ModelRow, device: str) -> Detector:
     """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained."""
-    folder = models_folder / row.folder
+    folder = models_folder / Path(row.folder).name
     manifest = verify(folder, row.fingerprint)
     detector_class = registry.detector_class(row.detector)
     try:
@@ -113,7 +113,7 @@ def verify(folder: Path, fingerprint: str) -> dict[str, Any]:
 
 def validation_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
     """The sha256 of the training crops that were held out."""
-    folder = models_folder / row.folder
+    folder = models_folder / Path(row.folder).name
     verify(folder, row.fingerprint)
     return frozenset((folder / VALIDATION_LIST).read_text(encoding="ascii").split())
 
@@ -137,11 +137,20 @@ def _write(
     for path in [*unfinished.rglob("*"), unfinished]:
         _flush(path)
     unfinished.chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)
-    unfinished.rename(folder)
-    _flush(models_folder)
+    if not _is_whole(folder, fingerprint):
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+        _flush(models_folder)
     return SavedModel(name, detector.name, fingerprint, folder, settings)
+
+
+def _is_whole(folder: Path, fingerprint: str) -> bool:
+    """Whether the same model lies there already; the daemon may be about to load it, so it is not touched."""
+    try:
+        verify(folder, fingerprint)
+    except ModelDamagedError:
+        return False
+    return True
 
 
 def _digests(folder: Path) -> dict[str, str]:

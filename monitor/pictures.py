@@ -41,9 +41,10 @@ def format_of(data: bytes) -> str | None:
 
 
 def has_ended(data: bytes, image_format: str) -> bool | None:
-    """Tell whether the data carry their format's end mark at their very end; None for TIFF, which has none.
+    """Tell whether the data carry their format's end mark at their very end; None for a format that has none.
 
-    BMP and WebP have no mark but the length that their header announces.
+    BMP and WebP announce their length in their header, but a writer that reserves the length first has it before
+    the pixels are there, so that reaching it shows too little and falling short of it enough.
     """
     match image_format:
         case "JPEG":
@@ -51,11 +52,11 @@ def has_ended(data: bytes, image_format: str) -> bool | None:
         case "PNG":
             return data.endswith(_PNG_END)
         case "BMP":
-            return data[2:6] == struct.pack("<I", len(data) & 0xFFFFFFFF)
+            return None if data[2:6] == struct.pack("<I", len(data) & 0xFFFFFFFF) else False
         case "WEBP":
             announced: int = struct.unpack_from("<I", data, 4)[0]
             # Chunks are padded to even lengths; not every writer counts the last padding.
-            return len(data) == 8 + announced + announced % 2
+            return None if len(data) == 8 + announced + announced % 2 else False
     return None
 
 

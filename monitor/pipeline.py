@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor import models
 from monitor.api import SMALLEST_CROP
-from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, to_text
+from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, printable, to_text
 from monitor.dataset import Label
 from monitor.errors import CropRefusedError, NoModelError
 from monitor.store import queries
-from monitor.store.queries import CropKey, CropRow, KnownCrop, ScoreRow, StoredScore
+from monitor.store.queries import CropKey, CropRow, KnownCrop, Recorded, ScoreRow, StoredScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MEASURE_BATCH: Final = 256
+LONGEST_MESSAGE: Final = 500
+WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
+"""Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,9 @@ class Reader:
                 work.decoded, work.refusal = None, _too_small(work.size)
         except CropRefusedError as refusal:
             work.refusal = refusal
+        if work.content is not None:
+            # The bytes are not needed any more, and a batch of large files would fill the memory.
+            work.content = replace(work.content, data=b"")
         return work
 
 
@@ -190,8 +196,8 @@ def decide(deciding_score: float, threshold: float) -> Label:
     return Label.PROLIV if deciding_score >= threshold else Label.NE_PROLIV
 
 
-def store(database: Database, batch: Sequence[Work]) -> dict[CropKey, set[int]]:
-    """Commit the batch in one transaction; return, by crop, the ids of the models whose decision is new.
+def store(database: Database, batch: Sequence[Work]) -> Recorded:
+    """Commit the batch in one transaction; return what was not stored before.
 
     A file that vanished before it could be read leaves no row: there is nothing to remember of it.
     """
@@ -204,7 +210,7 @@ def row(work: Work) -> CropRow:
     """The crop's row with its decisions, or with its failure."""
     content = work.content
     decided_at = work.decided_at
-    size_bytes, mtime_ns = (content.size_bytes, content.mtime_ns) if content else signature(work.path) or (0, 0)
+    size_bytes, mtime_ns = content_signature(content) if content else signature(work.path) or (0, 0)
     refusal = None if work.decisions else work.refusal
     return CropRow(
         path=to_text(work.path),
@@ -241,13 +247,23 @@ def key(work: Work) -> CropKey:
     return to_text(work.path), work.content.sha256 if work.content else ""
 
 
+def content_signature(content: FileContent) -> tuple[int, int]:
+    """`signature` of what was read, which the file may no longer have."""
+    return content.size_bytes, _storable(content.mtime_ns)
+
+
 def signature(path: Path) -> tuple[int, int] | None:
     """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
     try:
         status = os.lstat(path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, _storable(status.st_mtime_ns)
+
+
+def _storable(nanoseconds: int) -> int:
+    """A file's time may lie centuries ahead, beyond what a database's integer holds."""
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))
 
 
 def unknown(
@@ -266,7 +282,7 @@ def unknown(
             path: found
             for path in paths
             for found in rows.get(texts[path], ())
-            if (found.size_bytes, found.mtime_ns) == signatures[path]
+            if (found.size_bytes, found.mtime_ns) == signatures[path] and found.reason not in WORTH_ANOTHER_TRY
         }
         identifiers = [found.id for found in known.values()]
         decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids else {}
@@ -313,11 +329,9 @@ def _score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> list
 
 
 def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:
+    # A third party's words go into the log and the database, and its reasons would become labels of a metric.
+    words = printable(str(error))[:LONGEST_MESSAGE]
     if isinstance(error, CropRefusedError):
-        return error
-    log.warning(
-        "the detector %s failed on a crop, which has no score of it and goes on to the next detector",
-        detector.name,
-        exc_info=error,
-    )
-    return CropRefusedError("detector_error", f"the detector {detector.name} failed: {type(error).__name__}: {error}")
+        return CropRefusedError("detector_refused", f"the detector {detector.name} refuses it: {words}")
+    log.warning("the detector %s failed on a crop: %s: %s", detector.name, type(error).__name__, words)
+    return CropRefusedError("detector_error", f"the detector {detector.name} failed: {type(error).__name__}: {words}")

@@ -15,18 +15,19 @@ import os
 import signal
 import time
 from queue import Empty, Full, Queue, SimpleQueue
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor import pipeline
 from monitor.crops import printable
 from monitor.daemon_lock import only_daemon
-from monitor.errors import ExitCode, MonitorError, OutputError, StoreError
+from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
 from monitor.metrics import Metrics
 from monitor.notify import notify, watchdog_seconds
 from monitor.quarantine import quarantine
 from monitor.store.engine import make_folder
-from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher
+from monitor.store.queries import Recorded
+from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,15 +36,16 @@ if TYPE_CHECKING:
     from monitor.pipeline import ActiveModel, Work
     from monitor.registry import Registry
     from monitor.store.engine import Database
-    from monitor.store.queries import CropKey
+    from monitor.watch import Signature
 
 log = logging.getLogger(__name__)
 
 BATCHES_WAITING: Final = 2
+DRAIN_LOOK_SECONDS: Final = 0.2
 BATCH_PIXELS: Final = 32_000_000
 """A batch of large crops is closed at this many pixels, so that memory stays bounded whatever comes."""
-COMMIT_PAUSE_SECONDS: Final = 1.0
-COMMIT_TRIES_WHILE_STOPPING: Final = 3
+FIRST_COMMIT_PAUSE_SECONDS: Final = 1.0
+LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 
 Happening = Literal["stop", "reload", "dead"]
 
@@ -51,7 +53,7 @@ Happening = Literal["stop", "reload", "dead"]
 class Stage:
     """A thread of the daemon that knows since when it has been busy with one piece of work."""
 
-    def __init__(self, name: str, run: Callable[[Stage], None], died: Callable[[str], None]) -> None:
+    def __init__(self, name: str, run: Callable[[Stage], None], died: Callable[[ExitCode], None]) -> None:
         self.name = name
         self.busy_since: float | None = None
         self._run = run
@@ -75,11 +77,12 @@ class Stage:
     def _guarded(self) -> None:
         try:
             self._run(self)
+        except MonitorError as error:
+            log.critical("%s; the daemon stops, what is not decided lies in the inbox", error)
+            self._died(error.exit_code)
         except BaseException:
-            log.critical(
-                "the %s ended by a defect; the daemon stops, so that it is restarted", self.name, exc_info=True
-            )
-            self._died(self.name)
+            log.critical("the %s ended by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
+            self._died(ExitCode.UNEXPECTED)
             raise
 
 
@@ -97,9 +100,10 @@ class Service:
         self._paths: Queue[Candidate | None] = Queue(settings.pipeline.queue_size)
         self._read: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
         self._scored: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
-        # SimpleQueue.put may be called from a signal handler; an Event's lock would not survive that.
+        # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
-        self._stopping = Event()
+        self._stopping = False
+        self._exit_code = ExitCode.OK
         self._watcher = Watcher(
             configuration.inbox,
             settings.watch,
@@ -129,7 +133,7 @@ class Service:
             for stage in reversed(self._stages):
                 stage.start()
             log.info("watching %s", printable(self.configuration.inbox))
-            notify("READY=1", f"STATUS=watching {self.configuration.inbox}")
+            notify("READY=1", f"STATUS=watching {printable(self.configuration.inbox)}")
             code = self._wait()
             notify("STOPPING=1")
             if server is not None:
@@ -149,32 +153,34 @@ class Service:
             if happening == "reload":
                 self._reload()
             elif happening == "dead":
-                return ExitCode.UNEXPECTED
+                return self._exit_code
             else:
                 return self._drain()
 
     def _drain(self) -> ExitCode:
         log.info("stopping: the crops that were taken are finished first; a second signal stops at once")
-        self._stopping.set()
+        self._stopping = True
         self._watcher.mailbox.put(Stop())
-        watcher, *others = self._stages
-        watcher.join()
-        self._put_mark()
-        for stage in others:
-            stage.join()
-        while not self._happenings.empty():
-            if self._happenings.get() == "dead":
-                return ExitCode.UNEXPECTED
-        log.info("stopped")
-        return ExitCode.OK
+        marked = False
+        while any(stage.is_alive() for stage in self._stages) and self._exit_code is ExitCode.OK:
+            watcher, *others = self._stages
+            if watcher.is_alive():
+                watcher.join(DRAIN_LOOK_SECONDS)
+            elif not marked:
+                marked = self._put_mark()
+            else:
+                next((stage for stage in others if stage.is_alive()), watcher).join(DRAIN_LOOK_SECONDS)
+        if self._exit_code is ExitCode.OK:
+            log.info("stopped")
+        return self._exit_code
 
-    def _put_mark(self) -> None:
-        while self._stages[1].is_alive():
-            try:
-                self._paths.put(None, timeout=0.5)
-            except Full:
-                continue
-            return
+    def _put_mark(self) -> bool:
+        """Put the mark that ends the stages behind the last path; false while the queue is full."""
+        try:
+            self._paths.put(None, timeout=DRAIN_LOOK_SECONDS)
+        except Full:
+            return False
+        return True
 
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -182,12 +188,13 @@ class Service:
         signal.signal(signal.SIGHUP, lambda *_: self._happenings.put("reload"))
 
     def _on_stop(self, number: int, _frame: object) -> None:
-        if self._stopping.is_set():
+        if self._stopping:
             os._exit(128 + number)
-        self._stopping.set()
+        self._stopping = True
         self._happenings.put("stop")
 
-    def _die(self, _name: str) -> None:
+    def _die(self, code: ExitCode) -> None:
+        self._exit_code = code
         self._happenings.put("dead")
 
     def _load(self) -> None:
@@ -201,12 +208,12 @@ class Service:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             self._load()
-        except MonitorError as error:
-            log.error("not reloaded: %s; the models and thresholds in use stay", error)  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - loading runs a detector's code, which may raise anything
+            log.error("not reloaded: %s; the models and thresholds in use stay", printable(str(error)))  # noqa: TRY400
         notify("READY=1")
 
     def _deliver(self, candidate: Candidate) -> bool:
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 self._paths.put(candidate, timeout=0.2)
             except Full:
@@ -226,6 +233,7 @@ class Service:
             batch: list[Work] = []
             pixels = 0
             while candidate is not None:
+                stage.busy()
                 work = self._read_one(candidate)
                 if work is not None:
                     batch.append(work)
@@ -237,6 +245,7 @@ class Service:
                 except Empty:
                     break
             ended = candidate is None
+            stage.idle()  # waiting for the next stage is no hanging
             if batch:
                 self._read.put(batch)
         self._read.put(None)
@@ -262,6 +271,7 @@ class Service:
                 break
             stage.busy()
             pipeline.score(batch, self.active)
+            stage.idle()  # waiting for the next stage is no hanging
             self._scored.put(batch)
         self._scored.put(None)
 
@@ -271,63 +281,89 @@ class Service:
             batch = self._scored.get()
             if batch is None:
                 return
-            new = self._commit(stage, batch)
-            if new is None:
-                continue
+            recorded = self._commit(stage, batch)
             committed_at = time.time()
-            for work in batch:
-                self._finish(work, new.get(pipeline.key(work), set()), committed_at)
+            for work in batch if recorded else ():
+                assert recorded is not None
+                self._finish(work, recorded, committed_at)
 
-    def _commit(self, stage: Stage, batch: list[Work]) -> dict[CropKey, set[int]] | None:
-        """Commit, again and again while the database refuses; none when the daemon stops meanwhile."""
-        tries = 0
+    def _commit(self, stage: Stage, batch: list[Work]) -> Recorded | None:
+        """Commit, again and again while the database refuses; none when it still does once the daemon stops.
+
+        Raises `StoreDamagedError`, which no waiting mends. A row that the database takes in no way is left out, so
+        that one odd file does not stop the line.
+        """
+        pause = FIRST_COMMIT_PAUSE_SECONDS
         while True:
             stage.busy()
             try:
                 return pipeline.store(self.database, batch)
+            except StoreDamagedError:
+                raise
+            except StoreRefusedError as error:
+                return self._commit_singly(stage, batch, error)
             except StoreError as error:
                 self.metrics.store_failures.inc()
-                tries = tries + 1 if self._stopping.is_set() else 0
-                if tries >= COMMIT_TRIES_WHILE_STOPPING:
+                if self._stopping:
                     log.error(  # noqa: TRY400
                         "%d crops are not decided: %s; they lie in the inbox and are found at the next start",
                         len(batch), error,
                     )  # fmt: skip
                     return None
-                log.error("%d decisions wait: %s; tried again in a moment", len(batch), error)  # noqa: TRY400
-            time.sleep(COMMIT_PAUSE_SECONDS)
+                log.error("%d decisions wait: %s; tried again in %g s", len(batch), error, pause)  # noqa: TRY400
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
 
-    def _finish(self, work: Work, new_models: set[int], committed_at: float) -> None:
-        """Count, tell and clean up after one committed crop."""
-        self.metrics.count(work, new_models, committed_at)
+    def _commit_singly(self, stage: Stage, batch: list[Work], error: StoreRefusedError) -> Recorded:
+        if len(batch) == 1:
+            (work,) = batch
+            log.error("%s: cannot be recorded, so it has no decision: %s", printable(work.path), error)
+            self.metrics.failed.labels("not_recorded").inc()
+            return Recorded({}, set())
+        parts = [self._commit(stage, [work]) or Recorded({}, set()) for work in batch]
+        return Recorded(
+            {crop: models for part in parts for crop, models in part.decided.items()},
+            {crop for part in parts for crop in part.failed},
+        )
+
+    def _finish(self, work: Work, recorded: Recorded, committed_at: float) -> None:
+        """Count, tell and clean up after one committed crop; what was known before is not told again."""
+        key = pipeline.key(work)
+        new_models = recorded.decided.get(key, set())
         name = printable(work.path)
-        if work.failed:
-            log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal and work.refusal.reason)
-            self._quarantine(work)
+        if work.refusal is not None and (key in recorded.failed or work.refusal.reason == "vanished"):
+            self.metrics.failed.labels(work.refusal.reason).inc()
+            log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal.reason)
+        if new_models:
+            self.metrics.count(work, new_models, committed_at)
         for decision in work.decisions:
-            if decision.verdict == "proliv":
+            if decision.verdict == "proliv" and decision.model.id in new_models:
                 log.warning(
                     "proliv: hole %s, %s: score %.6g reaches the threshold %.6g of %s",
                     "unknown" if work.identity.hole is None else work.identity.hole,
                     name, decision.score, decision.threshold, decision.model.name,
                 )  # fmt: skip
+        if work.failed:
+            self._quarantine(work)
         self._watcher.mailbox.put(Done(work.path, _signature(work)))
 
     def _quarantine(self, work: Work) -> None:
+        """Move a file whose content cannot be scored; what is no file, or fails by a detector's defect, stays."""
         folder = self.configuration.quarantine
         assert work.refusal is not None
-        if folder is None or work.refusal.reason == "vanished":
+        if folder is None or work.content is None or work.refusal.reason == "detector_error":
             return
         try:
-            moved = quarantine(work.path, self.configuration.inbox, folder)
+            moved = quarantine(work.path, work.content, folder)
         except OutputError as error:
-            log.error("%s; it stays in the inbox, recorded as failed", error)  # noqa: TRY400
+            log.error("%s; it stays in the inbox", error)  # noqa: TRY400
         else:
-            log.warning("%s: moved to %s", printable(work.path), printable(moved))
+            if moved is not None:
+                log.warning("%s: moved to %s", printable(work.path), printable(moved))
 
 
-def _signature(work: Work) -> tuple[int, int] | None:
-    """The size and time of what was read, which the file may no longer have."""
+def _signature(work: Work) -> Signature | None:
+    """What the file looked like when it was read, which it may no longer do."""
     if work.content is None:
-        return pipeline.signature(work.path)
-    return work.content.size_bytes, work.content.mtime_ns
+        return look(work.path)
+    return work.content.size_bytes, work.content.mtime_ns, work.content.ctime_ns

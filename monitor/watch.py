@@ -24,7 +24,6 @@ from watchdog.observers import Observer
 
 from monitor.crops import crop_paths, is_crop_path, printable
 from monitor.errors import MonitorError
-from monitor.pipeline import signature
 from monitor.store.engine import make_folder
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Signature = tuple[int, int]
+Signature = tuple[int, int, int]
+"""(bytes, time of the last change of the content, of the file itself), both in ns; renaming and permissions count."""
 
 SCAN_CHUNK: Final = 512
 """Paths that are looked up in the store at once."""
@@ -127,6 +127,7 @@ class Watcher:
         self._waiting: dict[Path, Waiting] = {}
         self._due: list[tuple[float, Path]] = []
         self._unreadable: set[Path] = set()
+        self._told_of_no_events = False
         self._next_scan = 0.0
         self._stopping = False
         self._observer: BaseObserver | None = None
@@ -169,7 +170,7 @@ class Watcher:
     def _handle_touched(self, path: Path) -> None:
         if path in self._in_flight:
             self._touched_in_flight.add(path)
-        elif path not in self._recent or self._recent[path] != signature(path):
+        elif path not in self._recent or self._recent[path] != look(path):
             self._offer(path)
 
     def _handle_done(self, path: Path, seen: Signature | None) -> None:
@@ -225,7 +226,7 @@ class Watcher:
         if entry is None:
             return Candidate(path)
         now = time.monotonic()
-        looks = signature(path)
+        looks = look(path)
         if looks != entry.signature:
             entry.signature, entry.since = looks, now
         final = now - entry.since >= self._settings.give_up_seconds
@@ -238,7 +239,7 @@ class Watcher:
             make_folder(self.inbox)
             self._observe()
             for chunk in _chunks(crop_paths(self.inbox, self._warn_unreadable), SCAN_CHUNK):
-                fresh = [path for path in chunk if path not in self._in_flight and path not in self._waiting]
+                fresh = [path for path in chunk if not self._is_handled(path)]
                 for path in self._unknown(fresh):
                     self._offer(path)
                 # Live events have waited long enough behind a large backlog's chunk.
@@ -250,13 +251,18 @@ class Watcher:
         took = time.monotonic() - started
         self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
 
+    def _is_handled(self, path: Path) -> bool:
+        """Whether a path is on its way, or was finished and has not changed since."""
+        if path in self._in_flight or path in self._waiting:
+            return True
+        return path in self._recent and self._recent[path] == look(path)
+
     def _observe(self) -> None:
-        """Ask the kernel for events; again when the inbox was replaced by another folder."""
+        """Ask the kernel for events; again when the inbox was replaced by another folder, or the last try failed."""
         status = self.inbox.stat()
-        if self._watched == (status.st_dev, status.st_ino):
+        if self._watched == (status.st_dev, status.st_ino) and self._is_observing():
             return
         self._unobserve()
-        self._watched = (status.st_dev, status.st_ino)
         observer = Observer()
         try:
             observer.schedule(
@@ -267,15 +273,24 @@ class Watcher:
             )
             observer.start()
         except OSError as error:
-            log.warning(
+            log.log(
+                logging.DEBUG if self._told_of_no_events else logging.WARNING,
                 "%s: the kernel gives no file events (%s); crops are found by the scan alone, "
                 "up to %g s later; raise fs.inotify.max_user_watches or max_user_instances",
-                self.inbox,
+                printable(self.inbox),
                 error,
                 self._settings.scan_seconds,
             )
+            self._told_of_no_events = True
             return
+        self._told_of_no_events = False
         self._observer = observer
+        self._watched = (status.st_dev, status.st_ino)
+
+    def _is_observing(self) -> bool:
+        # A watched folder that is removed ends its emitter, even where the next folder has the same number.
+        observer = self._observer
+        return observer is not None and all(emitter.is_alive() for emitter in observer.emitters)
 
     def _unobserve(self) -> None:
         if self._observer is not None:
@@ -310,6 +325,15 @@ class _Nudge(FileSystemEventHandler):
             and self._mailbox.qsize() < MAILBOX_LIMIT
         ):
             self._mailbox.put(Touched(path))
+
+
+def look(path: Path) -> Signature | None:
+    """What a file looks like from outside; none when it is gone."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _chunks(paths: Iterator[Path], size: int) -> Iterator[list[Path]]:

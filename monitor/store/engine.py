@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
 from monitor.errors import (
     ConfigurationError,
@@ -18,6 +18,7 @@ from monitor.errors import (
     StoreDamagedError,
     StoreError,
     StoreReadOnlyError,
+    StoreRefusedError,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Database:
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
             is_sqlite = parsed.get_backend_name() == "sqlite"
-            arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {}
+            # A server that does not answer must not hold up the stop of the daemon for minutes.
+            arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {"connect_timeout": 5}
             self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite)
         except (ArgumentError, ValueError):
             # What is wrong is not said, for it may be a part of the password that looks like a port.
@@ -54,6 +56,7 @@ class Database:
         # The query may hold a password as well.
         self.description = f"sqlite:///{parsed.database}" if is_sqlite else parsed.set(query={}).render_as_string()
         self.file = Path(parsed.database) if is_sqlite and parsed.database else None
+        self._identity: tuple[int, int] | None = None
         if is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -61,16 +64,31 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view."""
-        with self._sentences(), self.engine.connect() as connection, connection.begin():
+        with self._sentences(), self._connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that writes: committed whole at the end, or not at all."""
-        with self._sentences(), self.engine.connect() as connection:
+        with self._sentences(), self._connect() as connection:
             writing = connection.execution_options(**WRITES)
             with writing.begin():
                 yield writing
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        """A connection to the very file that was opened first; writing to a removed one would lose everything."""
+        with self.engine.connect() as connection:
+            if self.file is not None:
+                identity = _identity(self.file)
+                if self._identity is None:
+                    self._identity = identity
+                elif identity != self._identity:
+                    raise StoreDamagedError(
+                        f"{self.description}: the file was removed or replaced while it was in use; start again to "
+                        "go on with the one that lies there now"
+                    )
+            yield connection
 
     @property
     def exists(self) -> bool:
@@ -95,10 +113,18 @@ class Database:
             yield
         except (DBAPIError, sqlite3.Error) as error:
             raise self._sentence(error) from error
+        except (OverflowError, UnicodeError, StatementError) as error:
+            raise self._refused(" ".join(str(getattr(error, "orig", None) or error).split())) from error
+
+    def _refused(self, message: str) -> StoreRefusedError:
+        return StoreRefusedError(f"{self.description}: does not take these rows ({message})")
 
     def _sentence(self, error: Exception) -> StoreError:
         original = getattr(error, "orig", error)
         message = " ".join(str(original).split())
+        # PostgreSQL's classes 22 (a value is out of range, too long, malformed) and 54 (an index row is too large).
+        if str(getattr(original, "sqlstate", None) or "")[:2] in {"22", "54"}:
+            return self._refused(message)
         if "locked" in message:
             return StoreBusyError(
                 f"{self.description}: locked by another program ({message}); try again when it has finished"
@@ -117,6 +143,14 @@ class Database:
         if "is full" in message:
             return StoreError(f"{self.description}: the disk is full; free some space ({message})")
         return StoreError(f"{self.description}: {message}")
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _parse(url: str) -> URL:

@@ -57,6 +57,16 @@ class CropRow:
     scores: tuple[ScoreRow, ...]
 
 
+class Recorded(NamedTuple):
+    """What a batch brought that was not stored before.
+
+    ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new.
+    """
+
+    decided: dict[CropKey, set[int]]
+    failed: set[CropKey]
+
+
 class KnownCrop(NamedTuple):
     """A stored crop as its file looked when it was read; a changed file has another size or time."""
 
@@ -119,16 +129,19 @@ class StoreSummary(NamedTuple):
     last_scored_at: datetime | None
 
 
-def record(connection: Connection, rows: Sequence[CropRow]) -> dict[CropKey, set[int]]:
-    """Store a batch of crops and decisions; return, by crop, the ids of the models whose decision is new.
+def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
+    """Store a batch of crops and decisions; return what was not stored before.
 
     What is stored already stays as it is: (path, sha256) names a crop and (crop, model) a decision, so that
     repeating a batch after a crash changes nothing.
     """
     if not rows:
-        return {}
-    _upsert_crops(connection, rows)
+        return Recorded({}, set())
     paths = sorted({row.path for row in rows})
+    before = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths)))
+    known = {(path, sha256) for path, sha256 in before}
+    failed = {(row.path, row.sha256) for row in rows if not row.scores} - known
+    _upsert_crops(connection, rows)
     found = connection.execute(select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths)))
     ids = {(path, sha256): identifier for identifier, path, sha256 in found}
     crop_ids = [ids[row.path, row.sha256] for row in rows if row.scores]
@@ -145,7 +158,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> dict[CropKey, set
                 values.append({"crop_id": pair[0], **_as_dict(score)})
     if values:
         connection.execute(_insert(connection, scores).on_conflict_do_nothing(), values)
-    return new
+    return Recorded(new, failed)
 
 
 def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[KnownCrop]]:

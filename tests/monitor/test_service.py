@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -240,12 +241,90 @@ def test_failed_files_are_moved_to_the_quarantine(daemon: Daemon) -> None:
     daemon.start()
     (daemon.inbox / "sub").mkdir()
     bad = daemon.inbox / "sub" / "bad.jpg"
-    for content in (b"first", b"second"):
+    contents = [b"first", b"second", b"first"]
+    for content in contents:
         bad.write_bytes(content)
         wait_until(lambda: not bad.exists(), daemon.text)
-    assert (daemon.home / "quarantine" / "sub" / "bad.jpg").read_bytes() == b"first"
-    assert (daemon.home / "quarantine" / "again-2" / "sub" / "bad.jpg").read_bytes() == b"second"
+    folders = [hashlib.sha256(content).hexdigest()[:16] for content in contents[:2]]
+    folders.append(f"{folders[0]}-2")
+    assert [(daemon.home / "quarantine" / one / "bad.jpg").read_bytes() for one in folders] == contents
     assert daemon.count("state = 'failed'") == 2
+
+
+def test_nothing_is_written_through_a_link_into_or_out_of_the_quarantine(daemon: Daemon) -> None:
+    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
+    daemon.start()
+    victim = daemon.home / "victim"
+    victim.mkdir()
+    link = daemon.inbox / "l.jpg"
+    link.symlink_to(victim)
+    wait_until(lambda: daemon.count("reason = 'symlink'") == 1, daemon.text)
+    assert link.is_symlink()
+    link.unlink()
+    link.mkdir()
+    (link / "evil.jpg").write_text("no picture")
+    wait_until(lambda: not (link / "evil.jpg").exists(), daemon.text)
+    assert list(victim.iterdir()) == []
+
+
+def test_a_time_beyond_what_a_database_holds_stops_nothing(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    staged = daemon.home / "staged.jpg"
+    shutil.copyfile(crops[0], staged)
+    os.utime(staged, (10_413_792_000, 10_413_792_000))  # the year 2300
+    staged.rename(daemon.inbox / "future.jpg")
+    shutil.copyfile(crops[1], daemon.inbox / "today.jpg")
+    wait_until(lambda: daemon.count("state = 'scored'") == 2, daemon.text)
+    daemon.stop()
+    daemon.start()
+    time.sleep(1.2)  # two scans, which have to know it again
+    assert daemon.metrics()["monitor_crops_seen_total"] == 0
+    assert daemon.stop() == 0
+
+
+def test_a_database_that_is_replaced_while_in_use_ends_the_daemon(daemon: Daemon, crops: list[Path]) -> None:
+    process = daemon.start()
+    copy = daemon.home / "copy.db"
+    with closing(sqlite3.connect(daemon.database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.rename(daemon.database)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    assert process.wait(PATIENCE_SECONDS) == 65
+    assert "removed or replaced while it was in use" in daemon.text()
+
+
+def test_what_is_known_is_not_told_again(daemon: Daemon, small_dataset: Path) -> None:
+    daemon.start()
+    path = daemon.inbox / "proliv.jpg"
+    shutil.copyfile(max((small_dataset / "proliv").glob("*.jpg"), key=lambda crop: crop.stat().st_size), path)
+    (daemon.inbox / "text.jpg").write_text("no picture")
+    wait_until(lambda: daemon.count() == 2, daemon.text)
+    assert daemon.query("select verdict from scores") == [("proliv",)]
+    for _ in range(3):
+        for known in (path, daemon.inbox / "text.jpg"):
+            os.utime(known)
+            known.open("ab").close()
+        time.sleep(2.5)  # events, scans, and the time after which a file is given up
+    assert daemon.text().count("proliv: hole") == 1
+    assert daemon.text().count("recorded as failed") == 1
+    metrics = daemon.metrics()
+    assert metrics["monitor_crops_scored_total"] == 1
+    assert metrics['monitor_crops_failed_total{reason="unknown_format"}'] == 1
+
+
+def test_a_locked_database_does_not_hold_up_the_stop(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.environment["MONITOR__PIPELINE__BATCH_SIZE"] = "2"
+    daemon.start()
+    with closing(sqlite3.connect(daemon.database, isolation_level=None)) as blocker:
+        blocker.execute("begin immediate")
+        for source in crops[:20]:
+            shutil.copyfile(source, daemon.inbox / source.name)
+        wait_until(lambda: "decisions wait" in daemon.text(), daemon.text)
+        assert daemon.stop() == 0
+        assert "they lie in the inbox" in daemon.text()
+        blocker.execute("rollback")
+    daemon.start()
+    wait_until(lambda: daemon.count() == 20, daemon.text)
 
 
 def test_the_first_signal_drains_and_a_restart_finds_the_rest(daemon: Daemon, crops: list[Path]) -> None:

@@ -12,8 +12,7 @@ import pytest
 
 from monitor.config import Watch
 from monitor.errors import StoreBusyError
-from monitor.pipeline import signature
-from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher
+from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,10 +48,15 @@ class Pipeline:
 
     def finish(self, candidate: Candidate) -> None:
         self.known.add(candidate.path)
-        self.watcher.mailbox.put(Done(candidate.path, signature(candidate.path)))
+        self.watcher.mailbox.put(Done(candidate.path, look(candidate.path)))
 
     def put_off(self, candidate: Candidate) -> None:
-        self.watcher.mailbox.put(Incomplete(candidate.path, signature(candidate.path)))
+        self.watcher.mailbox.put(Incomplete(candidate.path, look(candidate.path)))
+
+    def without_events(self) -> None:
+        """Play a kernel that tells nothing."""
+        self.watcher._observe = lambda: None  # type: ignore[method-assign]
+        self.watcher._unobserve()
 
     def scans(self, count: int) -> None:
         """Wait until the folder was looked over ``count`` times more (a look-up for each, as it holds few crops)."""
@@ -162,7 +166,7 @@ def test_a_file_that_is_changed_while_it_is_read_is_delivered_again(
     path = tmp_path / "inbox" / "crop.jpg"
     path.write_bytes(b"first")
     candidate = pipeline.take()
-    seen = signature(path)
+    seen = look(path)
     path.write_bytes(b"second, longer")
     time.sleep(0.2)  # the event has to be in the mailbox before the answer is
     pipeline.watcher.mailbox.put(Done(path, seen))
@@ -212,7 +216,7 @@ def test_a_file_that_still_grows_is_not_given_up(start: Callable[..., Pipeline],
 
 def test_what_no_event_told_is_found_by_the_scan(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(scan_seconds=0.05)
-    pipeline.watcher._unobserve()
+    pipeline.without_events()
     (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
     assert pipeline.take().path.name == "crop.jpg"
 
@@ -229,7 +233,7 @@ def test_an_inbox_that_is_replaced_is_watched_again(start: Callable[..., Pipelin
 def test_a_busy_store_only_delays_the_scan(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(scan_seconds=0.05)
     pipeline.fails = True
-    pipeline.watcher._unobserve()
+    pipeline.without_events()
     (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
     pipeline.scans(2)
     assert not pipeline.delivered

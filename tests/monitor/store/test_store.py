@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text, update
-from sqlalchemy.exc import StatementError
 
 import migrations
 from monitor.config import load
@@ -29,6 +28,7 @@ from monitor.errors import (
     StoreDamagedError,
     StoreError,
     StoreReadOnlyError,
+    StoreRefusedError,
     StoreSchemaError,
 )
 from monitor.store import queries
@@ -323,17 +323,17 @@ def test_recording_twice_changes_nothing_and_tells_only_of_new_decisions(databas
     broken = failed(crop("2.jpg", "b"))
 
     with database.write() as connection:
-        assert queries.record(connection, [scored, broken]) == {(scored.path, scored.sha256): {first.id}}
+        assert queries.record(connection, [scored, broken]).decided == {(scored.path, scored.sha256): {first.id}}
     with database.write() as connection:
         before = connection.execute(select(scores)).all()
         later = replace(one, mse=0.9, score=0.9, verdict="proliv")
-        assert queries.record(connection, [replace(scored, scores=(later,)), broken]) == {}
+        assert queries.record(connection, [replace(scored, scores=(later,)), broken]).decided == {}
         assert connection.execute(select(scores)).all() == before
     with database.write() as connection:
         both = replace(scored, scores=(one, two))
-        assert queries.record(connection, [both, both]) == {(scored.path, scored.sha256): {second.id}}
+        assert queries.record(connection, [both, both]).decided == {(scored.path, scored.sha256): {second.id}}
         assert states(connection) == [("/inbox/1.jpg", "a", "scored"), ("/inbox/2.jpg", "b", "failed")]
-        assert queries.record(connection, []) == {}
+        assert queries.record(connection, []).decided == {}
 
 
 def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
@@ -396,11 +396,16 @@ def test_the_largest_batch_fits_into_one_transaction(database: Database) -> None
         assert model.calibration_id is not None
         one = decision(model.id, model.calibration_id)
         rows = [crop(f"{number}.jpg", scores=(one,)) for number in range(4096)]
-        assert len(queries.record(connection, rows)) == len(rows)
+        assert len(queries.record(connection, rows).decided) == len(rows)
         known = queries.known_crops(connection, [row.path for row in rows])
         assert len(known) == len(rows)
         ids = [row.id for found in known.values() for row in found]
         assert len(queries.stored_scores(connection, ids, [model.id])) == len(rows)
+
+
+def test_a_row_that_no_database_takes_is_told_from_one_that_is_in_the_way(database: Database) -> None:
+    with pytest.raises(StoreRefusedError), database.write() as connection:
+        queries.record(connection, [replace(unreadable("1.jpg"), mtime_ns=2**63)])
 
 
 def test_an_error_takes_the_whole_transaction_back(database: Database) -> None:
@@ -428,7 +433,10 @@ def test_paths_of_any_bytes_come_back(database: Database) -> None:
 
 def test_a_time_without_a_zone_is_refused_and_others_come_back_in_utc(database: Database) -> None:
     naive = NOW.replace(tzinfo=None)
-    with pytest.raises(StatementError, match="a time without a zone cannot be stored"), database.write() as connection:
+    with (
+        pytest.raises(StoreRefusedError, match="a time without a zone cannot be stored"),
+        database.write() as connection,
+    ):
         queries.record(connection, [replace(unreadable("1.jpg"), seen_at=naive)])
     moscow = NOW.astimezone(timezone(timedelta(hours=3)))
     with database.write() as connection:
