@@ -88,18 +88,21 @@ class TableWriter:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._print("file", "hole", "mse", "threshold", "verdict")
+        sys.stdout.write(self._line("file", "hole", "mse", "threshold", "verdict"))
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        for result in results:
-            values = as_dict(result, self._root)
-            verdict = f"failed: {result.reason}: {result.error}" if result.verdict is None else result.verdict.value
-            self._print(values["file"], _text(result.hole), _number(result.mse), _number(result.threshold), verdict)
+        # In one piece: on a terminal the progress bar is drawn anew after every piece.
+        sys.stdout.write("".join(map(self._result_line, results)))
+
+    def _result_line(self, result: Result) -> str:
+        file = as_dict(result, self._root)["file"]
+        verdict = f"failed: {result.reason}: {result.error}" if result.verdict is None else result.verdict.value
+        return self._line(file, _text(result.hole), _number(result.mse), _number(result.threshold), verdict)
 
     @staticmethod
-    def _print(file: str, hole: str, mse: str, threshold: str, verdict: str) -> None:
-        sys.stdout.write(f"{file:<48} {hole:>5} {mse:>11} {threshold:>11}  {verdict}\n")
+    def _line(file: str, hole: str, mse: str, threshold: str, verdict: str) -> str:
+        return f"{file:<48} {hole:>5} {mse:>11} {threshold:>11}  {verdict}\n"
 
 
 class JsonWriter:
@@ -110,8 +113,8 @@ class JsonWriter:
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        for result in results:
-            sys.stdout.write(json.dumps(as_dict(result, self._root), ensure_ascii=False) + "\n")
+        lines = (json.dumps(as_dict(result, self._root), ensure_ascii=False) + "\n" for result in results)
+        sys.stdout.write("".join(lines))
 
 
 class CsvWriter:

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,6 @@ import pytest
 from monitor.crops import from_text
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -356,3 +357,25 @@ class TestStore:
         parts = scored(monitor, small_dataset / "test", "--no-store")
         assert [line["file"] for line in parts] == [line["file"] for line in whole]
         assert [line["mse"] for line in parts] == pytest.approx([line["mse"] for line in whole], rel=1e-4)
+
+
+def test_results_reach_the_file_while_the_bar_is_on_the_terminal(
+    trained_state: Path, small_dataset: Path, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(trained_state, tmp_path / "state")
+    terminal, standard_error = os.openpty()
+    with (tmp_path / "out.json").open("wb") as standard_output:
+        process = subprocess.run(
+            [sys.executable, "-m", "monitor", "score", str(small_dataset / "proliv"), "--format", "json"],
+            cwd=tmp_path,
+            env=clean_environment,
+            stdout=standard_output,
+            stderr=standard_error,
+        )
+    os.close(standard_error)
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert process.returncode in (0, 3)
+    assert "scoring" in shown
+    lines = (tmp_path / "out.json").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["file"].endswith(".jpg") for line in lines] == [True] * 20
