@@ -26,7 +26,6 @@ from monitor.metrics import Metrics
 from monitor.notify import notify, watchdog_seconds
 from monitor.quarantine import quarantine
 from monitor.store.engine import make_folder
-from monitor.store.queries import Recorded
 from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.pipeline import ActiveModel, Work
     from monitor.registry import Registry
     from monitor.store.engine import Database
+    from monitor.store.queries import Recorded
     from monitor.watch import Signature
 
 log = logging.getLogger(__name__)
@@ -283,12 +283,14 @@ class Service:
                 return
             recorded = self._commit(stage, batch)
             committed_at = time.time()
-            for work in batch if recorded else ():
-                assert recorded is not None
-                self._finish(work, recorded, committed_at)
+            if recorded is not None:
+                for work in batch:
+                    self._finish(work, recorded, committed_at)
 
     def _commit(self, stage: Stage, batch: list[Work]) -> Recorded | None:
-        """Commit, again and again while the database refuses; none when it still does once the daemon stops.
+        """Commit, again and again while the database refuses; none when there is nothing left to finish.
+
+        That is so when it still refuses once the daemon stops, and when the crops were committed one by one.
 
         Raises `StoreDamagedError`, which no waiting mends. A row that the database takes in no way is left out, so
         that one odd file does not stop the line.
@@ -301,7 +303,8 @@ class Service:
             except StoreDamagedError:
                 raise
             except StoreRefusedError as error:
-                return self._commit_singly(stage, batch, error)
+                self._commit_singly(stage, batch, error)
+                return None
             except StoreError as error:
                 self.metrics.store_failures.inc()
                 if self._stopping:
@@ -314,17 +317,18 @@ class Service:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
 
-    def _commit_singly(self, stage: Stage, batch: list[Work], error: StoreRefusedError) -> Recorded:
+    def _commit_singly(self, stage: Stage, batch: list[Work], error: StoreRefusedError) -> None:
+        """Commit and finish each crop by itself; the one that the database refuses stays where it is, unrecorded."""
         if len(batch) == 1:
             (work,) = batch
             log.error("%s: cannot be recorded, so it has no decision: %s", printable(work.path), error)
             self.metrics.failed.labels("not_recorded").inc()
-            return Recorded({}, set())
-        parts = [self._commit(stage, [work]) or Recorded({}, set()) for work in batch]
-        return Recorded(
-            {crop: models for part in parts for crop, models in part.decided.items()},
-            {crop for part in parts for crop in part.failed},
-        )
+            self._watcher.mailbox.put(Done(work.path, _signature(work)))
+            return
+        for work in batch:
+            recorded = self._commit(stage, [work])
+            if recorded is not None:
+                self._finish(work, recorded, time.time())
 
     def _finish(self, work: Work, recorded: Recorded, committed_at: float) -> None:
         """Count, tell and clean up after one committed crop; what was known before is not told again."""

@@ -36,8 +36,9 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
 
     monkeypatch.setattr(pipeline, "store", refuse_the_third)
     stage = Stage("writer", lambda _: None, lambda _: None)
-    recorded = service._commit(stage, works)
-    assert recorded is not None
-    assert recorded.decided == {pipeline.key(work): {1} for work in works if work is not works[2]}
+    finished: list[Work] = []
+    monkeypatch.setattr(service, "_finish", lambda work, _recorded, _at: finished.append(work))
+    assert service._commit(stage, works) is None
+    assert finished == [work for work in works if work is not works[2]]
     assert f"{tmp_path}/2.jpg: cannot be recorded" in caplog.text
     assert service.metrics.registry.get_sample_value("monitor_crops_failed_total", {"reason": "not_recorded"}) == 1
