@@ -162,10 +162,13 @@ class Detector(ABC):
         height, width = self.input_size
         return _as_array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
-    def prepare_batch(self, crops: Sequence[Pixels]) -> Pixels:
+    def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:  # noqa: ARG002 - for overrides
         """Bring decoded crops, each uint8 (h, w, 3), to one uint8 (N, H, W, 3).
 
-        Raises `CropRefusedError` for a crop with a side under `SMALLEST_CROP` pixels.
+        ``holes``: the number of each crop's hole, None where nobody knows it. A detector that learns holes
+        overrides this and carries the numbers as further channels behind the three of the picture: everything
+        after it gets the prepared crops and nothing else. Raises `CropRefusedError` for a crop with a side under
+        `SMALLEST_CROP` pixels.
         """
         import numpy as np
 
@@ -198,6 +201,16 @@ class Detector(ABC):
     @abstractmethod
     def latent(self, crops: Pixels) -> Floats:
         """Return the codes of prepared crops: float32 (N, D)."""
+
+    def prototypes(self) -> Floats:
+        """Points among the codes that crops are held against, such as memory items: float32 (K, D); K may be 0."""
+        import numpy as np
+
+        return np.empty((0, 0), dtype=np.float32)
+
+    def details(self) -> Mapping[str, Any]:
+        """What a person may want to know of a trained detector, by name, as JSON holds it; none by default."""
+        return {}
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -69,8 +69,8 @@ def gather(
 ) -> ScoreEvidence:
     """Score the model's held-out crops, found again in train/ by their content, and those of proliv/."""
     train = read_all(reader, dataset.train, on_read)
-    held_out = [pixels for pixels, digest in zip(train.pixels, train.digests, strict=True) if digest in validation]
-    if validation and not held_out:
+    held_out = train.those(digest in validation for digest in train.digests)
+    if validation and not held_out.pixels:
         raise DataError(
             f"{printable(dataset.root)}: none of the {len(validation)} crops that were held out when the model was "
             "trained is in train/; give the folder that it was trained on"
@@ -83,7 +83,8 @@ def gather(
             printable(dataset.root), missing, len(validation),
         )  # fmt: skip
     proliv = read_all(reader, dataset.proliv, on_read)
-    normal_scores, proliv_scores = measure(detector, held_out), measure(detector, proliv.pixels)
+    normal_scores = measure(detector, held_out.pixels, held_out.holes)
+    proliv_scores = measure(detector, proliv.pixels, proliv.holes)
     return ScoreEvidence(
         normal=normal_scores[np.isfinite(normal_scores)], proliv=proliv_scores[np.isfinite(proliv_scores)]
     )

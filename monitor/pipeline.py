@@ -176,9 +176,10 @@ def score(batch: Sequence[Work], active: Sequence[ActiveModel]) -> None:
     A crop that a model refuses is decided by the others; one that all refuse has failed.
     """
     readable = [work for work in batch if work.decoded is not None]
+    pixels = [work.decoded.pixels for work in readable if work.decoded is not None]
+    holes = [work.identity.hole for work in readable]
     for model in active:
-        pixels = [work.decoded.pixels for work in readable if work.decoded is not None]
-        for work, outcome in zip(readable, _score_each(model.detector, pixels), strict=True):
+        for work, outcome in zip(readable, _score_each(model.detector, pixels, holes), strict=True):
             if isinstance(outcome, CropRefusedError):
                 work.refusal = outcome
                 continue
@@ -292,7 +293,9 @@ def unknown(
     return [path for path in paths if path not in stored], stored
 
 
-def measure(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def measure(
+    detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
+) -> NDArray[np.float64]:
     """The deciding scores, float64 (N,), of decoded crops, each uint8 (h, w, 3); for calibration and evaluation.
 
     NaN where the detector refuses a crop, which is warned of.
@@ -301,7 +304,8 @@ def measure(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> NDArray[
 
     scores = np.full(len(pixels), np.nan)
     for start in range(0, len(pixels), MEASURE_BATCH):
-        for index, outcome in enumerate(_score_each(detector, pixels[start : start + MEASURE_BATCH]), start):
+        batch = slice(start, start + MEASURE_BATCH)
+        for index, outcome in enumerate(_score_each(detector, pixels[batch], holes[batch]), start):
             if isinstance(outcome, CropRefusedError):
                 log.warning("crop %d of %d is left out: %s", index + 1, len(pixels), outcome)
             else:
@@ -314,17 +318,20 @@ class _Scored(NamedTuple):
     score: float
 
 
-def _score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]]) -> list[_Scored | CropRefusedError]:
+def _score_each(
+    detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
+) -> list[_Scored | CropRefusedError]:
     """Score decoded crops together; where that fails, one by one, so that only the cause has a refusal."""
     if not pixels:
         return []
     try:
-        scores = detector.score(detector.prepare_batch(pixels))
+        scores = detector.score(detector.prepare_batch(pixels, holes))
         scores.check(len(pixels))
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
         if len(pixels) == 1:
             return [_detector_refusal(detector, error)]
-        return [outcome for one in pixels for outcome in _score_each(detector, [one])]
+        alone = zip(pixels, holes, strict=True)
+        return [outcome for one, hole in alone for outcome in _score_each(detector, [one], [hole])]
     return [_Scored(*pair) for pair in zip(scores.mse.tolist(), scores.deciding.tolist(), strict=True)]
 
 

@@ -7,7 +7,7 @@ from test images; its digests are kept with the model, because the threshold is 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from monitor import models, splitting
@@ -17,7 +17,7 @@ from monitor.errors import DataError
 from monitor.store import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -34,29 +34,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReadCrops:
-    """Decoded crops, each uint8 (h, w, 3), with their content's sha256; refused files are left out."""
+    """Decoded crops, each uint8 (h, w, 3), with their holes and their content's sha256; refused files are left out."""
 
-    pixels: list[NDArray[np.uint8]]
-    digests: list[str]
-    refused: list[tuple[Path, str]]
+    pixels: list[NDArray[np.uint8]] = field(default_factory=list)
+    holes: list[int | None] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+
+    def those(self, chosen: Iterable[bool]) -> ReadCrops:
+        """The chosen ones; ``chosen`` has a truth value for each."""
+        rows = [row for row, is_chosen in enumerate(chosen) if is_chosen]
+        return ReadCrops(
+            pixels=[self.pixels[row] for row in rows],
+            holes=[self.holes[row] for row in rows],
+            digests=[self.digests[row] for row in rows],
+        )
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Crops to learn from and crops that were held out, by groups of near-duplicates."""
 
-    train: list[NDArray[np.uint8]]
-    validation: list[NDArray[np.uint8]]
-    validation_digests: list[str]
+    train: ReadCrops
+    validation: ReadCrops
 
 
 def read_all(reader: Reader, paths: Sequence[Path], on_read: Callable[[], None] = lambda: None) -> ReadCrops:
     """Read crops; ``on_read`` is called after each. A refused one is warned of and left out."""
-    crops = ReadCrops([], [], [])
+    crops = ReadCrops()
     for path in paths:
         work = reader.read(path)
         if work.decoded is not None and work.content is not None:
             crops.pixels.append(work.decoded.pixels)
+            crops.holes.append(work.identity.hole)
             crops.digests.append(work.content.sha256)
         else:
             log.warning("%s: %s; it is left out", printable(path), work.refusal)
@@ -80,11 +90,7 @@ def split(crops: ReadCrops, *, share: float, seed: int) -> TrainingData:
     held_out = splitting.hold_out(crops.pixels, share=share, seed=seed)
     if held_out.all() or not held_out.any():
         raise DataError(f"{len(crops.pixels)} crops are too few to hold out a validation part; add more to train/")
-    return TrainingData(
-        train=[pixels for pixels, out in zip(crops.pixels, held_out, strict=True) if not out],
-        validation=[pixels for pixels, out in zip(crops.pixels, held_out, strict=True) if out],
-        validation_digests=[digest for digest, out in zip(crops.digests, held_out, strict=True) if out],
-    )
+    return TrainingData(train=crops.those(~held_out), validation=crops.those(held_out))
 
 
 def untrained(registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]) -> Detector:
@@ -105,12 +111,12 @@ def train(
 ) -> SavedModel:
     """Fit, save and remember one detector; interrupted, it leaves nothing behind."""
     report = detector.fit(
-        detector.prepare_batch(data.train),
-        validation=detector.prepare_batch(data.validation),
+        detector.prepare_batch(data.train.pixels, data.train.holes),
+        validation=detector.prepare_batch(data.validation.pixels, data.validation.holes),
         seed=seed,
         progress=progress,
     )
-    saved = models.save(models_folder, detector, validation=data.validation_digests, report=report)
+    saved = models.save(models_folder, detector, validation=data.validation.digests, report=report)
     with database.write() as connection:
         queries.add_model(
             connection,

@@ -6,15 +6,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from monitor.api import DataError, Detector, FitReport, Scores
-from plugins.fitting import available_device, fit_epochs
+from plugins.fitting import fit_epochs
+from plugins.images import as_tensor, blur, centre, gaussian
+from plugins.networks import Standardization, available_device, joined, load_weights, save_weights, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 Variant = Literal["conv", "linear-2", "linear-5", "dense-30x50"]
 
-WEIGHTS: Final = "weights.safetensors"
 CONVOLUTION_BATCH: Final = 64
 DENSE_BATCH: Final = 256
 """Crops that go through the network at once: few enough for the processor's caches."""
@@ -101,7 +99,7 @@ class Autoencoder(Detector):
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
         super().__init__(settings, available_device(device))
         self._network: Network | None = None
-        self._kernel = _gaussian(self.settings.blur_sigma).to(self.device)
+        self._kernel = gaussian(self.settings.blur_sigma).to(self.device)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -110,22 +108,13 @@ class Autoencoder(Detector):
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Cut the centre out of a crop, uint8 (h, w, 3), and resize it, bilinear, to uint8 (H, W, 3)."""
-        from PIL import Image
-
-        rows, columns = pixels.shape[:2]
-        top = rows * (1 - self.settings.centre_height) / 2
-        left = columns * (1 - self.settings.centre_width) / 2
-        resized = Image.fromarray(pixels).resize(
-            (self.settings.width, self.settings.height),
-            Image.Resampling.BILINEAR,
-            box=(left, top, columns - left, rows - top),
-        )
-        return np.asarray(resized, dtype=np.uint8)
+        shares = (self.settings.centre_height, self.settings.centre_width)
+        return centre(pixels, size=self.input_size, share=shares)
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
         network = _new_network(self.settings, seed).to(self.device)
-        network.standardize(torch.tensor(crops))
+        network.standardization.learn(torch.tensor(crops))
         report = fit_epochs(
             network,
             lambda batch: _squared_errors(network, self._view(batch)).mean(),
@@ -146,38 +135,31 @@ class Autoencoder(Detector):
         """Score prepared crops, uint8 (N, H, W, 3): ``mse`` alone."""
         network = self._trained()
         errors = [_squared_errors(network, view) for view in self._views(crops)]
-        return Scores(_joined(errors, ()))
+        return Scores(joined(errors, ()))
 
     @torch.inference_mode()
     def reconstruct(self, crops: Pixels) -> Floats:
         """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, as the network sees it."""
         network = self._trained()
-        return _joined([network(view).permute(0, 2, 3, 1) for view in self._views(crops)], (*self.input_size, 3))
+        return joined([network(view).permute(0, 2, 3, 1) for view in self._views(crops)], (*self.input_size, 3))
 
     @torch.inference_mode()
     def latent(self, crops: Pixels) -> Floats:
         """Return the codes of prepared crops: float32 (N, code_size)."""
         network = self._trained()
-        return _joined([network.encode(view) for view in self._views(crops)], (self.settings.code_size,))
+        return joined([network.encode(view) for view in self._views(crops)], (self.settings.code_size,))
 
     def save(self, folder: Path) -> None:
         """Write the network's weights."""
-        save_file(
-            {key: value.cpu().contiguous() for key, value in self._trained().state_dict().items()}, folder / WEIGHTS
-        )
+        save_weights(self._trained(), folder)
 
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
         """Read the weights back; raises `DataError` when they are damaged or belong to other settings."""
         detector = cls(settings, device)
         network = _new_network(detector.settings, seed=0)
-        try:
-            network.load_state_dict(load_file(folder / WEIGHTS))
-        except (SafetensorError, RuntimeError) as error:
-            raise DataError(
-                f"{folder / WEIGHTS}: these are not the weights of this autoencoder: {error}; train it again"
-            ) from error
-        detector._network = network.to(detector.device).eval()
+        load_weights(network, folder, "autoencoder")
+        detector._network = network.to(detector.device)
         return detector
 
     def _trained(self) -> Network:
@@ -187,7 +169,7 @@ class Autoencoder(Detector):
 
     def _view(self, crops: Tensor) -> Tensor:
         """What the network sees of crops, uint8 (N, H, W, 3): float32 (N, 3, H, W), 0-1, blurred."""
-        return _blur(crops.permute(0, 3, 1, 2).float() / 255, self._kernel)
+        return blur(as_tensor(crops), self._kernel)
 
     def _views(self, crops: Pixels) -> Iterator[Tensor]:
         """The views of crops, uint8 (N, H, W, 3), in batches that fit into memory and the processor's caches."""
@@ -197,47 +179,27 @@ class Autoencoder(Detector):
 
 
 class Network(nn.Module):
-    """An encoder and a decoder: float32 (N, 3, H, W), 0-1 -> code (N, D) -> float32 (N, 3, H, W), 0-1.
-
-    Inside, colours count from the training crops' mean in units of their spread. The crops fill a small part of
-    0-1, and networks learn best from numbers around 0 and 1: it saves more than half of the epochs.
-    """
-
-    mean: Tensor
-    spread: Tensor
+    """An encoder and a decoder: float32 (N, 3, H, W), 0-1 -> code (N, D) -> float32 (N, 3, H, W), 0-1."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
+        self.standardization = Standardization()
         self.encoder = encoder
         self.decoder = decoder
-        self.register_buffer("mean", torch.zeros(3, 1, 1))
-        self.register_buffer("spread", torch.ones(3, 1, 1))
-
-    def standardize(self, crops: Tensor) -> None:
-        """Take mean and spread from the training crops, uint8 (N, H, W, 3)."""
-        # Whole numbers have exact sums, however many crops there are and in whatever order.
-        values, count = crops.reshape(-1, 3).long(), crops.numel() / 3
-        mean = values.sum(dim=0) / count
-        variance = values.square().sum(dim=0) / count - mean.square()
-        self.mean.copy_((mean / 255).reshape(3, 1, 1))
-        self.spread.copy_((variance.clamp(min=1).sqrt() / 255).reshape(3, 1, 1))
 
     def encode(self, view: Tensor) -> Tensor:
         """The code of each view, (N, D)."""
-        code: Tensor = self.encoder((view - self.mean) / self.spread)
+        code: Tensor = self.encoder(self.standardization(view))
         return code
 
     def forward(self, view: Tensor) -> Tensor:
         """The reconstruction of each view."""
-        decoded: Tensor = self.decoder(self.encode(view))
-        return (decoded * self.spread + self.mean).clamp(0, 1)
+        return self.standardization.back(self.decoder(self.encode(view)))
 
 
 def _new_network(settings: AutoencoderSettings, seed: int) -> Network:
     """An untrained network on the CPU, the same for the same settings and seed."""
-    # torch's layers draw their first weights from the global generator: seed it for them and put it back.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         if settings.variant == "conv":
             return _convolutional(settings.height, settings.width, settings.code_size)
         shape = (3, settings.height, settings.width)
@@ -284,29 +246,3 @@ def _squared_errors(network: Network, view: Tensor) -> Tensor:
     """The mean squared error of each view, (N, 3, H, W): float32 (N,)."""
     reconstruction: Tensor = network(view)
     return (view - reconstruction).square().mean(dim=(1, 2, 3))
-
-
-def _gaussian(sigma: float) -> Tensor:
-    """A normalised Gaussian kernel, float32 (2 r + 1,), cut off at r = 3 sigma; a single 1 for sigma 0."""
-    radius = math.ceil(3 * sigma)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    weights = torch.exp(-0.5 * (offsets / sigma) ** 2) if sigma else torch.ones(1)
-    return weights / weights.sum()
-
-
-def _blur(images: Tensor, kernel: Tensor) -> Tensor:
-    """Blur images, float32 (N, 3, H, W), along rows and columns; beyond the edge the edge's pixels repeat."""
-    if len(kernel) == 1:
-        return images
-    radius = len(kernel) // 2
-    padded = nn.functional.pad(images, (radius, radius, radius, radius), mode="replicate")
-    rows = nn.functional.conv2d(padded, kernel.expand(3, 1, 1, -1), groups=3)
-    return nn.functional.conv2d(rows, kernel[:, None].expand(3, 1, -1, 1), groups=3)
-
-
-def _joined(batches: list[Tensor], shape: tuple[int, ...]) -> Floats:
-    """Batches as one float32 array; ``shape`` is that of one item, for when there are none."""
-    if not batches:
-        return np.empty((0, *shape), dtype=np.float32)
-    joined: Floats = torch.cat(batches).cpu().numpy()
-    return joined

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from monitor.api import Progress
 
 
-def available_device(name: str) -> str:
-    """torch's name of a device; ``auto`` is the GPU where there is one, else the processor."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
-
-
 def fit_epochs(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],

@@ -49,7 +49,7 @@ def command(program: Program, directory: Path, name: str | None, output_format: 
         raise DataError(f"{directory}: none of the {len(labels)} labelled crops can be read")
     unread = {path for path, _ in crops.refused}
     truth = np.array([label is Label.PROLIV for path, label in labels.items() if path not in unread])
-    scores = pipeline.measure(model.detector, crops.pixels)
+    scores = pipeline.measure(model.detector, crops.pixels, crops.holes)
     judged = np.isfinite(scores)
     result = evaluation.evaluate(scores[judged], truth[judged], model.threshold)
     report = {**result.as_dict(), "model": model.name, "detector": model.detector.name}

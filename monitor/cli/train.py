@@ -58,7 +58,8 @@ def command(
         )
     parts = training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
     click.echo(
-        f"{len(parts.train)} crops to train on, {len(parts.validation)} held out, {len(crops.refused)} left out",
+        f"{len(parts.train.pixels)} crops to train on, {len(parts.validation.pixels)} held out, "
+        f"{len(crops.refused)} left out",
         err=True,
     )
     for detector in untrained:
