@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor, nn
 
 from monitor.api import DataError, Detector, FitReport, Scores
+from plugins.autoencoders import Network, new_network
 from plugins.fitting import fit_epochs
-from plugins.images import as_tensor, blur, centre, gaussian
-from plugins.networks import Standardization, available_device, joined, load_weights, save_weights, seeded
+from plugins.images import as_tensor, blur, centre, gaussian, light
+from plugins.networks import available_device, joined, load_weights, save_weights
+from plugins.regions import RESIDUAL_FEATURES, Regions, residual_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from torch import Tensor
 
     from monitor.api import Floats, Pixels, Progress
 
@@ -27,7 +29,10 @@ CONVOLUTION_BATCH: Final = 64
 DENSE_BATCH: Final = 256
 """Crops that go through the network at once: few enough for the processor's caches."""
 
-WHOLE_CROP: Final = {"height": 30, "width": 50, "centre_height": 1.0, "centre_width": 1.0, "blur_sigma": 0.0}
+WHOLE_CROP: Final = {
+    "height": 30, "width": 50, "centre_height": 1.0, "centre_width": 1.0, "blur_sigma": 0.0, "even_light": False,
+    "decide_on": "mse", "cell": 10,
+}  # fmt: skip
 RECIPES: Final[dict[str, dict[str, Any]]] = {
     # Of Kirsanov's networks the number of layers is published; sizes, code and epochs are ours.
     "linear-2": {**WHOLE_CROP, "code_size": 64, "epochs": 10},
@@ -64,6 +69,25 @@ class AutoencoderSettings(BaseModel):
     patience: int = Field(
         default=5, ge=0, description="Stop after so many epochs without a lower validation loss; 0: never."
     )
+    even_light: bool = Field(
+        default=True, description="Bring every view to the same mean brightness before the network sees it."
+    )
+    decide_on: Literal["mse", "regions"] = Field(
+        default="regions", description="The deciding score: the mean squared error, or its pattern over the regions."
+    )
+    cell: int = Field(default=4, ge=2, le=64, description="Side of a square region, in pixels of the network's input.")
+    kinds: int = Field(
+        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
+    )
+    trimmed: float = Field(
+        default=0.25,
+        ge=0,
+        lt=1,
+        description="The share of the regions, the farthest from the usual, that does not count.",
+    )
+    shrinkage: float = Field(
+        default=0.05, ge=0, le=1, description="The part of a region's covariance that is taken from all together."
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536, description="Crops for each step of the training.")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size of Adam.")
 
@@ -80,17 +104,27 @@ class AutoencoderSettings(BaseModel):
     def _halves_evenly(self) -> Self:
         if self.variant == "conv" and (self.height % 8 or self.width % 8):
             raise ValueError("the variant conv halves its input three times: height and width must be multiples of 8")
+        if self.decide_on == "regions" and (self.height % self.cell or self.width % self.cell):
+            raise ValueError("height and width must be multiples of cell to decide on regions")
         return self
 
 
 class Autoencoder(Detector):
     """Learns to squeeze ne_proliv crops into a short code and back; what it cannot restore is abnormal.
 
-    ``mse`` is measured on the detector's own view of a crop: its centre (``centre_height``, ``centre_width``)
-    resized to ``height`` x ``width``, intensities 0-1, blurred by ``blur_sigma``. With x the view and y its
-    reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; it is the deciding score. The blur takes
-    away the camera's noise, which no code can hold, and the centre crop the neighbourhood of the hole. The loss
-    of the training is the same number.
+    The detector's own *view* of a crop is its centre (``centre_height``, ``centre_width``), resized to ``height`` x
+    ``width``, intensities 0-1, blurred by ``blur_sigma``: the blur takes away the camera's noise, which no code can
+    hold, and the centre crop the neighbourhood of the hole. With ``even_light`` the network sees every view at the
+    same mean brightness, and its answer is put back into the view's own.
+
+    With x the view and y its reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; the loss of the
+    training is the same number. It is low for what is smooth, an empty hole for example, as for what is usual.
+
+    So the deciding score of the default, ``regions``, looks at where the error lies and of what kind it is: the five
+    features of `plugins.regions.residual_features` in each square region are held against the Gaussian of the
+    training crops there (`plugins.regions.Regions`), and the score is the trimmed geometric mean of Mahalanobis'
+    distances, ``exp(mean_c log(d_c + 0.1))``: too little error is as odd as too much. The published variants decide
+    on ``mse``, as published (``decide_on``).
     """
 
     name = "ae"
@@ -99,6 +133,7 @@ class Autoencoder(Detector):
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
         super().__init__(settings, available_device(device))
         self._network: Network | None = None
+        self._regions: Regions | None = None
         self._kernel = gaussian(self.settings.blur_sigma).to(self.device)
 
     @property
@@ -113,11 +148,11 @@ class Autoencoder(Detector):
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
-        network = _new_network(self.settings, seed).to(self.device)
+        network = new_network(self.settings, seed).to(self.device)
         network.standardization.learn(torch.tensor(crops))
         report = fit_epochs(
             network,
-            lambda batch: _squared_errors(network, self._view(batch)).mean(),
+            lambda batch: _loss(network, self._view(batch)),
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
             train=torch.tensor(crops, device=self.device),
             validation=torch.tensor(validation, device=self.device),
@@ -128,20 +163,35 @@ class Autoencoder(Detector):
             progress=progress,
         )
         self._network = network
+        if self.settings.decide_on == "regions":
+            features = [self._features(view, reconstruction) for view, reconstruction in self._reconstructed(crops)]
+            self._regions = Regions.learn(
+                np.concatenate(features), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
+            )
         return report
 
     @torch.inference_mode()
     def score(self, crops: Pixels) -> Scores:
-        """Score prepared crops, uint8 (N, H, W, 3): ``mse`` alone."""
-        network = self._trained()
-        errors = [_squared_errors(network, view) for view in self._views(crops)]
-        return Scores(joined(errors, ()))
+        """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``regions`` where that decides."""
+        self._trained()
+        errors: list[Tensor] = []
+        distances: list[Floats] = []
+        for view, reconstruction in self._reconstructed(crops):
+            errors.append(_squared_errors(view, reconstruction))
+            if self._regions is not None:
+                distances.append(
+                    self._regions.distance(self._features(view, reconstruction), trimmed=self.settings.trimmed)
+                )
+        if self._regions is None:
+            return Scores(joined(errors, ()))
+        regions = np.concatenate([np.empty(0, dtype=np.float32), *distances])
+        return Scores(joined(errors, ()), {"regions": regions}, decision="regions")
 
     @torch.inference_mode()
     def reconstruct(self, crops: Pixels) -> Floats:
         """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, as the network sees it."""
-        network = self._trained()
-        return joined([network(view).permute(0, 2, 3, 1) for view in self._views(crops)], (*self.input_size, 3))
+        reconstructions = [reconstruction.permute(0, 2, 3, 1) for _, reconstruction in self._reconstructed(crops)]
+        return joined(reconstructions, (*self.input_size, 3))
 
     @torch.inference_mode()
     def latent(self, crops: Pixels) -> Floats:
@@ -152,15 +202,24 @@ class Autoencoder(Detector):
     def save(self, folder: Path) -> None:
         """Write the network's weights."""
         save_weights(self._trained(), folder)
+        if self._regions is not None:
+            self._regions.save(folder)
 
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
         """Read the weights back; raises `DataError` when they are damaged or belong to other settings."""
         detector = cls(settings, device)
-        network = _new_network(detector.settings, seed=0)
+        network = new_network(detector.settings, seed=0)
         load_weights(network, folder, "autoencoder")
         detector._network = network.to(detector.device)
+        if detector.settings.decide_on == "regions":
+            detector._regions = Regions.load(folder, cells=detector._cells, features=RESIDUAL_FEATURES)
         return detector
+
+    @property
+    def _cells(self) -> int:
+        """How many regions the input has."""
+        return int(self.settings.height // self.settings.cell) * int(self.settings.width // self.settings.cell)
 
     def _trained(self) -> Network:
         if self._network is None:
@@ -171,6 +230,19 @@ class Autoencoder(Detector):
         """What the network sees of crops, uint8 (N, H, W, 3): float32 (N, 3, H, W), 0-1, blurred."""
         return blur(as_tensor(crops), self._kernel)
 
+    @torch.inference_mode()
+    def _reconstructed(self, crops: Pixels) -> Iterator[tuple[Tensor, Tensor]]:
+        """The views of crops, uint8 (N, H, W, 3), with their reconstructions, batch by batch."""
+        network = self._trained()
+        for view in self._views(crops):
+            yield view, network(view)
+
+    def _features(self, view: Tensor, reconstruction: Tensor) -> Floats:
+        """What is held against the usual in each region, float32 (n, C, K); as if all had the same light."""
+        level = light(view) if self.settings.even_light else 1.0
+        seen, restored = ((images / level).permute(0, 2, 3, 1).cpu().numpy() for images in (view, reconstruction))
+        return residual_features(seen, restored, self.settings.cell)
+
     def _views(self, crops: Pixels) -> Iterator[Tensor]:
         """The views of crops, uint8 (N, H, W, 3), in batches that fit into memory and the processor's caches."""
         size = CONVOLUTION_BATCH if self.settings.variant == "conv" else DENSE_BATCH
@@ -178,71 +250,11 @@ class Autoencoder(Detector):
             yield self._view(torch.tensor(crops[start : start + size], device=self.device))
 
 
-class Network(nn.Module):
-    """An encoder and a decoder: float32 (N, 3, H, W), 0-1 -> code (N, D) -> float32 (N, 3, H, W), 0-1."""
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.standardization = Standardization()
-        self.encoder = encoder
-        self.decoder = decoder
-
-    def encode(self, view: Tensor) -> Tensor:
-        """The code of each view, (N, D)."""
-        code: Tensor = self.encoder(self.standardization(view))
-        return code
-
-    def forward(self, view: Tensor) -> Tensor:
-        """The reconstruction of each view."""
-        return self.standardization.back(self.decoder(self.encode(view)))
+def _loss(network: Network, view: Tensor) -> Tensor:
+    """The mean squared error over a batch of views, (N, 3, H, W)."""
+    return _squared_errors(view, network(view)).mean()
 
 
-def _new_network(settings: AutoencoderSettings, seed: int) -> Network:
-    """An untrained network on the CPU, the same for the same settings and seed."""
-    with seeded(seed):
-        if settings.variant == "conv":
-            return _convolutional(settings.height, settings.width, settings.code_size)
-        shape = (3, settings.height, settings.width)
-        inner = {"linear-2": (), "linear-5": (512, 128), "dense-30x50": (512,)}[settings.variant]
-        return _fully_connected(shape, inner, settings.code_size, odd=settings.variant == "linear-5")
-
-
-def _convolutional(height: int, width: int, code_size: int) -> Network:
-    """Three halvings by strided convolutions to 8, 16 and 16 channels, a linear code, and the way back."""
-    rows, columns = height // 8, width // 8
-    encoder = nn.Sequential(
-        nn.Conv2d(3, 8, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(8, 16, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(16, 16, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(16 * rows * columns, code_size),
-    )  # fmt: skip
-    decoder = nn.Sequential(
-        nn.Linear(code_size, 16 * rows * columns), nn.ReLU(), nn.Unflatten(1, (16, rows, columns)),
-        nn.ConvTranspose2d(16, 16, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1),
-    )  # fmt: skip
-    return Network(encoder, decoder)
-
-
-def _fully_connected(shape: tuple[int, int, int], inner: tuple[int, ...], code_size: int, *, odd: bool) -> Network:
-    """Linear layers with ReLUs between them; ``odd`` leaves out the decoder's first inner layer."""
-    sizes = (math.prod(shape), *inner, code_size)
-    back = tuple(reversed(sizes[:-2] if odd else sizes[:-1]))
-    encoder = nn.Sequential(nn.Flatten(), *_linear_layers(sizes))
-    decoder = nn.Sequential(nn.ReLU(), *_linear_layers((code_size, *back)), nn.Unflatten(1, shape))
-    return Network(encoder, decoder)
-
-
-def _linear_layers(sizes: tuple[int, ...]) -> Iterator[nn.Module]:
-    """Linear layers from each size to the next, a ReLU between two of them."""
-    for position, (before, after) in enumerate(itertools.pairwise(sizes)):
-        if position:
-            yield nn.ReLU()
-        yield nn.Linear(before, after)
-
-
-def _squared_errors(network: Network, view: Tensor) -> Tensor:
+def _squared_errors(view: Tensor, reconstruction: Tensor) -> Tensor:
     """The mean squared error of each view, (N, 3, H, W): float32 (N,)."""
-    reconstruction: Tensor = network(view)
     return (view - reconstruction).square().mean(dim=(1, 2, 3))

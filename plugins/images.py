@@ -33,6 +33,14 @@ def as_tensor(crops: Tensor) -> Tensor:
     return crops.permute(0, 3, 1, 2).float() / 255
 
 
+def light(images: Tensor) -> Tensor:
+    """The light in which images, float32 (N, 3, H, W), 0-1, were taken: (N, 1, 1, 1), their mean over the usual 0.5.
+
+    An image divided by it has the mean brightness 0.5; nearly black ones are not amplified without bound.
+    """
+    return images.mean(dim=(1, 2, 3), keepdim=True).clamp(min=0.05) / 0.5
+
+
 def gaussian(sigma: float) -> Tensor:
     """A normalised Gaussian kernel, float32 (2 r + 1,), cut off at r = 3 sigma; a single 1 for sigma 0."""
     radius = math.ceil(3 * sigma)

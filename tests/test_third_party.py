@@ -1,120 +1,35 @@
-"""A package of a third party, written and installed here, is used by real processes exactly as a built-in is."""
+"""The package on the page "write your own detector", installed, is used by real processes as the built-in ones are."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import RunMonitor
 
-PYPROJECT = """
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[project]
-name = "acme-detectors"
-version = "1.0"
-dependencies = ["numpy", "pydantic"]
-
-[project.entry-points.monitor]
-detectors = "acme_detectors"
-
-[tool.hatch.build.targets.wheel]
-packages = ["acme_detectors"]
-"""
-
-REGISTRATION = """
-from monitor.api import Provider, hookimpl
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/detectors/your-own.md"
 
 
-@hookimpl
-def monitor_register_detectors():
-    return [Provider("acme-mean", "the distance from the mean crop", "acme_detectors.mean:MeanCrop")]
-
-
-@hookimpl
-def monitor_register_rules():
-    return [Provider("acme-highest", "just above every normal crop", "acme_detectors.mean:Highest")]
-"""
-
-DETECTOR = """
-import numpy as np
-from monitor.api import Detector, FitReport, Scores, ThresholdRule
-from pydantic import BaseModel, ConfigDict
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    side: int = 16
-
-
-class MeanCrop(Detector):
-    name = "acme-mean"
-    Settings = Settings
-
-    @property
-    def input_size(self):
-        return self.settings.side, self.settings.side
-
-    def fit(self, crops, *, validation, seed, progress):
-        self.mean = crops.mean(axis=0, dtype=np.float64).astype(np.float32) / 255
-        return FitReport()
-
-    def score(self, crops):
-        errors = crops.astype(np.float32) / 255 - self.mean
-        return Scores(
-            np.square(errors).mean(axis=(1, 2, 3), dtype=np.float32),
-            others={"highest": np.abs(errors).max(axis=(1, 2, 3))},
-        )
-
-    def reconstruct(self, crops):
-        return np.broadcast_to(self.mean, crops.shape)
-
-    def latent(self, crops):
-        return self.score(crops).mse[:, None]
-
-    def save(self, folder):
-        np.save(folder / "mean.npy", self.mean, allow_pickle=False)
-
-    @classmethod
-    def load(cls, folder, settings, device):
-        detector = cls(settings, device)
-        detector.mean = np.load(folder / "mean.npy", allow_pickle=False)
-        return detector
-
-
-class RuleSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    margin: float = 1.0
-
-
-class Highest(ThresholdRule):
-    name = "acme-highest"
-    Settings = RuleSettings
-
-    def choose(self, evidence):
-        return float(evidence.normal.max() * self.settings.margin)
-"""
+def documented_files() -> dict[str, str]:
+    """The files of the package that the page shows, by their names."""
+    return dict(re.findall(r"^`(acme/\S+)`\n\n```\w+\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 
 
 @pytest.fixture
 def installed(tmp_path: Path, clean_environment: dict[str, str]) -> Path:
     """The folder that pip installed the package into."""
     source = tmp_path / "acme"
-    (source / "acme_detectors").mkdir(parents=True)
-    (source / "pyproject.toml").write_text(PYPROJECT)
-    (source / "acme_detectors" / "__init__.py").write_text(REGISTRATION)
-    (source / "acme_detectors" / "mean.py").write_text(DETECTOR)
+    for name, content in documented_files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
     target = tmp_path / "target"
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--no-cache-dir")
     ended = subprocess.run(
@@ -168,6 +83,27 @@ def test_a_third_partys_detector_and_rule_are_used_like_the_built_in_ones(
     assert (measured["model"], measured["n"], measured["tp"] + measured["fp"]) == (model["model"], 24, caught)
     by_folder = sum(row["verdict"] == "proliv" and row["file"].startswith("proliv/") for row in scored)
     assert measured["tp"] == by_folder
+
+
+def test_the_page_shows_a_whole_package() -> None:
+    assert list(documented_files()) == [
+        "acme/pyproject.toml",
+        "acme/acme_detectors/__init__.py",
+        "acme/acme_detectors/mean.py",
+    ]
+
+
+def test_the_pages_detector_keeps_the_laws(installed: Path, clean_environment: dict[str, str]) -> None:
+    laws = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_detector_laws.py"]
+    ended = subprocess.run(
+        [*laws, "-k", "acme-mean"],
+        env={**clean_environment, "PYTHONPATH": str(installed)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert " passed" in ended.stdout
 
 
 def test_a_model_of_an_uninstalled_package_is_named_with_the_remedy(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from monitor.api import EvidenceMissingError, ScoreEvidence, ThresholdRule
-from plugins.rules import Balanced, Fixed, FractionOfMax, MeanProliv
+from plugins.rules import Balanced, Fixed, FractionOfMax, MeanProliv, QuantileMidpoint
 
 positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=12)
 any_sign = st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=12)
@@ -35,6 +35,7 @@ def merit(known: ScoreEvidence, threshold: float) -> float:
     ("rule", "settings", "normal", "proliv", "threshold"),
     [
         (Balanced, {}, [1, 2, 4], [3, 9, 9], 6.0),
+        (QuantileMidpoint, {"normal_quantile": 1, "proliv_quantile": 0}, [1, 2, 4], [9, 25], 6.0),
         (MeanProliv, {}, [], [1, 2, 6], 3.0),
         (FractionOfMax, {"k": 0.5}, [], [1, 2, 6], 3.0),
         (FractionOfMax, {}, [], [100], 56.0),
@@ -45,6 +46,23 @@ def test_the_worked_example_of_the_docstring_holds(
     rule: type[ThresholdRule], settings: dict[str, float], normal: list[float], proliv: list[float], threshold: float
 ) -> None:
     assert make(rule, **settings).choose(evidence(normal, proliv)) == pytest.approx(threshold)
+
+
+@given(normal=st.one_of(any_sign, tied, positive), proliv=st.one_of(any_sign, tied, positive))
+def test_the_midpoint_lies_between_the_quantiles(normal: list[float], proliv: list[float]) -> None:
+    chosen = make(QuantileMidpoint).choose(evidence(normal, proliv))
+    low, high = sorted((float(np.quantile(normal, 0.99)), float(np.quantile(proliv, 0.01))))
+    assert low - 1e-9 * abs(low) <= chosen <= high + 1e-9 * abs(high)
+
+
+def test_the_midpoint_hardly_moves_with_a_single_odd_crop() -> None:
+    normal, proliv = [float(score) for score in range(1, 1001)], [2000.0 + score for score in range(1000)]
+    usual = make(QuantileMidpoint).choose(evidence(normal, proliv))
+    odd = make(QuantileMidpoint).choose(evidence([*normal, 1e6], [*proliv, 1.0]))
+    assert odd == pytest.approx(usual, rel=0.01)
+    assert make(Balanced).choose(evidence([*normal, 1900.0], proliv)) > 1.3 * make(Balanced).choose(
+        evidence(normal, proliv)
+    )
 
 
 @given(normal=st.one_of(any_sign, tied, positive), proliv=st.one_of(any_sign, tied, positive))
@@ -85,6 +103,8 @@ def test_between_neighbouring_numbers_the_upper_one_cuts() -> None:
 @pytest.mark.parametrize(
     ("rule", "normal", "proliv", "words"),
     [
+        (QuantileMidpoint, [], [1], ["quantile-midpoint", "0 of ne_proliv", "add crops of ne_proliv"]),
+        (QuantileMidpoint, [1], [], ["quantile-midpoint", "0 of proliv", "add crops of proliv"]),
         (Balanced, [], [1], ["balanced", "0 of ne_proliv and 1 of proliv", "add crops of ne_proliv"]),
         (Balanced, [1, 2], [], ["balanced", "2 of ne_proliv and 0 of proliv", "add crops of proliv"]),
         (Balanced, [], [], ["add crops of ne_proliv and proliv"]),

@@ -1,0 +1,177 @@
+"""A picture cell by cell: features of each cell held against a Gaussian of what is usual in that cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.cluster.vq import kmeans2
+
+from monitor.api import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from monitor.api import Floats
+
+REGIONS: Final = "regions.safetensors"
+DISTANCE_FLOOR: Final = 0.1
+"""Keeps the logarithm of a cell that looks exactly as usual from outweighing all others."""
+LEAST_CROPS: Final = 100
+"""So many crops at least make a kind of scene: several times as many as a covariance has numbers."""
+VARIANCE_FLOOR: Final = 1e-6
+ENERGY_FLOOR: Final = np.float32(1e-6)
+"""In squared intensity: well below what the rounding to 256 levels leaves in an even surface."""
+RESIDUAL_FEATURES: Final = 5
+
+
+class Regions(NamedTuple):
+    """What is usual in each of C cells, for K features, in each of M kinds of scene.
+
+    ``mean``: float64 (M, C, K); ``precision``: float64 (M, C, K, K), the inverse covariances.
+    """
+
+    mean: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+    @classmethod
+    def learn(cls, features: Floats, *, shrinkage: float, kinds: int = 1, seed: int = 0) -> Self:
+        """Fit a Gaussian to each cell, for each kind of scene, of the features of normal crops, (N, C, K).
+
+        ``kinds``: into how many groups k-means parts the crops (a billet's head, a frozen crust, other light);
+        groups too small to learn from are left out. ``shrinkage`` (0-1): the part of a cell's covariance that is
+        taken from the mean of all cells'. Raises `DataError` without crops.
+        """
+        if len(features) == 0:
+            raise DataError("there are no crops to learn what is usual from")
+        values = features.astype(np.float64)
+        learned = [_gaussians(group, shrinkage) for group in _groups(values, kinds, seed)]
+        return cls(np.stack([mean for mean, _ in learned]), np.stack([precision for _, precision in learned]))
+
+    def log_distances(self, features: Floats, *, trimmed: float = 0.25) -> NDArray[np.float64]:
+        """``log(d + 0.1)`` of each cell, float64 (N, C), of features (N, C, K), in the kind of scene that is nearest.
+
+        d is Mahalanobis' squared distance per feature, ``d = (x - m)' S^-1 (x - m) / K``: about 1 for a usual cell.
+        """
+        by_kind: list[NDArray[np.float64]] = []
+        for mean, precision in zip(self.mean, self.precision, strict=True):
+            difference = (features - mean).transpose(1, 0, 2)
+            distances = ((difference @ precision) * difference).sum(axis=2).T / mean.shape[1]
+            by_kind.append(np.log(distances + DISTANCE_FLOOR))
+        if len(by_kind) == 1:
+            return by_kind[0]
+        nearest = np.argmin([_trimmed_mean(logarithms, trimmed) for logarithms in by_kind], axis=0)
+        logarithms: NDArray[np.float64] = np.stack(by_kind)[nearest, np.arange(len(features))]
+        return logarithms
+
+    def distance(self, features: Floats, *, trimmed: float = 0.25) -> Floats:
+        """The trimmed geometric mean over the cells: float32 (N,).
+
+        ``exp(mean_c log(d_c + 0.1))`` over all cells but the farthest, the share ``trimmed`` of them. Metal that breaks
+        out, or a hole that is empty, changes most of what is seen; a tool's edge, a bar or a reflection changes a few
+        cells very much, and these are the ones that are left out.
+        """
+        distances: Floats = np.exp(_trimmed_mean(self.log_distances(features, trimmed=trimmed), trimmed)).astype(
+            np.float32
+        )
+        return distances
+
+    def save(self, folder: Path) -> None:
+        """Write both arrays into ``folder``, without pickle."""
+        save_file(self._asdict(), folder / REGIONS)
+
+    @classmethod
+    def load(cls, folder: Path, *, cells: int, features: int) -> Self:
+        """Read them back; raises `DataError` when they are damaged or of other than these numbers."""
+        try:
+            regions = cls(**load_file(folder / REGIONS))
+        except (SafetensorError, TypeError) as error:
+            raise DataError(f"{folder / REGIONS}: is damaged: {error}; train the detector again") from error
+        kinds = len(regions.mean)
+        if (regions.mean.shape, regions.precision.shape) != (
+            (kinds, cells, features),
+            (kinds, cells, features, features),
+        ):
+            raise DataError(f"{folder / REGIONS}: belongs to other settings; train the detector again")
+        return regions
+
+
+def _groups(values: NDArray[np.float64], kinds: int, seed: int) -> list[NDArray[np.float64]]:
+    """The crops of each kind of scene, by k-means on their features, (N, C, K), in units of their spread."""
+    flat = values.reshape(len(values), -1)
+    # k-means cannot begin with more centres than there are different crops.
+    if kinds == 1 or len(np.unique(flat, axis=0)) < kinds * LEAST_CROPS:
+        return [values]
+    spread = flat.std(axis=0)
+    standardized = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    _, labels = kmeans2(standardized, kinds, iter=20, minit="++", seed=seed)
+    groups = [values[labels == kind] for kind in range(kinds)]
+    return [group for group in groups if len(group) >= LEAST_CROPS] or [values]
+
+
+def _gaussians(values: NDArray[np.float64], shrinkage: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (C, K) and shrunk inverse covariance (C, K, K) of each cell, of values (N, C, K)."""
+    mean = values.mean(axis=0)
+    difference = (values - mean).transpose(1, 2, 0)
+    covariance = difference @ difference.transpose(0, 2, 1) / max(len(values) - 1, 1)
+    shrunk = (1 - shrinkage) * covariance + shrinkage * covariance.mean(axis=0)
+    return mean, np.linalg.inv(shrunk + VARIANCE_FLOOR * np.eye(values.shape[2]))
+
+
+def _trimmed_mean(logarithms: NDArray[np.float64], trimmed: float) -> NDArray[np.float64]:
+    """The mean over the cells, (N, C), without the farthest of them: (N,)."""
+    kept = max(round(logarithms.shape[1] * (1 - trimmed)), 1)
+    means: NDArray[np.float64] = np.sort(logarithms, axis=1)[:, :kept].mean(axis=1)
+    return means
+
+
+def pool(values: Floats, cell: int) -> Floats:
+    """The mean over each square cell of ``cell`` pixels, row by row: float32 (N, h, w) -> (N, C)."""
+    count, height, width = values.shape
+    blocks = values.reshape(count, height // cell, cell, width // cell, cell)
+    means: Floats = blocks.mean(axis=(2, 4)).reshape(count, -1).astype(np.float32, copy=False)
+    return means
+
+
+def padded(values: Floats) -> Floats:
+    """One more pixel all around, for differences across the border: (N, h, w, ...) -> (N, h + 2, w + 2, ...)."""
+    return np.pad(values, ((0, 0), (1, 1), (1, 1)) + ((0, 0),) * (values.ndim - 3), mode="edge")
+
+
+def squared_gradients(values: Floats) -> tuple[Floats, Floats]:
+    """The squared slopes down and across, by central differences: (N, h + 2, w + 2) -> twice (N, h, w)."""
+    down = values[:, 2:, 1:-1] - values[:, :-2, 1:-1]
+    across = values[:, 1:-1, 2:] - values[:, 1:-1, :-2]
+    return down * down * np.float32(0.25), across * across * np.float32(0.25)
+
+
+def residual_features(view: Floats, reconstruction: Floats, cell: int) -> Floats:
+    """Features of what a network could not restore, float32 (N, C, 5); both pictures float32 (N, H, W, 3), 0-1.
+
+    With e = view - reconstruction, for each cell: ``log(mean e^2)``; ``log(mean |grad L|^2)`` of the view's
+    brightness L, because more texture leaves more error; and the mean of e's brightness ``(r + g + b) / 3`` and
+    opponent colours ``r - g``, ``b - (r + g) / 2``, which keep the sign that the square loses. A smooth surface has
+    too little error for its place, a strange colour an error in one direction: the distance from the usual is
+    two-sided and sees both.
+    """
+    error = view - reconstruction
+    red, green, blue = (error[..., channel] for channel in range(3))
+    down, across = squared_gradients(padded(_grey(view)))
+    features = [
+        np.log(pool(_grey(error * error), cell) + ENERGY_FLOOR),
+        np.log(pool(down + across, cell) + ENERGY_FLOOR),
+        pool(_grey(error), cell),
+        pool(red - green, cell),
+        (pool(blue - red, cell) + pool(blue - green, cell)) / 2,
+    ]
+    return np.stack(features, axis=2)
+
+
+def _grey(values: Floats) -> Floats:
+    """The mean over the channels: (N, H, W, 3) -> (N, H, W)."""
+    grey: Floats = (values[..., 0] + values[..., 1] + values[..., 2]) / np.float32(3)
+    return grey

@@ -1,0 +1,150 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from monitor.api import DataError
+from plugins.patchstats import PatchStatistics
+
+
+def crops(count: int, seed: int = 0, light: float = 1.0) -> list[NDArray[np.uint8]]:
+    """Rough bright ellipses in a dark frame, moved and lit a little differently each time: uint8 (28, 48, 3)."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:28, 0:48]
+    pictures = []
+    for _ in range(count):
+        top, left = generator.uniform(-1, 1, size=2)
+        inside = ((rows - 14 - top) / 10) ** 2 + ((columns - 24 - left) / 16) ** 2 < 1
+        hole, frame = 140 * generator.uniform(0.9, 1.1), 100 * generator.uniform(0.9, 1.1)
+        grey = np.where(inside, hole, frame) + generator.normal(0, 4, size=(28, 48))
+        pictures.append((light * grey[..., None] * [0.8, 1.0, 0.9]).clip(0, 255).astype(np.uint8))
+    return pictures
+
+
+def bleed_outs(count: int) -> list[NDArray[np.uint8]]:
+    """Chaotic and coloured in the middle."""
+    generator = np.random.default_rng(99)
+    pictures = crops(count, seed=98)
+    for picture in pictures:
+        patch = np.kron(generator.integers(0, 256, size=(4, 6, 3)), np.ones((3, 3, 1)))
+        picture[8:20, 15:33] = patch.astype(np.uint8)
+    return pictures
+
+
+def empty_holes(count: int) -> list[NDArray[np.uint8]]:
+    """Smooth in the middle, at the usual brightness and colour."""
+    pictures = crops(count, seed=97)
+    for picture in pictures:
+        picture[4:24, 10:38] = picture[4:24, 10:38].mean(axis=(0, 1))
+    return pictures
+
+
+def trained(count: int = 200, **settings: Any) -> PatchStatistics:
+    detector = PatchStatistics(PatchStatistics.Settings.model_validate(settings))
+    batch = detector.prepare_batch(crops(count))
+    detector.fit(batch, validation=batch[:1], seed=0, progress=lambda _: None)
+    return detector
+
+
+def deciding(detector: PatchStatistics, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    return detector.score(detector.prepare_batch(pictures)).deciding
+
+
+@pytest.mark.parametrize("odd", [bleed_outs, empty_holes])
+def test_bleed_outs_and_empty_holes_score_higher_than_new_normal_crops(odd: Any) -> None:
+    detector = trained()
+    assert deciding(detector, odd(20)).min() > deciding(detector, crops(50, seed=2)).max()
+
+
+def test_an_empty_hole_is_not_seen_by_the_mean_squared_error() -> None:
+    # Else the test above would show nothing.
+    detector = trained()
+    empty, normal = (
+        detector.score(detector.prepare_batch(pictures)).mse for pictures in (empty_holes(20), crops(20, 2))
+    )
+    assert np.median(empty) < np.quantile(normal, 0.9)
+
+
+@pytest.mark.parametrize("light", [0.85, 1.15])
+def test_the_light_does_not_matter(light: float) -> None:
+    detector = trained()
+    usual, other = (deciding(detector, crops(50, seed=2, light=level)) for level in (1.0, light))
+    assert np.median(other) == pytest.approx(np.median(usual), rel=0.25)
+    assert other.max() < deciding(detector, bleed_outs(20)).min()
+
+
+def test_what_lies_outside_the_centre_does_not_matter() -> None:
+    detector = trained()
+    (crop,) = crops(1, seed=3)
+    framed = crop.copy()
+    framed[:, -4:] = (200, 160, 40)
+    assert deciding(detector, [framed]) == pytest.approx(deciding(detector, [crop]), rel=0.1)
+
+
+def test_mse_is_the_error_of_the_mean_crop_in_the_crop_s_light() -> None:
+    detector = trained()
+    batch = detector.prepare_batch(crops(5, seed=4))
+    errors = (batch.astype(np.float32) / 255 - detector.reconstruct(batch)) ** 2
+    np.testing.assert_allclose(detector.score(batch).mse, errors.mean(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_the_codes_are_the_logarithms_that_the_score_is_the_mean_of() -> None:
+    detector = trained()
+    batch = detector.prepare_batch(crops(5, seed=5))
+    codes = detector.latent(batch)
+    assert codes.shape == (5, 36)
+    nearest = np.sort(codes, axis=1)[:, :22]
+    np.testing.assert_allclose(np.exp(nearest.mean(axis=1)), detector.score(batch).deciding, rtol=1e-5)
+    assert detector.details()["cells"] == "6 rows of 6"
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_crops_of_one_colour_can_be_learned_from_and_scored(value: int) -> None:
+    detector = PatchStatistics(PatchStatistics.Settings())
+    even = np.full((3, 32, 48, 3), value, dtype=np.uint8)
+    detector.fit(even, validation=even, seed=0, progress=lambda _: None)
+    detector.score(even).check(3)
+    detector.score(255 - even).check(3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cell": 5}, {"height": 30}, {"centre_width": 0.01}, {"centre_height": 0}, {"shrinkage": 2}, {"colour": "red"}],
+)
+def test_senseless_settings_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PatchStatistics.Settings.model_validate(settings)
+
+
+def test_without_crops_or_training_it_says_so(tmp_path: Path) -> None:
+    detector = PatchStatistics(PatchStatistics.Settings())
+    batch = np.zeros((1, 32, 48, 3), dtype=np.uint8)
+    for use in (detector.score, detector.reconstruct, detector.latent):
+        with pytest.raises(DataError, match="not been trained"):
+            use(batch)
+    with pytest.raises(DataError, match="not been trained"):
+        detector.save(tmp_path)
+    with pytest.raises(DataError, match="no crops"):
+        detector.fit(batch[:0], validation=batch, seed=0, progress=lambda _: None)
+
+
+def test_foreign_or_damaged_files_are_refused(tmp_path: Path) -> None:
+    trained(20).save(tmp_path)
+    with pytest.raises(DataError, match="other settings"):
+        PatchStatistics.load(tmp_path, PatchStatistics.Settings.model_validate({"centre_width": 1.0}), "cpu")
+    with pytest.raises(DataError, match="no mean picture"):
+        PatchStatistics.load(
+            tmp_path, PatchStatistics.Settings.model_validate({"height": 64, "width": 96, "cell": 8}), "cpu"
+        )
+    (tmp_path / "picture.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="no mean picture"):
+        PatchStatistics.load(tmp_path, PatchStatistics.Settings(), "cpu")
+
+
+def test_another_white_balance_is_learned_as_usual() -> None:
+    tinted = [(picture * [1.06, 0.97, 0.96]).clip(0, 255).astype(np.uint8) for picture in crops(50, seed=2)]
+    told, untold = (deciding(trained(colour_cast=cast), tinted) for cast in (0.08, 0.0))
+    assert np.median(told) < 0.5 * np.median(untold)
