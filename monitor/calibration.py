@@ -13,6 +13,7 @@ from monitor import models
 from monitor.api import ScoreEvidence
 from monitor.config import Configuration, plugin_settings
 from monitor.crops import printable, to_text
+from monitor.decision import NORMAL_SCORES, PERCENTILES, PROLIV_SCORES
 from monitor.errors import DataError, NoModelError
 from monitor.evaluation import evaluate
 from monitor.pipeline import measure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from monitor.api import Detector, ThresholdRule
+    from monitor.api import Detector, ScoreArray, ThresholdRule
     from monitor.dataset import Dataset
     from monitor.evaluation import Evaluation
     from monitor.pipeline import Reader
@@ -100,6 +101,11 @@ def choose(rule: ThresholdRule, evidence: ScoreEvidence) -> tuple[float, Evaluat
     return threshold, evaluate(scores, labels, threshold)
 
 
+def percentiles(scores: ScoreArray) -> list[float]:
+    """The percentiles 0, 1, ..., 100 of float64 (N,) scores, linear between neighbours; none of no scores."""
+    return [] if not len(scores) else [float(one) for one in np.quantile(scores, np.linspace(0, 1, PERCENTILES))]
+
+
 def calibrate(
     database: Database, model: ModelRow, rule: ThresholdRule, evidence: ScoreEvidence, *, data: Path
 ) -> Calibrated:
@@ -112,7 +118,12 @@ def calibrate(
             rule=rule.name,
             settings=rule.settings.model_dump(mode="json"),
             threshold=threshold,
-            evidence={"data": to_text(data.absolute()), **evaluation.as_dict()},
+            evidence={
+                "data": to_text(data.absolute()),
+                **evaluation.as_dict(),
+                NORMAL_SCORES: percentiles(evidence.normal),
+                PROLIV_SCORES: percentiles(evidence.proliv),
+            },
         )
         calibrated = queries.find_model(connection, model.name)
         if not calibrated.active:
@@ -120,13 +131,21 @@ def calibrate(
     return Calibrated(calibration_id, model, rule.name, threshold, evaluation)
 
 
-def models_to_calibrate(database: Database, names: tuple[str, ...]) -> list[ModelRow]:
-    """The named models, or each detector's newest; raises `NoModelError` when there is none."""
+def models_to_calibrate(database: Database, registry: Registry, names: tuple[str, ...]) -> list[ModelRow]:
+    """The named models, or each detector's newest; raises `NoModelError` when there is none.
+
+    The newest come in the reverse order of the registry, which lists what is recommended first: what is activated
+    last is the primary.
+    """
     with database.read() as connection:
-        rows = [queries.find_model(connection, name) for name in names] or queries.newest_models(connection)
+        if names:
+            return [queries.find_model(connection, name) for name in names]
+        rows = {row.detector: row for row in queries.newest_models(connection)}
     if not rows:
-        raise NoModelError("no model is trained yet; train one: monitor train ae --data DIR")
-    return rows
+        raise NoModelError("no model is trained yet; train one: monitor train patchstats --data DIR")
+    recommended = [name for name in registry.detectors if name in rows]
+    uninstalled = rows.keys() - set(recommended)
+    return [rows[name] for name in (*sorted(uninstalled), *reversed(recommended))]
 
 
 def evidence_for(

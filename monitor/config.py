@@ -30,6 +30,9 @@ OVERRIDE_SOURCE: Final = "--set"
 UNKNOWN_KEY_REMEDY: Final = "see the sample config.toml for those that exist"
 _SQLITE: Final = "sqlite:///"
 
+Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
+"""How the decisions of several models on one crop become one; `monitor.decision` has the formulas."""
+
 
 def _known_time_zone(name: str) -> str:
     try:
@@ -66,6 +69,13 @@ def _resolvable(path: Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"is not a path that can be followed: {error}") from None
     return path
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once; name each detector once, the primary first")
+    return names
 
 
 Folder = Annotated[Path, AfterValidator(_resolvable)]
@@ -135,7 +145,14 @@ class Training(Section):
 class Calibration(Section):
     """``[calibration]``: how thresholds are chosen."""
 
-    rule: str = "balanced"
+    rule: str = "quantile-midpoint"
+
+
+class Decision(Section):
+    """``[decision]``: which detectors decide, the primary first, and how their decisions become one."""
+
+    detectors: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()
+    decide: Decide = "primary"
 
 
 class Database(Section):
@@ -188,6 +205,7 @@ class Settings(BaseSettings):
     pipeline: Pipeline = Pipeline()
     training: Training = Training()
     calibration: Calibration = Calibration()
+    decision: Decision = Decision()
     database: Database = Database()
     metrics: Metrics = Metrics()
     logging: Logging = Logging()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
-    from monitor.pipeline import ActiveModel, Work
+    from monitor.ensemble import ActiveModel
+    from monitor.pipeline import Work
 
 MSE_BUCKETS: Final = tuple(base * 10.0**exponent for exponent in range(-5, 0) for base in (1, 2, 5))
 SECONDS_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
@@ -43,6 +44,7 @@ class Metrics:
             ["detector", "verdict"],
             **own,
         )
+        self.verdicts = Counter("monitor_verdicts", "Final decisions, by verdict.", ["verdict"], **own)
         self.mse = Histogram(
             "monitor_mse",
             "Mean squared reconstruction error of scored crops, in squared intensity (0-1).",
@@ -76,6 +78,9 @@ class Metrics:
         )
         self.build = Gauge("monitor_build_info", "1, with the program's version.", ["version"], **own)
         self.build.labels(__version__).set(1)
+        for verdict in Label:
+            # A series that begins at 0 lets the first proliv show up in Prometheus' rates, here and further down.
+            self.verdicts.labels(verdict)
 
     def serve(self, host: str, port: int) -> tuple[WSGIServer, Thread]:
         """Serve the metrics over HTTP; port 0 takes a free one. Raises `AddressInUseError`."""
@@ -95,7 +100,6 @@ class Metrics:
             self.model.labels(model.detector.name, model.name, model.fingerprint).set(1)
             self.threshold.labels(model.detector.name).set(model.threshold)
             for verdict in Label:
-                # A series that begins at 0 lets the first proliv show up in Prometheus' rates.
                 self.decisions.labels(model.detector.name, verdict)
 
     def count(self, work: Work, new_models: set[int], committed_at: float) -> None:
@@ -103,6 +107,8 @@ class Metrics:
         self.scored.inc()
         self.last_scored.set(committed_at)
         assert work.content is not None
+        assert work.final is not None
+        self.verdicts.labels(work.final.verdict).inc()
         self.latency.observe(max(0.0, committed_at - work.content.ctime_ns / 1e9))
         for decision in work.decisions:
             if decision.model.id in new_models:

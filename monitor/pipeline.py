@@ -7,18 +7,18 @@ fails carries its refusal through the rest; it never stops its batch.
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor import models
 from monitor.api import SMALLEST_CROP
 from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, printable, to_text
-from monitor.dataset import Label
-from monitor.errors import CropRefusedError, NoModelError
+from monitor.decision import verdict
+from monitor.ensemble import Decision
+from monitor.errors import CropRefusedError
+from monitor.known import content_signature, signature
 from monitor.store import queries
-from monitor.store.queries import CropKey, CropRow, KnownCrop, Recorded, ScoreRow, StoredScore
+from monitor.store.queries import CropKey, CropRow, Recorded, ScoreRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,46 +29,14 @@ if TYPE_CHECKING:
 
     from monitor.api import Detector
     from monitor.config import Configuration
-    from monitor.registry import Registry
+    from monitor.decision import Outcome
+    from monitor.ensemble import Ensemble
     from monitor.store.engine import Database
-    from monitor.store.queries import ModelRow
 
 log = logging.getLogger(__name__)
 
 MEASURE_BATCH: Final = 256
 LONGEST_MESSAGE: Final = 500
-WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
-"""Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
-
-
-@dataclass(frozen=True)
-class ActiveModel:
-    """A loaded model with the threshold that decides."""
-
-    id: int
-    name: str
-    fingerprint: str
-    detector: Detector
-    threshold: float
-    calibration_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One model's decision on one crop; ``score`` is the one that was held against ``threshold``."""
-
-    model: ActiveModel
-    mse: float
-    score: float
-    threshold: float
-    verdict: Label
-
-
-class StoredCrop(NamedTuple):
-    """What the store knows of a file: its row, and the decisions of the models that were asked about."""
-
-    crop: KnownCrop
-    scores: list[StoredScore]
 
 
 @dataclass(slots=True)
@@ -84,6 +52,7 @@ class Work:
     """(width, height) in pixels."""
     refusal: CropRefusedError | None = None
     decisions: list[Decision] = field(default_factory=list)
+    final: Outcome | None = None
     decided_at: datetime | None = None
 
     @property
@@ -130,71 +99,27 @@ def _too_small(size: tuple[int, int]) -> CropRefusedError:
     return CropRefusedError("too_small", sentence)
 
 
-def load_active(database: Database, registry: Registry, models_folder: Path, device: str) -> list[ActiveModel]:
-    """Load the active models, the primary first; raises `NoModelError` when there is none."""
-    with database.read() as connection:
-        rows = queries.active_models(connection)
-        trained = queries.newest_models(connection)
-    if not rows and trained:
-        raise NoModelError(
-            f"no model is active: {trained[0].name} is trained, but has no threshold yet; "
-            "choose it: monitor calibrate --data DIR"
-        )
-    if not rows:
-        raise NoModelError(
-            "no model is active; train one and give it a threshold: "
-            "monitor train ae --data DIR, then monitor calibrate --data DIR"
-        )
-    return [_load(registry, models_folder, row, device) for row in rows]
-
-
-def load_model(
-    database: Database, registry: Registry, models_folder: Path, device: str, name: str | None
-) -> ActiveModel:
-    """Load the model ``name``, active or not, or the primary; raises `NoModelError` when it has no threshold."""
-    if name is None:
-        return load_active(database, registry, models_folder, device)[0]
-    with database.read() as connection:
-        row = queries.find_model(connection, name)
-    if row.threshold is None:
-        raise NoModelError(
-            f"{row.name} has no threshold yet; choose it: monitor calibrate --model {row.name} --data DIR"
-        )
-    return _load(registry, models_folder, row, device)
-
-
-def _load(registry: Registry, models_folder: Path, row: ModelRow, device: str) -> ActiveModel:
-    assert row.threshold is not None
-    assert row.calibration_id is not None
-    detector = models.load(registry, models_folder, row, device)
-    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id)
-
-
-def score(batch: Sequence[Work], active: Sequence[ActiveModel]) -> None:
-    """Score and decide every decoded crop of the batch with every model.
+def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
+    """Score and decide every decoded crop of the batch with every model, and make the final decision.
 
     A crop that a model refuses is decided by the others; one that all refuse has failed.
     """
     readable = [work for work in batch if work.decoded is not None]
     pixels = [work.decoded.pixels for work in readable if work.decoded is not None]
     holes = [work.identity.hole for work in readable]
-    for model in active:
+    for model in ensemble.models:
         for work, outcome in zip(readable, _score_each(model.detector, pixels, holes), strict=True):
             if isinstance(outcome, CropRefusedError):
                 work.refusal = outcome
                 continue
-            verdict = decide(outcome.score, model.threshold)
-            work.decisions.append(Decision(model, outcome.mse, outcome.score, model.threshold, verdict))
+            label = verdict(outcome.score, model.threshold)
+            work.decisions.append(Decision(model, outcome.mse, outcome.score, model.threshold, label))
     now = datetime.now(UTC)
     for work in readable:
         work.decoded = None  # the pixels are the bulk of a batch and no longer needed
         if work.decisions:
+            work.final = ensemble.final(work.decisions)
             work.decided_at = now
-
-
-def decide(deciding_score: float, threshold: float) -> Label:
-    """Proliv when the deciding score reaches the threshold."""
-    return Label.PROLIV if deciding_score >= threshold else Label.NE_PROLIV
 
 
 def store(database: Database, batch: Sequence[Work]) -> Recorded:
@@ -208,11 +133,12 @@ def store(database: Database, batch: Sequence[Work]) -> Recorded:
 
 
 def row(work: Work) -> CropRow:
-    """The crop's row with its decisions, or with its failure."""
+    """The crop's row with its decisions and the final one, or with its failure."""
     content = work.content
     decided_at = work.decided_at
     size_bytes, mtime_ns = content_signature(content) if content else signature(work.path) or (0, 0)
     refusal = None if work.decisions else work.refusal
+    final = work.final
     return CropRow(
         path=to_text(work.path),
         sha256=content.sha256 if content else "",
@@ -226,6 +152,10 @@ def row(work: Work) -> CropRow:
         seen_at=work.seen_at,
         reason=refusal.reason if refusal else None,
         error=str(refusal) if refusal else None,
+        verdict=final.verdict.value if final else None,
+        decision_score=final.score if final else None,
+        decision_threshold=final.threshold if final else None,
+        decided_by=final.decided_by if final else None,
         scores=tuple(
             ScoreRow(
                 model_id=decision.model.id,
@@ -246,51 +176,6 @@ def row(work: Work) -> CropRow:
 def key(work: Work) -> CropKey:
     """(path, sha256): what names a crop in the store."""
     return to_text(work.path), work.content.sha256 if work.content else ""
-
-
-def content_signature(content: FileContent) -> tuple[int, int]:
-    """`signature` of what was read, which the file may no longer have."""
-    return content.size_bytes, _storable(content.mtime_ns)
-
-
-def signature(path: Path) -> tuple[int, int] | None:
-    """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_size, _storable(status.st_mtime_ns)
-
-
-def _storable(nanoseconds: int) -> int:
-    """A file's time may lie centuries ahead, beyond what a database's integer holds."""
-    return max(-(2**63), min(nanoseconds, 2**63 - 1))
-
-
-def unknown(
-    database: Database, paths: Sequence[Path], *, model_ids: Sequence[int] = ()
-) -> tuple[list[Path], dict[Path, StoredCrop]]:
-    """Tell the paths that have to be read from those that the store knows, by name, size and time.
-
-    With ``model_ids``, a crop is known only when all of these models have decided on it, so that a new model
-    decides on old crops and a failed crop is tried again; without, any row will do.
-    """
-    signatures = {path: signature(path) for path in paths}
-    texts = {path: to_text(path) for path in paths}
-    with database.read() as connection:
-        rows = queries.known_crops(connection, list(texts.values()))
-        known = {
-            path: found
-            for path in paths
-            for found in rows.get(texts[path], ())
-            if (found.size_bytes, found.mtime_ns) == signatures[path] and found.reason not in WORTH_ANOTHER_TRY
-        }
-        identifiers = [found.id for found in known.values()]
-        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids else {}
-    stored = {path: StoredCrop(found, decisions.get(found.id, [])) for path, found in known.items()}
-    if model_ids:
-        stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
-    return [path for path in paths if path not in stored], stored
 
 
 def measure(

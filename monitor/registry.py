@@ -11,12 +11,13 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import pluggy
 
 from monitor import hookspecs
 from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule
+from monitor.decision import DECISION
 from monitor.errors import PluginError
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 log = logging.getLogger(__name__)
+
+DISTRIBUTION: Final = "proliv-monitor"
+"""The distribution whose plug-ins are the built-in ones."""
 
 Kind = Literal["detector", "rule", "command"]
 
@@ -54,7 +58,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that the installed plug-ins offer, by name."""
+    """Everything that the installed plug-ins offer, by name, in the order of registration: the built-in ones first."""
 
     detectors: dict[str, Registered] = field(default_factory=dict)
     rules: dict[str, Registered] = field(default_factory=dict)
@@ -67,14 +71,14 @@ class Registry:
         registry = cls()
         manager = pluggy.PluginManager(PROJECT_NAME)
         manager.add_hookspecs(hookspecs)
-        for entry_point in sorted(entry_points(group=PROJECT_NAME), key=lambda point: point.name):
+        for entry_point in sorted(entry_points(group=PROJECT_NAME), key=_place):
             registry._add_entry_point(manager, entry_point)
         return registry
 
     def all(self) -> Iterator[Registered]:
-        """All that is registered, by kind and name."""
+        """All that is registered, by kind, in the order of registration."""
         for offers in (self.detectors, self.rules, self.commands):
-            yield from (offers[name] for name in sorted(offers))
+            yield from offers.values()
 
     def detector_class(self, name: str) -> type[Detector]:
         """Import the detector ``name``; raises `PluginError` when it is unknown, broken or no detector."""
@@ -85,8 +89,7 @@ class Registry:
         return cast("type[ThresholdRule]", self._resolve(self.rules, "rule", name, ThresholdRule))
 
     def _add_entry_point(self, manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:
-        distribution = entry_point.dist.name if entry_point.dist else "unknown distribution"
-        origin = f"{distribution}: {entry_point.name}"
+        origin = f"{_distribution(entry_point)}: {entry_point.name}"
         try:
             offers = list(_offers(manager, entry_point, origin))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a third party's code raises, others go on
@@ -139,6 +142,14 @@ def resolve(provider: Provider) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def _distribution(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "unknown distribution"
+
+
+def _place(entry_point: EntryPoint) -> tuple[bool, str]:
+    return _distribution(entry_point) != DISTRIBUTION, entry_point.name
+
+
 def _offers(manager: pluggy.PluginManager, entry_point: EntryPoint, origin: str) -> Iterator[Registered]:
     """Register one plug-in and ask it; raises for a misspelt hook or anything but providers."""
     plugin = entry_point.load()
@@ -153,4 +164,6 @@ def _offers(manager: pluggy.PluginManager, entry_point: EntryPoint, origin: str)
         if not isinstance(providers, list) or not all(isinstance(one, Provider) for one in providers):
             raise PluginError(f"{caller.name} must return a list of monitor.api.Provider, got {providers!r}")
         for provider in providers:
+            if HOOKS[caller.name] == "detector" and provider.name == DECISION:
+                raise PluginError(f"no detector may be called {DECISION!r}: it stands for the final decision of all")
             yield Registered(HOOKS[caller.name], provider, origin)

@@ -18,9 +18,10 @@ from queue import Empty, Full, Queue, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor import pipeline
+from monitor import known, pipeline
 from monitor.crops import printable
 from monitor.daemon_lock import only_daemon
+from monitor.ensemble import load_active
 from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
 from monitor.metrics import Metrics
 from monitor.notify import notify, watchdog_seconds
@@ -29,10 +30,11 @@ from monitor.store.engine import make_folder
 from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from monitor.config import Configuration
-    from monitor.pipeline import ActiveModel, Work
+    from monitor.ensemble import Ensemble
+    from monitor.pipeline import Work
     from monitor.registry import Registry
     from monitor.store.engine import Database
     from monitor.store.queries import Recorded
@@ -94,7 +96,7 @@ class Service:
         self.database = database
         self.registry = registry
         self.metrics = Metrics()
-        self.active: Sequence[ActiveModel] = ()
+        self.ensemble: Ensemble | None = None
         settings = configuration.settings
         self._reader = pipeline.Reader(configuration)
         self._paths: Queue[Candidate | None] = Queue(settings.pipeline.queue_size)
@@ -107,7 +109,7 @@ class Service:
         self._watcher = Watcher(
             configuration.inbox,
             settings.watch,
-            unknown=lambda paths: pipeline.unknown(database, paths)[0],
+            unknown=lambda paths: known.unknown(database, paths)[0],
             deliver=self._deliver,
         )
         self._stages = [
@@ -198,11 +200,13 @@ class Service:
         self._happenings.put("dead")
 
     def _load(self) -> None:
-        device = self.configuration.settings.pipeline.device
-        self.active = pipeline.load_active(self.database, self.registry, self.configuration.models, device)
-        self.metrics.show_models(self.active)
-        for model in self.active:
+        ensemble = load_active(self.database, self.registry, self.configuration)
+        self.ensemble = ensemble
+        self.metrics.show_models(ensemble.models)
+        for model in ensemble.models:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
+        if len(ensemble.models) > 1:
+            log.info("the final decision: %s", ensemble.rule)
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -270,7 +274,8 @@ class Service:
             if batch is None:
                 break
             stage.busy()
-            pipeline.score(batch, self.active)
+            assert self.ensemble is not None  # loaded before any stage starts
+            pipeline.score(batch, self.ensemble)
             stage.idle()  # waiting for the next stage is no hanging
             self._scored.put(batch)
         self._scored.put(None)
@@ -340,16 +345,27 @@ class Service:
             log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal.reason)
         if new_models:
             self.metrics.count(work, new_models, committed_at)
-        for decision in work.decisions:
-            if decision.verdict == "proliv" and decision.model.id in new_models:
-                log.warning(
-                    "proliv: hole %s, %s: score %.6g reaches the threshold %.6g of %s",
-                    "unknown" if work.identity.hole is None else work.identity.hole,
-                    name, decision.score, decision.threshold, decision.model.name,
-                )  # fmt: skip
+            self._tell(work, name)
         if work.failed:
             self._quarantine(work)
         self._watcher.mailbox.put(Done(work.path, _signature(work)))
+
+    def _tell(self, work: Work, name: str) -> None:
+        """Warn of a proliv, with the scores that made it one."""
+        final = work.final
+        if final is None or final.verdict != "proliv":
+            return
+        hole = "unknown" if work.identity.hole is None else work.identity.hole
+        if final.decided_by == "primary":
+            model = work.decisions[0].model.name
+            reason = f"score {final.score:.6g} reaches the threshold {final.threshold:.6g} of {model}"
+        else:
+            votes = ", ".join(
+                f"{one.model.name} {one.score:.6g} {'>=' if one.verdict == 'proliv' else '<'} {one.threshold:.6g}"
+                for one in work.decisions
+            )
+            reason = f"by {final.decided_by}, {final.score:.6g} >= {final.threshold:.6g}: {votes}"
+        log.warning("proliv: hole %s, %s: %s", hole, name, reason)
 
     def _quarantine(self, work: Work) -> None:
         """Move a file whose content cannot be scored; what is no file, or fails by a detector's defect, stays."""

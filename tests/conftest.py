@@ -21,6 +21,59 @@ if TYPE_CHECKING:
 
 POSTGRESQL_PASSWORD = "geheim-Паroль"
 
+BRIGHTNESS = """
+import numpy as np
+from monitor.api import CropRefusedError, Detector, FitReport, Provider, Scores, hookimpl
+from pydantic import BaseModel, ConfigDict
+
+
+@hookimpl
+def monitor_register_detectors():
+    return [Provider("brightness", "the distance from the mean brightness", "brightness_detector:Brightness")]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Brightness(Detector):
+    name = "brightness"
+    Settings = Settings
+    input_size = 8, 8
+
+    def prepare(self, pixels):
+        if pixels.min() == pixels.max():
+            raise CropRefusedError("blank", "it shows nothing")
+        return super().prepare(pixels)
+
+    def fit(self, crops, *, validation, seed, progress):
+        self.mean = np.float32(crops.mean() / 255)
+        return FitReport()
+
+    def score(self, crops):
+        distance = np.abs(crops.mean(axis=(1, 2, 3)) / 255 - self.mean).astype(np.float32)
+        return Scores(distance**2, others={"distance": distance}, decision="distance")
+
+    def reconstruct(self, crops):
+        return np.full(crops.shape, self.mean, dtype=np.float32)
+
+    def latent(self, crops):
+        return self.score(crops).mse[:, None]
+
+    def details(self):
+        return {"mean_brightness": float(self.mean), "use_of_items": [0.25, 0.75], "health": {"dead_items": []}}
+
+    def save(self, folder):
+        np.save(folder / "mean.npy", self.mean, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder, settings, device):
+        detector = cls(settings, device)
+        detector.mean = np.load(folder / "mean.npy", allow_pickle=False)
+        return detector
+"""
+"""A second detector, quick and unlike any other: it refuses crops of one grey."""
+
 
 class RunMonitor(Protocol):
     def __call__(
@@ -70,6 +123,35 @@ def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path)
     for arguments in (["train", "ae", "--set", "epochs=2"], ["calibrate"]):
         command = [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)]
         subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)
+    return home / "state"
+
+
+@pytest.fixture(scope="session")
+def second_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for Python's path with a distribution of a third party that offers the detector `brightness`."""
+    site = tmp_path_factory.mktemp("site")
+    information = site / "brightness_detector-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness-detector\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[monitor]\nanother = brightness_detector\n")
+    (site / "brightness_detector.py").write_text(BRIGHTNESS)
+    return site
+
+
+@pytest.fixture(scope="session")
+def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) -> Path:
+    """A state folder with an `ae` and a `brightness` model, both active, the latter activated last; to be copied."""
+    home = trained_state.parent / "pair"
+    shutil.copytree(trained_state, home / "state")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
+    for arguments in (["train", "brightness"], ["calibrate", "--model", "brightness"]):
+        subprocess.run(
+            [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)],
+            cwd=home,
+            env={**environment, "PYTHONPATH": str(second_detector)},
+            check=True,
+            capture_output=True,
+        )
     return home / "state"
 
 

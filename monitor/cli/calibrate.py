@@ -29,7 +29,8 @@ def command(
     """Choose a threshold for a trained model and activate it.
 
     The threshold is chosen on the crops of train/ that were held out from training and on proliv/, never on test
-    images. A running daemon takes it over when it is told to reload (SIGHUP).
+    images. Of several models that become active here, the one whose detector monitor plugins lists first becomes the
+    primary. A running daemon takes it over when it is told to reload (SIGHUP).
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
@@ -45,7 +46,7 @@ def command(
     require(dataset, "train", "proliv")
     database = program.database(create=True)
     reader = Reader(configuration)
-    for model in calibration.models_to_calibrate(database, names):
+    for model in calibration.models_to_calibrate(database, program.registry, names):
         with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
             evidence = calibration.evidence_for(
                 program.registry, configuration, model, dataset, reader, lambda: advance(1)

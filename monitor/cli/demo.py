@@ -54,11 +54,11 @@ level = "error"
 
 
 class Seen(NamedTuple):
-    """One decision of the daemon beside the label that the crop has."""
+    """One final decision of the daemon beside the label that the crop has."""
 
     name: str
     hole: int | None
-    mse: float
+    score: float
     threshold: float
     verdict: str
     label: str
@@ -75,7 +75,7 @@ class Seen(NamedTuple):
 def command(data: Path | None, output: Path, seed: int) -> None:
     """Show the whole program on synthetic or your own crops.
 
-    Makes crops, trains a detector, chooses its threshold, evaluates it, then starts the daemon and feeds it the
+    Makes crops, trains two detectors, chooses their thresholds, evaluates them, then starts the daemon and feeds it the
     test crops live. Everything is kept in a folder of its own; one that exists gets a neighbour (demo-2, …).
     """
     from monitor.dataset import open_dataset, require
@@ -94,9 +94,9 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     if limited:
         click.echo(f"(trained on {TRAIN_LIMIT} of the {len(dataset.train)} crops of train/, drawn at random)")
     limit = ["--limit", str(TRAIN_LIMIT)] if limited else []
-    _step(program, "train", "ae", "--data", str(data), "--seed", str(seed), *limit)
+    _step(program, "train", "patchstats", "ae", "--data", str(data), "--seed", str(seed), *limit)
     _step(program, "calibrate", "--data", str(data))
-    _step(program, "evaluate", str(data))
+    _step(program, "evaluate", str(data), "--all")
     chosen = _sample(dataset.test, seed)
     if len(chosen) < len(dataset.test):
         click.echo(f"(the daemon is fed {len(chosen)} of the {len(dataset.test)} test crops, drawn at random)")
@@ -178,7 +178,7 @@ def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Se
                 rows = queries.decisions_after(connection, last_crop)
             for row in rows:
                 path = from_text(row.path)
-                seen.append(Seen(path.name, row.hole, row.mse, row.threshold, row.verdict, labels[path]))
+                seen.append(Seen(path.name, row.hole, row.score, row.threshold, row.verdict, labels[path]))
                 last_crop = row.crop_id
             if rows:
                 show(seen)
@@ -219,7 +219,7 @@ def _screen() -> Iterator[Callable[[Sequence[Seen]], None]]:
 def _table(seen: Sequence[Seen]) -> Table:
     from rich.table import Table
 
-    table = Table("crop", "hole", "mse", "threshold", "verdict", "label", title=f"{len(seen)} decisions")
+    table = Table("crop", "hole", "score", "threshold", "verdict", "label", title=f"{len(seen)} decisions")
     for one in seen[-ROWS_SHOWN:]:
         colour = "red" if one.verdict != one.label else "yellow" if one.verdict == "proliv" else None
         table.add_row(*_cells(one), style=colour)
@@ -228,7 +228,7 @@ def _table(seen: Sequence[Seen]) -> Table:
 
 def _cells(one: Seen) -> tuple[str, ...]:
     hole = "-" if one.hole is None else str(one.hole)
-    return printable(one.name), hole, f"{one.mse:.6f}", f"{one.threshold:.6f}", one.verdict, f"label {one.label}"
+    return printable(one.name), hole, f"{one.score:.6g}", f"{one.threshold:.6g}", one.verdict, f"label {one.label}"
 
 
 def _conclude(seen: Sequence[Seen], chosen: Sequence[LabelledPath], folder: Path, seconds: float) -> None:

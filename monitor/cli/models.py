@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.program import Program, pass_program
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.store.queries import CalibrationRow
+
 
 @click.group("models")
 def command() -> None:
-    """List, activate and roll back models."""
+    """List, show, activate and roll back models."""
 
 
 @command.command("list")
@@ -26,15 +33,99 @@ def list_models(program: Program, output_format: str) -> None:
     if output_format == "json":
         for row in rows:
             report = {**row._asdict(), "trained_at": row.trained_at.isoformat()}
+            del report["evidence"]  # long, and shown by: monitor models show
             report["activated_at"] = row.activated_at.isoformat() if row.activated_at else None
             click.echo(json.dumps(report))
         return
     if not rows:
-        click.echo("no model is trained yet; train one: monitor train ae --data DIR", err=True)
+        click.echo("no model is trained yet; train one: monitor train patchstats --data DIR", err=True)
     for row in rows:
         state = "active" if row.active else "calibrated" if row.threshold is not None else "no threshold"
         threshold = "-" if row.threshold is None else f"{row.threshold:.6g} by {row.rule}"
         click.echo(f"{row.name:<28} {state:<13} trained {row.trained_at:%Y-%m-%d %H:%M} UTC  threshold {threshold}")
+
+
+@command.command()
+@click.argument("model")
+@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@pass_program
+def show(program: Program, model: str, output_format: str) -> None:
+    """Show what a model is: settings, threshold and where it comes from, training, and what its detector tells."""
+    from monitor import models
+    from monitor.store import queries
+
+    configuration = program.configuration
+    with program.database(create=False).read() as connection:
+        row = queries.find_model(connection, model)
+        calibration = queries.active_calibration(connection, row.id)
+    detector = models.load(program.registry, configuration.models, row, configuration.settings.pipeline.device)
+    folder = configuration.models / Path(row.folder).name
+    training = json.loads((folder / models.TRAINING_REPORT).read_bytes())
+    report = {
+        "model": row.name,
+        "detector": row.detector,
+        "fingerprint": row.fingerprint,
+        "folder": str(folder),
+        "trained_at": row.trained_at.isoformat(),
+        "active": row.active,
+        "activated_at": row.activated_at.isoformat() if row.activated_at else None,
+        "threshold": row.threshold,
+        "calibration": _calibration(calibration) if calibration else None,
+        "training": _training(training),
+        "settings": row.settings,
+        "details": dict(detector.details()),
+    }
+    if output_format == "json":
+        click.echo(json.dumps(report))
+        return
+    for line in _lines(report):
+        click.echo(line)
+
+
+def _calibration(row: CalibrationRow) -> dict[str, Any]:
+    """Where a threshold comes from; rates are those on the crops that it was chosen from."""
+    evidence = row.evidence
+    return {
+        "rule": row.rule,
+        "rule_settings": row.settings,
+        "created_at": row.created_at.isoformat(),
+        "data": evidence["data"],
+        "normal_crops": evidence["tn"] + evidence["fp"],
+        "proliv_crops": evidence["tp"] + evidence["fn"],
+        **{key: evidence[key] for key in ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high", "roc_auc")},
+    }
+
+
+def _training(report: dict[str, Any]) -> dict[str, Any]:
+    """How long a model was trained, and its losses in the epoch that was kept; 0 epochs: not epoch by epoch."""
+    kept: dict[str, Any] = next((one for one in report["epochs"] if one["epoch"] == report["best_epoch"]), {})
+    return {
+        "epochs": len(report["epochs"]),
+        "best_epoch": report["best_epoch"],
+        "train_loss": kept.get("train_loss"),
+        "validation_loss": kept.get("validation_loss"),
+    }
+
+
+def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Whatever JSON holds as lines of name and value, what is nested further in."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{name}"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{name:<{width}}  {_text(value)}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    return "none" if value is None or value == {} else str(value)
 
 
 @command.command()

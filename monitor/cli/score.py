@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import click
 
 from monitor.cli.program import FOLDER, Program
+from monitor.decision import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from monitor.ensemble import ActiveModel
     from monitor.scoring import Result
 
 COLUMNS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "detector", "model", "reason", "error")
@@ -33,18 +35,23 @@ COLUMNS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "detec
 def command(context: click.Context, directory: Path, output_format: str, exit_zero: bool, no_store: bool) -> None:
     """Score every crop below a folder with the active models.
 
-    Results go to standard output as a table, as JSON (one object a line) or as CSV, in UTF-8; line breaks, invisible
-    characters and bytes that are no UTF-8 are escaped in file names. Decisions are stored, and a crop that was
-    decided before is not scored again. Ends with 3 when at least one crop is a proliv, with 0 when none is.
+    Results, one for each crop, go to standard output as a table, as JSON (one object a line) or as CSV, in UTF-8; line
+    breaks, invisible characters and bytes that are no UTF-8 are escaped in file names. Decisions are stored, and a crop
+    that was decided before is not scored again. Ends with 3 when at least one crop is a proliv, with 0 when none is.
+
+    Of several models, verdict, score and threshold are the final decision's (decision.decide of the configuration):
+    with "primary" those of the model that is named; else detector is "decision", model joins the models' names by +,
+    and mse is the first one's. JSON has every model's own decision in detectors, the table in a column each.
     """
-    from monitor import pipeline, scoring
+    from monitor import scoring
     from monitor.cli.progress import bar
     from monitor.crops import crop_paths
+    from monitor.ensemble import load_active
     from monitor.errors import ExitCode, InputMissingError
+    from monitor.pipeline import Reader
 
     program = context.ensure_object(Program)
     configuration = program.configuration
-    settings = configuration.settings.pipeline
     root = directory.resolve()
     total = sum(1 for _ in crop_paths(root, _warn_unreadable))
     if total == 0:
@@ -52,22 +59,22 @@ def command(context: click.Context, directory: Path, output_format: str, exit_ze
             f"{directory}: holds no crops (files named .jpg, .jpeg, .png, .bmp, .tif, .tiff, .webp)"
         )
     database = program.database(create=not no_store)
-    active = pipeline.load_active(database, program.registry, configuration.models, settings.device)
-    writer = WRITERS[output_format](root)
+    ensemble = load_active(database, program.registry, configuration)
+    writer = WRITERS[output_format](root, ensemble.models)
     summary = Summary()
     with bar("scoring", total) as advance:
         batches = scoring.score_paths(
             crop_paths(root, lambda _folder, _error: None),  # warned of while counting
-            pipeline.Reader(configuration),
-            active,
+            Reader(configuration),
+            ensemble,
             database,
-            batch_size=settings.batch_size,
+            batch_size=configuration.settings.pipeline.batch_size,
             keep=not no_store,
         )
         for results in batches:
             writer.write(results)
             summary.add(results)
-            advance(len({result.path for result in results}))
+            advance(len(results))
     sys.stdout.flush()
     click.echo(summary.sentence(), err=True)
     if summary.verdicts["proliv"] and not exit_zero:
@@ -86,9 +93,12 @@ class Writer(Protocol):
 class TableWriter:
     """Lines of fixed width: nothing waits for the last crop to know how wide a column is."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, models: Sequence[ActiveModel]) -> None:
         self._root = root
-        sys.stdout.write(self._line("file", "hole", "mse", "threshold", "verdict"))
+        # One model alone is the final decision, which needs no second column.
+        self._models = models if len(models) > 1 else ()
+        heads = ("file", "hole", "mse", "score", "threshold", "verdict")
+        sys.stdout.write(self._line(*heads, *(model.detector.name for model in self._models)))
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
@@ -96,31 +106,36 @@ class TableWriter:
         sys.stdout.write("".join(map(self._result_line, results)))
 
     def _result_line(self, result: Result) -> str:
-        file = as_dict(result, self._root)["file"]
-        verdict = f"failed: {result.reason}: {result.error}" if result.verdict is None else result.verdict.value
-        return self._line(file, _text(result.hole), _number(result.mse), _number(result.threshold), verdict)
+        row = as_dict(result, self._root)
+        cells = [row["file"], _text(result.hole), *(_number(row[key]) for key in ("mse", "score", "threshold"))]
+        if result.final is None:
+            return self._line(*cells, f"failed: {result.reason}: {result.error}")
+        own = {one.model.id: f"{_number(one.score)} {one.verdict.value}" for one in result.decisions}
+        return self._line(*cells, row["verdict"], *(own.get(model.id, "refused") for model in self._models))
 
     @staticmethod
-    def _line(file: str, hole: str, mse: str, threshold: str, verdict: str) -> str:
-        return f"{file:<48} {hole:>5} {mse:>11} {threshold:>11}  {verdict}\n"
+    def _line(*cells: str) -> str:
+        file, hole, mse, score, threshold, verdict, *own = cells
+        line = f"{file:<48} {hole:>5} {mse:>11} {score:>11} {threshold:>11}  {verdict:<9}"
+        return "".join([line, *(f"  {cell:<21}" for cell in own)]).rstrip() + "\n"
 
 
 class JsonWriter:
     """One JSON object a line."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
         self._root = root
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        lines = (json.dumps(as_dict(result, self._root), ensure_ascii=False) + "\n" for result in results)
-        sys.stdout.write("".join(lines))
+        rows = ({**as_dict(result, self._root), "detectors": own_decisions(result)} for result in results)
+        sys.stdout.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 class CsvWriter:
     """RFC 4180 with a header."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
         self._root = root
         self._writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
         self._writer.writeheader()
@@ -145,24 +160,24 @@ class Summary:
         self.failures: Counter[str] = Counter()
         self.known = 0
         self.outdated = 0
-        self._paths = 0
+        self._crops = 0
         self._started = time.monotonic()
 
     @property
     def decided(self) -> int:
-        """How many decisions were made or known."""
+        """How many final decisions were made or known."""
         return self.verdicts.total()
 
     def add(self, results: Sequence[Result]) -> None:
         """Count one batch."""
-        self._paths += len({result.path for result in results})
+        self._crops += len(results)
         for result in results:
             self.known += result.known
-            self.outdated += result.known and result.model is not None and result.threshold != result.model.threshold
-            if result.verdict is None:
+            self.outdated += result.known and result.outdated
+            if result.final is None:
                 self.failures[str(result.reason)] += 1
             else:
-                self.verdicts[result.verdict.value] += 1
+                self.verdicts[result.final.verdict.value] += 1
 
     def sentence(self) -> str:
         """What a person wants to know at the end."""
@@ -170,10 +185,10 @@ class Summary:
         outdated = f" ({self.outdated} by an earlier threshold; --no-store decides anew)" if self.outdated else ""
         failures = ", ".join(f"{reason} {count}" for reason, count in sorted(self.failures.items()))
         return (
-            f"{self._paths} crops: {self.verdicts['proliv']} proliv, {self.verdicts['ne_proliv']} ne_proliv, "
+            f"{self._crops} crops: {self.verdicts['proliv']} proliv, {self.verdicts['ne_proliv']} ne_proliv, "
             f"{self.failures.total()} failed{f' ({failures})' if failures else ''}; "
             f"{self.decided - self.known} decisions made now, {self.known} known from before{outdated}; "
-            f"{self._paths / seconds:.0f} crops/s"
+            f"{self._crops / seconds:.0f} crops/s"
         )
 
 
@@ -181,18 +196,45 @@ def as_dict(result: Result, root: Path) -> dict[str, Any]:
     """A result as JSON and CSV show it; the file is relative to the scored folder."""
     from monitor.crops import printable
 
+    final, first = result.final, next(iter(result.decisions), None)
+    detector, model = _who_decided(result)
     return {
         "file": printable(result.path.relative_to(root)),
         "hole": result.hole,
-        "mse": result.mse,
-        "score": result.score,
-        "threshold": result.threshold,
-        "verdict": result.verdict.value if result.verdict else None,
-        "detector": result.model.detector.name if result.model else None,
-        "model": result.model.name if result.model else None,
+        "mse": first.mse if first else None,
+        "score": final.score if final else None,
+        "threshold": final.threshold if final else None,
+        "verdict": final.verdict.value if final else None,
+        "detector": detector,
+        "model": model,
         "reason": result.reason,
         "error": result.error,
     }
+
+
+def own_decisions(result: Result) -> list[dict[str, Any]]:
+    """Every model's own decision, as JSON shows it."""
+    return [
+        {
+            "detector": one.model.detector.name,
+            "model": one.model.name,
+            "mse": one.mse,
+            "score": one.score,
+            "threshold": one.threshold,
+            "verdict": one.verdict.value,
+        }
+        for one in result.decisions
+    ]
+
+
+def _who_decided(result: Result) -> tuple[str, str] | tuple[None, None]:
+    """(detector, model) of the final decision."""
+    if result.final is None:
+        return None, None
+    if result.final.decided_by == "primary":
+        model = result.decisions[0].model
+        return model.detector.name, model.name
+    return DECISION, "+".join(one.model.name for one in result.decisions)
 
 
 def _text(value: object) -> str:

@@ -16,6 +16,7 @@ from monitor.cli.program import Program, pass_program
 def command(program: Program, output_format: str) -> None:
     """Show the active models and what was decided."""
     from monitor.daemon_lock import owner
+    from monitor.decision import deciding, effective
     from monitor.store import queries
 
     configuration = program.configuration
@@ -23,6 +24,8 @@ def command(program: Program, output_format: str) -> None:
     with database.read() as connection:
         active = queries.active_models(connection)
         counts = queries.summary(connection)
+    settings = configuration.settings.decision
+    rows = deciding(active, settings.detectors)
     report: dict[str, Any] = {
         "configuration": configuration.source,
         "inbox": str(configuration.inbox),
@@ -32,9 +35,12 @@ def command(program: Program, output_format: str) -> None:
             {"model": row.name, "threshold": row.threshold, "rule": row.rule, "trained_at": row.trained_at.isoformat()}
             for row in active
         ],
+        "decide": effective(settings.decide, len(rows)),
+        "deciding": [row.name for row in rows],
         "scored": counts.scored,
         "failed": counts.failed,
         "failed_by_reason": counts.failed_by_reason,
+        "decisions": {"proliv": 0, "ne_proliv": 0, **counts.final},
         "verdicts": [
             {"model": model, "verdict": verdict, "crops": crops}
             for (model, verdict), crops in sorted(counts.verdicts.items())
@@ -48,6 +54,8 @@ def command(program: Program, output_format: str) -> None:
 
 
 def _print(report: dict[str, Any]) -> None:
+    from monitor.decision import describe
+
     daemon = report["daemon_process"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(report["failed_by_reason"].items()))
     rows = [
@@ -59,7 +67,9 @@ def _print(report: dict[str, Any]) -> None:
             ("active model", f"{model['model']}, threshold {model['threshold']:.6g} by {model['rule']}")
             for model in report["models"]
         ),
+        ("final decision", describe(report["decide"], report["deciding"]) if report["deciding"] else "none is made"),
         ("crops", f"{report['scored']} scored, {report['failed']} failed{f' ({reasons})' if reasons else ''}"),
+        ("decided", ", ".join(f"{crops} {verdict}" for verdict, crops in report["decisions"].items())),
         *(("decisions", f"{row['model']}: {row['crops']} {row['verdict']}") for row in report["verdicts"]),
         ("last decision", report["last_scored_at"] or "none yet"),
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, case, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.errors import NoModelError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CropKey = tuple[str, str]
 """(path, sha256): what names a crop."""
+
+_FINAL: Final = ("verdict", "decision_score", "decision_threshold", "decided_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,11 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class CropRow:
-    """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it."""
+    """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it.
+
+    ``verdict``, ``decision_score``, ``decision_threshold``, ``decided_by``: the final decision; none of them where it
+    failed.
+    """
 
     path: str
     sha256: str
@@ -54,6 +60,10 @@ class CropRow:
     seen_at: datetime
     reason: str | None
     error: str | None
+    verdict: str | None
+    decision_score: float | None
+    decision_threshold: float | None
+    decided_by: str | None
     scores: tuple[ScoreRow, ...]
 
 
@@ -92,18 +102,18 @@ class StoredScore(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """A stored decision with its crop."""
+    """A crop with its final decision."""
 
     crop_id: int
     path: str
     hole: int | None
-    mse: float
+    score: float
     threshold: float
     verdict: str
 
 
 class ModelRow(NamedTuple):
-    """A row of `models` with its active calibration's threshold and id, if any."""
+    """A row of `models` with its active calibration's threshold, id, rule and evidence, if it has one."""
 
     id: int
     name: str
@@ -117,14 +127,27 @@ class ModelRow(NamedTuple):
     threshold: float | None
     calibration_id: int | None
     rule: str | None
+    evidence: dict[str, Any] | None = None
+
+
+class CalibrationRow(NamedTuple):
+    """A row of `calibrations`."""
+
+    id: int
+    rule: str
+    settings: dict[str, Any]
+    threshold: float
+    evidence: dict[str, Any]
+    created_at: datetime
 
 
 class StoreSummary(NamedTuple):
-    """What `monitor status` says of the crops."""
+    """What `monitor status` says of the crops: final decisions by verdict, and each model's by its name and verdict."""
 
     scored: int
     failed: int
     failed_by_reason: dict[str, int]
+    final: dict[str, int]
     verdicts: dict[tuple[str, str], int]
     last_scored_at: datetime | None
 
@@ -133,7 +156,8 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     """Store a batch of crops and decisions; return what was not stored before.
 
     What is stored already stays as it is: (path, sha256) names a crop and (crop, model) a decision, so that
-    repeating a batch after a crash changes nothing.
+    repeating a batch after a crash changes nothing. The final decision on a crop that was decided before is replaced
+    only where a model's decision on it is new.
     """
     if not rows:
         return Recorded({}, set())
@@ -147,8 +171,10 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     crop_ids = [ids[row.path, row.sha256] for row in rows if row.scores]
     existing = connection.execute(select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids)))
     decided = {(crop_id, model_id) for crop_id, model_id in existing}
+    before_now = {crop_id for crop_id, _ in decided}
     new: dict[CropKey, set[int]] = {}
     values: list[dict[str, Any]] = []
+    replaced: dict[int, CropRow] = {}
     for row in rows:
         for score in row.scores:
             pair = (ids[row.path, row.sha256], score.model_id)
@@ -156,8 +182,12 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
                 decided.add(pair)
                 new.setdefault((row.path, row.sha256), set()).add(score.model_id)
                 values.append({"crop_id": pair[0], **_as_dict(score)})
+                if pair[0] in before_now:
+                    replaced[pair[0]] = row
     if values:
         connection.execute(_insert(connection, scores).on_conflict_do_nothing(), values)
+    if replaced:
+        _replace_final(connection, replaced)
     return Recorded(new, failed)
 
 
@@ -183,11 +213,13 @@ def stored_scores(
 
 
 def decisions_after(connection: Connection, crop_id: int) -> list[DecisionRow]:
-    """The decisions on crops that were stored after the crop ``crop_id``, in that order."""
+    """The final decisions on crops that were stored after the crop ``crop_id``, in that order."""
     query = (
-        select(crops.c.id, crops.c.path, crops.c.hole, scores.c.mse, scores.c.threshold, scores.c.verdict)
-        .join(scores, scores.c.crop_id == crops.c.id)
-        .where(crops.c.id > crop_id)
+        select(
+            *(crops.c.id, crops.c.path, crops.c.hole),
+            *(crops.c.decision_score, crops.c.decision_threshold, crops.c.verdict),
+        )
+        .where(crops.c.id > crop_id, crops.c.state == "scored")
         .order_by(crops.c.id)
     )
     return [DecisionRow._make(row) for row in connection.execute(query)]
@@ -296,10 +328,19 @@ def add_calibration(
     return int(result.inserted_primary_key[0])
 
 
+def active_calibration(connection: Connection, model_id: int) -> CalibrationRow | None:
+    """The calibration that a model's threshold comes from; none where it has no threshold yet."""
+    columns = [getattr(calibrations.c, name) for name in CalibrationRow._fields]
+    query = select(*columns).where(calibrations.c.model_id == model_id, calibrations.c.state == "active")
+    row = connection.execute(query).first()
+    return None if row is None else CalibrationRow._make(row)
+
+
 def summary(connection: Connection) -> StoreSummary:
     """Count crops, failures and verdicts."""
     states = dict(_pairs(connection, select(crops.c.state, func.count()).group_by(crops.c.state)))
     reasons = select(crops.c.reason, func.count()).where(crops.c.state == "failed").group_by(crops.c.reason)
+    final = select(crops.c.verdict, func.count()).where(crops.c.state == "scored").group_by(crops.c.verdict)
     verdicts = (
         select(models.c.name, scores.c.verdict, func.count())
         .join(models, models.c.id == scores.c.model_id)
@@ -309,6 +350,7 @@ def summary(connection: Connection) -> StoreSummary:
         scored=states.get("scored", 0),
         failed=states.get("failed", 0),
         failed_by_reason=dict(_pairs(connection, reasons)),
+        final=dict(_pairs(connection, final)),
         verdicts={(name, verdict): count for name, verdict, count in connection.execute(verdicts)},
         last_scored_at=connection.execute(select(func.max(scores.c.scored_at))).scalar(),
     )
@@ -326,6 +368,7 @@ def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[Mo
             calibrations.c.threshold,
             calibrations.c.id.label("calibration_id"),
             calibrations.c.rule,
+            calibrations.c.evidence,
         )
         .outerjoin(calibrations, active)
         .where(*conditions)
@@ -353,11 +396,17 @@ def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
             "state": case((keeps, crops.c.state), else_=new.state),
             "reason": case((keeps, crops.c.reason), else_=new.reason),
             "error": case((keeps, crops.c.error), else_=new.error),
+            **{name: func.coalesce(crops.c[name], new[name]) for name in _FINAL},
         },
     )
     connection.execute(
         statement, [{**_as_dict(row, "scores"), "state": "scored" if row.scores else "failed"} for row in rows]
     )
+
+
+def _replace_final(connection: Connection, rows: Mapping[int, CropRow]) -> None:
+    values = [{"crop_id": crop_id, **{name: getattr(row, name) for name in _FINAL}} for crop_id, row in rows.items()]
+    connection.execute(update(crops).where(crops.c.id == bindparam("crop_id")), values)
 
 
 def _as_dict(row: CropRow | ScoreRow, *left_out: str) -> dict[str, Any]:

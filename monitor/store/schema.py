@@ -32,7 +32,7 @@ from sqlalchemy import (
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
 
 metadata = MetaData(
@@ -87,6 +87,11 @@ crops = Table(
     Column("state", String(16), nullable=False),
     Column("reason", String(32)),  # machine-readable, where the state is failed
     Column("error", Text),  # the sentence for a person, likewise
+    # The final decision of all models, where the state is scored; what each decided is in `scores`.
+    Column("verdict", String(16)),
+    Column("decision_score", Float(53)),  # the verdict is proliv when it reaches decision_threshold
+    Column("decision_threshold", Float(53)),
+    Column("decided_by", String(16)),  # decision.decide of the configuration of then: the unit of the score
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     UniqueConstraint("path", "sha256"),
 )
@@ -121,7 +126,8 @@ calibrations = Table(
     Column("rule", Text, nullable=False),
     Column("settings", JSON, nullable=False),  # the rule's
     Column("threshold", Float(53), nullable=False),
-    Column("evidence", JSON, nullable=False),  # counts, TPR, TNR and their intervals on what it was chosen from
+    # Counts, TPR, TNR and their intervals on what it was chosen from, and the percentiles of its scores.
+    Column("evidence", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text),  # why it was refused
     Column("created_at", UtcDateTime, nullable=False),

@@ -48,6 +48,14 @@ def trained(home: Path, trained_state: Path) -> Path:
 
 
 @pytest.fixture
+def pair(home: Path, pair_state: Path, second_detector: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory with a copy of the state of two active models; `brightness` is the primary."""
+    monkeypatch.syspath_prepend(second_detector)
+    shutil.copytree(pair_state, home / "state")
+    return home
+
+
+@pytest.fixture
 def monitor(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the program's own `main` in this process; the outcome is that of a process."""
     from monitor.cli import main
@@ -99,6 +107,17 @@ def rows(home: Path) -> Rows:
             return connection.execute(query).fetchall()
 
     return ask
+
+
+@pytest.fixture
+def change(home: Path) -> Callable[[str], None]:
+    """Change the database in the state folder, past the program."""
+
+    def execute(statement: str) -> None:
+        with closing(sqlite3.connect(home / "state" / "monitor.db")) as connection, connection:
+            connection.execute(statement)
+
+    return execute
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,6 +136,35 @@ def test_the_newest_model_is_calibrated_and_becomes_active(
     assert rows("select name from models where active") == [(old,)]
 
 
+def test_the_percentiles_of_both_classes_are_kept(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, held_out: set[str]
+) -> None:
+    train, proliv = scores(monitor, small_dataset / "train"), scores(monitor, small_dataset / "proliv")
+    assert monitor("calibrate", "--data", small_dataset).returncode == 0
+    ((evidence,),) = rows("select evidence from calibrations where state = 'active'")
+    found = json.loads(evidence)
+    for key, known in (("normal", [train[digest] for digest in held_out]), ("proliv", list(proliv.values()))):
+        kept = found[f"{key}_percentiles"]
+        assert len(kept) == 101
+        assert kept == sorted(kept)
+        assert [kept[0], kept[50], kept[100]] == pytest.approx([min(known), median(known), max(known)], rel=1e-5)
+
+
+def test_of_several_new_models_the_one_listed_first_becomes_the_primary(
+    home: Path, monitor: Run, small_dataset: Path, second_detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(second_detector)
+    for words in (("ae", "--set", "epochs=1"), ("brightness",)):
+        assert monitor("train", *words, "--data", small_dataset, "--limit", "60").returncode == 0
+    calibrated = monitor("calibrate", "--data", small_dataset).stdout.splitlines()
+    assert [line.partition("-")[0] for line in calibrated] == ["brightness", "ae"]
+    report = json.loads(monitor("status", "--format", "json").stdout)
+    assert [name.partition("-")[0] for name in report["deciding"]] == ["ae", "brightness"]
+    listed = json.loads(monitor("plugins", "--format", "json").stdout)["plugins"]
+    detectors = [one["name"] for one in listed if one["kind"] == "detector"]
+    assert detectors.index("ae") < detectors.index("brightness")
+
+
 def test_other_data_are_refused(
     trained: Path, monitor: Run, dump: Callable[[], list[str]], small_dataset: Path, tmp_path: Path
 ) -> None:
@@ -169,7 +199,11 @@ def test_held_out_crops_that_are_gone_are_warned_of(
     ("options", "code", "sentence"),
     [
         (("--rule", "nix"), 78, "there is no rule 'nix'; installed are: balanced, fixed, fraction-of-max, mean-proliv"),
-        (("--set", "k=1"), 78, "--set: rules.balanced.k: unknown key; the keys of rules.balanced: none"),
+        (
+            ("--rule", "balanced", "--set", "k=1"),
+            78,
+            "--set: rules.balanced.k: unknown key; the keys of rules.balanced: none",
+        ),
         (("--rule", "fraction-of-max", "--set", "k=-1"), 78, "--set: rules.fraction-of-max.k: should be greater than"),
         (("--rule", "fixed", "--set", "threshold=nan"), 78, "--set: rules.fixed.threshold: should be a finite number"),
         (("--model", "nix"), 4, "there is no model 'nix'; see: monitor models list"),
@@ -203,4 +237,4 @@ def test_folders_without_what_is_needed(trained: Path, monitor: Run, small_datas
 def test_without_a_model(home: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("calibrate", "--data", small_dataset)
     assert outcome.returncode == 4
-    assert "no model is trained yet; train one: monitor train ae --data DIR" in outcome.stderr
+    assert "no model is trained yet; train one: monitor train patchstats --data DIR" in outcome.stderr

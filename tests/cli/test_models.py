@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.config import Calibration
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -40,17 +42,69 @@ def test_list_shows_every_model_the_newest_first(
     second = new_model("7")
     table = monitor("models", "list").stdout.splitlines()
     assert [line.split()[0] for line in table] == [second, first]
-    assert ["no threshold" in table[0], " active " in table[1], " by balanced" in table[1]] == [True] * 3
+    assert ["no threshold" in table[0], " active " in table[1], f" by {Calibration().rule}" in table[1]] == [True] * 3
     listed = [json.loads(line) for line in monitor("models", "list", "--format", "json").stdout.splitlines()]
     assert [(one["name"], one["active"], one["rule"]) for one in listed] == [
         (second, False, None),
-        (first, True, "balanced"),
+        (first, True, Calibration().rule),
     ]
     assert [one["threshold"] for one in listed] == [
         None,
         *(row[0] for row in rows("select threshold from calibrations")),
     ]
     assert listed[0]["settings"]["epochs"] == 1
+
+
+def shown(monitor: Run, name: str) -> dict[str, Any]:
+    outcome = monitor("models", "show", name, "--format", "json")
+    assert outcome.returncode == 0, outcome.stderr
+    report = json.loads(outcome.stdout)
+    assert isinstance(report, dict)
+    return report
+
+
+def test_show_tells_where_a_threshold_comes_from_and_how_it_was_trained(
+    trained: Path, monitor: Run, first: str, rows: Rows
+) -> None:
+    report = shown(monitor, first)
+    ((threshold, rule, evidence),) = rows("select threshold, rule, evidence from calibrations")
+    found = json.loads(evidence)
+    assert (report["model"], report["detector"], report["active"]) == (first, "ae", True)
+    assert rows("select fingerprint from models") == [(report["fingerprint"],)]
+    assert report["folder"] == str(trained / "state" / "models" / first)
+    assert report["settings"]["epochs"] == 2
+    assert (report["threshold"], report["calibration"]["rule"]) == (threshold, rule)
+    assert report["calibration"]["normal_crops"] + report["calibration"]["proliv_crops"] == found["n"]
+    assert report["calibration"]["proliv_crops"] == 20
+    assert {key: report["calibration"][key] for key in ("tpr", "tnr")} == {key: found[key] for key in ("tpr", "tnr")}
+    (folder,) = (trained / "state" / "models").iterdir()
+    training = json.loads((folder / "training.json").read_text())
+    best = training["epochs"][training["best_epoch"] - 1]
+    assert report["training"] == {
+        "epochs": len(training["epochs"]),
+        "best_epoch": training["best_epoch"],
+        "train_loss": best["train_loss"],
+        "validation_loss": best["validation_loss"],
+    }
+
+
+def test_show_prints_what_a_detector_tells(pair: Path, monitor: Run) -> None:
+    report = shown(monitor, "brightness")
+    assert report["details"].keys() == {"mean_brightness", "use_of_items", "health"}
+    assert report["training"] == {"epochs": 0, "best_epoch": 0, "train_loss": None, "validation_loss": None}
+    lines = monitor("models", "show", "brightness").stdout.splitlines()
+    words = [" ".join(line.split()) for line in lines]
+    assert f"mean_brightness {report['details']['mean_brightness']:.6g}" in words
+    assert "use_of_items 0.25, 0.75" in words
+    assert "dead_items none" in words
+    assert f"threshold {report['threshold']:.6g}" in words
+    assert "active yes" in words
+
+
+def test_show_without_a_threshold(monitor: Run, first: str, new_model: Callable[[str], str]) -> None:
+    report = shown(monitor, new_model("7"))
+    assert (report["active"], report["threshold"], report["calibration"]) == (False, None, None)
+    assert monitor("models", "show", "nix").returncode == 4
 
 
 def test_activate_and_roll_back(
@@ -122,7 +176,7 @@ def test_a_damaged_model_is_not_activated(
 
 
 def test_without_a_database(home: Path, monitor: Run) -> None:
-    for words in (("list",), ("activate", "ae"), ("rollback",)):
+    for words in (("list",), ("show", "ae"), ("activate", "ae"), ("rollback",)):
         outcome = monitor("models", *words)
         assert outcome.returncode == 4
         assert f"{home}/state/monitor.db: there is no database yet" in outcome.stderr
@@ -133,7 +187,7 @@ def test_without_a_model(home: Path, monitor: Run) -> None:
     monitor("db", "upgrade")
     empty = monitor("models", "list")
     assert (empty.returncode, empty.stdout) == (0, "")
-    assert "no model is trained yet; train one: monitor train ae --data DIR" in empty.stderr
+    assert "no model is trained yet; train one: monitor train patchstats --data DIR" in empty.stderr
     assert monitor("models", "rollback", "ae").returncode == 4
     unnamed = monitor("models", "rollback")
     assert unnamed.returncode == 2

@@ -40,6 +40,7 @@ def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: P
     assert {(one["model"], one["verdict"]): one["crops"] for one in after["verdicts"]} == {
         (model["model"], verdict): count for verdict, count in counts.items()
     }
+    assert (after["decide"], after["deciding"], after["decisions"]) == ("primary", [model["model"]], counts)
     assert datetime.fromisoformat(after["last_scored_at"]) <= datetime.now(UTC)
 
 
@@ -47,11 +48,26 @@ def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Pat
     monitor("score", small_dataset / "test")
     report, table = status(monitor), monitor("status").stdout
     (model,) = report["models"]
-    assert f"active model   {model['model']}, threshold {model['threshold']:.6g} by balanced\n" in table
+    assert f"active model   {model['model']}, threshold {model['threshold']:.6g} by {model['rule']}\n" in table
     assert "crops          40 scored, 0 failed\n" in table
     assert "daemon         not running here\n" in table
+    assert f"final decision that of the primary, {model['model']}\n" in table
+    counts = report["decisions"]
+    assert f"decided        {counts['proliv']} proliv, {counts['ne_proliv']} ne_proliv\n" in table
     for one in report["verdicts"]:
         assert f"decisions      {one['model']}: {one['crops']} {one['verdict']}\n" in table
+
+
+def test_final_decisions_are_told_from_those_of_the_models(pair: Path, monitor: Run, small_dataset: Path) -> None:
+    (pair / "config.toml").write_text('[decision]\ndecide = "any"\ndetectors = ["ae", "brightness"]\n')
+    monitor("score", small_dataset / "test")
+    report = status(monitor)
+    own = {(one["model"].partition("-")[0], one["verdict"]): one["crops"] for one in report["verdicts"]}
+    assert [name.partition("-")[0] for name in report["deciding"]] == ["ae", "brightness"]
+    assert report["decide"] == "any"
+    assert sum(report["decisions"].values()) == report["scored"] == 40
+    assert report["decisions"]["proliv"] >= max(own["ae", "proliv"], own["brightness", "proliv"])
+    assert f"final decision any of {', '.join(report['deciding'])}\n" in monitor("status").stdout
 
 
 def test_without_a_model(home: Path, monitor: Run) -> None:

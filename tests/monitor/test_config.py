@@ -158,6 +158,14 @@ def test_a_key_that_the_library_knows_is_unknown_all_the_same(tmp_path: Path, ke
     ]
 
 
+def test_who_decides_is_checked(tmp_path: Path) -> None:
+    assert problems('[decision]\ndetectors = ["ae", "mnad", "ae"]\ndecide = "vote"', tmp_path) == [
+        "decision.detectors: names ae more than once; name each detector once, the primary first "
+        "(got ['ae', 'mnad', 'ae'])",
+        "decision.decide: should be 'primary', 'any', 'all', 'majority' or 'rank-mean' (got 'vote')",
+    ]
+
+
 def test_a_long_value_is_shortened(tmp_path: Path) -> None:
     (line,) = problems(f"logging.level = '{'x' * 10_000}'", tmp_path)
     assert line.startswith("logging.level: should be 'debug', 'info', 'warning' or 'error' (got 'xxx")

@@ -91,6 +91,13 @@ def test_a_third_partys_plugin_is_listed_with_its_origin(install: Callable[..., 
     assert registry.rule_class("acme").name == "acme"
 
 
+def test_the_built_in_ones_come_first_whatever_the_others_are_called(install: Callable[..., Path]) -> None:
+    install("acme_rules", rule("acme", "acme_rules"), entry_point="aardvark")
+    registry = Registry.load()
+    assert list(registry.rules)[-1] == "acme"
+    assert [offer.provider.name for offer in registry.all() if offer.kind == "rule"] == list(registry.rules)
+
+
 def test_an_entry_point_may_name_an_object_with_methods(install: Callable[..., Path]) -> None:
     code = """
         class Plugin:
@@ -137,6 +144,10 @@ BREAKAGES = {
     "hook returns something else": (
         "@hookimpl\ndef monitor_register_rules():\n    return [('acme', '', 'a:B')]",
         "PluginError: monitor_register_rules must return a list of monitor.api.Provider, got [('acme'",
+    ),
+    "calls a detector what stands for all": (
+        register("monitor_register_detectors", "decision", "a:B"),
+        "PluginError: no detector may be called 'decision': it stands for the final decision of all",
     ),
     "second hook fails": (
         rule("acme-half", "acme_broken") + "\n@hookimpl\ndef monitor_register_detectors():\n    1 / 0",

@@ -176,6 +176,7 @@ def test_metrics_tell_what_the_store_holds(daemon: Daemon, crops: list[Path]) ->
     for verdict in ("proliv", "ne_proliv"):
         name = f'monitor_decisions_total{{detector="ae",verdict="{verdict}"}}'
         assert metrics[name] == verdicts.get(verdict, 0)
+        assert metrics[f'monitor_verdicts_total{{verdict="{verdict}"}}'] == verdicts.get(verdict, 0)
     assert metrics["monitor_crops_seen_total"] == 31
     assert metrics["monitor_crops_retried_total"] >= 1
     assert metrics["monitor_decision_latency_seconds_count"] == 30
@@ -352,6 +353,66 @@ def test_sighup_takes_over_a_new_threshold(daemon: Daemon, small_dataset: Path, 
     assert daemon.query("select verdict, threshold, calibration_id from scores") == [("proliv", 0.0, newest)]
 
 
+@pytest.fixture
+def pair(pair_state: Path, second_detector: Path, daemon: Daemon) -> Daemon:
+    """A daemon with two active models, of `brightness`, the primary, and of `ae`."""
+    shutil.rmtree(daemon.home / "state")
+    shutil.copytree(pair_state, daemon.home / "state")
+    daemon.environment["PYTHONPATH"] = str(second_detector)
+    return daemon
+
+
+def test_several_models_make_one_final_decision(pair: Daemon, small_dataset: Path) -> None:
+    pair.environment |= {"MONITOR__DECISION__DECIDE": "any", "MONITOR__DECISION__DETECTORS": '["ae", "brightness"]'}
+    pair.start()
+    assert re.search(r"the final decision: any of ae-\w+, brightness-\w+\n", pair.text())
+    sources = sorted(small_dataset.glob("test/*/*.jpg"))
+    for source in sources:
+        shutil.copyfile(source, pair.inbox / f"{source.parent.name}_{source.name}")
+    wait_until(lambda: pair.metrics()["monitor_crops_scored_total"] == len(sources), pair.text)
+    own: dict[int, set[str]] = {}
+    for crop_id, verdict in pair.query("select crop_id, verdict from scores"):
+        own.setdefault(crop_id, set()).add(verdict)
+    final = dict(pair.query("select id, verdict from crops where decided_by = 'any'"))
+    assert final == {crop_id: "proliv" if "proliv" in verdicts else "ne_proliv" for crop_id, verdicts in own.items()}
+    assert pair.query("select count(*) from scores") == [(2 * len(sources),)]
+    counts = {verdict: list(final.values()).count(verdict) for verdict in ("proliv", "ne_proliv")}
+    assert all(counts.values())
+    metrics = pair.metrics()
+    by_verdict = pair.query("select verdict, count(*) from scores group by verdict")
+    for verdict, decisions in by_verdict:
+        assert metrics[f'monitor_verdicts_total{{verdict="{verdict}"}}'] == counts[verdict]
+        totals = [
+            metrics[f'monitor_decisions_total{{detector="{name}",verdict="{verdict}"}}']
+            for name in ("ae", "brightness")
+        ]
+        assert sum(totals) == decisions
+    warnings = re.findall(
+        r"proliv: hole unknown, \S+: by any, \S+ >= 0: ae-\w+ \S+ (?:>=|<) \S+, brightness-\w+ \S+ (?:>=|<) ",
+        pair.text(),
+    )
+    assert len(warnings) == counts["proliv"]
+    assert pair.stop() == 0
+
+
+def test_sighup_takes_over_another_primary(pair: Daemon, crops: list[Path]) -> None:
+    pair.start()
+    assert re.search(r"the final decision: that of the primary, brightness-\w+\n", pair.text())
+    activate = [sys.executable, "-m", "monitor", "models", "activate", "ae"]
+    subprocess.run(activate, cwd=pair.home, env=pair.environment, check=True)
+    assert pair.process is not None
+    pair.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "that of the primary, ae-" in pair.text(), pair.text)
+    shutil.copyfile(crops[0], pair.inbox / "crop.jpg")
+    wait_until(lambda: pair.count() == 1, pair.text)
+    (primary,) = pair.query("select id from models where detector = 'ae'")[0]
+    query = "select decision_score, decision_threshold, decided_by from crops"
+    assert pair.query(query) == [
+        (*pair.query("select score, threshold from scores where model_id = ?", primary)[0], "primary")
+    ]
+    assert pair.query("select count(*) from scores") == [(2,)]
+
+
 def test_a_reload_that_fails_keeps_the_model_in_use(daemon: Daemon, crops: list[Path]) -> None:
     daemon.start()
     weights = next((daemon.home / "state" / "models").rglob("*.safetensors"))
@@ -424,4 +485,4 @@ def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
 def test_without_an_active_model_the_daemon_says_what_to_do(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     assert daemon.start(ready=False).wait(PATIENCE_SECONDS) == 4
-    assert "monitor train ae --data DIR" in daemon.text()
+    assert "monitor train patchstats --data DIR" in daemon.text()

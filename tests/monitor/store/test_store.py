@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy import event, func, insert, inspect, select, text, update
 
 import migrations
 from monitor.config import load
@@ -35,7 +36,16 @@ from monitor.store import queries
 from monitor.store.engine import Database
 from monitor.store.queries import CropRow, ScoreRow
 from monitor.store.schema import SCHEMA_REVISION, crops, metadata, models, runs, scores
-from monitor.store.upgrade import current_revision, damage, differences, prepare, require_current, upgrade
+from monitor.store.upgrade import (
+    _alembic_configuration,
+    _revision,
+    current_revision,
+    damage,
+    differences,
+    prepare,
+    require_current,
+    upgrade,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +56,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2023, 3, 1, 5, 39, 27, 929000, tzinfo=UTC)
 MIGRATIONS = Path(migrations.__path__[0])
+FINAL = ("verdict", "decision_score", "decision_threshold", "decided_by")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -100,9 +111,20 @@ def crop(name: str, digest: str = "a", **changes: Any) -> CropRow:
         seen_at=NOW,
         reason=None,
         error=None,
+        verdict=None,
+        decision_score=None,
+        decision_threshold=None,
+        decided_by=None,
         scores=(),
     )
     return replace(row, **changes)
+
+
+def decided(name: str, digest: str, *decisions: ScoreRow, by: str = "primary") -> CropRow:
+    """A crop with its models' decisions, of which the first is the final one."""
+    first = decisions[0]
+    final = {"verdict": first.verdict, "decision_score": first.score, "decision_threshold": first.threshold}
+    return crop(name, digest, **final, decided_by=by, scores=decisions)
 
 
 def failed(row: CropRow, reason: str = "truncated") -> CropRow:
@@ -224,6 +246,57 @@ def test_the_programs_revision_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == SCHEMA_REVISION
 
 
+def migrate(database: Database, revision: str) -> None:
+    database.make_folder()
+    with database.write() as connection:
+        configuration = _alembic_configuration(connection)
+        move = command.upgrade if revision > (_revision(connection) or "") else command.downgrade
+        move(configuration, revision)
+
+
+def test_crops_from_before_final_decisions_get_that_of_the_model_activated_last(empty: Database) -> None:
+    migrate(empty, "0001")
+    day = timedelta(days=1)
+    activations = {1: NOW, 2: NOW + day, 3: None, 4: NOW + day}  # the third was rolled back
+    with empty.write() as connection:
+        for number, activated_at in activations.items():
+            add_model(connection, str(number), f"detector{number}")
+            connection.execute(update(models).where(models.c.id == number).values(activated_at=activated_at))
+            queries.add_calibration(
+                connection, model_id=number, rule="r", settings={}, threshold=0.002, evidence={"n": 3}
+            )
+        deciders = {"1": (1,), "2": (1, 2), "3": (2, 4), "4": (3,), "5": (3, 1), "6": ()}
+        old = [column.name for column in crops.c if column.name not in FINAL]
+        for name, by in deciders.items():
+            row = {key: getattr(crop(f"{name}.jpg", name), key) for key in old if key not in {"id", "state"}}
+            state = "scored" if by else "failed"
+            connection.execute(insert(crops), {**row, "id": int(name), "state": state})
+            for model in by:
+                one = decision(model, model, mse=model / 1000)
+                values = {key: getattr(one, key) for key in ScoreRow.__slots__}
+                connection.execute(insert(scores), {**values, "crop_id": int(name)})
+
+    assert upgrade(empty) == SCHEMA_REVISION
+
+    with empty.read() as connection:
+        assert finals(connection) == [
+            ("ne_proliv", 0.001, 0.002, "primary"),
+            ("proliv", 0.002, 0.002, "primary"),
+            ("proliv", 0.004, 0.002, "primary"),
+            ("proliv", 0.003, 0.002, "primary"),
+            ("ne_proliv", 0.001, 0.002, "primary"),
+            (None, None, None, None),
+        ]
+        stored = connection.execute(select(scores).order_by(scores.c.crop_id)).all()
+    assert differences(empty) == []
+    migrate(empty, "0001")
+    with empty.read() as connection:
+        assert {column["name"] for column in inspect(connection).get_columns("crops")} == set(old)
+        assert connection.execute(select(scores).order_by(scores.c.crop_id)).all() == stored
+    migrate(empty, "0002")
+    assert differences(empty) == []
+
+
 @pytest.mark.parametrize(
     "statement",
     ["drop table runs", "alter table crops add column colour text", "drop index uq_models_active_detector"],
@@ -341,7 +414,7 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         model = make_active(connection, "1")
         assert model.calibration_id is not None
         one = decision(model.id, model.calibration_id, mse=0.1234567890123456)
-        queries.record(connection, [crop("1.jpg", scores=(one,)), failed(crop("2.jpg", "b"))])
+        queries.record(connection, [decided("1.jpg", "a", one), failed(crop("2.jpg", "b"))])
     with database.read() as connection:
         known = queries.known_crops(connection, ["/inbox/1.jpg", "/inbox/2.jpg", "/inbox/3.jpg"])
         assert known.keys() == {"/inbox/1.jpg", "/inbox/2.jpg"}
@@ -354,7 +427,64 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         assert queries.decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
         assert queries.decisions_after(connection, first.id) == []
         assert model.settings == {"код": [1, None]}
-        assert queries.summary(connection) == (1, 1, {"truncated": 1}, {(model.name, "proliv"): 1}, NOW)
+        summary = queries.summary(connection)
+        assert (summary.scored, summary.failed, summary.failed_by_reason) == (1, 1, {"truncated": 1})
+        assert (summary.final, summary.verdicts) == ({"proliv": 1}, {(model.name, "proliv"): 1})
+        assert summary.last_scored_at == NOW
+
+
+def finals(connection: Connection) -> list[tuple[Any, ...]]:
+    columns = (crops.c.verdict, crops.c.decision_score, crops.c.decision_threshold, crops.c.decided_by)
+    return [tuple(row) for row in connection.execute(select(*columns).order_by(crops.c.id))]
+
+
+def test_the_final_decision_changes_only_with_a_new_decision_of_a_model(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        low = decision(first.id, first.calibration_id)
+        high = decision(second.id, second.calibration_id, mse=0.5)
+        queries.record(connection, [failed(crop("1.jpg")), decided("2.jpg", "b", low), decided("3.jpg", "c", high)])
+        passed, caught = ("ne_proliv", 0.001, 0.002, "primary"), ("proliv", 0.5, 0.002, "primary")
+        assert finals(connection) == [(None, None, None, None), passed, caught]
+
+        # Nothing is new: the same again, other words of the same model, a failure.
+        later = replace(low, score=0.9, verdict="proliv")
+        queries.record(connection, [decided("2.jpg", "b", low), failed(crop("3.jpg", "c"))])
+        queries.record(connection, [decided("2.jpg", "b", later, by="all"), failed(crop("1.jpg"))])
+        assert finals(connection) == [(None, None, None, None), passed, caught]
+
+        # Another model decides, and a failed crop is decided for the first time.
+        queries.record(connection, [decided("2.jpg", "b", high, low, by="any"), decided("1.jpg", "a", low, by="any")])
+        assert finals(connection) == [("ne_proliv", 0.001, 0.002, "any"), (*caught[:3], "any"), caught]
+        assert queries.summary(connection).final == {"proliv": 2, "ne_proliv": 1}
+
+
+def test_one_crop_twice_in_a_batch_has_one_final_decision(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        one, two = decision(first.id, first.calibration_id), decision(second.id, second.calibration_id, mse=0.5)
+        queries.record(connection, [decided("1.jpg", "a", one), decided("1.jpg", "a", one, by="any")])
+        assert finals(connection) == [("ne_proliv", 0.001, 0.002, "primary")]
+        queries.record(connection, [decided("1.jpg", "a", two, one, by="any")] * 2)
+        assert finals(connection) == [("proliv", 0.5, 0.002, "any")]
+
+
+def test_a_batch_of_new_crops_takes_no_statement_for_replacing(database: Database) -> None:
+    statements: list[str] = []
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id)
+        event.listen(database.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
+        queries.record(connection, [decided(f"{number}.jpg", "a", one) for number in range(3)])
+    words = [statement.split()[0].lower() for statement in statements]
+    assert [word for word in words if word not in {"begin", "commit"}] == [
+        *("select", "delete", "insert", "select", "select", "insert")
+    ]
 
 
 def test_changed_content_under_one_path_is_another_crop(database: Database) -> None:

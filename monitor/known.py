@@ -1,0 +1,72 @@
+"""Tells the files that the store knows, by name, size and time, from those that have to be read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from monitor.paths import to_text
+from monitor.store import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from monitor.crops import FileContent
+    from monitor.store.engine import Database
+    from monitor.store.queries import KnownCrop, StoredScore
+
+WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
+"""Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
+
+
+class StoredCrop(NamedTuple):
+    """What the store knows of a file: its row, and the decisions of the models that were asked about."""
+
+    crop: KnownCrop
+    scores: list[StoredScore]
+
+
+def unknown(
+    database: Database, paths: Sequence[Path], *, model_ids: Sequence[int] = ()
+) -> tuple[list[Path], dict[Path, StoredCrop]]:
+    """Tell the paths that have to be read from those that the store knows, by name, size and time.
+
+    With ``model_ids``, a crop is known only when all of these models have decided on it, so that a new model
+    decides on old crops and a failed crop is tried again; without, any row will do.
+    """
+    signatures = {path: signature(path) for path in paths}
+    texts = {path: to_text(path) for path in paths}
+    with database.read() as connection:
+        rows = queries.known_crops(connection, list(texts.values()))
+        known = {
+            path: found
+            for path in paths
+            for found in rows.get(texts[path], ())
+            if (found.size_bytes, found.mtime_ns) == signatures[path] and found.reason not in WORTH_ANOTHER_TRY
+        }
+        identifiers = [found.id for found in known.values()]
+        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids else {}
+    stored = {path: StoredCrop(found, decisions.get(found.id, [])) for path, found in known.items()}
+    if model_ids:
+        stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
+    return [path for path in paths if path not in stored], stored
+
+
+def signature(path: Path) -> tuple[int, int] | None:
+    """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size, _storable(status.st_mtime_ns)
+
+
+def content_signature(content: FileContent) -> tuple[int, int]:
+    """`signature` of what was read, which the file may no longer have."""
+    return content.size_bytes, _storable(content.mtime_ns)
+
+
+def _storable(nanoseconds: int) -> int:
+    """A file's time may lie centuries ahead, beyond what a database's integer holds."""
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))

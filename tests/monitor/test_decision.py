@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.decision import (
+    NORMAL_SCORES,
+    PERCENTILES,
+    PROLIV_SCORES,
+    Reference,
+    Vote,
+    combine,
+    deciding,
+    describe,
+    effective,
+)
+from monitor.evaluation import roc_auc
+
+if TYPE_CHECKING:
+    from monitor.config import Decide
+
+MODES: tuple[Decide, ...] = ("primary", "any", "all", "majority", "rank-mean")
+NORMAL = [number / 100 for number in range(PERCENTILES)]  # 0 to 1
+PROLIV = [number / 100 + 3 for number in range(PERCENTILES)]  # 3 to 4
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+few = st.integers(-8, 8).map(lambda number: number / 8)
+scales = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+votes = st.lists(
+    st.builds(Vote, score=finite | few, threshold=finite | few, reference=scales.map(Reference)),
+    min_size=1,
+    max_size=6,
+)
+
+
+def reference(normal: list[float], proliv: list[float]) -> Reference:
+    return Reference.of({NORMAL_SCORES: normal, PROLIV_SCORES: proliv})
+
+
+def says_proliv(vote: Vote) -> bool:
+    return vote.score >= vote.threshold
+
+
+# Votes
+
+
+@given(votes=votes)
+def test_the_verdict_is_exactly_the_vote(votes: list[Vote]) -> None:
+    count = sum(map(says_proliv, votes))
+    expected = {"any": count > 0, "all": count == len(votes), "majority": 2 * count > len(votes)}
+    expected["primary"] = says_proliv(votes[0])
+    for decide in MODES[:-1]:
+        outcome = combine(decide, votes)
+        assert (outcome.verdict == "proliv") == expected[decide]
+        assert (outcome.score >= outcome.threshold) == expected[decide]
+        assert outcome.decided_by == decide
+        if decide != "primary":
+            assert abs(outcome.score) < float("inf")
+            assert outcome.threshold == 0
+
+
+def test_the_primary_decides_by_its_own_numbers() -> None:
+    assert combine("primary", [Vote(1.0, 2.0, Reference()), Vote(9.0, 2.0, Reference())])[1:3] == (1.0, 2.0)
+
+
+def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
+    known = reference(NORMAL, PROLIV)
+    assert known.scale == pytest.approx(0.99 - 0.5)
+    wide = reference([10 * score for score in NORMAL], PROLIV)
+    pair = [Vote(2.0 + 0.49, 2.0, known), Vote(20.0 - 4.9, 20.0, wide)]
+    assert combine("any", pair).score == pytest.approx(1)
+    assert combine("all", pair).score == pytest.approx(-1)
+    assert combine("majority", pair).score == pytest.approx(-1)
+    assert combine("majority", [*pair, Vote(0.5, 0.0, Reference())]).score == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "scale"),
+    [
+        ({}, 1.0),
+        ({NORMAL_SCORES: [], PROLIV_SCORES: PROLIV}, 1.0),
+        ({NORMAL_SCORES: [2.0] * PERCENTILES, PROLIV_SCORES: []}, 1.0),
+        ({NORMAL_SCORES: [2.0] * (PERCENTILES - 1) + [5.0], PROLIV_SCORES: []}, 3.0),
+    ],
+)
+def test_the_spread_is_positive_whatever_is_known(evidence: dict[str, list[float]], scale: float) -> None:
+    known = Reference.of(evidence)
+    assert known.scale == scale
+    assert known.ranks == ()
+
+
+# Ranks
+
+
+def percentiles_of(scores: list[float]) -> list[float]:
+    ordered = sorted(scores)
+    return [ordered[number * (len(ordered) - 1) // (PERCENTILES - 1)] for number in range(PERCENTILES)]
+
+
+classes = st.lists(few | st.floats(-1e6, 1e6), min_size=1, max_size=30).map(percentiles_of)
+moderate = few | st.floats(-1e7, 1e7)
+
+
+@given(normal=classes, proliv=classes, scores=st.lists(moderate, min_size=2, max_size=20))
+def test_ranks_lie_between_0_and_1_and_grow_with_the_score(
+    normal: list[float], proliv: list[float], scores: list[float]
+) -> None:
+    known = reference(normal, proliv)
+    ranks = [known.rank(score) for score in sorted([*scores, *normal, *proliv])]
+    assert all(0 <= rank <= 1 for rank in ranks)
+    assert all(low <= high for low, high in pairwise(ranks))
+
+
+def test_the_rank_is_the_mean_of_the_ranks_in_both_classes() -> None:
+    known = reference(NORMAL, PROLIV)
+    assert known.rank(0.5) == pytest.approx(0.5 * 0.5)
+    assert known.rank(3.5) == pytest.approx(0.5 * (1 + 0.5))
+    # Half-way through the gap between classes that do not overlap.
+    assert known.rank(2.0) == pytest.approx(0.5)
+    assert known.rank(1.5) < known.rank(2.0) < known.rank(2.5)
+    overlapping = reference(NORMAL, NORMAL)
+    assert overlapping.rank(0.25) == pytest.approx(0.25, abs=0.005)
+
+
+def test_ranks_go_on_growing_beyond_what_was_seen() -> None:
+    known = reference(NORMAL, PROLIV)
+    scores = [-1e9, -5.0, -0.1, 0.0, 4.0, 4.1, 9.0, 1e9]
+    ranks = [known.rank(score) for score in scores]
+    assert all(low < high for low, high in pairwise(ranks))
+    assert 0 < ranks[0] < 0.001
+    assert 0.999 < ranks[-1] < 1
+
+
+@given(
+    normal=classes,
+    proliv=classes,
+    pairs=st.lists(st.tuples(few, few), min_size=1, max_size=5),
+)
+def test_the_mean_rank_agrees_with_models_that_agree(
+    normal: list[float], proliv: list[float], pairs: list[tuple[float, float]]
+) -> None:
+    known = reference(normal, proliv)
+    ballot = [Vote(score, threshold, known) for score, threshold in pairs]
+    outcome = combine("rank-mean", ballot)
+    assert 0 <= outcome.threshold <= 1
+    assert (outcome.verdict == "proliv") == (outcome.score >= outcome.threshold)
+    if len({says_proliv(vote) for vote in ballot}) == 1:
+        assert (outcome.verdict == "proliv") == says_proliv(ballot[0])
+
+
+def test_one_sure_model_carries_two_that_hesitate() -> None:
+    known = reference(NORMAL, PROLIV)
+    hesitating = Vote(1.9, 2.0, known)
+    assert combine("majority", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "ne_proliv"
+    assert combine("rank-mean", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "proliv"
+    assert combine("rank-mean", [Vote(0.1, 2.0, known), Vote(2.1, 2.0, known)]).verdict == "ne_proliv"
+
+
+def test_mean_ranks_tell_apart_what_each_model_alone_confuses() -> None:
+    import numpy as np
+
+    known = reference(NORMAL, NORMAL)
+    normal = [[0.1, 0.2, 0.6], [0.6, 0.2, 0.1]]
+    proliv = [[0.5, 0.7], [0.7, 0.5]]
+
+    def together(scores: list[list[float]]) -> list[float]:
+        return [combine("rank-mean", [Vote(one, 0.5, known) for one in row]).score for row in zip(*scores, strict=True)]
+
+    alone = roc_auc(np.array(normal[0]), np.array(proliv[0]))
+    both = roc_auc(np.array(together(normal)), np.array(together(proliv)))
+    assert alone is not None
+    assert both is not None
+    assert alone < 1
+    assert both == 1
+
+
+# Who decides
+
+
+@dataclass(frozen=True)
+class Row:
+    detector: str
+
+
+def test_the_named_detectors_decide_in_their_order() -> None:
+    active = [Row("c"), Row("a"), Row("b")]
+    assert deciding(active, []) == active
+    assert deciding(active, ["b", "absent", "c"]) == [Row("b"), Row("c")]
+    assert deciding(active, ["absent"]) == []
+
+
+def test_one_model_alone_decides_by_its_own_score() -> None:
+    assert {effective(decide, 1) for decide in MODES} == {"primary"}
+    assert [effective(decide, 2) for decide in MODES] == list(MODES)
+
+
+def test_how_it_is_decided_is_said_in_words() -> None:
+    names = ["a-1", "b-2"]
+    assert [describe(decide, names) for decide in MODES] == [
+        "that of the primary, a-1",
+        "any of a-1, b-2",
+        "all of a-1, b-2",
+        "the majority of a-1, b-2",
+        "the mean rank of a-1, b-2",
+    ]

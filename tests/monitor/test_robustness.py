@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from monitor.robustness import ALTERATIONS, altered, jpeg, light, shift
+from monitor.training import ReadCrops
+
+NOISE: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, size=(24, 40, 3), dtype=np.uint8)
+
+
+def test_a_shift_moves_the_picture_and_repeats_its_edge() -> None:
+    moved = shift(NOISE, down=2, right=-3)
+    assert (moved[2:, :-3] == NOISE[:-2, 3:]).all()
+    assert (moved[0] == moved[2]).all()
+    assert (moved[:, -1] == moved[:, -4]).all()
+
+
+def test_light_multiplies_and_stops_at_white() -> None:
+    assert light(np.array([[[100, 200, 250]]], dtype=np.uint8), factor=1.15).tolist() == [[[115, 230, 255]]]
+
+
+def test_a_worse_jpeg_differs_more() -> None:
+    smooth = np.kron(NOISE[::8, ::8], np.ones((8, 8, 1), dtype=np.uint8))
+    differences = [np.abs(jpeg(smooth, quality=quality).astype(int) - smooth).mean() for quality in (95, 60, 10)]
+    assert sorted(differences) == differences
+    assert differences[0] < differences[2]
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_every_alteration_alters_a_copy_and_keeps_the_rest(name: str) -> None:
+    before = NOISE.copy()
+    crops = altered(ReadCrops(pixels=[NOISE], holes=[7], digests=["digest"]), name)
+    assert (crops.holes, crops.digests) == ([7], ["digest"])
+    assert crops.pixels[0].shape == NOISE.shape
+    assert crops.pixels[0].dtype == np.uint8
+    assert (crops.pixels[0] != NOISE).any()
+    assert (before == NOISE).all()
