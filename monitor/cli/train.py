@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +11,11 @@ import click
 from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from monitor.api import Detector
+    from monitor.training import TrainingData
+    from monitor.training_log import Kind, TrainingLog
 
 
 @click.command("train")
@@ -18,6 +24,12 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Overrides training.seed.")
 @click.option("--limit", type=click.IntRange(2), help="Train on this many crops, drawn at random by the seed.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the detector.")
+@click.option("--log", "kind", type=click.Choice(["tensorboard", "wandb"]), help="Write a log of the training.")
+@click.option(
+    "--log-dir",
+    type=click.Path(path_type=Path),
+    help="Where logs go, each into a folder of its own; else logs/ in the state folder.",
+)
 @pass_program
 def command(
     program: Program,
@@ -26,22 +38,31 @@ def command(
     seed: int | None,
     limit: int | None,
     assignments: tuple[str, ...],
+    kind: Kind | None,
+    log_dir: Path | None,
 ) -> None:
     """Train detectors on crops without proliv.
 
     Without a DETECTOR, all that are installed are trained. A part of train/ is held out, by groups of
     near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
+
+    A log holds the losses of every epoch and, at the end, ten held-out crops with their reconstructions and the
+    held-out scores. W&B runs stay on this machine unless WANDB_MODE=online is set.
     """
+    if log_dir and not kind:
+        raise click.UsageError("--log-dir says where a log goes; say which kind with --log")
     configuration = program.configuration
     names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
     overrides = parse_assignments(assignments)
-    from monitor import training
+    from monitor import training, training_log
     from monitor.cli.progress import bar, epochs
     from monitor.crops import printable
     from monitor.dataset import open_dataset, require
     from monitor.errors import DataError
     from monitor.pipeline import Reader
 
+    if kind:
+        training_log.require_package(kind)
     untrained = [training.untrained(program.registry, configuration, name, overrides) for name in names]
     seed = configuration.settings.training.seed if seed is None else seed
     dataset = open_dataset(data)
@@ -63,14 +84,40 @@ def command(
         err=True,
     )
     for detector in untrained:
-        with epochs(detector.name) as progress:
-            saved = training.train(
-                detector,
-                parts,
-                seed=seed,
-                progress=progress,
-                database=database,
-                models_folder=configuration.models,
-            )
-        click.echo(saved.name)
+        with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
+            with epochs(detector.name) as progress:
+                saved = training.train(
+                    detector,
+                    parts,
+                    seed=seed,
+                    progress=journal.behind(progress),
+                    database=database,
+                    models_folder=configuration.models,
+                )
+            click.echo(saved.name)
+            journal.result(detector, parts.validation)
     click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
+
+
+@contextmanager
+def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingData, seed: int) -> Iterator[TrainingLog]:
+    """The log of one training, or one that does nothing; its folder is told at the end."""
+    from datetime import UTC, datetime
+
+    from monitor import training_log
+    from monitor.crops import printable
+
+    if kind is None:
+        yield training_log.TrainingLog(None)
+        return
+    settings = {
+        **detector.settings.model_dump(mode="json"),
+        "detector": detector.name,
+        "seed": seed,
+        "training_crops": len(parts.train.pixels),
+        "held_out_crops": len(parts.validation.pixels),
+    }
+    folder = training_log.new_folder(parent, detector.name, datetime.now(UTC))
+    with training_log.opened(kind, folder, settings) as journal:
+        yield journal
+    click.echo(f"the log lies in {printable(folder)}", err=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import signal
@@ -35,12 +36,17 @@ def test_the_name_alone_goes_to_standard_output(home: Path, monitor: Run, rows: 
     assert rows("select name, detector, folder, active from models") == [(name, "ae", name, 0)]
 
 
-def test_without_a_detector_all_are_trained(monitor: Run, small_dataset: Path) -> None:
+def test_without_a_detector_all_are_trained(home: Path, monitor: Run, small_dataset: Path) -> None:
     from monitor.registry import Registry
 
-    outcome = monitor("train", "--data", small_dataset, "--limit", "20", *QUICK)
-    assert outcome.returncode == 0
-    assert [line.rpartition("-")[0] for line in outcome.stdout.splitlines()] == sorted(Registry.load().detectors)
+    registry = Registry.load()
+    # Not all detectors are trained by epochs, so --set would be refused.
+    by_epochs = [name for name in registry.detectors if "epochs" in registry.detector_class(name).Settings.model_fields]
+    sections = "".join(f"[detectors.{name}]\nepochs = 1\n" for name in by_epochs)
+    (home / "config.toml").write_text(sections, encoding="utf-8")
+    outcome = monitor("train", "--data", small_dataset, "--limit", "20")
+    assert outcome.returncode == 0, outcome.stderr
+    assert [line.rpartition("-")[0] for line in outcome.stdout.splitlines()] == sorted(registry.detectors)
 
 
 def test_a_detector_that_is_named_twice_is_trained_once(monitor: Run, small_dataset: Path) -> None:
@@ -180,3 +186,79 @@ def test_interrupted_it_leaves_no_model(home: Path, start: Start, rows: Rows, sm
     models = home / "state" / "models"
     assert not models.exists() or not list(models.iterdir())
     assert rows("select count(*) from models") == [(0,)]
+
+
+def test_a_log_for_tensorboard(home: Path, monitor: Run, small_dataset: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    outcome = monitor("train", "ae", "--data", small_dataset, "--log", "tensorboard", "--set", "epochs=2")
+    assert outcome.returncode == 0, outcome.stderr
+    (folder,) = (home / "state" / "logs").iterdir()
+    assert re.fullmatch(r"ae-\d{8}-\d{6}", folder.name)
+    assert f"the log lies in {folder}\n" in outcome.stderr
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    losses = re.findall(r"train loss (\S+)  validation loss (\S+)$", outcome.stderr, re.MULTILINE)
+    for position, name in enumerate(("loss/train", "loss/validation")):
+        written = [(event.step, event.value) for event in events.Scalars(name)]
+        assert written == [
+            (step, pytest.approx(float(both[position]), rel=1e-4)) for step, both in enumerate(losses, 1)
+        ]
+    (image,) = events.Images("held-out/crops")
+    assert image.width > image.height > 100
+    held_out = re.search(r"(\d+) held out", outcome.stderr)
+    assert held_out is not None
+    assert events.Histograms("held-out/scores")[0].histogram_value.num == int(held_out[1])
+
+
+def test_a_log_for_wandb_stays_on_this_machine(home: Path, start: Start, small_dataset: Path) -> None:
+    pytest.importorskip("wandb")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    # In a process of its own: the library leaves a service and changed settings behind.
+    process = start(
+        "train", "ae", "--data", small_dataset, "--log", "wandb", "--log-dir", home / "runs", *QUICK, env=environment
+    )
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert re.fullmatch(rb"ae-[0-9a-f]{12}\n", out)
+    (folder,) = (home / "runs").iterdir()
+    (run,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    content = run.read_bytes()
+    for name in (b"loss/train", b"loss/validation", b"held-out/scores", b"code_size"):
+        assert name in content
+    assert len(list(folder.glob("wandb/offline-run-*/files/media/images/held-out/*.png"))) == 1
+    assert not (home / "wandb").exists()
+
+
+def test_a_log_changes_no_model(monitor: Run, small_dataset: Path) -> None:
+    pytest.importorskip("tensorboard")
+    arguments = ("train", "ae", "--data", small_dataset, "--limit", "40", *QUICK)
+    assert monitor(*arguments, "--log", "tensorboard").stdout == monitor(*arguments).stdout
+
+
+def test_where_no_log_can_go_is_told_before_the_training(home: Path, monitor: Run, small_dataset: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (home / "logs").touch()
+    outcome = monitor("train", "ae", "--data", small_dataset, "--log", "tensorboard", "--log-dir", "logs", *QUICK)
+    assert (outcome.returncode, outcome.stdout) == (73, "")
+    assert "epoch 1" not in outcome.stderr
+
+
+def test_a_place_without_a_log_is_a_wrong_command_line(home: Path, monitor: Run, small_dataset: Path) -> None:
+    outcome = monitor("train", "ae", "--data", small_dataset, "--log-dir", "logs")
+    assert outcome.returncode == 2
+    assert "say which kind with --log" in outcome.stderr
+
+
+def test_a_log_whose_package_is_missing(
+    home: Path, monitor: Run, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.training_log.find_spec", lambda _name: None)
+    outcome = monitor("train", "ae", "--data", small_dataset, "--log", "tensorboard")
+    assert outcome.returncode == 78
+    assert outcome.stderr == (
+        "monitor: --log tensorboard: the package tensorboard is not installed; install the extra: "
+        "pip install 'proliv-monitor[tensorboard]'\n"
+    )
+    assert not (home / "state").exists()

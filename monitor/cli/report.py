@@ -1,0 +1,63 @@
+"""``monitor report``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.program import FOLDER, Program, pass_program
+
+if TYPE_CHECKING:
+    from monitor.report.build import Subjects
+    from monitor.report.measuring import Measured
+
+
+@click.command("report")
+@click.option("--data", type=FOLDER, help="A labelled folder to measure the models on.")
+@click.option("--model", "names", multiple=True, help="A calibrated model's name; without it, every active one.")
+@click.option(
+    "--output",
+    default=Path("report.html"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The page; a file that exists is overwritten.",
+)
+@pass_program
+def command(program: Program, data: Path | None, names: tuple[str, ...], output: Path) -> None:
+    """Write an HTML page about the models: figures, and pictures with a sentence each.
+
+    The page is one file that needs nothing else. Without --data it shows what the models' folders and the store know:
+    losses, where the thresholds come from, the stored scores. With it, the models judge the folder's crops: those of
+    train/ that were held out from training, proliv/ and test/. Nothing is stored. Prints the page's path.
+    """
+    database = program.database(create=False)
+    from monitor.cli.progress import bar
+    from monitor.crops import printable
+    from monitor.report import build, page
+    from monitor.report.output import require_writable, write
+
+    require_writable(output)
+    subjects = build.choose(database, program.registry, program.configuration, names)
+    measured = None if data is None else _measure(program, subjects, data)
+    with bar("drawing", len(subjects.models)) as advance:
+        whole = build.page(
+            subjects, measured, source=program.configuration.source, now=datetime.now(UTC), on_drawn=lambda: advance(1)
+        )
+    write(output, page.render(whole))
+    click.echo(printable(output))
+
+
+def _measure(program: Program, subjects: Subjects, data: Path) -> Measured:
+    from monitor.cli.progress import bar
+    from monitor.dataset import open_dataset
+    from monitor.pipeline import Reader
+    from monitor.report import measuring
+
+    dataset = open_dataset(data)
+    with bar("reading", len(dataset.train) + len(dataset.proliv) + len(dataset.test)) as advance:
+        folder = measuring.read(dataset, Reader(program.configuration), subjects.held_out, lambda: advance(1))
+    with bar("scoring", len(folder.crops)) as advance:
+        return measuring.measure(folder, subjects.loaded, subjects.ensemble, subjects.held_out, advance)

@@ -1,0 +1,50 @@
+"""What is known of a model without looking at a crop: from its folder and from the store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from monitor.api import EpochReport, FitReport
+from monitor.models import TRAINING_REPORT
+from monitor.store import history, queries
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+    from monitor.ensemble import ActiveModel
+    from monitor.store.engine import Database
+    from monitor.store.history import RememberedScore
+    from monitor.store.queries import CalibrationRow, ModelRow
+
+MOST_REMEMBERED: Final = 100_000
+"""So many of the newest stored decisions of a model are looked at; a year's would take minutes."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A loaded model with its rows, its training's report and its newest decisions."""
+
+    model: ActiveModel
+    row: ModelRow
+    calibration: CalibrationRow
+    training: FitReport
+    remembered: tuple[RememberedScore, ...]
+
+
+def gather(database: Database, configuration: Configuration, model: ActiveModel) -> Facts:
+    """Ask the store and the folder of a loaded model, which has been verified by loading it."""
+    with database.read() as connection:
+        row = queries.find_model(connection, model.name)
+        calibration = queries.active_calibration(connection, model.id)
+        remembered = history.newest_scores(connection, model.id, MOST_REMEMBERED)
+    assert calibration is not None  # or the model would not have been loaded with a threshold
+    training = _training(configuration.models / Path(row.folder).name)
+    return Facts(model, row, calibration, training, tuple(remembered))
+
+
+def _training(folder: Path) -> FitReport:
+    """The loss curves that were saved with the model."""
+    report = json.loads((folder / TRAINING_REPORT).read_bytes())
+    return FitReport(tuple(EpochReport(**epoch) for epoch in report["epochs"]), report["best_epoch"])

@@ -1,0 +1,183 @@
+"""Pictures that need the detector itself: crops with their reconstructions, and the codes in the plane."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from monitor.crops import printable
+from monitor.report import codes, style, wording
+from monitor.report.crops import Caption, choose, reconstructions
+from monitor.report.measuring import Part
+from monitor.report.page import Note, Picture, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector
+    from monitor.report.crops import Chosen
+    from monitor.report.measuring import Crop, Judged
+    from monitor.report.page import Part as PagePart
+
+log = logging.getLogger(__name__)
+
+TSNE: Final = (
+    "The same codes, arranged so that neighbours stay neighbours: groups that stand apart here are different for the "
+    "detector, but the distances between groups and their sizes mean nothing."
+)
+UMAP: Final = (
+    "The same codes once more, by another method that keeps neighbours together, and more of the order of the groups; "
+    "distances between groups still mean little."
+)
+STARS: Final = "Stars are the detector's prototypes, among which a normal crop should lie."
+TSNE_REMEDY: Final = (
+    "t-SNE is not drawn: it needs scikit-learn; install the extra: pip install 'proliv-monitor[report]'"
+)
+
+
+def crops_and_codes(detector: Detector, judged: Judged) -> list[list[PagePart]]:
+    """The pictures for one model in groups, of the test where there is one, else of the threshold's evidence.
+
+    A detector is a third party's code: where it fails, a sentence stands in the place of the pictures.
+    """
+    return [
+        _contained(detector, "the crops' reconstructions", lambda: _chosen_crops(detector, judged)),
+        _contained(detector, "the crops' codes", lambda: _codes(detector, judged)),
+    ]
+
+
+def details(detector: Detector) -> list[PagePart]:
+    """What the trained detector tells of itself, such as the health of its memory; nothing where it tells nothing."""
+
+    def table() -> list[PagePart]:
+        rows = [[key.replace("_", " "), wording.plain(value)] for key, value in detector.details().items()]
+        return [Table("What the detector tells of itself", rows)] if rows else []
+
+    return _contained(detector, "the detector's details", table)
+
+
+def prepared(detector: Detector, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+    """Crops as the detector sees them, uint8 (N, H, W, C)."""
+    return detector.prepare_batch([crop.pixels for crop in crops], [crop.work.identity.hole for crop in crops])
+
+
+def _contained(detector: Detector, what: str, make: Callable[[], list[PagePart]]) -> list[PagePart]:
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
+        reason = f"{type(error).__name__}: {printable(str(error))}"
+        log.warning(
+            "detector %s: %s cannot be shown (%s); the report goes on without them", detector.name, what, reason
+        )
+        return [Note(f"{what[0].upper()}{what[1:]} cannot be shown: {reason}", warning=True)]
+
+
+def _chosen_crops(detector: Detector, judged: Judged) -> list[PagePart]:
+    shown = judged.of(Part.TEST)
+    whence = "the test"
+    if not shown.any():
+        shown, whence = np.ones(len(shown), dtype=np.bool_), "the held-out crops and proliv/"
+    rows = np.flatnonzero(shown)
+    chosen = choose(judged.scores[rows], judged.proliv[rows], judged.threshold)
+    if not chosen:
+        return []
+    picked = [rows[one.row] for one in chosen]
+    batch = prepared(detector, [judged.crops[row] for row in picked])
+    captions = [
+        _caption(judged, row, number, one) for number, (row, one) in enumerate(zip(picked, chosen, strict=True), 1)
+    ]
+    picture = Picture(
+        "Ten crops with reconstruction and error map",
+        f"Chosen from {whence} by the deciding score: the worst decisions (furthest on the wrong side of the "
+        "threshold, or nearest to it where none is wrong), the best, and those nearest the threshold. The detector "
+        "sees the crop of the first row; where the error map is bright, its reconstruction differs. "
+        "Orange captions are proliv, blue ones ne_proliv.",
+        style.as_png(reconstructions(batch, detector.reconstruct(batch), captions)),
+        kind="png",
+        wide=True,
+    )
+    table = Table(
+        "The files of these crops",
+        [_listed(judged, row, number, one) for number, (row, one) in enumerate(zip(picked, chosen, strict=True), 1)],
+        headings=("number", "why it was chosen", "file", "score", "label", "decided"),
+    )
+    return [picture, table]
+
+
+def _caption(judged: Judged, row: int, number: int, chosen: Chosen) -> Caption:
+    label, verdict = _label(judged, row), _verdict(judged, row)
+    verb = "found" if verdict == label else "taken for"
+    return Caption(
+        (f"{number}. {chosen.why}", f"score {judged.scores[row]:.4g}", label, f"{verb} {verdict}"),
+        proliv=bool(judged.crops[row].proliv),
+    )
+
+
+def _listed(judged: Judged, row: int, number: int, chosen: Chosen) -> list[str]:
+    score = f"{judged.scores[row]:.6g}"
+    return [str(number), chosen.why, judged.crops[row].name, score, _label(judged, row), _verdict(judged, row)]
+
+
+def _label(judged: Judged, row: int) -> str:
+    return "proliv" if judged.crops[row].proliv else "ne_proliv"
+
+
+def _verdict(judged: Judged, row: int) -> str:
+    return "proliv" if judged.scores[row] >= judged.threshold else "ne_proliv"
+
+
+def _codes(detector: Detector, judged: Judged) -> list[PagePart]:
+    rows = codes.sample(judged.proliv)
+    if len(rows) < codes.FEWEST_POINTS:
+        return [Note(f"With fewer than {codes.FEWEST_POINTS} crops there is nothing to see in a picture of the codes.")]
+    crops = [judged.crops[row] for row in rows]
+    points = _latent(detector, crops)
+    stars, complaint = _prototypes(detector, points.shape[1])
+    components = codes.components(points, stars)
+    proliv = np.array([crop.proliv for crop in crops])
+    measured = np.array([crop.part is Part.TEST for crop in crops])
+    first = (
+        f"The codes (each of {points.shape[1]} numbers) of {len(crops):,} crops, turned so that the two directions in "
+        "which they differ most lie in the plane. Distances mean what they do in the code; what differs in other "
+        f"directions is not seen. {STARS if len(stars) else ''}"
+    )
+    methods = [
+        ("Codes: principal components", first, codes.principal),
+        *([("Codes: t-SNE", TSNE, codes.tsne)] if codes.has_tsne() else []),
+        *([("Codes: UMAP", UMAP, codes.umap)] if codes.has_umap() else []),
+    ]
+    return [
+        *(
+            Picture(title, sentence, style.as_png(codes.scatter(project(components), proliv, measured)), kind="png")
+            for title, sentence, project in methods
+        ),
+        *([] if codes.has_tsne() else [Note(TSNE_REMEDY)]),
+        *([Note(complaint, warning=True)] if complaint else []),
+    ]
+
+
+def _latent(detector: Detector, crops: Sequence[Crop]) -> codes.Floats:
+    """The codes, float64 (N, D), in batches, so that memory stays small however large prepared crops are."""
+    size = 256
+    batches = [detector.latent(prepared(detector, crops[start : start + size])) for start in range(0, len(crops), size)]
+    together = np.concatenate(batches).astype(np.float64)
+    if together.ndim != 2 or not together.shape[1] or not np.isfinite(together).all():
+        raise ValueError(f"the codes have the shape {together.shape} or hold numbers that are not finite")
+    return together
+
+
+def _prototypes(detector: Detector, size: int) -> tuple[codes.Floats, str]:
+    """The prototypes, float64 (K, ``size``), K may be 0; where they do not fit, none of them and a sentence why."""
+    stars = np.asarray(detector.prototypes(), dtype=np.float64)
+    if not len(stars):
+        return np.empty((0, size)), ""
+    if stars.shape[1:] != (size,) or not np.isfinite(stars).all():
+        return np.empty((0, size)), (
+            f"The detector's prototypes have the shape {stars.shape} and its codes {size} numbers, or they are not "
+            "finite, so they are not drawn."
+        )
+    return stars, ""
