@@ -11,6 +11,8 @@ from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from monitor.store.engine import Database
+
 
 @click.command("calibrate")
 @click.option("--model", "names", multiple=True, help="A model's name; without it, the newest of each detector.")
@@ -58,6 +60,20 @@ def command(
             f"{len(evidence.proliv)} proliv crops that it was chosen from: "
             f"TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
         )
+    _tell_who_decides(program, database)
+
+
+def _tell_who_decides(program: Program, database: Database) -> None:
+    """A model that became active may have become the primary, which nobody should learn from its decisions."""
+    from monitor.decision import deciding, describe, effective
+    from monitor.store import queries
+
+    settings = program.configuration.settings.decision
+    with database.read() as connection:
+        rows = deciding(queries.active_models(connection), settings.detectors)
+    if rows:
+        how = describe(effective(settings.decide, len(rows)), [row.name for row in rows])
+        click.echo(f"the final decision is now {how}", err=True)
 
 
 def _figure(value: float | None) -> str:

@@ -156,8 +156,9 @@ def test_of_several_new_models_the_one_listed_first_becomes_the_primary(
     monkeypatch.syspath_prepend(second_detector)
     for words in (("ae", "--set", "epochs=1"), ("brightness",)):
         assert monitor("train", *words, "--data", small_dataset, "--limit", "60").returncode == 0
-    calibrated = monitor("calibrate", "--data", small_dataset).stdout.splitlines()
-    assert [line.partition("-")[0] for line in calibrated] == ["brightness", "ae"]
+    outcome = monitor("calibrate", "--data", small_dataset)
+    assert [line.partition("-")[0] for line in outcome.stdout.splitlines()] == ["brightness", "ae"]
+    assert "the final decision is now that of the primary, ae-" in outcome.stderr
     report = json.loads(monitor("status", "--format", "json").stdout)
     assert [name.partition("-")[0] for name in report["deciding"]] == ["ae", "brightness"]
     listed = json.loads(monitor("plugins", "--format", "json").stdout)["plugins"]
