@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from monitor.api import DataError, Detector, FitReport, Scores
+from monitor.api import DataError, FitReport, Scores
 from plugins.autoencoders import Network, new_network
 from plugins.fitting import fit_epochs
-from plugins.images import as_tensor, blur, centre, gaussian, light
-from plugins.networks import available_device, joined, load_weights, save_weights
+from plugins.networks import joined, load_weights, save_weights
 from plugins.regions import RESIDUAL_FEATURES, Regions, residual_features
+from plugins.views import ViewDetector, ViewSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,39 +43,22 @@ RECIPES: Final[dict[str, dict[str, Any]]] = {
 """What the published variants set differently from the defaults, which are the recipe of ``conv``."""
 
 
-class AutoencoderSettings(BaseModel):
+class AutoencoderSettings(ViewSettings):
     """Settings of `Autoencoder`.
 
     ``variant`` is a whole recipe: it sets every other key that is not given, so that what is saved with a model
     and shown are the values that were in effect. The defaults below are those of ``conv``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     variant: Variant = Field(
         default="conv",
         description="The network and its recipe: conv (convolutional, the default), linear-2 and linear-5 "
         "(Kirsanov's, of two and five linear layers) or dense-30x50 (Vyaznikov's).",
     )
-    height: int = Field(default=32, ge=8, le=256, description="Rows of the network's input, in pixels.")
-    width: int = Field(default=32, ge=8, le=256, description="Columns of the network's input, in pixels.")
-    centre_height: float = Field(default=0.8, gt=0, le=1, description="The middle share of a crop's rows to keep.")
-    centre_width: float = Field(default=0.5, gt=0, le=1, description="The middle share of a crop's columns to keep.")
-    blur_sigma: float = Field(
-        default=1.0, ge=0, le=10, description="Gaussian blur of the input, in its pixels; 0: none."
-    )
     code_size: int = Field(default=32, ge=1, le=4096, description="How many numbers a crop is squeezed into.")
-    epochs: int = Field(default=30, ge=1, le=10_000, description="Passes over the training crops, at most.")
-    patience: int = Field(
-        default=5, ge=0, description="Stop after so many epochs without a lower validation loss; 0: never."
-    )
-    even_light: bool = Field(
-        default=True, description="Bring every view to the same mean brightness before the network sees it."
-    )
     decide_on: Literal["mse", "regions"] = Field(
         default="regions", description="The deciding score: the mean squared error, or its pattern over the regions."
     )
-    cell: int = Field(default=4, ge=2, le=64, description="Side of a square region, in pixels of the network's input.")
     kinds: int = Field(
         default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
     )
@@ -88,8 +71,6 @@ class AutoencoderSettings(BaseModel):
     shrinkage: float = Field(
         default=0.05, ge=0, le=1, description="The part of a region's covariance that is taken from all together."
     )
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="Crops for each step of the training.")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size of Adam.")
 
     @model_validator(mode="before")
     @classmethod
@@ -104,12 +85,10 @@ class AutoencoderSettings(BaseModel):
     def _halves_evenly(self) -> Self:
         if self.variant == "conv" and (self.height % 8 or self.width % 8):
             raise ValueError("the variant conv halves its input three times: height and width must be multiples of 8")
-        if self.decide_on == "regions" and (self.height % self.cell or self.width % self.cell):
-            raise ValueError("height and width must be multiples of cell to decide on regions")
         return self
 
 
-class Autoencoder(Detector):
+class Autoencoder(ViewDetector):
     """Learns to squeeze ne_proliv crops into a short code and back; what it cannot restore is abnormal.
 
     The detector's own *view* of a crop is its centre (``centre_height``, ``centre_width``), resized to ``height`` x
@@ -131,20 +110,9 @@ class Autoencoder(Detector):
     Settings: ClassVar[type[BaseModel]] = AutoencoderSettings
 
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
-        super().__init__(settings, available_device(device))
+        super().__init__(settings, device)
         self._network: Network | None = None
         self._regions: Regions | None = None
-        self._kernel = gaussian(self.settings.blur_sigma).to(self.device)
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what `prepare` returns."""
-        return self.settings.height, self.settings.width
-
-    def prepare(self, pixels: Pixels) -> Pixels:
-        """Cut the centre out of a crop, uint8 (h, w, 3), and resize it, bilinear, to uint8 (H, W, 3)."""
-        shares = (self.settings.centre_height, self.settings.centre_width)
-        return centre(pixels, size=self.input_size, share=shares)
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
@@ -216,19 +184,10 @@ class Autoencoder(Detector):
             detector._regions = Regions.load(folder, cells=detector._cells, features=RESIDUAL_FEATURES)
         return detector
 
-    @property
-    def _cells(self) -> int:
-        """How many regions the input has."""
-        return int(self.settings.height // self.settings.cell) * int(self.settings.width // self.settings.cell)
-
     def _trained(self) -> Network:
         if self._network is None:
             raise DataError("this autoencoder has not been trained yet; fit it or load a trained one")
         return self._network
-
-    def _view(self, crops: Tensor) -> Tensor:
-        """What the network sees of crops, uint8 (N, H, W, 3): float32 (N, 3, H, W), 0-1, blurred."""
-        return blur(as_tensor(crops), self._kernel)
 
     @torch.inference_mode()
     def _reconstructed(self, crops: Pixels) -> Iterator[tuple[Tensor, Tensor]]:
@@ -239,15 +198,14 @@ class Autoencoder(Detector):
 
     def _features(self, view: Tensor, reconstruction: Tensor) -> Floats:
         """What is held against the usual in each region, float32 (n, C, K); as if all had the same light."""
-        level = light(view) if self.settings.even_light else 1.0
+        level = self._level(view)
         seen, restored = ((images / level).permute(0, 2, 3, 1).cpu().numpy() for images in (view, reconstruction))
         return residual_features(seen, restored, self.settings.cell)
 
     def _views(self, crops: Pixels) -> Iterator[Tensor]:
-        """The views of crops, uint8 (N, H, W, 3), in batches that fit into memory and the processor's caches."""
+        """The views of crops, uint8 (N, H, W, 3), batch by batch."""
         size = CONVOLUTION_BATCH if self.settings.variant == "conv" else DENSE_BATCH
-        for start in range(0, len(crops), size):
-            yield self._view(torch.tensor(crops[start : start + size], device=self.device))
+        return (self._view(batch) for batch in self._batches(crops, size))
 
 
 def _loss(network: Network, view: Tensor) -> Tensor:

@@ -1,0 +1,254 @@
+"""The detector ``cvae``: a convolutional variational autoencoder of a square view of the hole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, model_validator
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
+
+from monitor.api import DataError, FitReport, Scores
+from plugins.fitting import fit_epochs
+from plugins.framing import Padding, augmented, fitted
+from plugins.networks import joined, load_weights, save_weights, seeded
+from plugins.regions import ENERGY_FLOOR, Regions
+from plugins.variational import HOLES, STRIDE, UNKNOWN, VariationalNetwork, divergence, draw
+from plugins.views import ViewDetector, ViewSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from monitor.api import Floats, Pixels, Progress
+
+REGION_FEATURES: Final = 3
+UNKNOWN_SHARE: Final = 0.2
+"""So many training crops are shown without the number of their hole, so that a crop without one can be judged."""
+
+
+class VariationalAutoencoderSettings(ViewSettings):
+    """Settings of `VariationalAutoencoder`."""
+
+    height: int = Field(default=64, ge=16, le=256, description="Rows of the network's input, in pixels.")
+    width: int = Field(default=64, ge=16, le=256, description="Columns of the network's input, in pixels.")
+    padding: Padding = Field(
+        default="edge",
+        description="What fills the input beside a picture of another shape: edge, reflect, black, mean.",
+    )
+    code_size: int = Field(default=32, ge=1, le=4096, description="How many numbers a crop is squeezed into.")
+    beta: float = Field(
+        default=0.1, ge=0, le=1e6, description="Weight of the code's divergence beside the reconstruction error."
+    )
+    augment: bool = Field(default=False, description="Shift, mirror and light the training crops at random.")
+    hole_numbers: bool = Field(default=False, description="Tell the network the number of each crop's hole.")
+    decide_on: Literal["mse", "elbo", "regions"] = Field(
+        default="regions",
+        description="The deciding score: the mean squared error, the negative evidence lower bound, or the pattern of "
+        "the error over the regions.",
+    )
+
+    @model_validator(mode="after")
+    def _halves_evenly(self) -> Self:
+        if self.height % STRIDE or self.width % STRIDE:
+            raise ValueError(f"the network halves its input four times: height and width must be multiples of {STRIDE}")
+        return self
+
+
+class Seen(NamedTuple):
+    """A batch of n crops as the network sees and restores it.
+
+    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: their light, (n, 1, 1, 1). ``code``: the
+    mean codes, (n, D). ``elbo`` and ``kl``: (n,).
+    """
+
+    view: Tensor
+    reconstruction: Tensor
+    level: Tensor
+    code: Tensor
+    elbo: Tensor
+    kl: Tensor
+
+
+class VariationalAutoencoder(ViewDetector):
+    """Learns a distribution of short codes for ne_proliv crops; what a crop's code does not restore is abnormal.
+
+    The *view* v of a crop is its centre, resized to fit into ``height`` x ``width`` with its shape kept, padded, and
+    blurred. The network sees x: the view in an even light, standardised by channel. Its encoder gives each of the D
+    numbers of the code a mean m_d and a variance s_d^2; its decoder makes a picture y(z) of a code z.
+
+    - ``kl = sum_d (m_d^2 + s_d^2 - 1 - log s_d^2) / 2``, in nats: how much the code says about the crop.
+    - ``elbo = mean (x - y(m))^2 + beta kl / n``, n being the number of values in x. The loss of the training is the
+      same with a drawn code ``z = m + s e``, e standard normal. But for the factor ``beta / n`` and a constant it is
+      the negative evidence lower bound for pictures with independent normal noise of the variance ``beta / 2``, in
+      units of x. Source: D. P. Kingma, M. Welling, Auto-Encoding Variational Bayes, ICLR 2014 (arXiv:1312.6114).
+    - ``mse = mean (v - w)^2``, w being y(m) as a picture in the crop's own light: the reconstruction.
+    - ``regions``, which decides: the view is parted into square cells, and in each the logarithms of three means are
+      held against a Gaussian of what they are on held-out crops (`plugins.regions`): of the squared error of the
+      brightness, of the squared error of the opponent colours, and of the squared gradient of the view, because more
+      texture leaves more error. The score is the geometric mean of the cells' distances. It is two-sided: the smooth
+      surface of an empty hole leaves too little error for its place. It learns from the held-out crops because those
+      that were trained on are restored better than any other will be.
+
+    Scores come from the mean code, so nothing is drawn. With ``hole_numbers`` a prepared crop has a fourth channel
+    that is filled with the number of its hole, 0-255, 0 where nobody knows it; holes that were not trained on count
+    as not known.
+    """
+
+    name = "cvae"
+    Settings: ClassVar[type[BaseModel]] = VariationalAutoencoderSettings
+
+    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
+        super().__init__(settings, device)
+        self._network: VariationalNetwork | None = None
+        self._regions: Regions | None = None
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """Fit the centre of a crop, uint8 (h, w, 3), into uint8 (H, W, 3): bilinear, its shape kept, padded."""
+        shares = (self.settings.centre_height, self.settings.centre_width)
+        return fitted(pixels, size=self.input_size, share=shares, padding=self.settings.padding)
+
+    def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:
+        """Prepare crops, each uint8 (h, w, 3): uint8 (N, H, W, 3), or (N, H, W, 4) with ``hole_numbers``."""
+        pictures = super().prepare_batch(crops)
+        if not self.settings.hole_numbers:
+            return pictures
+        numbers = np.full((*pictures.shape[:3], 1), UNKNOWN, dtype=np.uint8)
+        for channel, hole in zip(numbers, [None] * len(crops) if holes is None else holes, strict=True):
+            channel[:] = min(max(hole or UNKNOWN, 0), HOLES - 1)
+        return np.concatenate([pictures, numbers], axis=3)
+
+    def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
+        """Learn from prepared ne_proliv crops with Adam; what is usual in the regions, from the held-out ones.
+
+        ``crops`` and ``validation``: uint8 (N, H, W, 3), or (N, H, W, 4) with ``hole_numbers``.
+        """
+        network = self._new_network(seed)
+        network.standardization.learn(torch.tensor(crops[..., :3]))
+        train = torch.tensor(crops, device=self.device)
+        network.learn_holes(self._holes(train))
+        # Draws everything: the order of the crops, their codes, and what is done to them.
+        generator = torch.Generator().manual_seed(seed)
+        report = fit_epochs(
+            network,
+            lambda batch: self._loss(network, batch, generator),
+            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
+            train=train,
+            validation=torch.tensor(validation, device=self.device),
+            epochs=self.settings.epochs,
+            patience=self.settings.patience,
+            batch_size=self.settings.batch_size,
+            generator=generator,
+            progress=progress,
+        )
+        self._network = network
+        features = np.concatenate([self._features(seen) for seen in self._seen(network, validation)])
+        self._regions = Regions.learn(features, shrinkage=self.settings.shrinkage)
+        return report
+
+    def score(self, crops: Pixels) -> Scores:
+        """Score prepared crops, uint8 (N, H, W, 3 or 4): ``mse``, ``elbo``, ``kl`` and ``regions``."""
+        network, regions = self._trained()
+        errors, bounds, divergences = [], [], []
+        distances = [np.empty(0, dtype=np.float32)]
+        for seen in self._seen(network, crops):
+            errors.append((seen.view - seen.reconstruction).square().mean(dim=(1, 2, 3)))
+            bounds.append(seen.elbo)
+            divergences.append(seen.kl)
+            distances.append(regions.distance(self._features(seen)))
+        others = {"elbo": joined(bounds, ()), "kl": joined(divergences, ()), "regions": np.concatenate(distances)}
+        return Scores(joined(errors, ()), others, decision=self.settings.decide_on)
+
+    def reconstruct(self, crops: Pixels) -> Floats:
+        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, from the mean code."""
+        network, _ = self._trained()
+        pictures = [seen.reconstruction.permute(0, 2, 3, 1) for seen in self._seen(network, crops)]
+        return joined(pictures, (*self.input_size, 3))
+
+    def latent(self, crops: Pixels) -> Floats:
+        """Return the mean codes of prepared crops: float32 (N, code_size)."""
+        network, _ = self._trained()
+        return joined([seen.code for seen in self._seen(network, crops)], (self.settings.code_size,))
+
+    def save(self, folder: Path) -> None:
+        """Write the network's weights and what is usual in the regions."""
+        network, regions = self._trained()
+        save_weights(network, folder)
+        regions.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
+        """Read them back; raises `DataError` when they are damaged or belong to other settings."""
+        detector = cls(settings, device)
+        network = detector._new_network(seed=0)
+        load_weights(network, folder, "variational autoencoder")
+        detector._network = network
+        detector._regions = Regions.load(folder, cells=detector._cells, features=REGION_FEATURES)
+        return detector
+
+    def _trained(self) -> tuple[VariationalNetwork, Regions]:
+        if self._network is None or self._regions is None:
+            raise DataError("this variational autoencoder has not been trained yet; fit it or load a trained one")
+        return self._network, self._regions
+
+    def _new_network(self, seed: int) -> VariationalNetwork:
+        """An untrained network, the same for the same settings and seed."""
+        with seeded(seed):
+            network = VariationalNetwork(*self.input_size, self.settings.code_size, holes=self.settings.hole_numbers)
+        # Channels that lie side by side in memory save the convolutions a fifth of their time.
+        network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def _loss(self, network: VariationalNetwork, crops: Tensor, generator: torch.Generator) -> Tensor:
+        """The mean loss of crops, uint8 (N, H, W, 3 or 4), with drawn codes in training and mean codes otherwise."""
+        if network.training and self.settings.augment:
+            crops = augmented(crops, generator)
+        view, holes = self._view(crops), self._holes(crops)
+        if network.training and holes is not None:
+            holes = holes.where(torch.rand(len(holes), generator=generator).to(holes.device) >= UNKNOWN_SHARE, UNKNOWN)
+        target = network.standardization(view / self._level(view))
+        mean, log_variance = network.encode(target, holes)
+        code = draw(mean, log_variance, generator) if network.training else mean
+        return self._bound(target, network.decode(code, holes), divergence(mean, log_variance)).mean()
+
+    def _bound(self, target: Tensor, restored: Tensor, kl: Tensor) -> Tensor:
+        """``mean (x - y)^2 + beta kl / n`` of each of N crops: (N,)."""
+        beta: float = self.settings.beta
+        return (target - restored).square().mean(dim=(1, 2, 3)) + beta * kl / target[0].numel()
+
+    @torch.inference_mode()
+    def _seen(self, network: VariationalNetwork, crops: Pixels) -> Iterator[Seen]:
+        """What the network sees and restores of prepared crops, in batches that fit into the processor's caches."""
+        for batch in self._batches(crops):
+            view, holes = self._view(batch), self._holes(batch)
+            level = self._level(view)
+            target = network.standardization(view / level)
+            mean, log_variance = network.encode(target, holes)
+            restored, kl = network.decode(mean, holes), divergence(mean, log_variance)
+            reconstruction = (network.standardization.back(restored) * level).clamp(0, 1)
+            yield Seen(view, reconstruction, level, mean, self._bound(target, restored, kl), kl)
+
+    def _features(self, seen: Seen) -> Floats:
+        """What is held against the usual in each cell, float32 (n, C, 3), row by row; as if in an even light."""
+        error = (seen.view - seen.reconstruction) / seen.level
+        red, green, blue = error.unbind(dim=1)
+        opponents = ((red - green).square() + (blue - (red + green) / 2).square()) / 2
+        brightness = pad((seen.view / seen.level).mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")[:, 0]
+        down = brightness[:, 2:, 1:-1] - brightness[:, :-2, 1:-1]
+        across = brightness[:, 1:-1, 2:] - brightness[:, 1:-1, :-2]
+        texture = (down.square() + across.square()) / 4
+        energies = torch.stack([error.mean(dim=1).square(), opponents, texture], dim=1)
+        cells = avg_pool2d(energies, self.settings.cell).flatten(start_dim=2).transpose(1, 2)
+        # Contiguous, because means of an array keep its order, and what is learned is saved as it lies in memory.
+        features: Floats = (cells + float(ENERGY_FLOOR)).log().contiguous().cpu().numpy()
+        return features
+
+    def _view(self, crops: Tensor) -> Tensor:
+        """What is seen of crops, uint8 (N, H, W, 3 or 4): float32 (N, 3, H, W), 0-1, blurred."""
+        return super()._view(crops).contiguous(memory_format=torch.channels_last)
+
+    def _holes(self, crops: Tensor) -> Tensor | None:
+        """The numbers of the holes of crops, uint8 (N, H, W, 4): int64 (N,)."""
+        return crops[:, 0, 0, 3].long() if self.settings.hole_numbers else None

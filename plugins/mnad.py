@@ -1,0 +1,280 @@
+"""The detector ``mnad``: reconstruction by way of a small memory of what is normal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, model_validator
+
+from monitor.api import DataError, FitReport, Scores
+from plugins.fitting import fit_epochs
+from plugins.memory import STRIDE, MemoryNetwork, as_rows, new_memory_network
+from plugins.networks import joined, load_weights, save_weights
+from plugins.regions import Regions, residual_features
+from plugins.views import ViewDetector, ViewSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from monitor.api import EpochReport, Floats, Pixels, Progress
+
+PEAK_SQUARED: Final = 4.0
+"""The square of the distance from black, -1, to white, 1."""
+LEAST_ERROR: Final = 1e-9
+"""Of the range squared: keeps the PSNR of a perfect reconstruction finite (96 dB)."""
+REGION_FEATURES: Final = 2
+
+
+class MemoryAutoencoderSettings(ViewSettings):
+    """Settings of `MemoryAutoencoder`."""
+
+    height: int = Field(default=32, ge=16, le=256, description="Rows of the network's input, in pixels.")
+    width: int = Field(default=32, ge=16, le=256, description="Columns of the network's input, in pixels.")
+    centre_height: float = Field(default=0.6, gt=0, le=1, description="The middle share of a crop's rows to keep.")
+    channels: int = Field(
+        default=8, ge=1, le=128, description="Channels of the first convolution; 64 is the published network."
+    )
+    memory: bool = Field(
+        default=True, description="Whether there is a memory; without it the decoder gets each query twice."
+    )
+    items: int = Field(default=10, ge=2, le=10_000, description="How many prototypes the memory holds.")
+    compactness: float = Field(
+        default=0.01, ge=0, le=1e6, description="Weight of the loss that draws queries to their nearest item."
+    )
+    separateness: float = Field(
+        default=0.01, ge=0, le=1e6, description="Weight of the loss that keeps the two nearest items apart."
+    )
+    alpha: float = Field(
+        default=0.7, ge=0, le=1, description="Weight of the PSNR in the combined score; the rest is the distance's."
+    )
+    decide_on: Literal["mse", "combined", "regions"] = Field(
+        default="regions",
+        description="The deciding score: the mean squared error, the published combination, or the pattern of the "
+        "error over the regions.",
+    )
+    kinds: int = Field(
+        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
+    )
+    trimmed: float = Field(
+        default=0.25, ge=0, lt=1, description="The share of the regions, the farthest, that does not count."
+    )
+    shrinkage: float = Field(
+        default=0.05, ge=0, le=1, description="The part of a region's covariance that is taken from all together."
+    )
+    epochs: int = Field(default=15, ge=1, le=10_000, description="Passes over the training crops, at most.")
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="Crops for each step of the training.")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="First step size of Adam; it falls to 0.")
+
+    @model_validator(mode="after")
+    def _halves_evenly(self) -> Self:
+        if self.height % STRIDE or self.width % STRIDE:
+            raise ValueError("the network halves its input three times: height and width must be multiples of 8")
+        return self
+
+
+class Seen(NamedTuple):
+    """A batch of n crops as the network sees and restores it.
+
+    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: their light, (n, 1, 1, 1). ``queries``:
+    float32 (n, C, H/8, W/8). ``psnr``: (n,), in dB.
+    """
+
+    view: Tensor
+    reconstruction: Tensor
+    level: Tensor
+    queries: Tensor
+    psnr: Tensor
+
+
+class MemoryAutoencoder(ViewDetector):
+    """Restores a crop from its own features and from prototypes of normal ones; what that does not restore is odd.
+
+    The *view* of a crop is its centre, resized to ``height`` x ``width`` and blurred. The network sees x: the view in
+    an even light, -1 to 1. Its encoder gives a *query* q_k of length 1 for each place k of 8 x 8 pixels, the memory
+    answers with a mixture of its *items* p_m, and the decoder makes y of both; `plugins.memory` has the formulas.
+    Nothing leads around the memory. Source: H. Park, J. Noh, B. Ham, Learning Memory-guided Normality for Anomaly
+    Detection, CVPR 2020 (arXiv:2003.13228). The items are updated with every batch of the training, the greatest
+    weight being that over the queries of the item, as the paper has it; they stand still while crops are scored, for
+    otherwise a score would depend on the order of the crops.
+
+    - ``mse = mean (v - w)^2`` with v the view and w the reconstruction, which is y in the crop's own light; 0-1.
+    - ``low_psnr = 1 - g(P)`` with the peak signal-to-noise ratio ``P = 10 log10(4 / mean (x - y)^2)``.
+    - ``feature_distance``: ``D = mean (q_k - p)^2`` over places and channels, p being the item nearest to q_k.
+    - ``combined = alpha (1 - g(P)) + (1 - alpha) g(D)``, the published score.
+    - ``regions``, which decides by default: the view is parted into square cells, and in each two logarithms are held
+      against Gaussians of what they are on training crops (`plugins.regions`): of the mean squared error and of the
+      mean squared gradient of the view, because more texture leaves more error; both in an even light. It is
+      two-sided: the smooth surface of an empty hole, which every network restores well, leaves too little.
+
+    g is a min-max, ``g(v) = (v - low) / (high - low)``. The paper takes low and high from the sequence that is
+    scored, which a program that scores crop by crop cannot; here they are the least and the greatest of the held-out
+    crops, found once at the end of the training and kept with the weights. g is not clamped: proliv lie outside.
+
+    Without ``memory`` the decoder gets each query twice, there is no ``feature_distance``, and ``combined`` is
+    ``low_psnr``.
+    """
+
+    name = "mnad"
+    Settings: ClassVar[type[BaseModel]] = MemoryAutoencoderSettings
+
+    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
+        super().__init__(settings, device)
+        self._network: MemoryNetwork | None = None
+        self._regions: Regions | None = None
+
+    def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
+        """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam, its step falling along a cosine.
+
+        The held-out crops give the ends of g and the use of the items, the training crops what is usual in the regions.
+        """
+        network = self._new_network(seed)
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=self.settings.epochs)
+
+        def after_epoch(report: EpochReport) -> None:
+            schedule.step()
+            progress(report)
+
+        report = fit_epochs(
+            network,
+            lambda batch: self._loss(network, batch),
+            optimizer,
+            train=torch.tensor(crops, device=self.device),
+            validation=torch.tensor(validation, device=self.device),
+            epochs=self.settings.epochs,
+            patience=self.settings.patience,
+            batch_size=self.settings.batch_size,
+            generator=torch.Generator().manual_seed(seed),
+            progress=after_epoch,
+        )
+        seen = list(self._seen(network, validation))
+        network.learn_usual(torch.cat([batch.psnr for batch in seen]), torch.cat([batch.queries for batch in seen]))
+        features = np.concatenate([self._features(batch) for batch in self._seen(network, crops)])
+        shrinkage, kinds = self.settings.shrinkage, self.settings.kinds
+        self._regions = Regions.learn(features, shrinkage=shrinkage, kinds=kinds, seed=seed)
+        self._network = network
+        return report
+
+    def score(self, crops: Pixels) -> Scores:
+        """Score prepared crops, uint8 (N, H, W, 3): ``mse`` and the other scores of the class's description."""
+        network, regions = self._trained()
+        errors: list[Tensor] = []
+        others: dict[str, list[Tensor]] = {"low_psnr": [], "combined": []}
+        if network.memory is not None:
+            others["feature_distance"] = []
+        distances = [np.empty(0, dtype=np.float32)]
+        for seen in self._seen(network, crops):
+            errors.append((seen.view - seen.reconstruction).square().mean(dim=(1, 2, 3)))
+            published = network.published_scores(seen.psnr, seen.queries, alpha=self.settings.alpha)
+            for name, values in published.items():
+                others[name].append(values.float())
+            distances.append(regions.distance(self._features(seen), trimmed=self.settings.trimmed))
+        named = {name: joined(batches, ()) for name, batches in others.items()}
+        return Scores(joined(errors, ()), {**named, "regions": np.concatenate(distances)}, self.settings.decide_on)
+
+    def reconstruct(self, crops: Pixels) -> Floats:
+        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, in its own light."""
+        network, _ = self._trained()
+        pictures = [seen.reconstruction.permute(0, 2, 3, 1) for seen in self._seen(network, crops)]
+        return joined(pictures, (*self.input_size, 3))
+
+    def latent(self, crops: Pixels) -> Floats:
+        """Return the mean over the places of each crop's queries: float32 (N, 8 * channels)."""
+        network, _ = self._trained()
+        means = [seen.queries.mean(dim=(2, 3)) for seen in self._seen(network, crops)]
+        return joined(means, (network.query_channels,))
+
+    def prototypes(self) -> Floats:
+        """The memory's items: float32 (items, 8 * channels), in the space of `latent`; none without a memory."""
+        network, _ = self._trained()
+        return joined([] if network.memory is None else [network.memory.items], (network.query_channels,))
+
+    def details(self) -> Mapping[str, Any]:
+        """The ends of g, and the memory's health.
+
+        ``use``: the share of the held-out queries that each item was nearest to; ``dead_items``: how many items were
+        nearest to none; ``largest_cosine``: of the two items that are most alike. ``psnr_range`` is in dB.
+        """
+        network, _ = self._trained()
+        memory = network.memory
+        if memory is None:
+            return {"memory": False, "psnr_range": network.psnr_range.ends()}
+        return {
+            "memory": True,
+            "use": [round(share, 4) for share in memory.use.tolist()],
+            "dead_items": int((memory.use == 0).sum()),
+            "largest_cosine": round(memory.largest_cosine(), 4),
+            "psnr_range": network.psnr_range.ends(),
+            "feature_distance_range": network.distance_range.ends(),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the network's weights, with its memory and the ends of g, and what is usual in the regions."""
+        network, regions = self._trained()
+        save_weights(network, folder)
+        regions.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
+        """Read them back; raises `DataError` when they are damaged or belong to other settings."""
+        detector = cls(settings, device)
+        network = detector._new_network(seed=0)
+        load_weights(network, folder, "memory network")
+        detector._regions = Regions.load(folder, cells=detector._cells, features=REGION_FEATURES)
+        detector._network = network
+        return detector
+
+    def _new_network(self, seed: int) -> MemoryNetwork:
+        items = self.settings.items if self.settings.memory else 0
+        return new_memory_network(channels=self.settings.channels, items=items, seed=seed).to(self.device)
+
+    def _trained(self) -> tuple[MemoryNetwork, Regions]:
+        if self._network is None or self._regions is None:
+            raise DataError("this memory network has not been trained yet; fit it or load a trained one")
+        return self._network, self._regions
+
+    def _loss(self, network: MemoryNetwork, crops: Tensor) -> Tensor:
+        """The mean loss over crops, uint8 (N, H, W, 3); while the network trains, the memory learns from them."""
+        view = self._view(crops)
+        pictures = _pictures(view, self._level(view))
+        queries = network.query(pictures)
+        loss: Tensor = (pictures - network.decode(queries)).square().mean()
+        if network.memory is None:
+            return loss
+        rows = as_rows(queries)
+        compactness, separateness = network.memory.losses(rows)
+        if network.training:
+            network.memory.update(rows)
+        weights: tuple[float, float] = self.settings.compactness, self.settings.separateness
+        return loss + weights[0] * compactness + weights[1] * separateness
+
+    @torch.inference_mode()
+    def _seen(self, network: MemoryNetwork, crops: Pixels) -> Iterator[Seen]:
+        """What the network sees and restores of prepared crops, in batches that fit into the processor's caches."""
+        for batch in self._batches(crops):
+            view = self._view(batch)
+            level = self._level(view)
+            pictures = _pictures(view, level)
+            queries = network.query(pictures)
+            restored = network.decode(queries)
+            error = (pictures - restored).square().mean(dim=(1, 2, 3)).double() / PEAK_SQUARED
+            psnr = -10 * error.clamp(min=LEAST_ERROR).log10()
+            yield Seen(view, ((restored + 1) / 2 * level).clamp(0, 1), level, queries, psnr)
+
+    def _features(self, seen: Seen) -> Floats:
+        """What is held against the usual in each cell, float32 (n, cells, 2), row by row; as if in an even light."""
+        view, restored = (
+            (images / seen.level).permute(0, 2, 3, 1).cpu().numpy() for images in (seen.view, seen.reconstruction)
+        )
+        # The energies alone: with the error's colours, crops in another light are nearer to proliv than without.
+        return residual_features(view, restored, self.settings.cell)[..., :REGION_FEATURES]
+
+
+def _pictures(view: Tensor, level: Tensor) -> Tensor:
+    """Views as the network takes and restores them: float32 (N, 3, H, W), -1 to 1."""
+    return (view / level * 2 - 1).clamp(max=1)
