@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "calibrate": "Choose a threshold for a trained model and activate it.",
     "evaluate": "Measure a model on a labelled folder.",
     "compare": "Draw the ROC curves of several models together.",
-    "report": "Write an HTML page of figures and pictures about the models.",
+    "report": "Write an HTML page about the models: figures, and pictures with a sentence each.",
     "score": "Score every crop below a folder.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
     "status": "Show the active models and what was decided.",
