@@ -186,8 +186,9 @@ class Detector(ABC):
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from ne_proliv crops, uint8 (N, H, W, 3) as `prepare_batch` returns them.
 
-        ``validation``: uint8 (M, H, W, 3), held out, for early stopping only. The same crops and ``seed``
-        give the same weights on one machine.
+        ``validation``: uint8 (M, H, W, 3), held out, for stopping early and for what has to be learned on crops
+        that the weights have not seen. The threshold is chosen on them as well, so nothing may be fitted to them
+        closely. The same crops and ``seed`` give the same weights on one machine.
         """
 
     @abstractmethod

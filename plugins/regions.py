@@ -82,7 +82,8 @@ class Regions(NamedTuple):
 
     def save(self, folder: Path) -> None:
         """Write both arrays into ``folder``, without pickle."""
-        save_file(self._asdict(), folder / REGIONS)
+        # safetensors writes an array as it lies in memory, whatever its axes are.
+        save_file({name: np.ascontiguousarray(array) for name, array in self._asdict().items()}, folder / REGIONS)
 
     @classmethod
     def load(cls, folder: Path, *, cells: int, features: int) -> Self:

@@ -92,6 +92,13 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
         Regions.load(tmp_path, cells=3, features=4)
 
 
+def test_arrays_that_lie_in_memory_in_another_order_come_back_as_they_were(tmp_path: Path) -> None:
+    regions = Regions.learn(usual(), shrinkage=0.05)
+    turned = Regions(np.asfortranarray(regions.mean), np.asfortranarray(regions.precision))
+    turned.save(tmp_path)
+    assert (Regions.load(tmp_path, cells=3, features=4).precision == regions.precision).all()
+
+
 def test_pooling_is_the_mean_of_each_cell_row_by_row() -> None:
     values = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
     assert pool(values, 2).tolist() == [[3.5, 5.5, 7.5, 15.5, 17.5, 19.5]]
