@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # Marks a transaction that writes: SQLite then takes its lock at the beginning, where waiting for it is safe;
 # a read transaction that turns into a writing one fails at once when another program has written meanwhile.
 WRITES = {"monitor_writes": True}
+
+WAL_PAUSE_SECONDS: Final = 0.02
 
 
 class Database:
@@ -58,7 +62,7 @@ class Database:
         self.file = Path(parsed.database) if is_sqlite and parsed.database else None
         self._identity: tuple[int, int] | None = None
         if is_sqlite:
-            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "connect", partial(_configure_sqlite, busy_seconds=busy_seconds))
             event.listen(self.engine, "begin", _begin_sqlite)
 
     @contextmanager
@@ -167,16 +171,31 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, _record: Any, *, busy_seconds: float) -> None:
     # The driver's own transaction handling leaves the first table of a failed migration behind; without it,
     # BEGIN and COMMIT are SQLAlchemy's alone (see _begin_sqlite).
     connection.isolation_level = None
     cursor = connection.cursor()
     # Readers and the writer do not block each other; a commit survives the program's end and, with FULL,
     # a power cut, which costs little at the batch sizes that are written.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _use_write_ahead_log(cursor, busy_seconds)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
+    """Switch to WAL; where several programs do so in a new file, SQLite refuses all but one without waiting."""
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.decision import (
@@ -145,6 +145,8 @@ def test_the_mean_rank_agrees_with_models_that_agree(
     normal: list[float], proliv: list[float], pairs: list[tuple[float, float]]
 ) -> None:
     known = reference(normal, proliv)
+    # Among percentiles that all but coincide, floating point gives scores far away one and the same rank.
+    assume(known.scores[-1] - known.scores[0] > 1e-6 or len(known.scores) == 1)
     ballot = [Vote(score, threshold, known) for score, threshold in pairs]
     outcome = combine("rank-mean", ballot)
     assert 0 <= outcome.threshold <= 1
