@@ -71,6 +71,18 @@ def _resolvable(path: Path) -> Path:
     return path
 
 
+def _time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('is not a time of day; write hours and minutes as in "03:00"')
+    return value
+
+
+def _windows(days: tuple[float, ...]) -> tuple[float, ...]:
+    if any(not 0 < one <= 3660 for one in days):
+        raise ValueError("holds a window that is not between 0 and 3660 days")
+    return days
+
+
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -98,9 +110,10 @@ class Paths(Section):
 
     inbox: Folder = Path("inbox")
     state: Folder = Path("state")
+    labelled: Folder | None = Path("labelled")
     quarantine: Folder | None = None
 
-    @field_validator("quarantine", mode="before")
+    @field_validator("quarantine", "labelled", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -143,9 +156,41 @@ class Training(Section):
 
 
 class Calibration(Section):
-    """``[calibration]``: how thresholds are chosen."""
+    """``[calibration]``: how thresholds are chosen, when, and what guards a change."""
 
     rule: str = "quantile-midpoint"
+    fallback_rule: str = "normal-quantile"
+    nightly: bool = True
+    at: Annotated[str, AfterValidator(_time_of_day)] = "03:00"
+    half_life_days: float = Field(60.0, ge=0, le=36500)
+    event_gap_seconds: float = Field(600.0, gt=0, le=86400)
+    minimum_proliv: int = Field(20, ge=1, le=1_000_000)
+    minimum_normal: int = Field(200, ge=1, le=1_000_000)
+    tpr_tolerance: float = Field(0.02, ge=0, le=1)
+    tnr_tolerance: float = Field(0.05, ge=0, le=1)
+    largest_jump: float = Field(0.5, gt=0)
+    flood_labels: int = Field(500, ge=1, le=1_000_000)
+    shadow: bool = False
+    shadow_days: float = Field(3.0, gt=0, le=365)
+
+
+class Quality(Section):
+    """``[quality]``: over which windows TPR and TNR in operation are shown."""
+
+    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(_windows)] = (
+        1.0,
+        7.0,
+        30.0,
+    )
+
+
+class Drift(Section):
+    """``[drift]``: when scores count as moved away from those after the calibration."""
+
+    baseline_hours: int = Field(48, ge=8, le=2000)
+    recent_hours: int = Field(1, ge=1, le=168)
+    least_crops: int = Field(20, ge=2, le=1_000_000)
+    false_alarm_days: float = Field(30.0, gt=0, le=36500)
 
 
 class Decision(Section):
@@ -206,6 +251,8 @@ class Settings(BaseSettings):
     training: Training = Training()
     calibration: Calibration = Calibration()
     decision: Decision = Decision()
+    quality: Quality = Quality()
+    drift: Drift = Drift()
     database: Database = Database()
     metrics: Metrics = Metrics()
     logging: Logging = Logging()
@@ -260,6 +307,12 @@ class Configuration(BaseModel):
     def models(self) -> Path:
         """The folder of the models."""
         return self.state / "models"
+
+    @property
+    def labelled(self) -> Path | None:
+        """The folder whose proliv/ and ne_proliv/ hold labelled crops, if any."""
+        path = self.settings.paths.labelled
+        return None if path is None else self._resolved(path)
 
     @property
     def quarantine(self) -> Path | None:
@@ -389,7 +442,11 @@ def _unknown_variables() -> list[str]:
 def _folder_problems(configuration: Configuration) -> list[str]:
     """Refuse folders that lie in the inbox: it would score its own quarantine or models."""
     inbox = configuration.inbox.resolve()
-    folders = {"state": configuration.state, "quarantine": configuration.quarantine}
+    folders = {
+        "state": configuration.state,
+        "labelled": configuration.labelled,
+        "quarantine": configuration.quarantine,
+    }
     return [
         describe_problem(
             {

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Marks a transaction that writes: SQLite then takes its lock at the beginning, where waiting for it is safe;
 # a read transaction that turns into a writing one fails at once when another program has written meanwhile.
 WRITES = {"monitor_writes": True}
+# Marks one that may also build tables anew, which SQLite does by dropping the old one: while the rows of other tables
+# point at it, that is possible only without its checks.
+REBUILDS = {"monitor_writes": True, "monitor_rebuilds": True}
 
 WAL_PAUSE_SECONDS: Final = 0.02
 
@@ -78,6 +81,29 @@ class Database:
             writing = connection.execution_options(**WRITES)
             with writing.begin():
                 yield writing
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Connection]:
+        """A transaction that writes and may build tables anew; what points at nothing at its end is refused."""
+        with self._sentences():
+            try:
+                with self._connect() as connection:
+                    rebuilding = connection.execution_options(**REBUILDS)
+                    with rebuilding.begin():
+                        yield rebuilding
+                        self._refuse_orphans(rebuilding)
+            finally:
+                # The connection that does not check must not be used again.
+                self.engine.dispose()
+
+    def _refuse_orphans(self, connection: Connection) -> None:
+        if self.file is not None:
+            orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if orphans:
+                raise StoreDamagedError(
+                    f"{self.description}: {len(orphans)} rows point at rows that do not exist, the first in "
+                    f"{orphans[0][0]}; restore the last backup"
+                )
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
@@ -199,5 +225,8 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("monitor_writes", False)
+    options = connection.get_execution_options()
+    if options.get("monitor_rebuilds", False):
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # takes effect outside of a transaction alone
+    writes = options.get("monitor_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

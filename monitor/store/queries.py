@@ -65,6 +65,7 @@ class CropRow:
     decision_threshold: float | None
     decided_by: str | None
     scores: tuple[ScoreRow, ...]
+    source: str = "inbox"
 
 
 class Recorded(NamedTuple):

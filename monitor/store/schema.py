@@ -26,13 +26,14 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
 
 metadata = MetaData(
@@ -92,8 +93,12 @@ crops = Table(
     Column("decision_score", Float(53)),  # the verdict is proliv when it reaches decision_threshold
     Column("decision_threshold", Float(53)),
     Column("decided_by", String(16)),  # decision.decide of the configuration of then: the unit of the score
+    # "inbox": found by the daemon; "folder": scored by hand; "labelled": came with a label, unknown until then.
+    Column("source", String(16), nullable=False, server_default="inbox"),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     UniqueConstraint("path", "sha256"),
+    Index(None, "sha256"),
+    Index(None, "verdict", "seen_at"),
 )
 
 models = Table(
@@ -129,9 +134,17 @@ calibrations = Table(
     # Counts, TPR, TNR and their intervals on what it was chosen from, and the percentiles of its scores.
     Column("evidence", JSON, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("reason", Text),  # why it was refused
+    Column("reason", Text),  # why it was refused, or why somebody set it by hand
     Column("created_at", UtcDateTime, nullable=False),
-    CheckConstraint("state in ('active', 'refused', 'superseded', 'rolled_back')", name="state"),
+    Column("origin", String(16), nullable=False, server_default="calibrate"),  # what made it
+    Column("author", Text),  # who, where a person did
+    Column("fallback", Boolean, nullable=False, server_default=false()),  # by a rule that needs no proliv
+    Column("refusal", String(32)),  # machine-readable, where the state is refused
+    Column("ended_at", UtcDateTime),  # when it ceased to be active, or to be tried in the shadow
+    Column("run_id", Identifier, ForeignKey("runs.id")),  # the scheduled run that made it
+    CheckConstraint("state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')", name="state"),
+    # A run that is taken up again after a crash does no model twice.
+    UniqueConstraint("model_id", "run_id"),
     Index(
         "uq_calibrations_active_model",
         "model_id",
@@ -156,6 +169,7 @@ scores = Table(
     CheckConstraint("verdict in ('proliv', 'ne_proliv')", name="verdict"),
     PrimaryKeyConstraint("crop_id", "model_id"),
     Index(None, "model_id", "verdict", "scored_at"),
+    Index(None, "model_id", "scored_at"),
 )
 
 labels = Table(
@@ -164,11 +178,81 @@ labels = Table(
     Column("id", Identifier, primary_key=True),
     Column("crop_id", Identifier, ForeignKey("crops.id"), nullable=False),
     Column("label", String(16), nullable=False),
-    Column("source", String(16), nullable=False),
+    Column("source", String(16), nullable=False),  # a labelled folder, a command or an import
     Column("author", Text),
     Column("at", UtcDateTime, nullable=False),
+    Column("note", Text),
+    Column("settles", Boolean, nullable=False, server_default=false()),  # it ends a disagreement: older ones are void
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "crop_id", "at"),
+    Index(None, "at"),
+)
+
+# What was last seen in the labelled folders, so that a file is read once and two folders that disagree are noticed.
+labelled_files = Table(
+    "labelled_files",
+    metadata,
+    Column("path", Text, primary_key=True),  # absolute, as monitor.paths.to_text writes it
+    Column("label", String(16), nullable=False),  # the folder that it lies in
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("crop_id", Identifier, ForeignKey("crops.id")),  # the crop of this content; none where it cannot be read
+    Column("reason", String(32)),  # machine-readable, where it cannot be read
+    Column("error", Text),  # the sentence for a person, likewise
+    Column("seen_at", UtcDateTime, nullable=False),
+    CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
+    Index(None, "sha256"),
+)
+
+# Random draws of crops to be labelled. Each covers the crops that were stored since the draw before, so that no crop
+# can be drawn from two of them: a labelled crop of a draw stands for eligible / (labelled crops of the draw).
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", Identifier, primary_key=True),
+    Column("drawn_at", UtcDateTime, nullable=False),
+    Column("author", Text),
+    Column("first_crop_id", Identifier, nullable=False),
+    Column("last_crop_id", Identifier, nullable=False),
+    Column("eligible", Integer, nullable=False),  # crops in that span that had no label and no alarm
+)
+
+audit_crops = Table(
+    "audit_crops",
+    metadata,
+    Column("audit_id", Identifier, ForeignKey("audits.id"), nullable=False),
+    Column("crop_id", Identifier, ForeignKey("crops.id"), nullable=False),
+    PrimaryKeyConstraint("audit_id", "crop_id"),
+    UniqueConstraint("crop_id"),
+)
+
+# The scores of the labelled crops that `monitor calibrate --data` was given, for the nights in which nobody gives any.
+reference_scores = Table(
+    "reference_scores",
+    metadata,
+    Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("score", Float(53), nullable=False),  # the one that is held against the threshold
+    Column("camera", Text),
+    Column("captured_at", UtcDateTime),
+    PrimaryKeyConstraint("model_id", "sha256"),
+    CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
+)
+
+# What is kept of each hour's scores, for drift and for pictures over months.
+score_summaries = Table(
+    "score_summaries",
+    metadata,
+    Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
+    Column("hour", UtcDateTime, nullable=False),  # its beginning
+    Column("camera", Text, nullable=False),  # "*" for all cameras and holes together, "" for an unknown camera
+    Column("hole", Integer, nullable=False),  # -1 for all together, or where it is unknown
+    Column("crops", Integer, nullable=False),
+    Column("proliv", Integer, nullable=False),  # as the model decided
+    Column("quantiles", JSON, nullable=False),  # of the deciding score: 0, 0.05, ..., 1
+    PrimaryKeyConstraint("model_id", "hour", "camera", "hole"),
 )
 
 runs = Table(
@@ -180,5 +264,7 @@ runs = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("outcome", Text),
+    Column("owner", Text),  # who has taken it on
+    Column("lease_until", UtcDateTime),  # until then nobody else takes an unfinished one up again
     UniqueConstraint("job", "slot"),
 )

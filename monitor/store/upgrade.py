@@ -49,7 +49,7 @@ def upgrade(database: Database) -> str:
     from alembic import command
 
     database.make_folder()
-    with database.write() as connection:
+    with database.rebuild() as connection:
         if connection.dialect.name == "postgresql":
             # Two programs would make the same tables; a write transaction of SQLite keeps the other out by itself.
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})

@@ -35,7 +35,7 @@ from monitor.errors import (
 from monitor.store import queries
 from monitor.store.engine import Database
 from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import SCHEMA_REVISION, crops, metadata, models, runs, scores
+from monitor.store.schema import SCHEMA_REVISION, calibrations, crops, metadata, models, runs, scores
 from monitor.store.upgrade import (
     _alembic_configuration,
     _revision,
@@ -248,7 +248,7 @@ def test_the_programs_revision_is_the_newest_migration() -> None:
 
 def migrate(database: Database, revision: str) -> None:
     database.make_folder()
-    with database.write() as connection:
+    with database.rebuild() as connection:
         configuration = _alembic_configuration(connection)
         move = command.upgrade if revision > (_revision(connection) or "") else command.downgrade
         move(configuration, revision)
@@ -262,11 +262,10 @@ def test_crops_from_before_final_decisions_get_that_of_the_model_activated_last(
         for number, activated_at in activations.items():
             add_model(connection, str(number), f"detector{number}")
             connection.execute(update(models).where(models.c.id == number).values(activated_at=activated_at))
-            queries.add_calibration(
-                connection, model_id=number, rule="r", settings={}, threshold=0.002, evidence={"n": 3}
-            )
+            values = {"model_id": number, "rule": "r", "settings": {}, "threshold": 0.002, "evidence": {"n": 3}}
+            connection.execute(insert(calibrations), {**values, "state": "active", "created_at": NOW})
         deciders = {"1": (1,), "2": (1, 2), "3": (2, 4), "4": (3,), "5": (3, 1), "6": ()}
-        old = [column.name for column in crops.c if column.name not in FINAL]
+        old = [column.name for column in crops.c if column.name not in {*FINAL, "source"}]
         for name, by in deciders.items():
             row = {key: getattr(crop(f"{name}.jpg", name), key) for key in old if key not in {"id", "state"}}
             state = "scored" if by else "failed"
@@ -293,20 +292,20 @@ def test_crops_from_before_final_decisions_get_that_of_the_model_activated_last(
     with empty.read() as connection:
         assert {column["name"] for column in inspect(connection).get_columns("crops")} == set(old)
         assert connection.execute(select(scores).order_by(scores.c.crop_id)).all() == stored
-    migrate(empty, "0002")
+    migrate(empty, SCHEMA_REVISION)
     assert differences(empty) == []
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["drop table runs", "alter table crops add column colour text", "drop index uq_models_active_detector"],
+    ["drop table score_summaries", "alter table crops add column colour text", "drop index uq_models_active_detector"],
 )
 def test_differences_name_what_was_changed_by_hand(database: Database, statement: str) -> None:
     with database.write() as connection:
         connection.execute(text(statement))
     found = differences(database)
     assert len(found) >= 1
-    changed = re.findall(r"runs|colour|uq_models_active_detector", statement)[0]
+    changed = re.findall(r"score_summaries|colour|uq_models_active_detector", statement)[0]
     assert changed in "".join(found)
 
 
