@@ -1,49 +1,35 @@
-"""Chooses a threshold for a model, and records it with the evidence that it was chosen from."""
+"""What `monitor calibrate` begins with: the rule, the models, and the scores of a labelled folder's crops."""
 
 from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor import models
-from monitor.api import ScoreEvidence
 from monitor.config import Configuration, plugin_settings
-from monitor.crops import printable, to_text
-from monitor.decision import NORMAL_SCORES, PERCENTILES, PROLIV_SCORES
+from monitor.crops import printable
+from monitor.dataset import Label
 from monitor.errors import DataError, NoModelError
-from monitor.evaluation import evaluate
 from monitor.pipeline import measure
 from monitor.store import queries
+from monitor.store.calibrations import ReferenceRow
 from monitor.training import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from monitor.api import Detector, ScoreArray, ThresholdRule
+    from monitor.api import Detector, ThresholdRule
     from monitor.dataset import Dataset
-    from monitor.evaluation import Evaluation
     from monitor.pipeline import Reader
     from monitor.registry import Registry
     from monitor.store.engine import Database
     from monitor.store.queries import ModelRow
+    from monitor.training import ReadCrops
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A chosen threshold; ``evaluation`` is measured on the very crops that it was chosen from."""
-
-    id: int
-    model: ModelRow
-    rule: str
-    threshold: float
-    evaluation: Evaluation
+MOST_NAMED: Final = 5
 
 
 def make_rule(
@@ -61,13 +47,13 @@ def make_rule(
     return rule_class(settings)
 
 
-def gather(
+def score_labelled(
     detector: Detector,
     validation: frozenset[str],
     dataset: Dataset,
     reader: Reader,
     on_read: Callable[[], None] = lambda: None,
-) -> ScoreEvidence:
+) -> list[ReferenceRow]:
     """Score the model's held-out crops, found again in train/ by their content, and those of proliv/."""
     train = read_all(reader, dataset.train, on_read)
     held_out = train.those(digest in validation for digest in train.digests)
@@ -84,51 +70,28 @@ def gather(
             printable(dataset.root), missing, len(validation),
         )  # fmt: skip
     proliv = read_all(reader, dataset.proliv, on_read)
-    normal_scores = measure(detector, held_out.pixels, held_out.holes)
-    proliv_scores = measure(detector, proliv.pixels, proliv.holes)
-    return ScoreEvidence(
-        normal=normal_scores[np.isfinite(normal_scores)], proliv=proliv_scores[np.isfinite(proliv_scores)]
+    normal_rows, proliv_rows = (
+        _references(detector, held_out, Label.NE_PROLIV),
+        _references(detector, proliv, Label.PROLIV),
     )
+    in_both = normal_rows.keys() & proliv_rows.keys()
+    if in_both:
+        log.warning(
+            "%s: %d crops lie in train/ and, with the same content, in proliv/; nobody can say which is right, so they "
+            "do not count; remove them from one of the two; by sha256: %s",
+            printable(dataset.root), len(in_both), ", ".join(sorted(in_both)[:MOST_NAMED]),
+        )  # fmt: skip
+    return [row for rows in (normal_rows, proliv_rows) for digest, row in rows.items() if digest not in in_both]
 
 
-def choose(rule: ThresholdRule, evidence: ScoreEvidence) -> tuple[float, Evaluation]:
-    """Let the rule choose, and measure the choice on the evidence itself."""
-    threshold = float(rule.choose(evidence))
-    if not math.isfinite(threshold):
-        raise DataError(f"the rule {rule.name!r} chose {threshold}, which is no threshold")
-    scores = np.concatenate([evidence.normal, evidence.proliv])
-    labels = np.arange(len(scores)) >= len(evidence.normal)
-    return threshold, evaluate(scores, labels, threshold)
-
-
-def percentiles(scores: ScoreArray) -> list[float]:
-    """The percentiles 0, 1, ..., 100 of float64 (N,) scores, linear between neighbours; none of no scores."""
-    return [] if not len(scores) else [float(one) for one in np.quantile(scores, np.linspace(0, 1, PERCENTILES))]
-
-
-def calibrate(
-    database: Database, model: ModelRow, rule: ThresholdRule, evidence: ScoreEvidence, *, data: Path
-) -> Calibrated:
-    """Choose, record and activate a threshold, and with it the model."""
-    threshold, evaluation = choose(rule, evidence)
-    with database.write() as connection:
-        calibration_id = queries.add_calibration(
-            connection,
-            model_id=model.id,
-            rule=rule.name,
-            settings=rule.settings.model_dump(mode="json"),
-            threshold=threshold,
-            evidence={
-                "data": to_text(data.absolute()),
-                **evaluation.as_dict(),
-                NORMAL_SCORES: percentiles(evidence.normal),
-                PROLIV_SCORES: percentiles(evidence.proliv),
-            },
-        )
-        calibrated = queries.find_model(connection, model.name)
-        if not calibrated.active:
-            queries.activate_model(connection, calibrated)
-    return Calibrated(calibration_id, model, rule.name, threshold, evaluation)
+def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str, ReferenceRow]:
+    """Each content once, by its digest, without those that the detector refuses."""
+    scores = measure(detector, crops.pixels, crops.holes).tolist()
+    return {
+        digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at)
+        for digest, score, identity in zip(crops.digests, scores, crops.identities, strict=True)
+        if math.isfinite(score)
+    }
 
 
 def models_to_calibrate(database: Database, registry: Registry, names: tuple[str, ...]) -> list[ModelRow]:
@@ -148,15 +111,15 @@ def models_to_calibrate(database: Database, registry: Registry, names: tuple[str
     return [rows[name] for name in (*sorted(uninstalled), *reversed(recommended))]
 
 
-def evidence_for(
+def references_for(
     registry: Registry,
     configuration: Configuration,
     model: ModelRow,
     dataset: Dataset,
     reader: Reader,
     on_read: Callable[[], None] = lambda: None,
-) -> ScoreEvidence:
-    """Load a model and gather what its threshold is chosen from."""
+) -> list[ReferenceRow]:
+    """Load a model and score the labelled crops that its threshold is chosen from."""
     detector = models.load(registry, configuration.models, model, configuration.settings.pipeline.device)
     validation = models.validation_digests(configuration.models, model)
-    return gather(detector, validation, dataset, reader, on_read)
+    return score_labelled(detector, validation, dataset, reader, on_read)

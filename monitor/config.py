@@ -162,7 +162,7 @@ class Calibration(Section):
     fallback_rule: str = "normal-quantile"
     nightly: bool = True
     at: Annotated[str, AfterValidator(_time_of_day)] = "03:00"
-    half_life_days: float = Field(60.0, ge=0, le=36500)
+    half_life_days: float = Field(30.0, ge=0, le=36500)
     event_gap_seconds: float = Field(600.0, gt=0, le=86400)
     minimum_proliv: int = Field(20, ge=1, le=1_000_000)
     minimum_normal: int = Field(200, ge=1, le=1_000_000)

@@ -86,6 +86,10 @@ class EvidenceMissingError(DataError):
     """A threshold rule lacks scores to choose from; the message says which and how many."""
 
 
+class CalibrationRefusedError(DataError):
+    """The guard refused a new threshold; the active one stands."""
+
+
 class StoreError(MonitorError):
     """The database cannot be used."""
 

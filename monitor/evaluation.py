@@ -91,16 +91,66 @@ def interval(successes: int, trials: int) -> tuple[float, float] | tuple[None, N
     With k of n and a = 0.05 its ends are the a/2 quantile of Beta(k, n - k + 1), or 0 for k = 0, and the 1 - a/2
     quantile of Beta(k + 1, n - k), or 1 for k = n. For 8 of 10 they are 0.4439 and 0.9748.
     """
+    if trials == 0:
+        return None, None
+    return _clopper_pearson(successes, trials - successes)
+
+
+def _clopper_pearson(successes: float, failures: float) -> tuple[float, float]:
+    """The formula of `interval`, which is defined for fractions of crops as well; not both may be 0."""
     # Imported here: it takes a good tenth of a second, and only evaluations need it.
     from scipy.special import betaincinv
 
-    if trials == 0:
-        return None, None
     tail = (1 - CONFIDENCE) / 2
-    failures = trials - successes
     low = 0.0 if successes == 0 else float(betaincinv(successes, failures + 1, tail))
     high = 1.0 if failures == 0 else float(betaincinv(successes + 1, failures, 1 - tail))
     return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedRate:
+    """The share of weighted crops that something is true of, with its 95 % interval, all in 0-1.
+
+    ``crops``: how many were looked at. ``effective``: how many equally weighted ones tell as much, at most ``crops``.
+    """
+
+    rate: float
+    low: float
+    high: float
+    crops: int
+    effective: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON."""
+        return asdict(self)
+
+
+def weighted_rate(hits: Sequence[bool], weights: Sequence[float]) -> WeightedRate | None:
+    """The rate of hits among crops that stand for ``weights`` crops each, with its interval; None without crops.
+
+    The rate is ``p = (sum of the hits' w) / (sum of w)``, the ratio estimator of survey sampling. Its interval is that
+    of `interval` with ``p n_eff`` of ``n_eff`` crops (E. L. Korn, B. I. Graubard, Confidence intervals for proportions
+    with small expected number of positive counts estimated from survey data, Survey Methodology 24 (1998) 193-201),
+    where ``n_eff = (sum w)^2 / (sum w^2)`` (L. Kish, Survey Sampling, Wiley, 1965). For equal weights both are exactly
+    those of unweighted crops.
+
+    Raises `DataError` when hits and weights are not one to one, or when a weight is not positive and finite.
+    """
+    if len(hits) != len(weights):
+        raise DataError(
+            f"{len(hits)} decisions and {len(weights)} weights do not belong together; give one weight a decision"
+        )
+    if not all(0 < weight < np.inf for weight in weights):
+        raise DataError("the weights of crops have to be positive, finite numbers")
+    if not weights:
+        return None
+    # In units of the largest, equal weights are exactly 1, and nothing overflows.
+    scaled = np.asarray(weights, dtype=np.float64) / max(weights)
+    hit = np.asarray(hits, dtype=np.bool_)
+    total, squares = float(scaled.sum()), float((scaled**2).sum())
+    hit_weight, missed_weight = float(scaled[hit].sum()), float(scaled[~hit].sum())
+    low, high = _clopper_pearson(hit_weight * total / squares, missed_weight * total / squares)
+    return WeightedRate(hit_weight / total, low, high, len(weights), total * total / squares)
 
 
 def roc_auc(normal: NDArray[np.float64], proliv: NDArray[np.float64]) -> float | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.paths import to_text
-from monitor.store import queries
+from monitor.paths import from_text, to_text
+from monitor.store import labelled_files, queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
+
+    from sqlalchemy.engine import Connection
 
     from monitor.crops import FileContent
     from monitor.store.engine import Database
@@ -51,6 +53,21 @@ def unknown(
     if model_ids:
         stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
     return [path for path in paths if path not in stored], stored
+
+
+def moved_away(connection: Connection, contents: Collection[str]) -> list[str]:
+    """The paths at which labelled files of these contents lay once, and do not any more."""
+    return [row.path for row in labelled_files.files_of_contents(connection, contents) if _is_gone(from_text(row.path))]
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def signature(path: Path) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Which label of a crop counts, which labels contradict each other, and what a labelled crop stands for.
+"""Which label of a crop counts, which labels contradict each other, what a labelled crop stands for; giving labels.
 
 Labels belong to contents: a label given to one crop holds for every crop of the same bytes. They are never changed,
 only added, and the newest counts. Where two labellers (an author, or the labelled folder) say different things of one
@@ -8,20 +8,24 @@ content, the newest still counts, but the content is contradictory until they ag
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.dataset import Label
+from monitor.store import audits, labelled_files
 from monitor.store import labels as stored
+from monitor.store.labels import NewLabel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
-    from monitor.store.labels import LabelledCropRow, LabelRow
+    from monitor.store.audits import DrawnCrop
+    from monitor.store.labels import FoundCrop, LabelledCropRow, LabelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def read(connection: Connection) -> LabelledCrops:
         if row.sha256 not in rows or (rows[row.sha256].source == "labelled" and row.source != "labelled"):
             rows[row.sha256] = row
     labelled_of_draw = Counter(row.audit_id for row in rows.values() if row.audit_id is not None)
-    eligible = stored.eligible_crops(connection)
+    eligible = audits.eligible_crops(connection)
     crops = []
     for row in sorted(rows.values(), key=lambda row: row.id):
         label = counted[row.sha256][-1]
@@ -109,7 +113,7 @@ def read(connection: Connection) -> LabelledCrops:
                 weight=max(weight, 1.0),
             )
         )
-    in_both = stored.contents_in_both_folders(connection)
+    in_both = labelled_files.contents_in_both_folders(connection)
     paths = {sha256: row.path for sha256, row in rows.items()}
     return LabelledCrops(crops, list(contradictions(counted, in_both, paths)))
 
@@ -150,3 +154,71 @@ def contradictions(
 def _name(labeller: tuple[str, str | None]) -> str:
     source, author = labeller
     return "the labelled folder" if source == "folder" else author or "somebody unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many contents got a label, and how many had it already from the same author."""
+
+    new: int
+    known: int
+
+
+def give(
+    connection: Connection,
+    crops: Iterable[FoundCrop],
+    label: Label,
+    *,
+    author: str | None,
+    note: str | None = None,
+    settles: bool = False,
+) -> Given:
+    """Label crops by command, each content once; what the same author said of one already is not added again."""
+    chosen: dict[str, FoundCrop] = {}
+    for crop in crops:
+        chosen.setdefault(crop.sha256, crop)
+    before = stored.labels_of_contents(connection, chosen.keys())
+    now = datetime.now(UTC)
+    rows = [
+        NewLabel(crop.id, label.value, "command", author, now, note, settles)
+        for sha256, crop in chosen.items()
+        if not _says_already(before.get(sha256, ()), label, author, note, settles=settles)
+    ]
+    stored.add_labels(connection, rows)
+    return Given(len(rows), len(chosen) - len(rows))
+
+
+def _says_already(
+    rows: Sequence[LabelRow], label: Label, author: str | None, note: str | None, *, settles: bool
+) -> bool:
+    counting = valid(rows)
+    if settles:
+        # To settle means to have the last word.
+        counting = [row for row in counting[-1:] if row.settles]
+    own = [row for row in counting if row.source != "folder" and row.author == author]
+    return bool(own) and own[-1].label == label.value and note in (None, own[-1].note)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A random draw: its id, from how many crops it was made, and what was drawn."""
+
+    audit: int
+    eligible: int
+    crops: Sequence[DrawnCrop]
+
+
+def draw(connection: Connection, count: int, *, author: str | None, seed: int | None = None) -> Draw | None:
+    """Draw crops without an alarm at random, to be labelled; none where there is nothing to draw from.
+
+    From what was stored since the draw before, each content once. Fewer than ``count``: all of them. ``seed``: the
+    same draw from the same crops.
+    """
+    first, last = audits.span_to_audit(connection)
+    eligible = audits.crops_to_audit(connection, first, last)
+    if not eligible:
+        return None
+    chance = random.SystemRandom() if seed is None else random.Random(seed)
+    drawn = chance.sample(eligible, min(count, len(eligible)))
+    audit = audits.add_audit(connection, author=author, first=first, last=last, eligible=len(eligible), drawn=drawn)
+    return Draw(audit, len(eligible), audits.drawn_crops(connection, audit))

@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from monitor import known
 from monitor.api import SMALLEST_CROP
 from monitor.crops import CropReader, Decoded, FileContent, Identity, IdentityPattern, printable, to_text
 from monitor.decision import verdict
 from monitor.ensemble import Decision
 from monitor.errors import CropRefusedError
-from monitor.known import content_signature, signature
-from monitor.store import queries
+from monitor.store import labelled_files, queries
 from monitor.store.queries import CropKey, CropRow, Recorded, ScoreRow
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 
     from monitor.api import Detector
     from monitor.config import Configuration
+    from monitor.dataset import Label
     from monitor.decision import Outcome
     from monitor.ensemble import Ensemble
     from monitor.store.engine import Database
 
 log = logging.getLogger(__name__)
+
+Source = Literal["inbox", "folder"]
+"""Where a crop was found: by the daemon, or in a folder that was scored by hand."""
 
 MEASURE_BATCH: Final = 256
 LONGEST_MESSAGE: Final = 500
@@ -50,6 +54,9 @@ class Work:
     decoded: Decoded | None = None
     size: tuple[int, int] | None = None
     """(width, height) in pixels."""
+    source: Source = "inbox"
+    label: Label | None = None
+    """What the labelled folder that it lies in says of it."""
     refusal: CropRefusedError | None = None
     decisions: list[Decision] = field(default_factory=list)
     final: Outcome | None = None
@@ -77,9 +84,9 @@ class Reader:
         self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
 
-    def read(self, path: Path) -> Work:
+    def read(self, path: Path, *, source: Source = "inbox", label: Label | None = None) -> Work:
         """Read and decode one crop; a refusal is kept in the work, never raised."""
-        work = Work(path, datetime.now(UTC), self.pattern.parse(path.name))
+        work = Work(path, datetime.now(UTC), self.pattern.parse(path.name), source=source, label=label)
         try:
             work.content = self.crops.load(path)
             work.decoded = self.crops.decode(work.content)
@@ -102,13 +109,15 @@ def _too_small(size: tuple[int, int]) -> CropRefusedError:
 def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
     """Score and decide every decoded crop of the batch with every model, and make the final decision.
 
-    A crop that a model refuses is decided by the others; one that all refuse has failed.
+    A crop that a model refuses is decided by the others; one that all refuse has failed. A model that has decided on
+    a crop before is not asked again.
     """
     readable = [work for work in batch if work.decoded is not None]
-    pixels = [work.decoded.pixels for work in readable if work.decoded is not None]
-    holes = [work.identity.hole for work in readable]
     for model in ensemble.models:
-        for work, outcome in zip(readable, _score_each(model.detector, pixels, holes), strict=True):
+        asked = [work for work in readable if all(one.model is not model for one in work.decisions)]
+        pixels = [work.decoded.pixels for work in asked if work.decoded is not None]
+        holes = [work.identity.hole for work in asked]
+        for work, outcome in zip(asked, _score_each(model.detector, pixels, holes), strict=True):
             if isinstance(outcome, CropRefusedError):
                 work.refusal = outcome
                 continue
@@ -118,6 +127,7 @@ def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
     for work in readable:
         work.decoded = None  # the pixels are the bulk of a batch and no longer needed
         if work.decisions:
+            work.decisions.sort(key=lambda one: ensemble.models.index(one.model))
             work.final = ensemble.final(work.decisions)
             work.decided_at = now
 
@@ -125,18 +135,28 @@ def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
 def store(database: Database, batch: Sequence[Work]) -> Recorded:
     """Commit the batch in one transaction; return what was not stored before.
 
-    A file that vanished before it could be read leaves no row: there is nothing to remember of it.
+    A file that vanished before it could be read leaves no row: there is nothing to remember of it. A labelled file
+    gives its label to the crop of its content, or becomes one itself where there is none.
     """
-    rows = [row(work) for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
+    present = [work for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
+    crops = [row(work) for work in present if work.label is None]
+    labelled = [(work.label.value, row(work)) for work in present if work.label is not None]
     with database.write() as connection:
-        return queries.record(connection, rows)
+        recorded = queries.record(connection, crops)
+        # After the others: one of them may be of the same content, and is then the crop that the label is about.
+        taken = labelled_files.take_labelled(connection, labelled)
+        if labelled:
+            # A file that was moved from one label to the other lies in one of them.
+            contents = {crop.sha256 for _, crop in labelled if crop.sha256}
+            labelled_files.forget_files(connection, known.moved_away(connection, contents))
+    return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
 
 
 def row(work: Work) -> CropRow:
     """The crop's row with its decisions and the final one, or with its failure."""
     content = work.content
     decided_at = work.decided_at
-    size_bytes, mtime_ns = content_signature(content) if content else signature(work.path) or (0, 0)
+    size_bytes, mtime_ns = known.content_signature(content) if content else known.signature(work.path) or (0, 0)
     refusal = None if work.decisions else work.refusal
     final = work.final
     return CropRow(
@@ -170,6 +190,7 @@ def row(work: Work) -> CropRow:
             for decision in work.decisions
             if decided_at is not None
         ),
+        source=work.source if work.label is None else "labelled",
     )
 
 

@@ -61,7 +61,7 @@ def score_paths(
     model_ids = [model.id for model in ensemble.models]
     while batch := list(islice(remaining, batch_size)):
         fresh, stored = known.unknown(database, batch, model_ids=model_ids) if keep else (batch, {})
-        works = {path: reader.read(path) for path in fresh}
+        works = {path: reader.read(path, source="folder") for path in fresh}
         pipeline.score(list(works.values()), ensemble)
         if keep:
             pipeline.store(database, list(works.values()))

@@ -1,10 +1,13 @@
 """The daemon: its threads, the order in which they start and stop, signals, and word to systemd.
 
-    watcher -> paths -> reader -> batches -> scorer -> batches -> writer
+    watchers -> paths -> reader -> batches -> scorer -> batches -> writer
+
+One watcher looks after the inbox and one after the labelled folder, whose crops give their label to what is known and
+are otherwise scored and stored like any other; they raise no alarm, are counted nowhere and stay where they are.
 
 Each arrow is a bounded queue: when the writer is slow, everything before it waits, and the scan finds later what
 was not taken. Batches form by themselves, because the reader takes all the paths that are waiting while the
-stages after it are busy. Stopping runs along the arrows: the watcher ends first, then a mark travels through the
+stages after it are busy. Stopping runs along the arrows: the watchers end first, then a mark travels through the
 queues and ends each stage once it has finished what came before, so that nothing that was taken is lost.
 """
 
@@ -15,23 +18,22 @@ import os
 import signal
 import time
 from queue import Empty, Full, Queue, SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor import known, pipeline
+from monitor import known, labelling, pipeline
 from monitor.crops import printable
 from monitor.daemon_lock import only_daemon
 from monitor.ensemble import load_active
-from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
+from monitor.errors import ExitCode, OutputError, StoreDamagedError, StoreError, StoreRefusedError
+from monitor.jobs import Jobs
 from monitor.metrics import Metrics
 from monitor.notify import notify, watchdog_seconds
 from monitor.quarantine import quarantine
+from monitor.stage import Stage
 from monitor.store.engine import make_folder
 from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.config import Configuration
     from monitor.ensemble import Ensemble
     from monitor.pipeline import Work
@@ -52,42 +54,6 @@ LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 Happening = Literal["stop", "reload", "dead"]
 
 
-class Stage:
-    """A thread of the daemon that knows since when it has been busy with one piece of work."""
-
-    def __init__(self, name: str, run: Callable[[Stage], None], died: Callable[[ExitCode], None]) -> None:
-        self.name = name
-        self.busy_since: float | None = None
-        self._run = run
-        self._died = died
-        self._thread = Thread(target=self._guarded, name=name, daemon=True)
-        self.start, self.join, self.is_alive = self._thread.start, self._thread.join, self._thread.is_alive
-
-    def busy(self) -> None:
-        """Note that a new piece of work begins."""
-        self.busy_since = time.monotonic()
-
-    def idle(self) -> None:
-        """Note that the stage waits for work."""
-        self.busy_since = None
-
-    def hangs(self, seconds: float) -> bool:
-        """Whether one piece of work has taken longer than ``seconds``."""
-        since = self.busy_since
-        return since is not None and time.monotonic() - since > seconds
-
-    def _guarded(self) -> None:
-        try:
-            self._run(self)
-        except MonitorError as error:
-            log.critical("%s; the daemon stops, what is not decided lies in the inbox", error)
-            self._died(error.exit_code)
-        except BaseException:
-            log.critical("the %s ended by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
-            self._died(ExitCode.UNEXPECTED)
-            raise
-
-
 class Service:
     """Everything that `monitor run` runs."""
 
@@ -106,18 +72,26 @@ class Service:
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
         self._stopping = False
         self._exit_code = ExitCode.OK
-        self._watcher = Watcher(
+        inbox = Watcher(
             configuration.inbox,
             settings.watch,
             unknown=lambda paths: known.unknown(database, paths)[0],
             deliver=self._deliver,
         )
+        self._watchers = {"watcher": inbox}
+        if configuration.labelled is not None:
+            labelled = labelling.LabelledWatcher(configuration.labelled, settings.watch, database, self._deliver)
+            self._watchers["labelled watcher"] = labelled
+        self._watching = [Stage(name, self._run_watcher, self._die) for name in self._watchers]
         self._stages = [
-            Stage("watcher", lambda _: self._watcher.run(), self._die),
+            *self._watching,
             Stage("reader", self._run_reader, self._die),
             Stage("scorer", self._run_scorer, self._die),
             Stage("writer", self._run_writer, self._die),
         ]
+        self._jobs = Jobs(
+            configuration, database, registry, self.metrics, reload=lambda: self._happenings.put("reload")
+        )
         for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
             self.metrics.queue_depth.labels(name).set_function(queue.qsize)
 
@@ -134,6 +108,9 @@ class Service:
             self._listen()
             for stage in reversed(self._stages):
                 stage.start()
+            self._jobs.start()
+            if self.configuration.labelled is not None:
+                log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
             notify("READY=1", f"STATUS=watching {printable(self.configuration.inbox)}")
             code = self._wait()
@@ -162,16 +139,18 @@ class Service:
     def _drain(self) -> ExitCode:
         log.info("stopping: the crops that were taken are finished first; a second signal stops at once")
         self._stopping = True
-        self._watcher.mailbox.put(Stop())
+        self._jobs.stop()
+        for watcher in self._watchers.values():
+            watcher.mailbox.put(Stop())
         marked = False
-        while any(stage.is_alive() for stage in self._stages) and self._exit_code is ExitCode.OK:
-            watcher, *others = self._stages
-            if watcher.is_alive():
-                watcher.join(DRAIN_LOOK_SECONDS)
-            elif not marked:
-                marked = self._put_mark()
+        while self._exit_code is ExitCode.OK:
+            alive = next((stage for stage in self._stages if stage.is_alive()), None)
+            if alive is None:
+                break
+            if alive in self._watching or marked:
+                alive.join(DRAIN_LOOK_SECONDS)
             else:
-                next((stage for stage in others if stage.is_alive()), watcher).join(DRAIN_LOOK_SECONDS)
+                marked = self._put_mark()
         if self._exit_code is ExitCode.OK:
             log.info("stopped")
         return self._exit_code
@@ -222,10 +201,13 @@ class Service:
                 self._paths.put(candidate, timeout=0.2)
             except Full:
                 continue
-            if candidate.signature is None:
+            if candidate.signature is None and candidate.label is None:
                 self.metrics.seen.inc()
             return True
         return False
+
+    def _run_watcher(self, stage: Stage) -> None:
+        self._watchers[stage.name].run()
 
     def _run_reader(self, stage: Stage) -> None:
         limit = self.configuration.settings.pipeline.batch_size
@@ -256,14 +238,15 @@ class Service:
 
     def _read_one(self, candidate: Candidate) -> Work | None:
         """Read a crop; none when it is not complete and the watcher was told so."""
-        work = self._reader.read(candidate.path)
+        work = self._reader.read(candidate.path, label=candidate.label)
         unchanged = _signature(work) == candidate.signature
         settled, final = candidate.settled and unchanged, candidate.final and unchanged
         unfinished = work.decoded is not None and not work.decoded.ended and not settled
         unreadable = work.refusal is not None and work.refusal.transient and not final
         if unfinished or unreadable:
-            self.metrics.retried.inc()
-            self._watcher.mailbox.put(Incomplete(candidate.path, _signature(work)))
+            if work.label is None:
+                self.metrics.retried.inc()
+            self._answer(work, Incomplete(candidate.path, _signature(work)))
             return None
         return work
 
@@ -327,8 +310,9 @@ class Service:
         if len(batch) == 1:
             (work,) = batch
             log.error("%s: cannot be recorded, so it has no decision: %s", printable(work.path), error)
-            self.metrics.failed.labels("not_recorded").inc()
-            self._watcher.mailbox.put(Done(work.path, _signature(work)))
+            if work.label is None:
+                self.metrics.failed.labels("not_recorded").inc()
+            self._answer(work, Done(work.path, _signature(work)))
             return
         for work in batch:
             recorded = self._commit(stage, [work])
@@ -337,6 +321,18 @@ class Service:
 
     def _finish(self, work: Work, recorded: Recorded, committed_at: float) -> None:
         """Count, tell and clean up after one committed crop; what was known before is not told again."""
+        if work.label is None:
+            self._finish_crop(work, recorded, committed_at)
+        elif pipeline.key(work) in recorded.failed:
+            labelling.warn_unreadable(work)
+        self._answer(work, Done(work.path, _signature(work)))
+
+    def _answer(self, work: Work, message: Done | Incomplete) -> None:
+        """Tell the watcher that found a file what has become of it."""
+        watcher = self._watchers["watcher" if work.label is None else "labelled watcher"]
+        watcher.mailbox.put(message)
+
+    def _finish_crop(self, work: Work, recorded: Recorded, committed_at: float) -> None:
         key = pipeline.key(work)
         new_models = recorded.decided.get(key, set())
         name = printable(work.path)
@@ -348,7 +344,6 @@ class Service:
             self._tell(work, name)
         if work.failed:
             self._quarantine(work)
-        self._watcher.mailbox.put(Done(work.path, _signature(work)))
 
     def _tell(self, work: Work, name: str) -> None:
         """Warn of a proliv, with the scores that made it one."""

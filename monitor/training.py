@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector, Progress
+    from monitor.crops import Identity
     from monitor.models import SavedModel
     from monitor.pipeline import Reader
     from monitor.registry import Registry
@@ -34,19 +35,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReadCrops:
-    """Decoded crops, each uint8 (h, w, 3), with their holes and their content's sha256; refused files are left out."""
+    """Decoded crops, each uint8 (h, w, 3), with what their names say and their content's sha256.
+
+    Refused files are left out, and named in ``refused``.
+    """
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
-    holes: list[int | None] = field(default_factory=list)
+    identities: list[Identity] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)
+
+    @property
+    def holes(self) -> list[int | None]:
+        """The number of each crop's hole, none where its name does not say it."""
+        return [identity.hole for identity in self.identities]
 
     def those(self, chosen: Iterable[bool]) -> ReadCrops:
         """The chosen ones; ``chosen`` has a truth value for each."""
         rows = [row for row, is_chosen in enumerate(chosen) if is_chosen]
         return ReadCrops(
             pixels=[self.pixels[row] for row in rows],
-            holes=[self.holes[row] for row in rows],
+            identities=[self.identities[row] for row in rows],
             digests=[self.digests[row] for row in rows],
         )
 
@@ -66,7 +75,7 @@ def read_all(reader: Reader, paths: Sequence[Path], on_read: Callable[[], None] 
         work = reader.read(path)
         if work.decoded is not None and work.content is not None:
             crops.pixels.append(work.decoded.pixels)
-            crops.holes.append(work.identity.hole)
+            crops.identities.append(work.identity)
             crops.digests.append(work.content.sha256)
         else:
             log.warning("%s: %s; it is left out", printable(path), work.refusal)

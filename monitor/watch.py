@@ -1,4 +1,4 @@
-"""File events and a reconciling scan -> crops that are new.
+"""File events and a reconciling scan -> crops that are new, in the inbox or in the labelled folder.
 
 An event is only a nudge, the folder is the truth: the kernel drops events in bursts, so a scan every few seconds
 finds what no event told. Whether a file is complete is told by decoding it; one that is not yet is offered again
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
 
     from monitor.config import Watch
+    from monitor.dataset import Label
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +55,15 @@ class Candidate(NamedTuple):
 
     ``signature``: what the file looked like before, where it was not complete then; else none. As long as it
     still looks so, two more things hold. ``settled``: a decodable file counts as complete even without its
-    format's end mark. ``final``: it is given up if it cannot be read now.
+    format's end mark. ``final``: it is given up if it cannot be read now. ``label``: what the folder that it lies in
+    says of it, where it is a labelled one.
     """
 
     path: Path
     signature: Signature | None = None
     settled: bool = False
     final: bool = False
+    label: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +104,24 @@ class Waiting:
 
 
 class Watcher:
-    """Finds new crops below the inbox and delivers each once at a time."""
+    """Finds new crops below a folder and delivers each once at a time."""
 
     def __init__(
         self,
-        inbox: Path,
+        folder: Path,
         settings: Watch,
         *,
         unknown: Callable[[Sequence[Path]], Sequence[Path]],
         deliver: Callable[[Candidate], bool],
+        folders: Sequence[Path] = (),
     ) -> None:
-        """Watch ``inbox``.
+        """Watch ``folder``, which is made where it is missing, with ``folders`` in it.
 
         ``unknown`` returns those paths that the store does not know; ``deliver`` hands a candidate on, waiting
         while the queue is full, and returns False once the service is stopping.
         """
-        self.inbox = inbox
+        self.folder = folder
+        self._folders = (folder, *folders)
         self.mailbox: SimpleQueue[Touched | Done | Incomplete | Stop] = SimpleQueue()
         self._settings = settings
         self._unknown = unknown
@@ -236,9 +241,10 @@ class Watcher:
     def _scan(self) -> None:
         started = time.monotonic()
         try:
-            make_folder(self.inbox)
+            for folder in self._folders:
+                make_folder(folder)
             self._observe()
-            for chunk in _chunks(crop_paths(self.inbox, self._warn_unreadable), SCAN_CHUNK):
+            for chunk in _chunks(crop_paths(self.folder, self._warn_unreadable), SCAN_CHUNK):
                 fresh = [path for path in chunk if not self._is_handled(path)]
                 for path in self._unknown(fresh):
                     self._offer(path)
@@ -247,7 +253,10 @@ class Watcher:
                 if self._stopping:
                     return
         except (MonitorError, OSError) as error:
-            log.error("the inbox was not scanned: %s; the next scan is in %g s", error, self._settings.scan_seconds)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "%s was not scanned: %s; the next scan is in %g s",
+                printable(self.folder), error, self._settings.scan_seconds,
+            )  # fmt: skip
         took = time.monotonic() - started
         self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
 
@@ -258,16 +267,16 @@ class Watcher:
         return path in self._recent and self._recent[path] == look(path)
 
     def _observe(self) -> None:
-        """Ask the kernel for events; again when the inbox was replaced by another folder, or the last try failed."""
-        status = self.inbox.stat()
+        """Ask the kernel for events; again when the folder was replaced by another one, or the last try failed."""
+        status = self.folder.stat()
         if self._watched == (status.st_dev, status.st_ino) and self._is_observing():
             return
         self._unobserve()
         observer = Observer()
         try:
             observer.schedule(
-                _Nudge(self.inbox, self.mailbox),
-                str(self.inbox),
+                _Nudge(self.folder, self.mailbox),
+                str(self.folder),
                 recursive=True,
                 event_filter=[FileClosedEvent, FileMovedEvent, FileCreatedEvent],
             )
@@ -277,7 +286,7 @@ class Watcher:
                 logging.DEBUG if self._told_of_no_events else logging.WARNING,
                 "%s: the kernel gives no file events (%s); crops are found by the scan alone, "
                 "up to %g s later; raise fs.inotify.max_user_watches or max_user_instances",
-                printable(self.inbox),
+                printable(self.folder),
                 error,
                 self._settings.scan_seconds,
             )
@@ -312,16 +321,16 @@ class Watcher:
 class _Nudge(FileSystemEventHandler):
     """Puts what the kernel tells into the mailbox; runs in watchdog's thread."""
 
-    def __init__(self, inbox: Path, mailbox: SimpleQueue[Touched | Done | Incomplete | Stop]) -> None:
-        self._inbox = inbox
+    def __init__(self, folder: Path, mailbox: SimpleQueue[Touched | Done | Incomplete | Stop]) -> None:
+        self._folder = folder
         self._mailbox = mailbox
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass on the path of a crop, under its new name where it was renamed."""
         path = Path(os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path))
         if (
-            path.is_relative_to(self._inbox)
-            and is_crop_path(path, self._inbox)
+            path.is_relative_to(self._folder)
+            and is_crop_path(path, self._folder)
             and self._mailbox.qsize() < MAILBOX_LIMIT
         ):
             self._mailbox.put(Touched(path))

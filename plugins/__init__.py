@@ -18,12 +18,33 @@ def monitor_register_detectors() -> list[Provider]:
 
 @hookimpl
 def monitor_register_rules() -> list[Provider]:
-    """Name the built-in threshold rules."""
+    """Name the built-in threshold rules, the one to begin with first."""
     return [
         Provider(
             "quantile-midpoint", "between the scores of normal and proliv crops", "plugins.rules:QuantileMidpoint"
         ),
         Provider("balanced", "the cut with the best mean of TPR and TNR", "plugins.rules:Balanced"),
+        Provider("stump", "the cut of a decision tree with one question", "plugins.rules:Stump"),
+        Provider("f1", "the cut with the best F1", "plugins.rules:F1"),
+        Provider("cost", "the cut with the least expected cost of a crop", "plugins.rules:Cost"),
+        Provider(
+            "quantile-of-full-tpr",
+            "near the last threshold that catches every proliv",
+            "plugins.rules:QuantileOfFullTpr",
+        ),
+        Provider(
+            "tpr-at-least", "the highest threshold that catches a given share of proliv", "plugins.rules:TprAtLeast"
+        ),
+        Provider(
+            "tnr-at-least", "the lowest threshold that passes a given share of normal crops", "plugins.rules:TnrAtLeast"
+        ),
+        Provider("normal-quantile", "a high quantile of normal crops; needs no proliv", "plugins.rules:NormalQuantile"),
+        Provider("conformal", "a bound on the false alarms of new crops; needs no proliv", "plugins.rules:Conformal"),
+        Provider(
+            "false-alarms-per-week",
+            "so many false alarms in a week; needs no proliv",
+            "plugins.rules:FalseAlarmsPerWeek",
+        ),
         Provider("mean-proliv", "the mean score of proliv crops", "plugins.rules:MeanProliv"),
         Provider("fraction-of-max", "k times the highest score of proliv crops", "plugins.rules:FractionOfMax"),
         Provider("fixed", "a threshold set by hand", "plugins.rules:Fixed"),

@@ -63,7 +63,7 @@ def test_a_third_partys_detector_and_rule_are_used_like_the_built_in_ones(
     }
     assert listed["acme-highest"]["kind"] == "rule"
 
-    run("gen", "crops", "data", "--train", "40", "--proliv", "6", "--test", "24")
+    run("gen", "crops", "data", "--train", "40", "--proliv", "24", "--test", "24")
     run("train", "acme-mean", "--data", "data", "--limit", "30")
     run("calibrate", "--data", "data")
     (model,) = json.loads(run("status", "--format", "json"))["models"]

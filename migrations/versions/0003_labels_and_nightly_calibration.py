@@ -15,6 +15,7 @@ Time = sa.DateTime(timezone=True)
 LABEL = "label in ('proliv', 'ne_proliv')"
 STATES = "state in ('active', 'refused', 'superseded', 'rolled_back')"
 STATES_WITH_SHADOW = "state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')"
+THRESHOLD = "threshold is not null or state = 'refused'"
 NEW_TABLES = ("score_summaries", "reference_scores", "audit_crops", "audits", "labelled_files")
 LABEL_COLUMNS = ("note", "settles")
 RUN_COLUMNS = ("owner", "lease_until")
@@ -42,6 +43,8 @@ def upgrade() -> None:
         batch.create_unique_constraint("uq_calibrations_model_id_run_id", ["model_id", "run_id"])
         batch.drop_constraint(op.f("ck_calibrations_state"), type_="check")
         batch.create_check_constraint(op.f("ck_calibrations_state"), STATES_WITH_SHADOW)
+        batch.alter_column("threshold", existing_type=sa.Float(53), nullable=True)
+        batch.create_check_constraint(op.f("ck_calibrations_threshold"), THRESHOLD)
     op.create_table(
         "labelled_files",
         sa.Column("path", sa.Text, nullable=False),
@@ -106,10 +109,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in NEW_TABLES:
         op.drop_table(table)
-    op.execute("delete from calibrations where state = 'shadow'")
+    op.execute("delete from calibrations where state = 'shadow' or threshold is null")
     with op.batch_alter_table("calibrations") as batch:
         batch.drop_constraint(op.f("ck_calibrations_state"), type_="check")
         batch.create_check_constraint(op.f("ck_calibrations_state"), STATES)
+        batch.drop_constraint(op.f("ck_calibrations_threshold"), type_="check")
+        batch.alter_column("threshold", existing_type=sa.Float(53), nullable=False)
         batch.drop_constraint("uq_calibrations_model_id_run_id", type_="unique")
         batch.drop_constraint("fk_calibrations_run_id_runs", type_="foreignkey")
         for column in CALIBRATION_COLUMNS:

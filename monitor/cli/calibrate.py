@@ -24,43 +24,53 @@ if TYPE_CHECKING:
 )
 @click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
+@click.option("--accept", is_flag=True, help="Take a threshold that the guard of [calibration] would refuse.")
 @pass_program
 def command(
-    program: Program, names: tuple[str, ...], data: Path, rule_name: str | None, assignments: tuple[str, ...]
+    program: Program,
+    names: tuple[str, ...],
+    data: Path,
+    rule_name: str | None,
+    assignments: tuple[str, ...],
+    accept: bool,
 ) -> None:
     """Choose a threshold for a trained model and activate it.
 
     The threshold is chosen on the crops of train/ that were held out from training and on proliv/, never on test
-    images. Of several models that become active here, the one whose detector monitor plugins lists first becomes the
-    primary. A running daemon takes it over when it is told to reload (SIGHUP).
+    images; crops that were labelled in operation count as well. Where there are fewer proliv crops than
+    calibration.minimum_proliv, or no proliv/ at all, calibration.fallback_rule chooses, and the threshold is marked
+    as a fallback everywhere. The scores are kept, for the thresholds that are chosen every night.
+
+    Of several models that become active here, the one whose detector monitor plugins lists first becomes the primary.
+    A running daemon takes it over when it is told to reload (SIGHUP).
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
+    from datetime import UTC, datetime
+
     from monitor import calibration
+    from monitor.cli.changes import author, raise_refused, tell
     from monitor.cli.progress import bar
     from monitor.dataset import open_dataset, require
     from monitor.pipeline import Reader
+    from monitor.recalibration import By, Rules, calibrate
 
-    rule = calibration.make_rule(
-        program.registry, configuration, rule_name or configuration.settings.calibration.rule, overrides
-    )
+    rules = Rules.of(program.registry, configuration, rule_name, overrides)
     dataset = open_dataset(data)
-    require(dataset, "train", "proliv")
+    require(dataset, "train")
     database = program.database(create=True)
     reader = Reader(configuration)
+    outcomes = []
     for model in calibration.models_to_calibrate(database, program.registry, names):
         with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
-            evidence = calibration.evidence_for(
+            given = calibration.references_for(
                 program.registry, configuration, model, dataset, reader, lambda: advance(1)
             )
-        done = calibration.calibrate(database, model, rule, evidence, data=dataset.root)
-        measured = done.evaluation
-        click.echo(
-            f"{model.name}: threshold {done.threshold:.6g} by {done.rule}; on the {len(evidence.normal)} held-out and "
-            f"{len(evidence.proliv)} proliv crops that it was chosen from: "
-            f"TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
-        )
+        by = By(datetime.now(UTC), "calibrate", accept=accept, author=author())
+        outcomes.append(calibrate(database, model, rules, given, by, data=dataset.root))
+        tell(outcomes[-1])
     _tell_who_decides(program, database)
+    raise_refused(outcomes)
 
 
 def _tell_who_decides(program: Program, database: Database) -> None:
@@ -74,7 +84,3 @@ def _tell_who_decides(program: Program, database: Database) -> None:
     if rows:
         how = describe(effective(settings.decide, len(rows)), [row.name for row in rows])
         click.echo(f"the final decision is now {how}", err=True)
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"

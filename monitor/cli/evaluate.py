@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.config import Configuration
+    from monitor.dataset import Label
+    from monitor.rule_table import Entry
     from monitor.training import ReadCrops
 
 
@@ -24,10 +32,17 @@ if TYPE_CHECKING:
 @click.option(
     "--robustness", is_flag=True, help="Measure also on the crops compressed harder, moved, and in other light."
 )
+@click.option("--rules", is_flag=True, help="Every threshold rule, by what it would choose for every model.")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def command(
-    program: Program, directory: Path, name: str | None, everything: bool, robustness: bool, output_format: str
+    program: Program,
+    directory: Path,
+    name: str | None,
+    everything: bool,
+    robustness: bool,
+    rules: bool,
+    output_format: str,
 ) -> None:
     """Measure a model on a labelled folder.
 
@@ -40,31 +55,34 @@ def command(
 
     With --robustness the crops are also measured after each of several changes: JPEG quality 60, moved by 3 pixels
     each way, 15 per cent darker and brighter.
+
+    With --rules every threshold rule, with its settings of the configuration, chooses anew from the labelled crops
+    that `monitor calibrate` was given, for every model that has them, or for the --model; that threshold is measured
+    on DIR. A rule that cannot choose says why. JSON is one array. No threshold is changed.
     """
     if everything and name:
         raise click.UsageError("give either --all or --model")
-    configuration = program.configuration
-    import numpy as np
+    if rules and (everything or robustness):
+        raise click.UsageError("--rules goes together with --model and --format alone")
+    if rules:
+        _evaluate_rules(program, directory, name, output_format)
+    else:
+        _evaluate_models(program, directory, name, everything, robustness, output_format)
 
-    from monitor import comparison, pipeline
-    from monitor.cli.progress import bar
-    from monitor.dataset import Label, open_labelled
+
+def _evaluate_models(
+    program: Program, directory: Path, name: str | None, everything: bool, robustness: bool, output_format: str
+) -> None:
+    from monitor import comparison
     from monitor.ensemble import load_active, load_model
-    from monitor.errors import DataError
-    from monitor.training import read_all
 
-    labelled = open_labelled(directory)
+    configuration = program.configuration
+    folder = _Folder.open(directory)
     database = program.database(create=False)
     registry = program.registry
     active = load_active(database, registry, configuration) if everything else None
     model = None if everything else load_model(database, registry, configuration, name)
-    labels = {item.path: item.label for item in labelled}
-    with bar("reading", len(labels)) as advance:
-        crops = read_all(pipeline.Reader(configuration), list(labels), lambda: advance(1))
-    if not crops.pixels:
-        raise DataError(f"{directory}: none of the {len(labels)} labelled crops can be read")
-    unread = {path for path, _ in crops.refused}
-    truth = np.array([label is Label.PROLIV for path, label in labels.items() if path not in unread])
+    crops, truth = folder.read(configuration)
 
     def measured(crops: ReadCrops) -> list[dict[str, Any]]:
         judges = [comparison.judge(model, crops)] if model else []
@@ -85,10 +103,65 @@ def command(
         for report in reports:
             _print_robustness(report)
     for report in reports:
-        if report["n"] < len(labels):
-            why = f"could not be read or judged by {report['model']}" if everything else "could not be read"
-            count = len(labels) - report["n"]
-            click.echo(f"{count} of {len(labels)} labelled crops {why} and are not counted", err=True)
+        folder.say_uncounted(report["n"], report["model"] if everything else None)
+
+
+def _evaluate_rules(program: Program, directory: Path, name: str | None, output_format: str) -> None:
+    from monitor import rule_table
+    from monitor.cli.progress import bar
+
+    configuration = program.configuration
+    folder = _Folder.open(directory)
+    found = rule_table.referenced_models(program.database(create=False), name)
+    crops, truth = folder.read(configuration)
+    with bar("judging", len(found)) as advance:
+        entries = rule_table.tabulate(found, program.registry, configuration, crops, truth, lambda: advance(1))
+    if output_format == "json":
+        click.echo(json.dumps([entry.as_dict() for entry in entries]))
+    else:
+        _print_rules(entries)
+    counted = {entry.model: entry.evaluation.n for entry in entries if entry.evaluation is not None}
+    for model, count in counted.items():
+        folder.say_uncounted(count, model)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A labelled folder: the labels of its crops by their paths."""
+
+    root: Path
+    labels: dict[Path, Label]
+
+    @classmethod
+    def open(cls, root: Path) -> _Folder:
+        """Find the crops; raises `DataError` when there are none."""
+        from monitor.dataset import open_labelled
+
+        return cls(root, {item.path: item.label for item in open_labelled(root)})
+
+    def read(self, configuration: Configuration) -> tuple[ReadCrops, NDArray[np.bool_]]:
+        """The N crops that can be read, and bool (N,), True = proliv; raises `DataError` when there are none."""
+        import numpy as np
+
+        from monitor import pipeline
+        from monitor.cli.progress import bar
+        from monitor.dataset import Label
+        from monitor.errors import DataError
+        from monitor.training import read_all
+
+        with bar("reading", len(self.labels)) as advance:
+            crops = read_all(pipeline.Reader(configuration), list(self.labels), lambda: advance(1))
+        if not crops.pixels:
+            raise DataError(f"{self.root}: none of the {len(self.labels)} labelled crops can be read")
+        unread = {path for path, _ in crops.refused}
+        return crops, np.array([label is Label.PROLIV for path, label in self.labels.items() if path not in unread])
+
+    def say_uncounted(self, counted: int, model: str | None) -> None:
+        """Say how many crops are not among the ``counted`` ones, because ``model``, if named, refused some too."""
+        if counted < len(self.labels):
+            why = "could not be read" if model is None else f"could not be read or judged by {model}"
+            count = len(self.labels) - counted
+            click.echo(f"{count} of {len(self.labels)} labelled crops {why} and are not counted", err=True)
 
 
 def _add_robustness(
@@ -142,6 +215,29 @@ def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
             count = f"{report[right]} of {report[right] + report[wrong]}"
             cells += [_figure(report, rate), _bounds(report, rate), count]
         table.append((*cells, _figure(report, "roc_auc"), f"{report['threshold']:.6g}"))
+    _print_table(table)
+
+
+def _print_rules(entries: Sequence[Entry]) -> None:
+    """A table for each model; a rule without a threshold has its sentence in place of figures."""
+    width = max(len(entry.rule) for entry in entries)
+    for model, group in groupby(entries, key=lambda entry: entry.model):
+        own = list(group)
+        click.echo(("" if own[0] is entries[0] else "\n") + model)
+        measured = [(entry.rule, entry.evaluation.as_dict()) for entry in own if entry.evaluation is not None]
+        rows: list[tuple[str, ...]] = [
+            (f"{'rule':<{width}}", "threshold", "TPR", "95 % interval", "TNR", "95 % interval")
+        ]
+        for rule, report in measured:
+            rates = [cell for rate in ("tpr", "tnr") for cell in (_figure(report, rate), _bounds(report, rate))]
+            rows.append((f"{rule:<{width}}", f"{report['threshold']:.6g}", *rates))
+        _print_table(rows)
+        for entry in own:
+            if entry.reason is not None:
+                click.echo(f"{entry.rule:<{width}}  {entry.reason}")
+
+
+def _print_table(table: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

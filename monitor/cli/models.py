@@ -13,7 +13,7 @@ from monitor.cli.program import Program, pass_program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.store.queries import CalibrationRow
+    from monitor.store.calibrations import CalibrationRow
 
 
 @click.group("models")
@@ -52,12 +52,12 @@ def list_models(program: Program, output_format: str) -> None:
 def show(program: Program, model: str, output_format: str) -> None:
     """Show what a model is: settings, threshold and where it comes from, training, and what its detector tells."""
     from monitor import models
-    from monitor.store import queries
+    from monitor.store import calibrations, queries
 
     configuration = program.configuration
     with program.database(create=False).read() as connection:
         row = queries.find_model(connection, model)
-        calibration = queries.active_calibration(connection, row.id)
+        calibration = calibrations.active(connection, row.id)
     detector = models.load(program.registry, configuration.models, row, configuration.settings.pipeline.device)
     folder = configuration.models / Path(row.folder).name
     training = json.loads((folder / models.TRAINING_REPORT).read_bytes())
@@ -85,14 +85,15 @@ def show(program: Program, model: str, output_format: str) -> None:
 def _calibration(row: CalibrationRow) -> dict[str, Any]:
     """Where a threshold comes from; rates are those on the crops that it was chosen from."""
     evidence = row.evidence
+    kept = ("normal_crops", "proliv_crops", "proliv_events", "tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high")
     return {
         "rule": row.rule,
         "rule_settings": row.settings,
+        "fallback": row.fallback,
+        "origin": row.origin,
         "created_at": row.created_at.isoformat(),
-        "data": evidence["data"],
-        "normal_crops": evidence["tn"] + evidence["fp"],
-        "proliv_crops": evidence["tp"] + evidence["fn"],
-        **{key: evidence[key] for key in ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high", "roc_auc")},
+        "data": evidence.get("data"),
+        **{key: evidence.get(key) for key in (*kept, "roc_auc")},
     }
 
 

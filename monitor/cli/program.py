@@ -105,6 +105,8 @@ def setup_logging(level: str) -> None:
     )
     # Alembic tells of every migration context that it makes.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # The scheduler tells of every look at the clock.
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:

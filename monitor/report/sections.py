@@ -107,11 +107,11 @@ def _chosen_from(facts: Facts) -> Table:
     return Table(
         "Where the threshold comes from",
         [
-            ["threshold", wording.number(calibration.threshold)],
+            ["threshold", wording.number(facts.model.threshold)],
             ["rule", f"{calibration.rule} ({settings})" if settings else calibration.rule],
             ["chosen", f"{calibration.created_at:%Y-%m-%d %H:%M} UTC"],
-            ["folder", wording.plain(evidence.get("data", "unknown"))],
-            ["chosen from", f"{counts[0] + counts[1]:,} held-out and {counts[2] + counts[3]:,} proliv crops"],
+            ["folder", wording.plain(evidence.get("data") or "none: from what is stored")],
+            ["chosen from", f"{counts[0] + counts[1]:,} ne_proliv and {counts[2] + counts[3]:,} proliv crops"],
             ["TPR there", wording.rate(evidence, "tpr")],
             ["TNR there", wording.rate(evidence, "tnr")],
             ["ROC AUC there", wording.share(evidence.get("roc_auc"))],
@@ -134,7 +134,7 @@ def _rates_of_percentiles(facts: Facts) -> list[PagePart]:
             "TPR and TNR by threshold",
             "What any other threshold would have done to the crops that it was chosen from, as far as the percentiles "
             "say that the calibration has kept of their scores.",
-            style.as_svg(curves.rates([sample], facts.calibration.threshold, "the deciding score")),
+            style.as_svg(curves.rates([sample], facts.model.threshold, "the deciding score")),
         )
     ]
 
@@ -160,5 +160,5 @@ def _remembered(facts: Facts) -> Note | Picture:
         "Decisions in the store",
         f"The deciding scores of the {len(remembered):,} newest stored decisions of this model, by verdict. Their "
         "labels are not known; the threshold is today's, decisions of before may have had another.",
-        style.as_svg(curves.histogram(groups, facts.calibration.threshold, "the deciding score")),
+        style.as_svg(curves.histogram(groups, facts.model.threshold, "the deciding score")),
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import audit_crops, audits, crops, labelled_files, labels, scores
+from monitor.store.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
+
+
+CHUNK: Final = 500
+"""Values that are looked up at once."""
 
 
 class LabelRow(NamedTuple):
@@ -43,6 +49,50 @@ class LabelledCropRow(NamedTuple):
     audit_id: int | None
 
 
+class GivenLabelRow(NamedTuple):
+    """A label as it was given, with the crop that it was given to and the draw that the crop belongs to."""
+
+    id: int
+    crop_id: int
+    path: str
+    sha256: str
+    hole: int | None
+    camera: str | None
+    captured_at: datetime | None
+    label: str
+    source: str
+    author: str | None
+    at: datetime
+    note: str | None
+    settles: bool
+    audit: int | None
+
+
+class FoundCrop(NamedTuple):
+    """A crop that a label might be given to; ``reason`` says why it failed."""
+
+    id: int
+    path: str
+    sha256: str
+    hole: int | None
+    camera: str | None
+    captured_at: datetime | None
+    state: str
+    reason: str | None
+
+
+class NewLabel(NamedTuple):
+    """A label ready to be stored."""
+
+    crop_id: int
+    label: str
+    source: str
+    author: str | None
+    at: datetime
+    note: str | None
+    settles: bool
+
+
 class LabelledScoreRow(NamedTuple):
     """A model's stored decision on a labelled crop."""
 
@@ -55,15 +105,7 @@ class LabelledScoreRow(NamedTuple):
 
 def all_labels(connection: Connection) -> list[LabelRow]:
     """Every label ever given, the oldest first; of one instant, in the order of their storing."""
-    query = (
-        select(
-            *(labels.c.id, labels.c.crop_id, crops.c.sha256, labels.c.label, labels.c.source, labels.c.author),
-            *(labels.c.at, labels.c.note, labels.c.settles),
-        )
-        .join(crops, crops.c.id == labels.c.crop_id)
-        .order_by(labels.c.at, labels.c.id)
-    )
-    return [LabelRow._make(row) for row in connection.execute(query)]
+    return [LabelRow._make(row) for row in connection.execute(_labels())]
 
 
 def labelled_crops(connection: Connection) -> list[LabelledCropRow]:
@@ -92,16 +134,90 @@ def labelled_scores(connection: Connection, model_id: int) -> dict[int, Labelled
     return {row.crop_id: LabelledScoreRow._make(row) for row in connection.execute(query)}
 
 
-def eligible_crops(connection: Connection) -> dict[int, int]:
-    """How many crops each random draw was made from, by the draw's id."""
-    return {row.id: row.eligible for row in connection.execute(select(audits.c.id, audits.c.eligible))}
-
-
-def contents_in_both_folders(connection: Connection) -> set[str]:
-    """The sha256 of contents that lie in labelled/proliv and in labelled/ne_proliv at once."""
+def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
+    """Every label ever given, the oldest first, a row at a time."""
     query = (
-        select(labelled_files.c.sha256)
-        .group_by(labelled_files.c.sha256)
-        .having(func.count(labelled_files.c.label.distinct()) > 1)
+        select(
+            *(labels.c.id, labels.c.crop_id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera),
+            *(crops.c.captured_at, labels.c.label, labels.c.source, labels.c.author, labels.c.at, labels.c.note),
+            *(labels.c.settles, audit_crops.c.audit_id),
+        )
+        .join(crops, crops.c.id == labels.c.crop_id)
+        .outerjoin(audit_crops, audit_crops.c.crop_id == crops.c.id)
+        .order_by(labels.c.at, labels.c.id)
     )
-    return set(connection.execute(query).scalars())
+    for row in connection.execute(query, execution_options={"yield_per": CHUNK}):
+        yield GivenLabelRow._make(row)
+
+
+def labels_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[LabelRow]]:
+    """The labels of these contents, each content's oldest first."""
+    found: dict[str, list[LabelRow]] = {}
+    for chunk in chunks(sorted(contents)):
+        for row in connection.execute(_labels().where(crops.c.sha256.in_(chunk))):
+            found.setdefault(row.sha256, []).append(LabelRow._make(row))
+    return found
+
+
+def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:
+    """Store labels; what was said before stays."""
+    if rows:
+        connection.execute(labels.insert(), [row._asdict() for row in rows])
+
+
+def find_crops(connection: Connection, *, ids: Collection[int] = (), paths: Collection[str] = ()) -> list[FoundCrop]:
+    """The crops with these ids, and those with these paths, whatever their state."""
+    found = []
+    for column, values in ((crops.c.id, ids), (crops.c.path, paths)):
+        for chunk in chunks(sorted(values)):
+            found += [
+                FoundCrop._make(row)
+                for row in connection.execute(_found().where(column.in_(chunk)).order_by(crops.c.id))
+            ]
+    return found
+
+
+def scored_crops(
+    connection: Connection,
+    *,
+    hole: int | None = None,
+    camera: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[FoundCrop]:
+    """The scored crops, a row at a time: of a hole, of a camera, of the time from ``since`` to before ``until``.
+
+    The time of a crop is that of its name, or else when it was first seen.
+    """
+    moment = func.coalesce(crops.c.captured_at, crops.c.seen_at)
+    query = _found().where(crops.c.state == "scored").order_by(crops.c.id)
+    if hole is not None:
+        query = query.where(crops.c.hole == hole)
+    if camera is not None:
+        query = query.where(crops.c.camera == camera)
+    if since is not None:
+        query = query.where(moment >= since)
+    if until is not None:
+        query = query.where(moment < until)
+    for row in connection.execute(query, execution_options={"yield_per": CHUNK}):
+        yield FoundCrop._make(row)
+
+
+def _labels() -> Select[Any]:
+    return (
+        select(
+            *(labels.c.id, labels.c.crop_id, crops.c.sha256, labels.c.label, labels.c.source, labels.c.author),
+            *(labels.c.at, labels.c.note, labels.c.settles),
+        )
+        .join(crops, crops.c.id == labels.c.crop_id)
+        .order_by(labels.c.at, labels.c.id)
+    )
+
+
+def _found() -> Select[Any]:
+    return select(*(getattr(crops.c, name) for name in FoundCrop._fields))
+
+
+def chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Both databases limit how many values a statement may hold."""
+    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.errors import NoModelError
 from monitor.store.schema import calibrations, crops, models, scores
+from monitor.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Table
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
@@ -45,7 +44,7 @@ class CropRow:
     """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it.
 
     ``verdict``, ``decision_score``, ``decision_threshold``, ``decided_by``: the final decision; none of them where it
-    failed.
+    failed. ``source``: how the crop was found first, see `schema.crops`; storing it again does not change it.
     """
 
     path: str
@@ -131,17 +130,6 @@ class ModelRow(NamedTuple):
     evidence: dict[str, Any] | None = None
 
 
-class CalibrationRow(NamedTuple):
-    """A row of `calibrations`."""
-
-    id: int
-    rule: str
-    settings: dict[str, Any]
-    threshold: float
-    evidence: dict[str, Any]
-    created_at: datetime
-
-
 class StoreSummary(NamedTuple):
     """What `monitor status` says of the crops: final decisions by verdict, and each model's by its name and verdict."""
 
@@ -186,7 +174,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
                 if pair[0] in before_now:
                     replaced[pair[0]] = row
     if values:
-        connection.execute(_insert(connection, scores).on_conflict_do_nothing(), values)
+        connection.execute(upsert(connection, scores).on_conflict_do_nothing(), values)
     if replaced:
         _replace_final(connection, replaced)
     return Recorded(new, failed)
@@ -199,6 +187,12 @@ def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[
     for row in connection.execute(select(*columns).where(crops.c.path.in_(paths))):
         known.setdefault(row.path, []).append(KnownCrop._make(row))
     return known
+
+
+def crop_signatures(connection: Connection, crop_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(size in bytes, last change in ns) of the crops' files as they were read, by crop."""
+    query = select(crops.c.id, crops.c.size_bytes, crops.c.mtime_ns).where(crops.c.id.in_(crop_ids))
+    return {row.id: (row.size_bytes, row.mtime_ns) for row in connection.execute(query)}
 
 
 def stored_scores(
@@ -231,7 +225,7 @@ def add_model(
 ) -> None:
     """Store a trained model; one that is known by its fingerprint stays as it is, but counts as trained now."""
     now = datetime.now(UTC)
-    statement = _insert(connection, models).on_conflict_do_update(
+    statement = upsert(connection, models).on_conflict_do_update(
         index_elements=["fingerprint"], set_={"trained_at": now}
     )
     values = {"name": name, "detector": detector, "fingerprint": fingerprint, "folder": folder}
@@ -299,52 +293,17 @@ def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, Mod
     return current, previous
 
 
-def add_calibration(
-    connection: Connection,
-    *,
-    model_id: int,
-    rule: str,
-    settings: Mapping[str, Any],
-    threshold: float,
-    evidence: Mapping[str, Any],
-) -> int:
-    """Store a calibration as the model's active one; the one before is superseded. Return its id."""
-    connection.execute(
-        update(calibrations)
-        .where(calibrations.c.model_id == model_id, calibrations.c.state == "active")
-        .values(state="superseded")
-    )
-    result = connection.execute(
-        calibrations.insert().values(
-            model_id=model_id,
-            rule=rule,
-            settings=dict(settings),
-            threshold=threshold,
-            evidence=dict(evidence),
-            state="active",
-            created_at=datetime.now(UTC),
-        )
-    )
-    assert result.inserted_primary_key is not None
-    return int(result.inserted_primary_key[0])
-
-
-def active_calibration(connection: Connection, model_id: int) -> CalibrationRow | None:
-    """The calibration that a model's threshold comes from; none where it has no threshold yet."""
-    columns = [getattr(calibrations.c, name) for name in CalibrationRow._fields]
-    query = select(*columns).where(calibrations.c.model_id == model_id, calibrations.c.state == "active")
-    row = connection.execute(query).first()
-    return None if row is None else CalibrationRow._make(row)
-
-
 def summary(connection: Connection) -> StoreSummary:
-    """Count crops, failures and verdicts."""
-    states = dict(_pairs(connection, select(crops.c.state, func.count()).group_by(crops.c.state)))
+    """Count crops, failures and verdicts; crops that came with their label are not counted."""
+    own = crops.c.source != "labelled"
+    states = dict(_pairs(connection, select(crops.c.state, func.count()).where(own).group_by(crops.c.state)))
     reasons = select(crops.c.reason, func.count()).where(crops.c.state == "failed").group_by(crops.c.reason)
-    final = select(crops.c.verdict, func.count()).where(crops.c.state == "scored").group_by(crops.c.verdict)
+    final = select(crops.c.verdict, func.count()).where(crops.c.state == "scored", own).group_by(crops.c.verdict)
     verdicts = (
         select(models.c.name, scores.c.verdict, func.count())
         .join(models, models.c.id == scores.c.model_id)
+        .join(crops, crops.c.id == scores.c.crop_id)
+        .where(own)
         .group_by(models.c.name, scores.c.verdict)
     )
     return StoreSummary(
@@ -383,7 +342,7 @@ def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
     if readable:
         # A path that could not be read before and can be now is the same crop, not a second one.
         connection.execute(delete(crops).where(crops.c.path.in_(readable), crops.c.sha256 == ""))
-    statement = _insert(connection, crops)
+    statement = upsert(connection, crops)
     new = statement.excluded
     # A decision that was made once stands, even where the same content fails later under other limits.
     keeps = and_(crops.c.state == "scored", new.state == "failed")
@@ -412,8 +371,3 @@ def _replace_final(connection: Connection, rows: Mapping[int, CropRow]) -> None:
 
 def _as_dict(row: CropRow | ScoreRow, *left_out: str) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__ if name not in left_out}
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what happens on a conflict; both databases know it, SQLAlchemy's core does not."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

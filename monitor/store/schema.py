@@ -130,7 +130,7 @@ calibrations = Table(
     Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
     Column("rule", Text, nullable=False),
     Column("settings", JSON, nullable=False),  # the rule's
-    Column("threshold", Float(53), nullable=False),
+    Column("threshold", Float(53)),  # none where it was refused because there is none
     # Counts, TPR, TNR and their intervals on what it was chosen from, and the percentiles of its scores.
     Column("evidence", JSON, nullable=False),
     Column("state", String(16), nullable=False),
@@ -143,6 +143,7 @@ calibrations = Table(
     Column("ended_at", UtcDateTime),  # when it ceased to be active, or to be tried in the shadow
     Column("run_id", Identifier, ForeignKey("runs.id")),  # the scheduled run that made it
     CheckConstraint("state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')", name="state"),
+    CheckConstraint("threshold is not null or state = 'refused'", name="threshold"),
     # A run that is taken up again after a crash does no model twice.
     UniqueConstraint("model_id", "run_id"),
     Index(

@@ -40,9 +40,11 @@ def test_the_threshold_is_chosen_on_exactly_the_held_out_crops_and_proliv(
     train, proliv = scores(monitor, small_dataset / "train"), scores(monitor, small_dataset / "proliv")
     ordered = sorted(train[digest] for digest in held_out)
     threshold = (ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2
-    outcome = monitor("calibrate", "--data", small_dataset, "--rule", "fixed", "--set", f"threshold={threshold!r}")
+    outcome = monitor(
+        "calibrate", "--data", small_dataset, "--rule", "fixed", "--set", f"threshold={threshold!r}", "--accept"
+    )
     assert outcome.returncode == 0
-    assert f"on the {len(held_out)} held-out and {len(proliv)} proliv crops" in outcome.stdout
+    assert f"on the {len(held_out)} ne_proliv and {len(proliv)} proliv crops" in outcome.stdout
     ((evidence,),) = rows("select evidence from calibrations where state = 'active'")
     found = json.loads(evidence)
     assert found["data"] == str(small_dataset)
@@ -90,7 +92,9 @@ def test_fraction_of_max(
     (trained / "config.toml").write_text(f"[rules.fraction-of-max]\n{configured}\n", encoding="utf-8")
     highest = max(scores(monitor, small_dataset / "proliv").values())
     words = [word for option in options for word in ("--set", option)]
-    assert monitor("calibrate", "--data", small_dataset, "--rule", "fraction-of-max", *words).returncode == 0
+    assert (
+        monitor("calibrate", "--data", small_dataset, "--rule", "fraction-of-max", *words, "--accept").returncode == 0
+    )
     assert rows(ACTIVE) == [("fraction-of-max", pytest.approx(k * highest, rel=1e-5))]
     assert rows("select json_extract(settings, '$.k') from calibrations where state = 'active'") == [(k,)]
 
@@ -109,7 +113,11 @@ def test_the_rule_of_the_configuration_is_used(trained: Path, monitor: Run, rows
     (trained / "config.toml").write_text(
         '[calibration]\nrule = "fixed"\n[rules.fixed]\nthreshold = 0.25\n', encoding="utf-8"
     )
-    assert monitor("calibrate", "--data", small_dataset).returncode == 0
+    refused = monitor("calibrate", "--data", small_dataset)
+    assert refused.returncode == 65
+    assert "refused (large_jump): the new threshold 0.25 differs from the active " in refused.stderr
+    assert rows(ACTIVE) != [("fixed", 0.25)]
+    assert monitor("calibrate", "--data", small_dataset, "--accept").returncode == 0
     assert rows(ACTIVE) == [("fixed", 0.25)]
 
 
@@ -193,13 +201,13 @@ def test_held_out_crops_that_are_gone_are_warned_of(
     outcome = monitor("calibrate", "--data", data)
     assert outcome.returncode == 0
     assert f"{data}: 1 of the {len(held_out)} crops that were held out" in outcome.stderr
-    assert f"on the {len(held_out) - 1} held-out" in outcome.stdout
+    assert f"on the {len(held_out) - 1} ne_proliv" in outcome.stdout
 
 
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (("--rule", "nix"), 78, "there is no rule 'nix'; installed are: balanced, fixed, fraction-of-max, mean-proliv"),
+        (("--rule", "nix"), 78, "there is no rule 'nix'; installed are: balanced, conformal, cost, f1, "),
         (
             ("--rule", "balanced", "--set", "k=1"),
             78,
@@ -230,12 +238,64 @@ def test_wrong_words(
 def test_folders_without_what_is_needed(trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path) -> None:
     assert monitor("calibrate", "--data", "nowhere").returncode == 66
     shutil.copytree(small_dataset / "train", tmp_path / "data" / "train")
+    refused = monitor("calibrate", "--data", tmp_path / "data")
+    assert refused.returncode == 65
+    assert "refused (too_few_proliv): 0 labelled proliv crops are fewer than calibration.minimum" in refused.stderr
+    shutil.rmtree(tmp_path / "data" / "train")
+    (tmp_path / "data" / "proliv").mkdir()
     outcome = monitor("calibrate", "--data", tmp_path / "data")
     assert outcome.returncode == 65
-    assert f"{tmp_path}/data: looked for crops with proliv in proliv/; found none, add them" in outcome.stderr
+    assert f"{tmp_path}/data: looked for crops without proliv in train/" in outcome.stderr
+
+
+def test_without_any_proliv_the_first_threshold_is_a_fallback(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, tmp_path: Path, change: Callable[[str], None]
+) -> None:
+    change("update models set active = 0")
+    change("delete from calibrations")
+    shutil.copytree(small_dataset / "train", tmp_path / "data" / "train")
+    outcome = monitor("calibrate", "--data", tmp_path / "data")
+    assert outcome.returncode == 0
+    assert "by normal-quantile (fallback: too little proliv); on the " in outcome.stdout
+    assert "TPR unknown" in outcome.stdout
+    assert rows("select fallback from calibrations where state = 'active'") == [(1,)]
+    assert "normal-quantile (fallback: too little proliv)" in monitor("threshold", "show").stdout
+
+
+def test_the_scores_of_the_folder_are_kept(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, held_out: set[str]
+) -> None:
+    train, proliv = scores(monitor, small_dataset / "train"), scores(monitor, small_dataset / "proliv")
+    kept = {
+        digest: (label, score) for digest, label, score in rows("select sha256, label, score from reference_scores")
+    }
+    assert kept.keys() == held_out | proliv.keys()
+    for digest in held_out:
+        assert kept[digest] == ("ne_proliv", pytest.approx(train[digest], rel=1e-6))
+    for digest, score in proliv.items():
+        assert kept[digest] == ("proliv", pytest.approx(score, rel=1e-6))
 
 
 def test_without_a_model(home: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("calibrate", "--data", small_dataset)
     assert outcome.returncode == 4
     assert "no model is trained yet; train one: monitor train patchstats --data DIR" in outcome.stderr
+
+
+def test_crops_in_both_parts_are_warned_of_and_do_not_count(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, tmp_path: Path, held_out: set[str]
+) -> None:
+    for part in ("train", "proliv"):
+        shutil.copytree(small_dataset / part, tmp_path / "data" / part)
+    both = next(
+        path
+        for path in (tmp_path / "data" / "train").iterdir()
+        if hashlib.sha256(path.read_bytes()).hexdigest() in held_out
+    )
+    shutil.copy(both, tmp_path / "data" / "proliv" / "again.jpg")
+    outcome = monitor("calibrate", "--data", tmp_path / "data")
+    assert outcome.returncode == 0
+    assert "1 crops lie in train/ and, with the same content, in proliv/" in outcome.stderr
+    assert rows("select label, count(*) from reference_scores group by label order by label") == [
+        ("ne_proliv", len(held_out) - 1), ("proliv", 20),
+    ]  # fmt: skip

@@ -93,7 +93,7 @@ def scored(monitor: Run, *arguments: str | Path, code: int = 3) -> list[dict[str
 
 
 def fix_threshold(monitor: Run, data: Path, threshold: float) -> None:
-    outcome = monitor("calibrate", "--data", data, "--rule", "fixed", "--set", f"threshold={threshold}")
+    outcome = monitor("calibrate", "--data", data, "--rule", "fixed", "--set", f"threshold={threshold}", "--accept")
     assert outcome.returncode == 0
 
 

@@ -8,7 +8,8 @@ from monitor import pipeline
 from monitor.config import load
 from monitor.errors import StoreRefusedError
 from monitor.registry import Registry
-from monitor.service import Service, Stage
+from monitor.service import Service
+from monitor.stage import Stage
 from monitor.store.engine import Database
 from monitor.store.queries import Recorded
 

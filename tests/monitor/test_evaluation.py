@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import DataError
-from monitor.evaluation import evaluate, interval, roc_auc
+from monitor.evaluation import evaluate, interval, roc_auc, weighted_rate
 
 
 def test_a_score_at_the_threshold_is_proliv() -> None:
@@ -46,6 +46,62 @@ def test_intervals_hold_the_rate_and_mirror(trials: int, share: float) -> None:
     assert 0 <= low <= successes / trials <= high <= 1
     mirrored = interval(trials - successes, trials)
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+@given(trials=st.integers(1, 500), share=st.floats(0, 1), weight=st.floats(1e-3, 1e6))
+def test_equal_weights_give_exactly_the_unweighted_interval(trials: int, share: float, weight: float) -> None:
+    successes = round(share * trials)
+    result = weighted_rate([index < successes for index in range(trials)], [weight] * trials)
+    assert result is not None
+    assert (result.low, result.high) == interval(successes, trials)
+    assert (result.rate, result.crops, result.effective) == (successes / trials, trials, trials)
+
+
+def test_unequal_weights_tell_less_than_their_number() -> None:
+    # n_eff = (8 + 4 * 3)^2 / (8 + 4 * 9) = 400 / 44, rate = 14 / 20.
+    result = weighted_rate([True] * 8 + [True, True, False, False], [1.0] * 8 + [3.0] * 4)
+    assert result is not None
+    assert result.rate == pytest.approx(0.7)
+    assert result.crops == 12
+    assert result.effective == pytest.approx(400 / 44)
+    narrow = interval(7, 10)
+    assert narrow[0] is not None
+    assert narrow[1] is not None
+    assert result.low < narrow[0] < result.rate < narrow[1] < result.high
+
+
+@given(
+    crops=st.lists(st.tuples(st.booleans(), st.floats(1, 1000)), min_size=1, max_size=50),
+)
+def test_weighted_intervals_hold_the_rate_and_mirror(crops: list[tuple[bool, float]]) -> None:
+    weights = [weight for _, weight in crops]
+    result = weighted_rate([hit for hit, _ in crops], weights)
+    mirrored = weighted_rate([not hit for hit, _ in crops], weights)
+    assert result is not None
+    assert mirrored is not None
+    assert 0 <= result.low <= result.rate <= result.high <= 1
+    assert 1 <= result.effective <= len(crops) * (1 + 1e-12)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - result.high, 1 - result.low), abs=1e-7)
+
+
+def test_an_interval_of_random_draws_holds_the_truth_as_often_as_it_says() -> None:
+    # Half of the crops stand for one, the others for five; their rates are 0.9 and 0.7.
+    random = np.random.default_rng(3)
+    truth = (0.9 * 60 + 0.7 * 60 * 5) / (60 + 60 * 5)
+    weights = [1.0] * 60 + [5.0] * 60
+    held = 0
+    for _ in range(400):
+        result = weighted_rate([*(random.random(60) < 0.9), *(random.random(60) < 0.7)], weights)
+        assert result is not None
+        held += result.low <= truth <= result.high
+    assert held / 400 >= 0.95
+
+
+def test_a_weighted_rate_of_nothing_is_none_and_of_wrong_weights_is_refused() -> None:
+    assert weighted_rate([], []) is None
+    for hits, weights in (([True], []), ([True], [0.0]), ([True], [math.inf]), ([True], [math.nan])):
+        with pytest.raises(DataError):
+            weighted_rate(hits, weights)
 
 
 whole = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=20)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from monitor.crops import Identity
 from monitor.robustness import ALTERATIONS, altered, jpeg, light, shift
 from monitor.training import ReadCrops
 
@@ -29,7 +30,7 @@ def test_a_worse_jpeg_differs_more() -> None:
 @pytest.mark.parametrize("name", ALTERATIONS)
 def test_every_alteration_alters_a_copy_and_keeps_the_rest(name: str) -> None:
     before = NOISE.copy()
-    crops = altered(ReadCrops(pixels=[NOISE], holes=[7], digests=["digest"]), name)
+    crops = altered(ReadCrops(pixels=[NOISE], identities=[Identity(7, None, None)], digests=["digest"]), name)
     assert (crops.holes, crops.digests) == ([7], ["digest"])
     assert crops.pixels[0].shape == NOISE.shape
     assert crops.pixels[0].dtype == np.uint8

@@ -342,7 +342,7 @@ def test_the_first_signal_drains_and_a_restart_finds_the_rest(daemon: Daemon, cr
 
 def test_sighup_takes_over_a_new_threshold(daemon: Daemon, small_dataset: Path, crops: list[Path]) -> None:
     daemon.start()
-    calibrate = ["calibrate", "--data", str(small_dataset), "--rule", "fixed", "--set", "threshold=0.0"]
+    calibrate = ["calibrate", "--data", str(small_dataset), "--rule", "fixed", "--set", "threshold=0.0", "--accept"]
     subprocess.run([sys.executable, "-m", "monitor", *calibrate], cwd=daemon.home, env=daemon.environment, check=True)
     assert daemon.process is not None
     daemon.process.send_signal(signal.SIGHUP)

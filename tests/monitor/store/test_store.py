@@ -32,6 +32,7 @@ from monitor.errors import (
     StoreRefusedError,
     StoreSchemaError,
 )
+from monitor.store import calibrations as stored_calibrations
 from monitor.store import queries
 from monitor.store.engine import Database
 from monitor.store.queries import CropRow, ScoreRow
@@ -157,8 +158,8 @@ def add_model(connection: Connection, letter: str, detector: str = "ae") -> quer
 
 
 def calibrate(connection: Connection, model: queries.ModelRow, threshold: float = 0.002) -> queries.ModelRow:
-    queries.add_calibration(
-        connection, model_id=model.id, rule="balanced", settings={}, threshold=threshold, evidence={"n": 3}
+    stored_calibrations.add(
+        connection, model_id=model.id, rule="balanced", settings={}, threshold=threshold, evidence={"n": 3}, now=NOW
     )
     return queries.find_model(connection, model.name)
 

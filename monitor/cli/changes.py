@@ -1,0 +1,84 @@
+"""How the commands that change thresholds tell what became of it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from monitor.errors import CalibrationRefusedError
+from monitor.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.recalibration import Outcome
+
+LONGEST_AUTHOR: Final = 100
+LONGEST_REASON: Final = 1000
+"""What a person writes is cut off after so many characters."""
+
+
+def author() -> str | None:
+    """The login name of whoever runs the program; none where there is none."""
+    try:
+        return printable(getpass.getuser())[:LONGEST_AUTHOR]
+    except (OSError, KeyError):
+        return None
+
+
+def tell(outcome: Outcome) -> None:
+    """Print what became of a model's threshold, and on standard error what a person should know of the evidence."""
+    marked = f"{outcome.rule} (fallback: too little proliv)" if outcome.fallback else outcome.rule
+    if outcome.threshold is None:
+        click.echo(f"{outcome.model.name}: no threshold by {marked}")
+    else:
+        click.echo(f"{outcome.model.name}: threshold {outcome.threshold:.6g} by {marked}{_measured(outcome)}")
+    if outcome.result == "unchanged":
+        click.echo("  it is the active one already; nothing changes")
+    elif outcome.result == "shadow":
+        click.echo(f"  {outcome.reason}")
+    for note in outcome.notes:
+        click.echo(f"  note: {note}", err=True)
+
+
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """The same for JSON."""
+    measured = outcome.evaluation
+    return {
+        "model": outcome.model.name,
+        "detector": outcome.model.detector,
+        "result": outcome.result,
+        "threshold": outcome.threshold,
+        "before": outcome.before,
+        "rule": outcome.rule,
+        "fallback": outcome.fallback,
+        "refusal": outcome.refusal,
+        "reason": outcome.reason,
+        "notes": list(outcome.notes),
+        "evaluation": measured.as_dict() if measured else None,
+    }
+
+
+def raise_refused(outcomes: Sequence[Outcome]) -> None:
+    """Raise `CalibrationRefusedError` where the guard refused a change, with all the reasons."""
+    refused = [one for one in outcomes if one.result == "refused"]
+    if refused:
+        raise CalibrationRefusedError(
+            "\n".join(f"{one.model.name}: refused ({one.refusal}): {one.reason}" for one in refused)
+        )
+
+
+def _measured(outcome: Outcome) -> str:
+    measured = outcome.evaluation
+    if measured is None:
+        return ""
+    return (
+        f"; on the {measured.tn + measured.fp} ne_proliv and {measured.tp + measured.fn} proliv crops that it was "
+        f"chosen from: TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"

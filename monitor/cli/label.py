@@ -1,0 +1,352 @@
+"""``monitor label``."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from monitor.cli.program import Program, pass_program
+from monitor.dataset import Label
+from monitor.paths import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.engine import Connection
+
+    from monitor.store.audits import DrawnCrop
+    from monitor.store.labels import FoundCrop
+
+LONGEST_AUTHOR: Final = 100
+LONGEST_NOTE: Final = 1000
+MANY: Final = 100
+"""More crops than this are labelled by pattern or time only when a person has confirmed it."""
+LARGEST_ID: Final = 2**63 - 1
+LARGEST_HOLE: Final = 2**31 - 1
+
+
+@click.command("label")
+@click.argument("targets", metavar="[FILE|ID|PATTERN]...", nargs=-1)
+@click.option("--as", "given", type=click.Choice([label.value for label in Label]), help="What the crops show.")
+@click.option("--note", help="Why, for whoever reads it later.")
+@click.option("--author", help="Who says so; else the login name.")
+@click.option("--settle", is_flag=True, help="End a disagreement: older labels of these crops are void.")
+@click.option("--hole", type=click.IntRange(0, LARGEST_HOLE), help="Instead of targets: crops of this hole.")
+@click.option("--camera", help="Instead of targets: crops of this camera.")
+@click.option("--since", metavar="TIME", help="Instead of targets: crops from this time on.")
+@click.option("--until", metavar="TIME", help="Instead of targets: crops before this time.")
+@click.option("--yes", is_flag=True, help=f"Do not ask before more than {MANY} crops are labelled.")
+@click.option("--audit", type=click.IntRange(1), metavar="N", help="Draw N crops at random, to be labelled.")
+@click.option("--seed", type=int, help="With --audit: the same draw again from the same crops.")
+@click.option("--audit-open", is_flag=True, help="List the drawn crops that have no label yet.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Of what --audit and --audit-open list.",
+)
+@pass_program
+def command(program: Program, /, targets: tuple[str, ...], given: str | None, **options: Any) -> None:
+    """Say of crops whether they are proliv; the newest label counts, and none is ever deleted.
+
+    A target is a crop's id, a file (found by its path, or else by its content), or a pattern such as '*_CAM_C_*' that
+    is matched with the stored path or the file's name; quote it, so that the shell leaves it alone. Without targets,
+    --hole, --camera, --since and --until choose crops by the time in their names, or when they were first seen. Times
+    are ISO 8601 (2024-05-01T14:30), of the plant's clock unless they name a zone. When one target is wrong, nothing is
+    labelled.
+
+    --audit draws crops at random from those without an alarm that were stored since the draw before; --audit-open lists
+    what is still to be looked at. Somebody who labels only what the monitor alarmed about never finds what it missed,
+    and the share of caught proliv (TPR) looks better than it is; each labelled crop of a draw stands for all those that
+    it was drawn from.
+    """
+    chooses = any(options[name] is not None for name in ("hole", "camera", "since", "until"))
+    labels_crops = bool(targets or given or chooses or options["note"] is not None or options["settle"])
+    if options["audit"] is not None or options["audit_open"]:
+        if labels_crops or (options["audit"] is not None and options["audit_open"]):
+            raise click.UsageError("--audit and --audit-open only list crops; label them by a command of its own")
+        _audit(program, options)
+        return
+    if given is None:
+        raise click.UsageError(f"say what the crops show: --as {' or --as '.join(label.value for label in Label)}")
+    if bool(targets) == chooses:
+        raise click.UsageError(
+            "name crops, or choose them by --hole, --camera, --since and --until, but not both"
+            if targets
+            else "name crops by file, id or pattern, or choose them by --hole, --camera, --since and --until"
+        )
+    _label(program, targets, Label(given), options)
+
+
+def _label(program: Program, targets: Sequence[str], label: Label, options: dict[str, Any]) -> None:
+    from monitor import labels
+
+    author = author_of(options["author"])
+    note = bounded(options["note"], LONGEST_NOTE, "--note")
+    since, until = (_time(options[name], program, f"--{name}") for name in ("since", "until"))
+    if since is not None and until is not None and since >= until:
+        raise click.BadParameter("lies before --since, so that no crop can lie between them", param_hint="--until")
+    database = program.database(create=False)
+    with database.read() as connection:
+        if targets:
+            crops, many = _Targets(connection, program).resolve(targets)
+        else:
+            crops = _of_span(connection, options["hole"], options["camera"], since, until)
+            many = len(crops)
+    if many > MANY and not options["yes"]:
+        _confirm(many, label)
+    with database.write() as connection:
+        outcome = labels.give(connection, crops, label, author=author, note=note, settles=options["settle"])
+    already = f"; {outcome.known} had that label already from {author}" if outcome.known else ""
+    click.echo(f"{_crops(outcome.new)} labelled {label.value}{already}")
+
+
+def _confirm(many: int, label: Label) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{many} crops would be labelled {label.value}; if that is meant, add --yes")
+    click.confirm(f"{many} crops will be labelled {label.value}. Is that meant?", abort=True, err=True)
+
+
+def _of_span(
+    connection: Connection, hole: int | None, camera: str | None, since: datetime | None, until: datetime | None
+) -> list[FoundCrop]:
+    from monitor.errors import InputMissingError
+    from monitor.store import labels as stored
+
+    camera = None if camera is None else printable(camera)
+    crops = list(stored.scored_crops(connection, hole=hole, camera=camera, since=since, until=until))
+    if not crops:
+        raise InputMissingError(
+            "no scored crop is of this hole, camera and time; see what there is: monitor status, and mend the options"
+        )
+    return crops
+
+
+class _Targets:
+    """Finds the crops that words of the command line mean, in one view of the database."""
+
+    def __init__(self, connection: Connection, program: Program) -> None:
+        from monitor.crops import CropReader
+
+        limits = program.configuration.settings.crops
+        self._connection = connection
+        self._reader = CropReader(max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
+
+    def resolve(self, targets: Sequence[str]) -> tuple[list[FoundCrop], int]:
+        """All that is meant, and how many of it by patterns; raises when one target means nothing."""
+        crops: list[FoundCrop] = []
+        patterns = []
+        for target in targets:
+            if re.fullmatch("[0-9]+", target, re.ASCII):
+                crops.append(self._of_id(int(target)))
+            elif re.search(r"[*?\[]", target) and not os.path.lexists(target):
+                patterns.append(target)
+            else:
+                crops.append(self._of_file(target))
+        matched = self._of_patterns(patterns) if patterns else []
+        return [*crops, *matched], len(matched)
+
+    def _of_id(self, crop_id: int) -> FoundCrop:
+        from monitor.errors import InputMissingError
+
+        found = self._find(ids=[crop_id]) if crop_id <= LARGEST_ID else []
+        if not found:
+            raise InputMissingError(
+                f"there is no crop with the id {crop_id}; check the number, or name the crop's file"
+            )
+        return self._scored(found[0])
+
+    def _of_file(self, target: str) -> FoundCrop:
+        """The crop of a file that is there by its content, of one that is not by its stored path."""
+        from monitor.errors import CropRefusedError, DataError, InputMissingError
+
+        path = Path(target)
+        # As the daemon stores a path, as a person may write it, and as our own messages show it.
+        texts = {target, printable(os.path.abspath(path)), printable(os.path.realpath(path))}  # noqa: PTH100
+        stored = self._find(paths=sorted(texts))
+        try:
+            sha256 = self._reader.load(path).sha256
+        except CropRefusedError as refusal:
+            if refusal.reason != "vanished" and not stored:
+                raise InputMissingError(f"{printable(target)}: cannot be read: {refusal}") from None
+        else:
+            return self._of_content(target, sha256, stored)
+        if not stored:
+            raise InputMissingError(
+                f"{printable(target)}: there is no such file, and no crop was stored by this path; check it"
+            )
+        scored = [crop for crop in stored if crop.state == "scored"] or stored
+        if len(scored) > 1:
+            ids = ", ".join(str(crop.id) for crop in scored)
+            raise DataError(
+                f"{printable(target)}: {len(scored)} crops had this path one after another; name one: {ids}"
+            )
+        return self._scored(scored[0])
+
+    def _of_content(self, target: str, sha256: str, stored: Sequence[FoundCrop]) -> FoundCrop:
+        from monitor.errors import InputMissingError
+        from monitor.store import labelled_files
+
+        same = [crop for crop in stored if crop.sha256 == sha256]
+        if same and same[0].state == "scored":
+            return same[0]
+        known = labelled_files.crops_of_contents(self._connection, [sha256])
+        if known:
+            return self._find(ids=[known[sha256]])[0]
+        if same:
+            return self._scored(same[0])
+        changed = " was changed since it was scored and" if stored else ""
+        raise InputMissingError(
+            f"{printable(target)}:{changed} is not known; score it first: monitor score DIR, or copy it into the "
+            "labelled folder's proliv/ or ne_proliv/"
+        )
+
+    def _of_patterns(self, patterns: Sequence[str]) -> list[FoundCrop]:
+        import fnmatch
+        import glob
+
+        from monitor.errors import InputMissingError
+        from monitor.store import labels
+
+        here = glob.escape(printable(os.getcwd()))  # noqa: PTH109
+        # A pattern may also be written from the working directory on.
+        compiled = {
+            pattern: [re.compile(fnmatch.translate(one)) for one in (pattern, f"{here}/{pattern.removeprefix('./')}")]
+            for pattern in patterns
+        }
+        unmatched = set(patterns)
+        found = []
+        for crop in labels.scored_crops(self._connection):
+            names = (crop.path, crop.path.rpartition("/")[2])
+            meant = {
+                pattern
+                for pattern, expressions in compiled.items()
+                if any(expression.match(name) for expression in expressions for name in names)
+            }
+            if meant:
+                found.append(crop)
+                unmatched -= meant
+        if unmatched:
+            raise InputMissingError(
+                f"{printable(min(unmatched))}: no scored crop has such a path or file name; quote a pattern, so that "
+                "the shell leaves it alone"
+            )
+        return found
+
+    def _find(self, *, ids: Sequence[int] = (), paths: Sequence[str] = ()) -> list[FoundCrop]:
+        from monitor.store import labels
+
+        return labels.find_crops(self._connection, ids=ids, paths=paths)
+
+    @staticmethod
+    def _scored(crop: FoundCrop) -> FoundCrop:
+        from monitor.errors import DataError
+
+        if crop.state != "scored":
+            raise DataError(
+                f"the crop {crop.id} ({crop.path}) could not be scored ({crop.reason}), so it cannot be labelled; "
+                "mend the file and score it again"
+            )
+        return crop
+
+
+def _audit(program: Program, options: dict[str, Any]) -> None:
+    from monitor import labels
+    from monitor.store import audits
+
+    database = program.database(create=False)
+    as_json = options["output_format"] == "json"
+    if options["audit_open"]:
+        with database.read() as connection:
+            crops = audits.drawn_crops(connection)
+        _list(crops, as_json=as_json)
+        click.echo(f"{_crops(len(crops))} of random draws without a label", err=True)
+        return
+    author = author_of(options["author"])
+    with database.write() as connection:
+        draw = labels.draw(connection, options["audit"], author=author, seed=options["seed"])
+    if draw is None:
+        click.echo(
+            "no crop without an alarm and without a label was stored since the last draw; nothing is drawn", err=True
+        )
+        return
+    _list(draw.crops, as_json=as_json)
+    fewer = f", all that there are (asked for: {options['audit']})" if len(draw.crops) < options["audit"] else ""
+    click.echo(
+        f"draw {draw.audit}: {len(draw.crops)} of {_crops(draw.eligible)} without an alarm{fewer}; look at each and "
+        "label it: monitor label ID --as proliv or --as ne_proliv; what is left: monitor label --audit-open",
+        err=True,
+    )
+
+
+def _list(crops: Sequence[DrawnCrop], *, as_json: bool) -> None:
+    for line in _lines(crops, as_json=as_json):
+        click.echo(line)
+
+
+def _lines(crops: Sequence[DrawnCrop], *, as_json: bool) -> Iterator[str]:
+    for crop in crops:
+        if as_json:
+            captured_at = None if crop.captured_at is None else crop.captured_at.isoformat()
+            yield json.dumps({**crop._asdict(), "captured_at": captured_at}, ensure_ascii=False)
+        else:
+            yield f"{crop.id:>8}  {crop.path}"
+
+
+def author_of(given: str | None) -> str:
+    """Who labels: as given, or else the login name."""
+    if given is None:
+        try:
+            given = getpass.getuser()
+        except (KeyError, OSError, ImportError):  # no name in the environment, and none for this user's number
+            given = f"user {os.getuid()}"
+    if not given.strip():
+        raise click.BadParameter("is empty; give a name", param_hint="--author")
+    author = bounded(given, LONGEST_AUTHOR, "--author")
+    assert author is not None
+    return author
+
+
+def bounded(text: str | None, longest: int, option: str) -> str | None:
+    """A person's words in printable form; raises `click.BadParameter` when they are too long."""
+    if text is None or not text.strip():
+        return None
+    shown = printable(text.strip())
+    if len(shown) > longest:
+        raise click.BadParameter(f"has {len(shown)} characters, at most {longest} are kept", param_hint=option)
+    return shown
+
+
+def _time(text: str | None, program: Program, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_time(text, program.configuration.time_zone)
+    except ValueError:
+        raise click.BadParameter(
+            f"{printable(text)!r} is not a time; write it as 2024-05-01T14:30", param_hint=option
+        ) from None
+
+
+def parse_time(text: str, zone: ZoneInfo) -> datetime:
+    """ISO 8601, of ``zone`` unless it names one itself -> UTC; raises `ValueError`."""
+    moment = datetime.fromisoformat(text.strip())
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def _crops(count: int) -> str:
+    return "1 crop" if count == 1 else f"{count} crops"

@@ -1,0 +1,55 @@
+"""``monitor recalibrate``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from monitor.cli.program import Program, parse_assignments, pass_program
+
+
+@click.command("recalibrate")
+@click.option("--model", "names", multiple=True, help="A model's name; without it, every active model.")
+@click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
+@click.option("--accept", is_flag=True, help="Take what the guard of [calibration] would refuse, floods of labels too.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change no threshold.")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@pass_program
+def command(
+    program: Program,
+    names: tuple[str, ...],
+    rule_name: str | None,
+    assignments: tuple[str, ...],
+    accept: bool,
+    dry_run: bool,
+    output_format: str,
+) -> None:
+    """Choose thresholds anew from everything labelled, as the daemon does every night.
+
+    Reads what is new in the labelled folder, scores the labelled crops that an active model has not scored, and lets
+    the rule choose from all labelled crops and from those that monitor calibrate was given. The guard of
+    [calibration] may refuse a change: the reason is kept, the old threshold stands, and the exit code is 65.
+
+    A running daemon takes a new threshold over when it is told to reload (SIGHUP).
+    """
+    configuration = program.configuration
+    overrides = parse_assignments(assignments)
+    from datetime import UTC, datetime
+
+    from monitor import nightly
+    from monitor.cli.changes import as_dict, author, raise_refused, tell
+    from monitor.recalibration import By, Rules, recalibrate
+
+    rules = Rules.of(program.registry, configuration, rule_name, overrides)
+    database = program.database(create=False)
+    nightly.read_labels(database, program.registry, configuration)
+    by = By(datetime.now(UTC), "recalibrate", accept=accept, author=author())
+    outcomes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
+    for outcome in outcomes:
+        if output_format == "json":
+            click.echo(json.dumps(as_dict(outcome)))
+        else:
+            tell(outcome)
+    raise_refused(outcomes)

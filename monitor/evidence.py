@@ -1,0 +1,269 @@
+"""What a threshold is chosen from: every labelled crop with a stored score, with the weight that it counts with.
+
+Two sources: the labelled crops that `monitor calibrate --data` was given, whose scores are kept (references), and
+those that people labelled since (`monitor.labels`). A content counts once, and what was said of it last.
+
+**Proliv.** One bleed-out gives a hundred pictures that are all alike. Crops of one camera without a long pause between
+them are one event, and each event counts the same: a crop's weight is ``1 / crops of its event``.
+
+**Ne_proliv.** People label alarms, so the labelled crops are not those of the line. Two strata are put together in the
+proportion in which they come: the false alarms stand for ``A * f`` crops, with A the alarms of the line and f the
+share of ne_proliv among the labelled ones; all others (references, random draws, crops that somebody picked) stand for
+the crops without an alarm. Source: stratification after sampling, W. G. Cochran, Sampling Techniques (1977), 5A.9.
+
+**Age.** A crop counts half as much as one that is a half-life newer, so thresholds follow a line that changes slowly.
+
+**Set aside** are contents whose labels contradict each other, and floods: more labels than a person gives from one
+labeller within an hour, or of one event, since somebody last accepted such. A wrong folder copied by mistake must not
+move the threshold before anybody has looked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from monitor import labels
+from monitor.api import ScoreEvidence
+from monitor.dataset import Label
+from monitor.decision import PERCENTILES
+from monitor.events import events
+from monitor.paths import printable
+from monitor.store import calibrations, traffic
+from monitor.store.labels import labelled_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
+
+    from monitor.config import Calibration
+    from monitor.labels import LabelledCrop
+    from monitor.store.calibrations import ReferenceRow
+
+FLOOD_SPAN: Final = timedelta(hours=1)
+WEEK: Final = timedelta(days=7)
+MOST_SENTENCES: Final = 3
+SMALLEST_WEIGHT: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled content with its deciding score; ``crop`` is none for a reference."""
+
+    sha256: str
+    label: Label
+    score: float
+    camera: str | None
+    taken_at: datetime | None
+    since: datetime
+    """From when its age counts: when its crop was seen, or when the references were given."""
+    crop: LabelledCrop | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The labelled crops of one model, ready for a rule, and what a guard wants to know of them.
+
+    ``newest``: the items that were labelled since the active calibration. ``events``: how many bleed-outs the proliv
+    crops come from. ``notes``: what a person should know. ``set_aside``: what was left out, a sentence each.
+    """
+
+    scores: ScoreEvidence
+    items: Sequence[Item]
+    newest: Sequence[Item]
+    events: int
+    labels_until: datetime | None
+    accepted_until: datetime | None
+    set_aside: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def gather(
+    connection: Connection,
+    model_id: int,
+    settings: Calibration,
+    *,
+    now: datetime,
+    accept: bool = False,
+    given: Sequence[ReferenceRow] | None = None,
+) -> Evidence:
+    """Read the evidence for a model's threshold; with ``accept`` floods count like all others.
+
+    ``given``: references in place of the stored ones.
+    """
+    labelled = labels.read(connection)
+    stored = labelled_scores(connection, model_id)
+    active = calibrations.active(connection, model_id)
+    references = calibrations.references(connection, model_id) if given is None else given
+    given_at = calibrations.references_given_at(connection, model_id) if given is None else now
+    accepted_until = now if accept else _time(active.evidence.get("accepted_until")) if active else None
+    set_aside = _first([one.sentence for one in labelled.contradictions])
+    usable = [crop for crop in labelled.agreed() if crop.id in stored]
+    usable = _without_floods(usable, settings, accepted_until, set_aside)
+    items = [
+        Item(
+            crop.sha256,
+            crop.label,
+            stored[crop.id].score,
+            crop.camera,
+            crop.captured_at or crop.seen_at,
+            crop.seen_at,
+            crop,
+        )
+        for crop in usable
+    ]
+    spoken_of = {crop.sha256 for crop in labelled.crops}
+    items += [
+        Item(row.sha256, Label(row.label), row.score, row.camera, row.captured_at, given_at or now)
+        for row in references
+        if row.sha256 not in spoken_of
+    ]
+    half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
+    recent = traffic.verdicts_since(connection, now - half_life if half_life else None)
+    week = traffic.verdicts_since(connection, now - WEEK)
+    alarms = [crop for crop in labelled.crops if crop.alarmed and crop.in_operation]
+    false_share = sum(crop.label is Label.NE_PROLIV for crop in alarms) / len(alarms) if alarms else 0.0
+    normal = [item for item in items if item.label is Label.NE_PROLIV]
+    proliv = [item for item in items if item.label is Label.PROLIV]
+    numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
+    notes = _notes(normal, proliv, numbers, sum(week.values()))
+    return Evidence(
+        scores=ScoreEvidence(
+            np.array([item.score for item in normal]),
+            np.array([item.score for item in proliv]),
+            normal_weights=_ages(normal, now, half_life) * _strata(normal, recent, false_share),
+            proliv_weights=_ages(proliv, now, half_life) * _shares(numbers),
+            crops_per_week=float(sum(week.values())) or None,
+        ),
+        items=items,
+        newest=[item for item in items if item.crop and active and item.crop.labelled_at > active.created_at],
+        events=len(set(numbers)),
+        labels_until=max((crop.labelled_at for crop in labelled.crops), default=None),
+        accepted_until=accepted_until,
+        set_aside=set_aside,
+        notes=notes,
+    )
+
+
+def _without_floods(
+    crops: Sequence[LabelledCrop], settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
+) -> list[LabelledCrop]:
+    """Leave out floods of labels that nobody has accepted yet, and name them in ``set_aside``."""
+    limit = settings.flood_labels
+    unseen = [crop for crop in crops if accepted_until is None or crop.labelled_at > accepted_until]
+    flooding: set[str] = set()
+    for name, group in _grouped(unseen, lambda crop: f"{crop.author or 'the labelled folder'} ({crop.source})").items():
+        flood = _dense(sorted(group, key=lambda crop: crop.labelled_at), limit)
+        if flood:
+            set_aside.append(
+                f"{len(flood)} labels of {printable(name)} were given faster than {limit} an hour, from "
+                f"{flood[0].labelled_at:%Y-%m-%d %H:%M} UTC on; look at them, then: monitor recalibrate --accept"
+            )
+            flooding |= {crop.sha256 for crop in flood}
+    proliv = [crop for crop in unseen if crop.label is Label.PROLIV and crop.sha256 not in flooding]
+    taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in proliv]
+    numbers = events(taken, settings.event_gap_seconds)
+    for number, count in Counter(numbers).items():
+        if count > limit:
+            members = [crop for crop, one in zip(proliv, numbers, strict=True) if one == number]
+            first = min(crop.captured_at or crop.seen_at for crop in members)
+            set_aside.append(
+                f"{count} proliv labels are of one event, on camera {printable(members[0].camera or 'unknown')} at "
+                f"{first:%Y-%m-%d %H:%M} UTC; look at them, then: monitor recalibrate --accept"
+            )
+            flooding |= {crop.sha256 for crop in members}
+    return [crop for crop in crops if crop.sha256 not in flooding]
+
+
+def _first(sentences: Sequence[str]) -> list[str]:
+    """The first few sentences, and how many more there are."""
+    more = len(sentences) - MOST_SENTENCES
+    return [*sentences[:MOST_SENTENCES], *([f"and {more} more contents with contradictory labels"] if more > 0 else [])]
+
+
+def _grouped(crops: Sequence[LabelledCrop], key: Callable[[LabelledCrop], str]) -> dict[str, list[LabelledCrop]]:
+    groups: dict[str, list[LabelledCrop]] = defaultdict(list)
+    for crop in crops:
+        groups[key(crop)].append(crop)
+    return groups
+
+
+def _dense(crops: Sequence[LabelledCrop], limit: int) -> list[LabelledCrop]:
+    """Those of the crops, in the order of their labels, that lie within an hour with more than ``limit`` labels."""
+    dense: list[LabelledCrop] = []
+    start = taken = 0
+    for end, crop in enumerate(crops):
+        while crop.labelled_at - crops[start].labelled_at > FLOOD_SPAN:
+            start += 1
+        if end - start + 1 > limit:
+            dense += crops[max(start, taken) : end + 1]
+            taken = end + 1
+    return dense
+
+
+def _ages(items: Sequence[Item], now: datetime, half_life: timedelta | None) -> NDArray[np.float64]:
+    """Half for each half-life, (N,); within a class only the proportions count, so the newest of it has 1."""
+    if half_life is None or not items:
+        return np.ones(len(items))
+    ages = np.array([max((now - item.since) / half_life, 0.0) for item in items])
+    weights: NDArray[np.float64] = np.exp2(ages.min() - ages)
+    return weights.clip(min=SMALLEST_WEIGHT)  # however old, it stays a positive number
+
+
+def _shares(numbers: Sequence[int]) -> NDArray[np.float64]:
+    """1 / crops of its event, (N,)."""
+    counts = Counter(numbers)
+    return np.array([1 / counts[number] for number in numbers])
+
+
+def _strata(normal: Sequence[Item], recent: dict[str, int], false_share: float) -> NDArray[np.float64]:
+    """The weights, (N,), that put false alarms and all others together in the proportion of the line."""
+    false_alarms = np.array([item.crop is not None and item.crop.alarmed and item.crop.in_operation for item in normal])
+    weights = np.ones(len(normal))
+    masses = (
+        (false_alarms, recent.get(Label.PROLIV.value, 0) * false_share),
+        (~false_alarms, float(recent.get(Label.NE_PROLIV.value, 0))),
+    )
+    if len(normal) and all(members.any() and mass > 0 for members, mass in masses):
+        for members, mass in masses:
+            weights[members] = mass / members.sum()
+    return weights
+
+
+def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int], crops: int) -> list[str]:
+    notes = []
+    if proliv and len(set(numbers)) == 1:
+        times = sorted(item.taken_at for item in proliv if item.taken_at)
+        span = f" within {(times[-1] - times[0]).total_seconds():.0f} s" if len(times) > 1 else ""
+        notes.append(
+            f"all {len(proliv)} proliv crops come from one event{span}: how well others are caught, nobody knows yet"
+        )
+    picked = [item for item in normal if item.crop and item.crop.in_operation]
+    if crops and picked and not any(item.crop and item.crop.audit for item in picked):
+        notes.append("no crop without an alarm was drawn at random to be labelled: monitor label --audit 50")
+    return notes
+
+
+def percentiles(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> list[float]:
+    """The percentiles 0, 1, ..., 100 of weighted float64 (N,) scores, linear between neighbours; none of no scores.
+
+    The i-th of the sorted scores lies at the share ``(W_i - w_i) / (W_n - w_n)`` with W the cumulated weights w; with
+    equal weights these are the usual shares ``(i - 1) / (n - 1)``.
+    """
+    if not len(scores):
+        return []
+    order = np.argsort(scores)
+    ordered, sizes = scores[order], weights[order]
+    below = np.cumsum(sizes) - sizes
+    shares = below / below[-1] if below[-1] > 0 else np.zeros(len(below))
+    return [float(one) for one in np.interp(np.linspace(0, 1, PERCENTILES), shares, ordered)]
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

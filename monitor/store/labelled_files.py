@@ -1,0 +1,153 @@
+"""What was last seen in the labelled folders, and the labels that they give."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import case, delete, func, select
+
+from monitor.store import queries
+from monitor.store.labels import chunks
+from monitor.store.queries import Recorded
+from monitor.store.schema import crops, labelled_files, labels
+from monitor.store.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from monitor.store.queries import CropKey, CropRow
+
+
+class LabelledFileRow(NamedTuple):
+    """A row of `labelled_files`."""
+
+    path: str
+    label: str
+    sha256: str
+    size_bytes: int
+    mtime_ns: int
+    crop_id: int | None
+    reason: str | None
+    error: str | None
+    seen_at: datetime
+
+
+def contents_in_both_folders(connection: Connection) -> set[str]:
+    """The sha256 of contents that lie in labelled/proliv and in labelled/ne_proliv at once."""
+    query = (
+        select(labelled_files.c.sha256)
+        .group_by(labelled_files.c.sha256)
+        .having(func.count(labelled_files.c.label.distinct()) > 1)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) -> Recorded:
+    """Store what the labelled folders say, as (label, the file as a crop) for each; return what was not stored before.
+
+    The label goes to the crop of that content, whether or not the file can be decoded today; only a content that no
+    scored crop has becomes a crop of its own. A label is added where the folders' newest of that content is another,
+    so that looking at the same files again adds nothing. ``failed`` of the result: files that are newly found to be
+    unreadable.
+    """
+    if not files:
+        return Recorded({}, set())
+    contents = {row.sha256 for _, row in files if row.sha256}
+    crop_ids = crops_of_contents(connection, contents)
+    fresh = {row.sha256: row for _, row in reversed(files) if row.scores and row.sha256 not in crop_ids}
+    recorded = queries.record(connection, list(fresh.values()))
+    crop_ids |= crops_of_contents(connection, fresh.keys())
+    _add_folder_labels(connection, files, crop_ids)
+    before = known_files(connection, [row.path for _, row in files])
+    found = {row.path: _file_row(label, row, crop_ids.get(row.sha256)) for label, row in files}
+    if found:
+        statement = upsert(connection, labelled_files)
+        new = {name: statement.excluded[name] for name in LabelledFileRow._fields if name != "path"}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["path"], set_=new),
+            [row._asdict() for row in found.values()],
+        )
+    failed: set[CropKey] = {
+        (row.path, row.sha256)
+        for row in found.values()
+        if row.reason is not None and not (row.path in before and _same_failure(before[row.path], row))
+    }
+    return Recorded(recorded.decided, failed)
+
+
+def _add_folder_labels(connection: Connection, files: Iterable[tuple[str, CropRow]], crop_ids: dict[str, int]) -> None:
+    newest = _newest_folder_labels(connection, crop_ids.keys())
+    now = datetime.now(UTC)
+    values = []
+    for label, row in files:
+        crop_id = crop_ids.get(row.sha256)
+        if crop_id is not None and newest.get(row.sha256) != label:
+            newest[row.sha256] = label
+            values.append({"crop_id": crop_id, "label": label, "source": "folder", "at": now, "settles": False})
+    if values:
+        connection.execute(labels.insert(), values)
+
+
+def _newest_folder_labels(connection: Connection, contents: Collection[str]) -> dict[str, str]:
+    query = (
+        select(crops.c.sha256, labels.c.label)
+        .join(labels, labels.c.crop_id == crops.c.id)
+        .where(crops.c.sha256.in_(sorted(contents)), labels.c.source == "folder")
+        .order_by(labels.c.at, labels.c.id)
+    )
+    return {row.sha256: row.label for row in connection.execute(query)}
+
+
+def _file_row(label: str, row: CropRow, crop_id: int | None) -> LabelledFileRow:
+    # A crop's failure does not matter where its content was scored under another name.
+    reason, error = (row.reason, row.error) if crop_id is None else (None, None)
+    return LabelledFileRow(
+        *(row.path, label, row.sha256, row.size_bytes, row.mtime_ns, crop_id, reason, error, row.seen_at)
+    )
+
+
+def _same_failure(before: LabelledFileRow, now: LabelledFileRow) -> bool:
+    return (before.sha256, before.reason) == (now.sha256, now.reason)
+
+
+def crops_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, int]:
+    """By content, the id of the scored crop that stands for it: the first decided in operation, or else the first."""
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(contents)):
+        query = (
+            select(crops.c.sha256, crops.c.id)
+            .where(crops.c.sha256.in_(chunk), crops.c.state == "scored")
+            .order_by(case((crops.c.source == "labelled", 1), else_=0), crops.c.id)
+        )
+        for sha256, crop_id in connection.execute(query):
+            found.setdefault(sha256, crop_id)
+    return found
+
+
+def known_files(connection: Connection, paths: Collection[str]) -> dict[str, LabelledFileRow]:
+    """What was last seen of the labelled files at these paths."""
+    return {row.path: row for row in _files(connection, labelled_files.c.path.in_(sorted(paths)))}
+
+
+def files_of_contents(connection: Connection, contents: Collection[str]) -> list[LabelledFileRow]:
+    """What was last seen of the labelled files of these contents."""
+    return _files(connection, labelled_files.c.sha256.in_(sorted(contents)))
+
+
+def all_files(connection: Connection) -> list[LabelledFileRow]:
+    """What was last seen of every labelled file."""
+    return _files(connection)
+
+
+def forget_files(connection: Connection, paths: Collection[str]) -> None:
+    """Forget labelled files that are gone; the labels that they gave stay."""
+    for chunk in chunks(sorted(paths)):
+        connection.execute(delete(labelled_files).where(labelled_files.c.path.in_(chunk)))
+
+
+def _files(connection: Connection, *conditions: Any) -> list[LabelledFileRow]:
+    columns = [getattr(labelled_files.c, name) for name in LabelledFileRow._fields]
+    return [LabelledFileRow._make(row) for row in connection.execute(select(*columns).where(*conditions))]

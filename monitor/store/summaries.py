@@ -1,0 +1,261 @@
+"""What is counted over many crops: each hour's scores for drift, alarms and random draws for quality in operation."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from monitor.store.schema import audit_crops, calibrations, crops, models, score_summaries, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+    from monitor.store.engine import Database
+
+QUANTILES: Final = 21
+"""The scores of an hour are kept as their quantiles 0, 0.05, ..., 1."""
+
+ALL_CAMERAS: Final = "*"
+UNKNOWN_CAMERA: Final = ""
+NO_HOLE: Final = -1
+"""Stands for an unknown hole, and, with `ALL_CAMERAS`, for all holes together."""
+
+HOUR: Final = timedelta(hours=1)
+FIRST_TIME: Final = timedelta(days=14)
+"""So far back a model's scores are summarised that never were before."""
+
+GroupKey = tuple[str, int]
+"""(camera, hole) as `score_summaries` has them."""
+
+
+class Summary(NamedTuple):
+    """One hour of one group. ``quantiles``: `QUANTILES` ascending deciding scores, empty where there was no crop."""
+
+    hour: datetime
+    camera: str
+    hole: int
+    crops: int
+    proliv: int
+    quantiles: list[float]
+
+
+class ThresholdOrigin(NamedTuple):
+    """Of a detector's active threshold, when it was chosen, and whether by the rule that needs no proliv."""
+
+    detector: str
+    fallback: bool
+    created_at: datetime
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The beginning of the full hour, in UTC, that a moment lies in."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def summarise(database: Database, model_id: int, now: datetime) -> int:
+    """Summarise the model's decisions of each finished hour that is not summarised yet; return how many hours were.
+
+    Crops count in the hour in which they were scored, those of the inbox alone. The first time it goes back
+    `FIRST_TIME`. Repeating changes nothing, nor do several programs that do so at once. A decision that is committed
+    after its hour was summarised is not in the summary.
+    """
+    end = hour_of(now)
+    with database.read() as connection:
+        newest = _newest_summary(connection, model_id)
+    hour: datetime | None = end - FIRST_TIME if newest is None else newest + HOUR
+    written = 0
+    while hour is not None and hour < end:
+        with database.read() as connection:
+            found = _scores(connection, model_id, hour, hour + HOUR)
+            following = _next_scored(connection, model_id, hour + HOUR)
+        rows = _summaries(found)
+        with database.write() as connection:
+            _add(connection, model_id, hour, rows)
+        written += 1
+        # Hours without a decision are passed over, but the last one is written so that nobody looks at them again.
+        last = end - HOUR
+        hour = hour + HOUR if hour >= last else min(last, hour_of(following) if following else last)
+    return written
+
+
+def baseline_summaries(
+    connection: Connection, model_id: int, *, since: datetime | None, before: datetime, least_crops: int, most: int
+) -> list[Summary]:
+    """Of each group the first ``most`` hours in [since, before) with at least ``least_crops`` crops, oldest first."""
+    conditions = [
+        score_summaries.c.model_id == model_id,
+        score_summaries.c.hour < before,
+        score_summaries.c.crops >= least_crops,
+    ]
+    if since is not None:
+        conditions.append(score_summaries.c.hour >= since)
+    position = func.row_number().over(
+        partition_by=(score_summaries.c.camera, score_summaries.c.hole), order_by=score_summaries.c.hour
+    )
+    first = select(*_columns(), position.label("position")).where(*conditions).subquery()
+    query = (
+        select(*(first.c[name] for name in Summary._fields))
+        .where(first.c.position <= most)
+        .order_by(first.c.hour, first.c.camera, first.c.hole)
+    )
+    return [Summary._make(row) for row in connection.execute(query)]
+
+
+def summaries_between(connection: Connection, model_id: int, since: datetime, until: datetime) -> list[Summary]:
+    """The hours in [since, until) of every group that had crops, oldest first."""
+    query = (
+        select(*_columns())
+        .where(
+            score_summaries.c.model_id == model_id,
+            *(score_summaries.c.hour >= since, score_summaries.c.hour < until, score_summaries.c.crops > 0),
+        )
+        .order_by(score_summaries.c.hour, score_summaries.c.camera, score_summaries.c.hole)
+    )
+    return [Summary._make(row) for row in connection.execute(query)]
+
+
+def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | None:
+    """When the model was last calibrated by `monitor calibrate`; None where it never was."""
+    query = select(func.max(calibrations.c.created_at)).where(
+        calibrations.c.model_id == model_id, calibrations.c.origin == "calibrate", calibrations.c.state != "refused"
+    )
+    moment = connection.execute(query).scalar()
+    assert moment is None or isinstance(moment, datetime)
+    return moment
+
+
+def active_thresholds(connection: Connection) -> list[ThresholdOrigin]:
+    """Where the thresholds of the active models come from."""
+    query = (
+        select(models.c.detector, calibrations.c.fallback, calibrations.c.created_at)
+        .join(calibrations, calibrations.c.model_id == models.c.id)
+        .where(models.c.active, calibrations.c.state == "active")
+        .order_by(models.c.detector)
+    )
+    return [ThresholdOrigin._make(row) for row in connection.execute(query)]
+
+
+def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
+    """How many crops of [since, until) ended in an alarm (final verdict proliv) in operation, by (camera, hole).
+
+    A crop's time is when it was taken, or when it was seen where nothing says that. As with labels, crops of one
+    content count once: the first that was decided on in operation stands for all.
+    """
+    earlier = crops.alias("earlier")
+    repeats = exists().where(
+        earlier.c.sha256 == crops.c.sha256,
+        earlier.c.id < crops.c.id,
+        earlier.c.state == "scored",
+        earlier.c.source != "labelled",
+    )
+    query = (
+        select(crops.c.camera, crops.c.hole, func.count())
+        .where(crops.c.verdict == "proliv", crops.c.source != "labelled", *_taken(since, until), ~repeats)
+        .group_by(crops.c.camera, crops.c.hole)
+    )
+    return Counter({(camera, hole): count for camera, hole, count in connection.execute(query)})
+
+
+def drawn_crops(connection: Connection, since: datetime, until: datetime) -> set[int]:
+    """The ids of the crops of [since, until), by the same time as in `alarms`, that random draws chose."""
+    query = select(crops.c.id).join(audit_crops, audit_crops.c.crop_id == crops.c.id).where(*_taken(since, until))
+    return set(connection.execute(query).scalars())
+
+
+def _taken(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    moment = func.coalesce(crops.c.captured_at, crops.c.seen_at)
+    return moment >= since, moment < until
+
+
+def _columns() -> list[ColumnElement[Any]]:
+    return [score_summaries.c[name] for name in Summary._fields]
+
+
+def _newest_summary(connection: Connection, model_id: int) -> datetime | None:
+    query = (
+        select(score_summaries.c.hour)
+        .where(score_summaries.c.model_id == model_id, score_summaries.c.camera == ALL_CAMERAS)
+        .order_by(score_summaries.c.hour.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def _next_scored(connection: Connection, model_id: int, since: datetime) -> datetime | None:
+    query = select(func.min(scores.c.scored_at)).where(scores.c.model_id == model_id, scores.c.scored_at >= since)
+    return connection.execute(query).scalar()
+
+
+def _scores(
+    connection: Connection, model_id: int, since: datetime, until: datetime
+) -> list[tuple[str | None, int | None, float, str]]:
+    query = (
+        select(crops.c.camera, crops.c.hole, scores.c.score, scores.c.verdict)
+        .join(crops, crops.c.id == scores.c.crop_id)
+        .where(
+            *(scores.c.model_id == model_id, scores.c.scored_at >= since, scores.c.scored_at < until),
+            crops.c.source == "inbox",
+        )
+    )
+    return [(camera, hole, score, verdict) for camera, hole, score, verdict in connection.execute(query)]
+
+
+def _summaries(
+    found: Sequence[tuple[str | None, int | None, float, str]],
+) -> dict[GroupKey, tuple[int, int, list[float]]]:
+    """For all together and each group: crops, proliv, quantiles."""
+    members: defaultdict[GroupKey, list[tuple[float, bool]]] = defaultdict(list)
+    members[ALL_CAMERAS, NO_HOLE] = [(score, verdict == "proliv") for _, _, score, verdict in found]
+    for camera, hole, score, verdict in found:
+        # A camera's name comes from a file's, which may hold the very sign that stands for all of them.
+        known = camera if camera and camera != ALL_CAMERAS else UNKNOWN_CAMERA
+        members[known, NO_HOLE if hole is None else hole].append((score, verdict == "proliv"))
+    return {
+        key: (len(rows), sum(proliv for _, proliv in rows), quantiles([score for score, _ in rows]))
+        for key, rows in members.items()
+    }
+
+
+def quantiles(values: Sequence[float]) -> list[float]:
+    """The quantiles 0, 0.05, ..., 1 of values, interpolated linearly between the ordered ones; none of no values.
+
+    Type 7 of R. J. Hyndman, Y. Fan, Sample quantiles in statistical packages, The American Statistician 50 (1996)
+    361-365, which is numpy's default; the store does without numpy.
+    """
+    if not values:
+        return []
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    result = []
+    for index in range(QUANTILES):
+        # Whole numbers until here, so that quantiles which fall on a value are that value.
+        below, part = divmod(last * index, QUANTILES - 1)
+        above = min(below + 1, last)
+        result.append(ordered[below] + (ordered[above] - ordered[below]) * (part / (QUANTILES - 1)))
+    return result
+
+
+def _add(
+    connection: Connection, model_id: int, hour: datetime, rows: dict[GroupKey, tuple[int, int, list[float]]]
+) -> None:
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    values = [
+        {
+            "model_id": model_id,
+            "hour": hour,
+            "camera": camera,
+            "hole": hole,
+            "crops": count,
+            "proliv": proliv,
+            "quantiles": found,
+        }
+        for (camera, hole), (count, proliv, found) in rows.items()
+    ]
+    connection.execute(insert(score_summaries).on_conflict_do_nothing(), values)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from prometheus_client import generate_latest
+from sqlalchemy import func, insert, select
+
+from monitor.config import Configuration, Settings
+from monitor.drift import Drift, GroupDrift, State
+from monitor.errors import StoreBusyError
+from monitor.evaluation import WeightedRate
+from monitor.metrics import MOST_HOLES, Metrics
+from monitor.observing import refresh
+from monitor.quality import Quality, Rates, last_days
+from monitor.store import summaries
+from monitor.store.engine import Database
+from monitor.store.schema import calibrations, crops, labels, models, score_summaries, scores
+from monitor.store.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = datetime(2023, 3, 10, 12, 20, tzinfo=UTC)
+NOON = NOW.replace(minute=0)
+HOURS = 12
+CROPS_AN_HOUR = 24
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Twelve hours of two holes with 12 crops each; of every hour the first crop is an alarm, and labelled."""
+    opened = Database(f"sqlite:///{tmp_path / 'monitor.db'}", busy_seconds=30)
+    upgrade(opened)
+    random = np.random.default_rng(1)
+    times = [NOON - timedelta(hours=HOURS - hour, minutes=-30) for hour in range(HOURS) for _ in range(CROPS_AN_HOUR)]
+    made = [(number, at, number % CROPS_AN_HOUR == 1) for number, at in enumerate(times, 1)]
+    words = {True: "proliv", False: "ne_proliv"}
+    with opened.write() as connection:
+        connection.execute(
+            insert(models).values(
+                id=1,
+                name="ae-1",
+                detector="ae",
+                fingerprint="1" * 64,
+                folder="ae-1",
+                settings={},
+                trained_at=NOON,
+                active=True,
+                activated_at=NOON,
+            )
+        )
+        connection.execute(
+            insert(calibrations).values(
+                id=1,
+                model_id=1,
+                rule="fixed",
+                settings={},
+                threshold=1.0,
+                evidence={},
+                state="active",
+                created_at=NOON - timedelta(days=1),
+                fallback=True,
+            )
+        )
+        connection.execute(
+            insert(crops),
+            [
+                {
+                    "id": number,
+                    "path": f"/inbox/{number}.jpg",
+                    "sha256": f"{number:064}",
+                    "size_bytes": 1,
+                    "mtime_ns": 1,
+                    "hole": 1 + number % 2,
+                    "camera": "1",
+                    "seen_at": at,
+                    "state": "scored",
+                    "verdict": words[alarm],
+                }
+                for number, at, alarm in made
+            ],
+        )
+        connection.execute(
+            insert(scores),
+            [
+                {
+                    "crop_id": number,
+                    "model_id": 1,
+                    "calibration_id": 1,
+                    "mse": 0.1,
+                    "score": float(random.normal(1, 0.1)),
+                    "threshold": 1.0,
+                    "verdict": words[alarm],
+                    "scored_at": at,
+                    "latency_seconds": 0.1,
+                }
+                for number, at, alarm in made
+            ],
+        )
+        connection.execute(
+            insert(labels),
+            [
+                {"crop_id": number, "label": "proliv", "source": "command", "at": NOON}
+                for number, _, alarm in made
+                if alarm
+            ],
+        )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def configuration() -> Configuration:
+    settings = Settings.model_validate({"drift": {"baseline_hours": 16, "least_crops": 10}})
+    return Configuration(settings=settings, file=None)
+
+
+def shown(metrics: Metrics) -> dict[str, float]:
+    """The series of a scrape, by name and labels."""
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    return {name: float(value) for name, _, value in (one.rpartition(" ") for one in lines if not one.startswith("#"))}
+
+
+def test_quality_drift_and_thresholds_are_published(database: Database, configuration: Configuration) -> None:
+    metrics = Metrics()
+    refresh(database, configuration, metrics, NOW)
+    found = shown(metrics)
+    for detector in ("ae", "decision"):
+        for window in ("1d", "7d", "30d"):
+            assert found[f'monitor_tpr{{detector="{detector}",window="{window}"}}'] == 1
+            assert found[f'monitor_tpr_low{{detector="{detector}",window="{window}"}}'] == pytest.approx(
+                0.7353, abs=1e-4
+            )
+            assert found[f'monitor_tpr_high{{detector="{detector}",window="{window}"}}'] == 1
+    assert not [name for name in found if name.startswith("monitor_tnr")]  # no ne_proliv is labelled
+    assert found['monitor_labelled_crops{label="proliv",window="7d"}'] == HOURS
+    assert found['monitor_labelled_crops{label="ne_proliv",window="7d"}'] == 0
+    assert found['monitor_alarm_label_coverage{window="7d"}'] == 1
+    assert found['monitor_audited_crops{window="7d"}'] == 0
+    assert found['monitor_threshold_fallback{detector="ae"}'] == 1
+    created = (NOON - timedelta(days=1)).timestamp()
+    assert found['monitor_threshold_timestamp_seconds{detector="ae"}'] == created
+    for camera, hole in (("*", "all"), ("1", "1"), ("1", "2")):
+        assert found[f'monitor_drift_detected{{camera="{camera}",detector="ae",hole="{hole}"}}'] == 0
+        assert abs(found[f'monitor_drift_shift_sigmas{{camera="{camera}",detector="ae",hole="{hole}"}}']) < 1.5
+    assert 0 <= found['monitor_drift_stability_index{detector="ae"}'] < 0.5
+    with database.read() as connection:
+        assert connection.execute(select(func.max(score_summaries.c.hour))).scalar() == NOON - timedelta(hours=1)
+
+
+def test_a_series_that_ends_is_not_shown_any_longer(database: Database, configuration: Configuration) -> None:
+    metrics = Metrics()
+    refresh(database, configuration, metrics, NOW)
+    refresh(database, configuration, metrics, NOW + timedelta(days=2))
+    found = shown(metrics)
+    assert 'monitor_tpr{detector="ae",window="1d"}' not in found
+    assert 'monitor_alarm_label_coverage{window="1d"}' not in found
+    assert found['monitor_tpr{detector="ae",window="7d"}'] == 1
+    assert not [name for name in found if name.startswith("monitor_drift")]  # silent for hours
+
+
+def test_what_fails_is_logged_and_leaves_the_old_values(
+    database: Database,
+    configuration: Configuration,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+    refresh(database, configuration, metrics, NOW)
+    before = shown(metrics)
+
+    def locked(*_: object) -> None:
+        raise StoreBusyError("monitor.db: locked by another program")
+
+    monkeypatch.setattr(summaries, "summarise", locked)
+    with caplog.at_level(logging.WARNING):
+        refresh(database, configuration, metrics, NOW + timedelta(days=2))
+    after = shown(metrics)
+    drift = {name: value for name, value in before.items() if name.startswith("monitor_drift")}
+    assert drift
+    assert {name: value for name, value in after.items() if name.startswith("monitor_drift")} == drift
+    assert 'monitor_tpr{detector="ae",window="1d"}' not in after  # the rest went on
+    (message,) = caplog.messages
+    assert message == (
+        "monitor.db: locked by another program; the metrics of drift keep their last values and are worked out again "
+        "the next time"
+    )
+
+
+def test_without_a_database_nothing_is_raised(
+    tmp_path: Path, configuration: Configuration, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}", busy_seconds=0)
+    refresh(database, configuration, Metrics(), NOW)
+    database.close()
+    assert len(caplog.messages) == 3
+
+
+def test_a_rate_without_crops_has_no_series_and_groups_are_not_shown() -> None:
+    metrics = Metrics()
+    rate = WeightedRate(0.8, 0.7, 0.9, 10, 10.0)
+    both = Rates("ae", "ae-1", "all", None, None, rate, None)
+    window = Quality(last_days(7, NOW), 10, 0, 1, 0, 5, 5, 0, 0, 0, (both, replace(both, group="hole", hole=1)))
+    metrics.show_quality([window])
+    found = {name: value for name, value in shown(metrics).items() if name.startswith(("monitor_tpr", "monitor_tnr"))}
+    assert found == {
+        'monitor_tpr{detector="ae",window="7d"}': 0.8,
+        'monitor_tpr_low{detector="ae",window="7d"}': 0.7,
+        'monitor_tpr_high{detector="ae",window="7d"}': 0.9,
+    }
+
+
+def test_only_the_holes_with_the_most_crops_have_series() -> None:
+    metrics = Metrics()
+
+    def tested(camera: str, hole: int, count: int) -> GroupDrift:
+        return GroupDrift(camera, hole, State.DRIFTING, count, 48, 0, shift=2.0, stability=0.3, t=9.0, p=0.0)
+
+    holes = [tested("1", hole, hole) for hole in range(400)]
+    groups = (tested("*", -1, 0), tested("", -1, 1000), *holes)
+    metrics.show_drift([Drift("ae-1", "ae", 0.001, groups, "")])
+    found = shown(metrics)
+    assert len([name for name in found if name.startswith("monitor_drift_detected")]) == MOST_HOLES + 1
+    assert found['monitor_drift_detected{camera="*",detector="ae",hole="all"}'] == 1
+    assert found['monitor_drift_detected{camera="",detector="ae",hole="unknown"}'] == 1
+    assert 'monitor_drift_detected{camera="1",detector="ae",hole="399"}' in found
+    assert 'monitor_drift_detected{camera="1",detector="ae",hole="100"}' not in found
+    assert found['monitor_drift_stability_index{detector="ae"}'] == 0.3
+
+
+def test_scheduled_work_is_counted() -> None:
+    metrics = Metrics()
+    metrics.count_calibration("ae", "refused", "tpr")
+    metrics.count_run("calibration", "done")
+    metrics.count_run("calibration", "done")
+    found = shown(metrics)
+    assert found['monitor_calibrations_total{detector="ae",outcome="refused",reason="tpr"}'] == 1
+    assert found['monitor_scheduled_runs_total{job="calibration",outcome="done"}'] == 2
