@@ -141,7 +141,7 @@ def measure(
 ) -> list[Quality]:
     """Estimate the rates of these models and of the final decision in each window, from what was decided then.
 
-    A crop lies in a window by the time when it was taken, or seen where its name has no time. Crops that came with
+    A crop lies in a window by the time when this program saw it: a camera's clock may be wrong. Crops that came with
     their label are left out: nothing was decided on them in operation.
     """
     read = labels.read(connection)
@@ -156,7 +156,7 @@ def measure(
         verdicts.append((model.detector, model.name, own))
     results = []
     for window in windows:
-        inside = [crop for crop in decided if window.since <= _moment(crop) < window.until]
+        inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
         crops = [crop for crop in inside if crop.sha256 not in doubtful]
         alarms = summaries.alarms(connection, window.since, window.until)
         proliv = [crop for crop in crops if crop.label is Label.PROLIV]
@@ -167,7 +167,9 @@ def measure(
                 window=window,
                 proliv=len(proliv),
                 ne_proliv=len(crops) - len(proliv),
-                events=len(set(events([(crop.camera, _moment(crop)) for crop in proliv], event_gap_seconds))),
+                events=len(
+                    set(events([(crop.camera, crop.captured_at or crop.seen_at) for crop in proliv], event_gap_seconds))
+                ),
                 contradictory=len(inside) - len(crops),
                 alarms=alarms.total(),
                 labelled_alarms=sum(crop.alarmed for crop in crops),
@@ -201,10 +203,6 @@ def weights(
         return crop.weight
 
     return {crop.id: weight(crop) for crop in crops}
-
-
-def _moment(crop: LabelledCrop) -> datetime:
-    return crop.captured_at or crop.seen_at
 
 
 def _together(_: Place) -> Place:

@@ -145,7 +145,7 @@ def active_thresholds(connection: Connection) -> list[ThresholdOrigin]:
 def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
     """How many crops of [since, until) ended in an alarm (final verdict proliv) in operation, by (camera, hole).
 
-    A crop's time is when it was taken, or when it was seen where nothing says that. As with labels, crops of one
+    A crop's time is when it was seen. As with labels, crops of one
     content count once: the first that was decided on in operation stands for all.
     """
     earlier = crops.alias("earlier")
@@ -170,8 +170,7 @@ def drawn_crops(connection: Connection, since: datetime, until: datetime) -> set
 
 
 def _taken(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    moment = func.coalesce(crops.c.captured_at, crops.c.seen_at)
-    return moment >= since, moment < until
+    return crops.c.seen_at >= since, crops.c.seen_at < until
 
 
 def _columns() -> list[ColumnElement[Any]]:

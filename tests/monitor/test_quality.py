@@ -198,14 +198,14 @@ def test_a_detector_is_held_to_what_it_decided_itself_then(database: Database) -
     assert rates(found, "ae").model == "ae-1"
 
 
-def test_a_window_goes_by_the_time_of_taking_and_of_seeing_where_that_is_unknown(database: Database) -> None:
+def test_a_window_goes_by_the_time_of_seeing_whatever_the_cameras_clock_says(database: Database) -> None:
     long_ago, lately = NOW - timedelta(days=20), NOW - timedelta(days=2)
     line = [
         replace(CAUGHT, captured_at=long_ago, seen_at=lately),
         replace(CAUGHT, captured_at=lately, seen_at=long_ago),
         replace(MISSED, captured_at=None, seen_at=lately),
-        replace(FALSE_ALARM, captured_at=WEEK.since),
-        replace(FALSE_ALARM, captured_at=NOW),
+        replace(FALSE_ALARM, seen_at=WEEK.since),
+        replace(FALSE_ALARM, seen_at=NOW),
     ]
     fill(database, line)
     found = quality(database)
