@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from generators.crops import write_dataset
+from tests.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -124,6 +125,17 @@ def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path)
         command = [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)]
         subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)
     return home / "state"
+
+
+@pytest.fixture
+def daemon(trained_state: Path, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon over a copy of a trained state, not started yet."""
+    shutil.copytree(trained_state, tmp_path / "state")
+    daemon = Daemon(tmp_path)
+    yield daemon
+    if daemon.process is not None and daemon.process.poll() is None:
+        daemon.process.kill()
+        daemon.process.wait()
 
 
 @pytest.fixture(scope="session")

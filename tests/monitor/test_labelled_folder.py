@@ -3,88 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
-import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PATIENCE_SECONDS = 60.0
+    from tests.daemon import Daemon
 
 
-class Daemon:
-    """One `monitor run` over a copy of a trained state."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.inbox = home / "inbox"
-        self.labelled = home / "labelled"
-        self.log = home / "daemon.log"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MONITOR")},
-            "MONITOR__METRICS__PORT": "0",
-            "MONITOR__WATCH__SCAN_SECONDS": "0.5",
-            "MONITOR__WATCH__SETTLE_SECONDS": "0.3",
-            "MONITOR__WATCH__GIVE_UP_SECONDS": "1.5",
-            "MONITOR__PATHS__QUARANTINE": "quarantine",
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            started = log.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "run"], cwd=self.home, env=self.environment, stdout=log, stderr=log
-            )
-        self.until(lambda: b" watching " in self.log.read_bytes()[started:])
-        self.until((self.labelled / "ne_proliv").is_dir)
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE_SECONDS)
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert self.process is not None
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                pytest.fail(f"what the test waits for did not happen\n{self.text()}")
-            time.sleep(0.02)
-
-    def text(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.home / "state" / "monitor.db", timeout=30)) as connection:
-            return connection.execute(statement).fetchall()
-
-    def metrics(self) -> dict[str, float]:
-        port = re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", self.text())[-1]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
-        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
-
-
-@pytest.fixture
-def daemon(trained_state: Path, tmp_path: Path) -> Iterator[Daemon]:
-    shutil.copytree(trained_state, tmp_path / "state")
-    daemon = Daemon(tmp_path)
-    yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.process.kill()
-        daemon.process.wait()
+@pytest.fixture(autouse=True)
+def with_quarantine(daemon: Daemon) -> None:
+    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,85 @@
+"""The nightly run under the daemon as a real process."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.daemon import Daemon
+
+ACTIVE = "select threshold, origin, run_id is not null from calibrations where state = 'active'"
+DONE = 'monitor_scheduled_runs_total{job="recalibrate",outcome="done"}'
+OLD = "2026-01-01 03:00:00.000000"
+
+
+@pytest.fixture
+def overdue(daemon: Daemon, small_dataset: Path) -> Daemon:
+    """A daemon whose last night was long ago, with labelled crops that it has not seen."""
+    with closing(sqlite3.connect(daemon.database)) as connection, connection:
+        connection.execute(
+            "insert into runs (job, slot, started_at, finished_at, outcome) values ('recalibrate', ?, ?, ?, 'old')",
+            (OLD, OLD, OLD),
+        )
+    for label in ("proliv", "ne_proliv"):
+        shutil.copytree(small_dataset / "test" / label, daemon.labelled / label)
+    daemon.environment |= {
+        "MONITOR__CALIBRATION__MINIMUM_NORMAL": "5",
+        "MONITOR__CALIBRATION__LARGEST_JUMP": "1000",
+        "MONITOR__CALIBRATION__FLOOD_LABELS": "1000",
+    }
+    return daemon
+
+
+def test_a_missed_night_is_caught_up_once_and_its_threshold_is_used(overdue: Daemon) -> None:
+    ((before, _, _),) = overdue.query(ACTIVE)
+    overdue.start()
+    overdue.until(lambda: overdue.query(ACTIVE)[0][1] == "nightly")
+    ((threshold, _, by_run),) = overdue.query(ACTIVE)
+    assert threshold != before
+    assert by_run
+    overdue.until(lambda: overdue.metrics().get('monitor_threshold{detector="ae"}') == threshold)
+    overdue.until(lambda: overdue.metrics().get(DONE) == 1)
+    name = 'monitor_calibrations_total{detector="ae",outcome="activated",reason=""}'
+    assert overdue.metrics()[name] == 1
+    assert overdue.query("select outcome from runs where slot > ?", OLD) == [("1 activated",)]
+    assert overdue.stop() == 0
+    overdue.start()
+    overdue.until(lambda: "monitor_threshold_timestamp_seconds" in str(overdue.metrics()))
+    assert overdue.query("select count(*) from runs where slot > ?", OLD) == [(1,)]
+    assert overdue.query("select count(*) from calibrations where origin = 'nightly'") == [(1,)]
+
+
+def test_a_locked_database_at_night_is_waited_for(overdue: Daemon) -> None:
+    overdue.environment["MONITOR__DATABASE__BUSY_SECONDS"] = "0.2"
+    with closing(sqlite3.connect(overdue.database, isolation_level=None)) as other:
+        overdue.start(ready=False)
+        other.execute("begin immediate")
+        overdue.until(lambda: "run waits: " in overdue.text() or "run of " in overdue.text())
+        other.execute("rollback")
+    overdue.until(lambda: overdue.query("select finished_at is not null from runs where slot > ?", OLD) == [(1,)])
+    assert overdue.query(ACTIVE)[0][1] == "nightly"
+
+
+def test_a_refusal_at_night_is_logged_counted_and_changes_nothing(overdue: Daemon) -> None:
+    overdue.environment["MONITOR__CALIBRATION__MINIMUM_NORMAL"] = "100000"
+    before = overdue.query(ACTIVE)
+    overdue.start()
+    name = 'monitor_calibrations_total{detector="ae",outcome="refused",reason="too_few_normal"}'
+    overdue.until(lambda: overdue.metrics().get(name) == 1)
+    assert overdue.query(ACTIVE) == before
+    assert "are fewer than calibration.minimum_normal 100000" in overdue.text()
+    assert overdue.query("select outcome from runs where slot > ?", OLD) == [("1 refused (too_few_normal)",)]
+
+
+def test_without_nightly_nothing_is_chosen(overdue: Daemon) -> None:
+    overdue.environment["MONITOR__CALIBRATION__NIGHTLY"] = "false"
+    overdue.start()
+    overdue.until(lambda: "monitor_threshold_timestamp_seconds" in str(overdue.metrics()))
+    assert overdue.query("select count(*) from runs where slot > ?", OLD) == [(0,)]
