@@ -165,7 +165,7 @@ class Calibration(Section):
     half_life_days: float = Field(30.0, ge=0, le=36500)
     event_gap_seconds: float = Field(600.0, gt=0, le=86400)
     minimum_proliv: int = Field(20, ge=1, le=1_000_000)
-    minimum_normal: int = Field(200, ge=1, le=1_000_000)
+    minimum_normal: int = Field(100, ge=1, le=1_000_000)
     tpr_tolerance: float = Field(0.02, ge=0, le=1)
     tnr_tolerance: float = Field(0.05, ge=0, le=1)
     largest_jump: float = Field(0.5, gt=0)

@@ -167,11 +167,11 @@ def compare(
 def false_alarm_level(groups: int, settings: Settings) -> float:
     """The p below which a group drifts, such that false alarms come once in ``false_alarm_days`` on the average.
 
-    Every ``recent_hours`` as many tests are made as there are ``groups``; where nothing drifts, p is uniform in 0-1,
-    so the expected number of false alarms a day is (tests a day) * level, whether or not the tests depend on each
-    other.
+    Every hour as many tests are made as there are ``groups``; where nothing drifts, p is uniform in 0-1, so the
+    expected number of tests a day that raise an alarm is (tests a day) * level, whether or not they depend on each
+    other. With ``recent_hours`` above 1 tests overlap and alarms last longer, so they begin more rarely.
     """
-    tests_a_day = 24 / settings.recent_hours * groups
+    tests_a_day = 24 * groups
     return min(1.0, 1 / (tests_a_day * settings.false_alarm_days))
 
 

@@ -37,14 +37,15 @@ from monitor.store import calibrations, traffic
 from monitor.store.labels import labelled_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
     from monitor.config import Calibration
-    from monitor.labels import LabelledCrop
+    from monitor.labels import LabelledCrop, LabelledCrops
     from monitor.store.calibrations import ReferenceRow
+    from monitor.store.labels import LabelRow
 
 FLOOD_SPAN: Final = timedelta(hours=1)
 WEEK: Final = timedelta(days=7)
@@ -70,8 +71,8 @@ class Item:
 class Evidence:
     """The labelled crops of one model, ready for a rule, and what a guard wants to know of them.
 
-    ``newest``: the items that were labelled since the active calibration. ``events``: how many bleed-outs the proliv
-    crops come from. ``notes``: what a person should know. ``set_aside``: what was left out, a sentence each.
+    ``newest``: the items that were labelled since a threshold was last judged. ``events``: how many bleed-outs the
+    proliv crops come from. ``notes``: what a person should know. ``set_aside``: what was left out, a sentence each.
     """
 
     scores: ScoreEvidence
@@ -98,87 +99,123 @@ def gather(
     ``given``: references in place of the stored ones.
     """
     labelled = labels.read(connection)
-    stored = labelled_scores(connection, model_id)
     active = calibrations.active(connection, model_id)
-    references = calibrations.references(connection, model_id) if given is None else given
-    given_at = calibrations.references_given_at(connection, model_id) if given is None else now
     accepted_until = now if accept else _time(active.evidence.get("accepted_until")) if active else None
+    doubtful = {one.sha256 for one in labelled.contradictions}
     set_aside = _first([one.sentence for one in labelled.contradictions])
-    usable = [crop for crop in labelled.agreed() if crop.id in stored]
-    usable = _without_floods(usable, settings, accepted_until, set_aside)
-    items = [
-        Item(
-            crop.sha256,
-            crop.label,
-            stored[crop.id].score,
-            crop.camera,
-            crop.captured_at or crop.seen_at,
-            crop.seen_at,
-            crop,
-        )
-        for crop in usable
-    ]
-    spoken_of = {crop.sha256 for crop in labelled.crops}
-    items += [
-        Item(row.sha256, Label(row.label), row.score, row.camera, row.captured_at, given_at or now)
-        for row in references
-        if row.sha256 not in spoken_of
-    ]
+    flooding = _floods(labelled, settings, accepted_until, set_aside)
+    usable = [crop for crop in labelled.crops if crop.sha256 not in doubtful | flooding]
+    items = _items(connection, model_id, usable, doubtful, now, given)
     half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
     recent = traffic.verdicts_since(connection, now - half_life if half_life else None)
     week = traffic.verdicts_since(connection, now - WEEK)
-    alarms = [crop for crop in labelled.crops if crop.alarmed and crop.in_operation]
+    alarms = [crop for crop in usable if crop.alarmed and crop.in_operation]
     false_share = sum(crop.label is Label.NE_PROLIV for crop in alarms) / len(alarms) if alarms else 0.0
     normal = [item for item in items if item.label is Label.NE_PROLIV]
     proliv = [item for item in items if item.label is Label.PROLIV]
     numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
-    notes = _notes(normal, proliv, numbers, sum(week.values()))
+    judged_since = calibrations.judged_since(connection, model_id)
     return Evidence(
         scores=ScoreEvidence(
             np.array([item.score for item in normal]),
             np.array([item.score for item in proliv]),
-            normal_weights=_ages(normal, now, half_life) * _strata(normal, recent, false_share),
+            normal_weights=_in_strata(normal, _ages(normal, now, half_life), recent, false_share),
             proliv_weights=_ages(proliv, now, half_life) * _shares(numbers),
             crops_per_week=float(sum(week.values())) or None,
         ),
         items=items,
-        newest=[item for item in items if item.crop and active and item.crop.labelled_at > active.created_at],
+        newest=[item for item in items if item.crop and judged_since and item.crop.recorded_at > judged_since],
         events=len(set(numbers)),
-        labels_until=max((crop.labelled_at for crop in labelled.crops), default=None),
+        labels_until=max((row.recorded_at for row in labelled.given), default=None),
         accepted_until=accepted_until,
         set_aside=set_aside,
-        notes=notes,
+        notes=_notes(normal, proliv, numbers, sum(week.values())),
     )
 
 
-def _without_floods(
-    crops: Sequence[LabelledCrop], settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
-) -> list[LabelledCrop]:
-    """Leave out floods of labels that nobody has accepted yet, and name them in ``set_aside``."""
+def _items(
+    connection: Connection,
+    model_id: int,
+    usable: Sequence[LabelledCrop],
+    doubtful: Collection[str],
+    now: datetime,
+    given: Sequence[ReferenceRow] | None,
+) -> list[Item]:
+    """The labelled contents that the model has a score of, and the references of which nothing was said since."""
+    stored = labelled_scores(connection, model_id)
+    rows = calibrations.references(connection, model_id) if given is None else given
+    references = {row.sha256: row for row in rows}
+    given_at = calibrations.references_given_at(connection, model_id) if given is None else now
+    items = []
+    for crop in usable:
+        score = stored.get(crop.id) or references.get(crop.sha256)
+        if score is not None:
+            taken_at = crop.captured_at or crop.seen_at
+            items.append(Item(crop.sha256, crop.label, score.score, crop.camera, taken_at, crop.seen_at, crop))
+    # A flood takes no reference away: it is as if nobody had said anything.
+    spoken_of = {item.sha256 for item in items} | set(doubtful)
+    return items + [
+        Item(sha256, Label(row.label), row.score, row.camera, row.captured_at, given_at or now)
+        for sha256, row in references.items()
+        if sha256 not in spoken_of
+    ]
+
+
+def _floods(
+    labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
+) -> set[str]:
+    """The contents whose label came in a flood that nobody has accepted yet; the floods are named in ``set_aside``.
+
+    A flood is told by all labels that were given, so that correcting a part of it does not let the rest pass.
+    """
     limit = settings.flood_labels
-    unseen = [crop for crop in crops if accepted_until is None or crop.labelled_at > accepted_until]
-    flooding: set[str] = set()
-    for name, group in _grouped(unseen, lambda crop: f"{crop.author or 'the labelled folder'} ({crop.source})").items():
-        flood = _dense(sorted(group, key=lambda crop: crop.labelled_at), limit)
+    unseen = [row for row in labelled.given if accepted_until is None or row.recorded_at > accepted_until]
+    flooding: set[int] = set()
+    by_labeller: dict[str, list[LabelRow]] = defaultdict(list)
+    for row in unseen:
+        by_labeller["the labelled folder" if row.source == "folder" else row.author or "somebody unnamed"].append(row)
+    for name, rows in by_labeller.items():
+        flood = _dense(sorted(rows, key=lambda row: row.recorded_at), limit)
         if flood:
+            first, last = flood[0].recorded_at, flood[-1].recorded_at
             set_aside.append(
                 f"{len(flood)} labels of {printable(name)} were given faster than {limit} an hour, from "
-                f"{flood[0].labelled_at:%Y-%m-%d %H:%M} UTC on; look at them, then: monitor recalibrate --accept"
+                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC; see: monitor labels list; correct them, or take "
+                "them all: monitor recalibrate --accept"
             )
-            flooding |= {crop.sha256 for crop in flood}
-    proliv = [crop for crop in unseen if crop.label is Label.PROLIV and crop.sha256 not in flooding]
-    taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in proliv]
+            flooding |= {row.id for row in flood}
+    contents = {crop.sha256 for crop in labelled.crops if crop.label_id in flooding}
+    return contents | _floods_of_events(labelled.crops, settings, accepted_until, contents, set_aside)
+
+
+def _floods_of_events(
+    crops: Sequence[LabelledCrop],
+    settings: Calibration,
+    accepted_until: datetime | None,
+    known: Collection[str],
+    set_aside: list[str],
+) -> set[str]:
+    """The contents of events that more proliv labels were given to than anybody would."""
+    unseen = [
+        crop
+        for crop in crops
+        if crop.label is Label.PROLIV
+        and crop.sha256 not in known
+        and (accepted_until is None or crop.recorded_at > accepted_until)
+    ]
+    taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in unseen]
     numbers = events(taken, settings.event_gap_seconds)
+    contents: set[str] = set()
     for number, count in Counter(numbers).items():
-        if count > limit:
-            members = [crop for crop, one in zip(proliv, numbers, strict=True) if one == number]
+        if count > settings.flood_labels:
+            members = [crop for crop, one in zip(unseen, numbers, strict=True) if one == number]
             first = min(crop.captured_at or crop.seen_at for crop in members)
             set_aside.append(
                 f"{count} proliv labels are of one event, on camera {printable(members[0].camera or 'unknown')} at "
                 f"{first:%Y-%m-%d %H:%M} UTC; look at them, then: monitor recalibrate --accept"
             )
-            flooding |= {crop.sha256 for crop in members}
-    return [crop for crop in crops if crop.sha256 not in flooding]
+            contents |= {crop.sha256 for crop in members}
+    return contents
 
 
 def _first(sentences: Sequence[str]) -> list[str]:
@@ -187,22 +224,15 @@ def _first(sentences: Sequence[str]) -> list[str]:
     return [*sentences[:MOST_SENTENCES], *([f"and {more} more contents with contradictory labels"] if more > 0 else [])]
 
 
-def _grouped(crops: Sequence[LabelledCrop], key: Callable[[LabelledCrop], str]) -> dict[str, list[LabelledCrop]]:
-    groups: dict[str, list[LabelledCrop]] = defaultdict(list)
-    for crop in crops:
-        groups[key(crop)].append(crop)
-    return groups
-
-
-def _dense(crops: Sequence[LabelledCrop], limit: int) -> list[LabelledCrop]:
-    """Those of the crops, in the order of their labels, that lie within an hour with more than ``limit`` labels."""
-    dense: list[LabelledCrop] = []
+def _dense(rows: Sequence[LabelRow], limit: int) -> list[LabelRow]:
+    """Those of the labels, in the order of their storing, that lie within an hour with more than ``limit``."""
+    dense: list[LabelRow] = []
     start = taken = 0
-    for end, crop in enumerate(crops):
-        while crop.labelled_at - crops[start].labelled_at > FLOOD_SPAN:
+    for end, row in enumerate(rows):
+        while row.recorded_at - rows[start].recorded_at > FLOOD_SPAN:
             start += 1
         if end - start + 1 > limit:
-            dense += crops[max(start, taken) : end + 1]
+            dense += rows[max(start, taken) : end + 1]
             taken = end + 1
     return dense
 
@@ -222,17 +252,25 @@ def _shares(numbers: Sequence[int]) -> NDArray[np.float64]:
     return np.array([1 / counts[number] for number in numbers])
 
 
-def _strata(normal: Sequence[Item], recent: dict[str, int], false_share: float) -> NDArray[np.float64]:
-    """The weights, (N,), that put false alarms and all others together in the proportion of the line."""
-    false_alarms = np.array([item.crop is not None and item.crop.alarmed and item.crop.in_operation for item in normal])
-    weights = np.ones(len(normal))
+def _in_strata(
+    normal: Sequence[Item], ages: NDArray[np.float64], recent: Mapping[str, int], false_share: float
+) -> NDArray[np.float64]:
+    """Weights, (N,), that put false alarms and all others together in the proportion of the line.
+
+    Within a stratum they are in the proportion of the ``ages``, (N,).
+    """
+    false_alarms = np.array(
+        [item.crop is not None and item.crop.alarmed and item.crop.in_operation for item in normal], dtype=np.bool_
+    )
     masses = (
         (false_alarms, recent.get(Label.PROLIV.value, 0) * false_share),
         (~false_alarms, float(recent.get(Label.NE_PROLIV.value, 0))),
     )
-    if len(normal) and all(members.any() and mass > 0 for members, mass in masses):
-        for members, mass in masses:
-            weights[members] = mass / members.sum()
+    if not all(members.any() and mass > 0 for members, mass in masses):
+        return ages
+    weights = ages.copy()
+    for members, mass in masses:
+        weights[members] *= mass / ages[members].sum()
     return weights
 
 
@@ -248,6 +286,14 @@ def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int
     if crops and picked and not any(item.crop and item.crop.audit for item in picked):
         notes.append("no crop without an alarm was drawn at random to be labelled: monitor label --audit 50")
     return notes
+
+
+def effective(weights: NDArray[np.float64]) -> float:
+    """How many crops of equal weight say as much as those of these weights, float64 (N,): ``(sum w)^2 / sum w^2``.
+
+    Source: L. Kish, Survey Sampling (1965).
+    """
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def percentiles(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> list[float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.dataset import Label
 from monitor.evaluation import interval
+from monitor.store.calibrations import WITHDRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ class Refusal(StrEnum):
     TOO_FEW_NORMAL = "too_few_normal"
     """There are fewer labelled ne_proliv crops than minimum_normal."""
     TOO_FEW_PROLIV = "too_few_proliv"
-    """There are fewer labelled proliv crops than minimum_proliv, and the active threshold is no fallback."""
+    """There are fewer labelled proliv crops than minimum_proliv, and the active threshold was chosen with enough."""
     NO_THRESHOLD = "no_threshold"
     """What the rule chose is no finite number, or it failed."""
     LARGE_JUMP = "large_jump"
@@ -36,6 +37,8 @@ class Refusal(StrEnum):
     """It misses more of the newest labelled proliv."""
     WORSE_TNR = "worse_tnr"
     """It lets more of the newest labelled ne_proliv alarm."""
+    WITHDRAWN = WITHDRAWN
+    """It was in the shadow, and another change overtook it."""
     ROLLED_BACK = "rolled_back"
     """It is the threshold that somebody rolled back, and nothing was labelled since."""
 
@@ -62,15 +65,20 @@ class Loss:
         return low or 0.0
 
 
-def counts(normal: int, settings: Calibration) -> Refused | None:
-    """Refuse too little evidence for any rule."""
-    if normal < settings.minimum_normal:
-        return Refused(
-            Refusal.TOO_FEW_NORMAL,
-            f"{normal} labelled ne_proliv crops are fewer than calibration.minimum_normal {settings.minimum_normal}; "
-            "draw some at random and label them: monitor label --audit 50",
-        )
-    return None
+def counts(normal: int, effective: float, settings: Calibration) -> Refused | None:
+    """Refuse too little evidence for any rule.
+
+    ``normal``: labelled ne_proliv contents; ``effective``: how many of equal weight say as much, since a crop that has
+    grown old, or stands for next to nothing, hardly counts.
+    """
+    if effective >= settings.minimum_normal:
+        return None
+    weighed = "" if effective > normal - 0.5 else f" say as much as {effective:.0f} of equal weight, which"
+    return Refused(
+        Refusal.TOO_FEW_NORMAL,
+        f"{normal} labelled ne_proliv crops{weighed} are fewer than calibration.minimum_normal "
+        f"{settings.minimum_normal}; draw some at random and label them: monitor label --audit 50",
+    )
 
 
 def fallback(proliv: int, settings: Calibration) -> Refused:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from monitor import nightly, observing
+from monitor.decision import deciding
 from monitor.errors import StoreError
-from monitor.recalibration import By
+from monitor.recalibration import By, Rules
 from monitor.schedule import DailyJob
+from monitor.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NIGHTLY_LOOK_SECONDS: Final = 20
-"""So often it is looked whether a nightly run is due; a slot is run once however often anybody looks."""
-REFRESH_SECONDS: Final = 60
+LOOK_SECONDS: Final = 20
+"""So often it is looked whether a nightly run is due, which is run once however often anybody looks."""
+REFRESH_SECONDS: Final = 300
 
 
 class Jobs:
-    """The daemon's background jobs, one at a time, in threads of APScheduler."""
+    """The daemon's background jobs, one after the other in the thread of a scheduler, which ends with the program."""
 
     def __init__(
         self,
@@ -35,39 +37,46 @@ class Jobs:
         database: Database,
         registry: Registry,
         metrics: Metrics,
+        *,
+        in_use: Callable[[], frozenset[int]],
         reload: Callable[[], None],
     ) -> None:
-        """``reload`` is called when a threshold has changed."""
+        """``in_use``: the ids of the calibrations that decide; ``reload`` is called when the store has others."""
         self._configuration = configuration
         self._database = database
         self._registry = registry
         self._metrics = metrics
+        self._in_use = in_use
         self._reload = reload
+        self._reloaded_for: frozenset[int] = frozenset()
         calibration = configuration.settings.calibration
+        self._rules = Rules.of(registry, configuration)
         self._nightly = DailyJob(
             database, nightly.JOB, at=calibration.at, time_zone=configuration.time_zone, run=self._recalibrate
         )
         self._begun = False
 
     def start(self) -> None:
-        """Start the scheduler; its threads end with the program."""
-        from apscheduler.executors.pool import ThreadPoolExecutor
+        """Start the scheduler."""
+        from apscheduler.executors.debug import DebugExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
 
         # Where the machine slept or was busy, one late look is enough.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        # Jobs run in the scheduler's own thread: those of a pool are waited for at the end of the program, be it hours.
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, job_defaults=defaults, executors={"default": ThreadPoolExecutor(1)}
+            timezone=UTC, job_defaults=defaults, executors={"default": DebugExecutor()}
         )
         now = datetime.now(UTC)
         if self._configuration.settings.calibration.nightly:
-            self._scheduler.add_job(self.look, "interval", seconds=NIGHTLY_LOOK_SECONDS, next_run_time=now)
+            self._scheduler.add_job(self.look, "interval", seconds=LOOK_SECONDS, next_run_time=now)
+        self._scheduler.add_job(self.follow, "interval", seconds=LOOK_SECONDS)
         self._scheduler.add_job(self.refresh, "interval", seconds=REFRESH_SECONDS, next_run_time=now)
         self._scheduler.start()
 
     def stop(self) -> None:
         """Start no job any more; one that is running ends with the program, which does no harm."""
-        self._scheduler.shutdown(wait=False)
+        self._scheduler.pause()
 
     def look(self) -> None:
         """Run what is due of the nightly run."""
@@ -82,16 +91,29 @@ class Jobs:
         outcome = self._nightly.tick(now)
         if outcome is not None:
             self._metrics.count_run(nightly.JOB, "failed" if outcome.startswith("failed") else "done")
+            self.follow()
             self.refresh()
+
+    def follow(self) -> None:
+        """Have the thresholds loaded that the store has now, whoever changed them; asked once for each change."""
+        try:
+            with self._database.read() as connection:
+                rows = deciding(queries.active_models(connection), self._configuration.settings.decision.detectors)
+        except StoreError as error:
+            log.warning("whether thresholds have changed cannot be seen: %s", error)
+            return
+        found = frozenset(row.calibration_id for row in rows if row.calibration_id is not None)
+        if found and found not in (self._in_use(), self._reloaded_for):
+            self._reloaded_for = found
+            self._reload()
 
     def refresh(self) -> None:
         """Publish TPR and TNR in operation, and drift."""
         observing.refresh(self._database, self._configuration, self._metrics, datetime.now(UTC))
 
     def _recalibrate(self, run_id: int, now: datetime) -> str:
-        outcomes = nightly.run(self._database, self._registry, self._configuration, By(now, "nightly", run_id))
+        by = By(now, "nightly", run_id)
+        outcomes = nightly.run(self._database, self._registry, self._configuration, by, self._rules)
         for outcome in outcomes:
             self._metrics.count_calibration(outcome.model.detector, outcome.result, outcome.refusal or "")
-        if any(outcome.result == "activated" for outcome in outcomes):
-            self._reload()
         return nightly.summary(outcomes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -22,7 +22,7 @@ from monitor.store import labelled_files, queries
 from monitor.watch import Candidate, Done, Watcher, look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -271,17 +271,11 @@ def _read_again(reader: Reader, crop: LabelledCrop, places: Iterable[str]) -> Wo
     return None
 
 
-def _store_again(database: Database, works: dict[int, Work]) -> int:
-    """Add the new decisions on known crops, whose rows keep the size and time that their own files had."""
+def _store_again(database: Database, works: Mapping[int, Work]) -> int:
+    """Add the new models' scores of known crops; what was decided on them in operation stays as it is."""
+    rows = {crop_id: pipeline.row(work).scores for crop_id, work in works.items()}
     with database.write() as connection:
-        signatures = queries.crop_signatures(connection, list(works))
-        rows = [
-            replace(pipeline.row(work), size_bytes=size_bytes, mtime_ns=mtime_ns)
-            for crop_id, work in works.items()
-            for size_bytes, mtime_ns in [signatures[crop_id]]
-            if work.decisions
-        ]
-        return len(queries.record(connection, rows).decided)
+        return queries.add_scores(connection, rows)
 
 
 def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:

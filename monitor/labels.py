@@ -32,17 +32,20 @@ if TYPE_CHECKING:
 class LabelledCrop:
     """A scored crop with the label that counts, one for each content.
 
-    ``labelled_at``, ``source``, ``author``: of the label that counts. ``alarmed``: whether the final decision on it
-    was proliv. ``in_operation``: whether a decision was made on it before it was labelled, which is not so for a crop
-    that came with its label. ``audit``: the random draw that it belongs to. ``weight``: how many crops without an
-    alarm it stands for, at least 1: eligible / labelled crops of its draw.
+    ``label_id``, ``labelled_at``, ``recorded_at`` (when it was stored), ``source``, ``author``: of the label that
+    counts. ``alarmed``: whether the final decision on it was proliv. ``in_operation``: whether a decision was made on
+    it before it was labelled, which is not so for a crop that came with its label. ``audit``: the random draw that it
+    belongs to. ``weight``: how many crops without an alarm it stands for, at least 1: eligible / labelled crops of its
+    draw.
     """
 
     id: int
     path: str
     sha256: str
     label: Label
+    label_id: int
     labelled_at: datetime
+    recorded_at: datetime
     source: str
     author: str | None
     hole: int | None
@@ -66,10 +69,14 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class LabelledCrops:
-    """All labelled crops, one for each content, in the order of their ids, and the contradictory contents."""
+    """All labelled crops, one for each content, in the order of their ids, and the contradictory contents.
+
+    ``given``: every label that was ever given, those too that do not count any more.
+    """
 
     crops: list[LabelledCrop]
     contradictions: list[Contradiction]
+    given: list[LabelRow]
 
     def agreed(self) -> list[LabelledCrop]:
         """Those whose labels do not contradict each other."""
@@ -80,7 +87,8 @@ class LabelledCrops:
 def read(connection: Connection) -> LabelledCrops:
     """Read every label and find out what counts."""
     by_content: dict[str, list[LabelRow]] = defaultdict(list)
-    for label in stored.all_labels(connection):
+    given = stored.all_labels(connection)
+    for label in given:
         by_content[label.sha256].append(label)
     counted = {sha256: valid(rows) for sha256, rows in by_content.items()}
     rows: dict[str, LabelledCropRow] = {}
@@ -100,7 +108,9 @@ def read(connection: Connection) -> LabelledCrops:
                 path=row.path,
                 sha256=row.sha256,
                 label=Label(label.label),
+                label_id=label.id,
                 labelled_at=label.at,
+                recorded_at=label.recorded_at,
                 source=label.source,
                 author=label.author,
                 hole=row.hole,
@@ -115,7 +125,7 @@ def read(connection: Connection) -> LabelledCrops:
         )
     in_both = labelled_files.contents_in_both_folders(connection)
     paths = {sha256: row.path for sha256, row in rows.items()}
-    return LabelledCrops(crops, list(contradictions(counted, in_both, paths)))
+    return LabelledCrops(crops, list(contradictions(counted, in_both, paths)), given)
 
 
 def valid(rows: Sequence[LabelRow]) -> list[LabelRow]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from monitor import labelling
 from monitor.ensemble import load_active
-from monitor.recalibration import By, Rules, recalibrate
+from monitor.recalibration import recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.config import Configuration
-    from monitor.recalibration import Outcome
+    from monitor.recalibration import By, Outcome, Rules
     from monitor.registry import Registry
     from monitor.store.engine import Database
 
@@ -28,18 +28,17 @@ def read_labels(database: Database, registry: Registry, configuration: Configura
     ensemble = load_active(database, registry, configuration)
     found = labelling.rescan(configuration, database, ensemble)
     scored = labelling.score_missing(configuration, database, ensemble)
-    log.info(
-        "labels: %d new files, %d unreadable, %d gone; %d labelled crops scored, %d of which no file is left",
-        found.new, found.unreadable, found.gone, scored.scored, scored.lost,
-    )  # fmt: skip
+    if any((found.new, found.unreadable, found.gone, scored.scored)):
+        log.info(
+            "labels: %d new files, %d unreadable, %d gone; %d labelled crops scored",
+            found.new, found.unreadable, found.gone, scored.scored,
+        )  # fmt: skip
 
 
-def run(
-    database: Database, registry: Registry, configuration: Configuration, by: By, *, rules: Rules | None = None
-) -> list[Outcome]:
+def run(database: Database, registry: Registry, configuration: Configuration, by: By, rules: Rules) -> list[Outcome]:
     """Read the labels, and choose a threshold for every active model."""
     read_labels(database, registry, configuration)
-    outcomes = recalibrate(database, rules or Rules.of(registry, configuration), by)
+    outcomes = recalibrate(database, rules, by)
     for outcome in outcomes:
         tell(outcome)
     return outcomes

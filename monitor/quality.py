@@ -41,7 +41,7 @@ Place = tuple[str | None, int | None]
 
 NOT_AUDITED = (
     "Nothing was audited in this window: proliv that raised no alarm are hardly ever labelled, so TPR is too good. "
-    "Draw crops at random and label them; see: monitor label --help"
+    "Draw crops at random and label them: monitor label --audit 20"
 )
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import numpy as np
 
 from monitor import evidence, guard
+from monitor.api import ScoreEvidence
 from monitor.calibration import make_rule
 from monitor.decision import NORMAL_SCORES, PROLIV_SCORES
-from monitor.errors import DataError, EvidenceMissingError, MonitorError, NoModelError
+from monitor.errors import ConfigurationError, DataError, EvidenceMissingError, MonitorError, NoModelError, StoreError
 from monitor.evaluation import evaluate
 from monitor.guard import Refusal, Refused
 from monitor.paths import to_text
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.api import ScoreEvidence, ThresholdRule
+    from monitor.api import ScoreArray, ThresholdRule
     from monitor.config import Calibration, Configuration
     from monitor.evaluation import Evaluation
     from monitor.evidence import Evidence
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 
 SAME: Final = 1e-9
 """Thresholds whose relative difference is below this are the same."""
+
+LARGE_LOSS: Final = 0.02
+"""A change that costs a larger share of all labelled crops of a class is told of."""
 
 Result = Literal["activated", "unchanged", "shadow", "refused"]
 Record: TypeAlias = "Callable[[Connection], object]"
@@ -69,12 +73,25 @@ class Rules:
     ) -> Rules:
         """Those of the configuration, or another rule where it is named, with ``overrides`` over its settings."""
         settings = configuration.settings.calibration
+        fallback = make_rule(registry, configuration, settings.fallback_rule, {})
+        _require_no_proliv(fallback, configuration)
         return cls(
             make_rule(registry, configuration, name or settings.rule, overrides or {}),
-            make_rule(registry, configuration, settings.fallback_rule, {}),
+            fallback,
             settings,
             explicit=name is not None,
         )
+
+
+def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) -> None:
+    """Try the fallback without proliv, so that it does not fail in the one night in which it is needed."""
+    try:
+        fallback.choose(ScoreEvidence(np.linspace(1, 2, 10_000), np.empty(0), crops_per_week=10_000))
+    except EvidenceMissingError as error:
+        raise ConfigurationError(
+            f"{configuration.source}: calibration.fallback_rule: {fallback.name!r} cannot choose without proliv "
+            f"({error}); name one that can, such as normal-quantile"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -150,7 +167,17 @@ def recalibrate(
     for row in rows:
         if row.threshold is None:
             raise NoModelError(f"{row.name} has no threshold yet: monitor calibrate --model {row.name} --data DIR")
-    return [_change(database, row, rules.settings, by, lambda one: choose(rules, one), dry_run=dry_run) for row in rows]
+    outcomes, failures = [], []
+    for row in rows:
+        try:
+            outcomes.append(_change(database, row, rules.settings, by, lambda one: choose(rules, one), dry_run=dry_run))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one model's trouble must not keep the others from theirs
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return outcomes
 
 
 def set_threshold(database: Database, model: ModelRow, rule: ThresholdRule, settings: Calibration, by: By) -> Outcome:
@@ -163,11 +190,12 @@ def set_threshold(database: Database, model: ModelRow, rule: ThresholdRule, sett
 def choose(rules: Rules, gathered: Evidence) -> Chosen:
     """Let the rule choose, or the fallback where there is too little proliv; whatever fails becomes a refusal."""
     rule, fallback = _rule(rules, gathered)
-    refused = guard.counts(len(gathered.scores.normal), rules.settings)
+    scores = gathered.scores
+    refused = guard.counts(len(scores.normal), evidence.effective(scores.normal_weights), rules.settings)
     if refused is not None:
         return Chosen(rule, fallback, refused=refused)
     try:
-        return Chosen(rule, fallback, threshold=chosen_by(rule, gathered.scores))
+        return Chosen(rule, fallback, threshold=chosen_by(rule, scores))
     except EvidenceMissingError as error:
         return Chosen(rule, fallback, refused=Refused(Refusal.EVIDENCE_MISSING, str(error)))
     except MonitorError as error:
@@ -188,7 +216,7 @@ def chosen_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
 def _rule(rules: Rules, gathered: Evidence) -> tuple[ThresholdRule, bool]:
     """The rule that is to choose, and whether it is the fallback."""
     too_few = len(gathered.scores.proliv) < rules.settings.minimum_proliv
-    if too_few and not rules.explicit and rules.rule.name != rules.fallback.name:
+    if too_few and (not rules.explicit or rules.rule.name == rules.fallback.name):
         return rules.fallback, True
     return rules.rule, False
 
@@ -213,7 +241,9 @@ def _change(
             done = _done(connection, model, active, by.run_id)
             if done is not None:
                 return done
-            gathered = evidence.gather(connection, model.id, settings, now=by.now, accept=by.accept, given=given)
+            # To accept a threshold is not to accept labels; only who asks for a choice anew has looked at them.
+            accept = by.accept and by.origin == "recalibrate"
+            gathered = evidence.gather(connection, model.id, settings, now=by.now, accept=accept, given=given)
             trial = calibrations.shadow(connection, model.id)
             if active is not None and trial is not None and by.origin in ("nightly", "recalibrate"):
                 outcome, record = _judge_trial(connection, model, active, trial, gathered, settings, by)
@@ -224,13 +254,17 @@ def _change(
         if dry_run:
             return outcome
         with database.write() as connection:
-            now_active = calibrations.active(connection, model.id)
-            if (now_active and now_active.id) == (active and active.id):
+            present = calibrations.active(connection, model.id), calibrations.shadow(connection, model.id)
+            if _ids(*present) == _ids(active, trial):
                 record(connection)
                 if outcome.result == "activated":
                     on_activated(connection)
                 return outcome
         log.info("%s: its threshold was changed meanwhile; it is judged again", model.name)
+
+
+def _ids(*rows: CalibrationRow | None) -> list[int | None]:
+    return [None if row is None else row.id for row in rows]
 
 
 def _done(connection: Connection, model: ModelRow, active: CalibrationRow | None, run_id: int | None) -> Outcome | None:
@@ -270,7 +304,8 @@ class _Judged:
         result: Result = "activated"
         reason = by.reason
         if refused is not None:
-            result, reason = "refused", refused.sentence
+            said = f" (wanted: {by.reason})" if by.reason else ""
+            result, reason = "refused", f"{refused.sentence}{said}"
         elif self._unchanged():
             result = "unchanged"
         elif self.settings.shadow and self.active and by.origin in ("nightly", "recalibrate") and not by.accept:
@@ -285,9 +320,21 @@ class _Judged:
             fallback=chosen.fallback,
             refusal=refused.refusal.value if refused else None,
             reason=reason,
-            notes=(*self.gathered.set_aside, *self.gathered.notes),
+            notes=(*self.gathered.set_aside, *self.gathered.notes, *self._losses()),
             evaluation=None if chosen.threshold is None else _measured(self.gathered.scores, chosen.threshold),
         )
+
+    def _losses(self) -> list[str]:
+        """What a change costs on all of the evidence, which no guard refuses: old crops may rightly count no more."""
+        if self.chosen.threshold is None or self.before is None:
+            return []
+        losses = guard.losses(self.chosen.threshold, self.before, self.gathered.items)
+        return [
+            f"of all {loss.of} labelled {label.value} crops it decides {loss.lost} wrongly that the threshold "
+            f"{self.before:.6g} decides rightly"
+            for label, loss in losses.items()
+            if loss.lost > LARGE_LOSS * loss.of
+        ]
 
     def record(self, connection: Connection) -> None:
         outcome = self.outcome()
@@ -315,14 +362,15 @@ class _Judged:
         if self.active is None or self.before is None or self.chosen.threshold is None:
             return False
         same = abs(self.chosen.threshold - self.before) <= SAME * abs(self.before)
-        by_itself = self.by.origin in ("nightly", "recalibrate")
+        # What was accepted has to be stored even where it moves nothing.
+        by_itself = self.by.origin == "nightly" or (self.by.origin == "recalibrate" and not self.by.accept)
         return same and by_itself and self.chosen.fallback == self.active.fallback
 
     def _refused(self) -> Refused | None:
         threshold = self.chosen.threshold
         if threshold is None or self.before is None or self.by.accept or self._unchanged():
             return None
-        if self.chosen.fallback and self.active is not None and not self.active.fallback:
+        if self.chosen.fallback and self._had_enough_proliv():
             return guard.fallback(len(self.gathered.scores.proliv), self.settings)
         if self.by.origin == "nightly" and self._came_back(threshold, self.before):
             return Refused(
@@ -333,6 +381,11 @@ class _Judged:
         return guard.jump(threshold, self.before, self.settings) or guard.worse(
             threshold, self.before, self.gathered.newest, self.settings
         )
+
+    def _had_enough_proliv(self) -> bool:
+        """Whether the active threshold was chosen with enough proliv; one from before that was kept track of was."""
+        enough = self.settings.minimum_proliv
+        return self.active is not None and self.active.evidence.get("proliv_crops", enough) >= enough
 
     def _came_back(self, threshold: float, before: float) -> bool:
         """Whether it is nearer the threshold that was rolled back than the active one, on the same labels as then."""
@@ -351,8 +404,8 @@ class _Judged:
             losses = guard.losses(outcome.threshold, self.before, gathered.newest)
         return {
             **(outcome.evaluation.as_dict() if outcome.evaluation else {}),
-            NORMAL_SCORES: evidence.percentiles(scores.normal, scores.normal_weights),
-            PROLIV_SCORES: evidence.percentiles(scores.proliv, scores.proliv_weights),
+            NORMAL_SCORES: self._percentiles(NORMAL_SCORES, scores.normal, scores.normal_weights),
+            PROLIV_SCORES: self._percentiles(PROLIV_SCORES, scores.proliv, scores.proliv_weights),
             "data": None if self.data is None else to_text(self.data.absolute()),
             "normal_crops": len(scores.normal),
             "proliv_crops": len(scores.proliv),
@@ -365,6 +418,11 @@ class _Judged:
             "notes": gathered.notes,
             "accepted_until": gathered.accepted_until.isoformat() if gathered.accepted_until else None,
         }
+
+    def _percentiles(self, key: str, scores: ScoreArray, weights: ScoreArray) -> list[float]:
+        """Those of the evidence; where a class has no crop, those that the active calibration knows."""
+        before = self.active.evidence.get(key) if self.active else None
+        return evidence.percentiles(scores, weights) or list(before or [])
 
 
 def _judge_trial(
@@ -392,14 +450,16 @@ def _judge_trial(
         f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
         notes=(*gathered.set_aside, *gathered.notes),
     )
-    if settings.shadow and by.now < until and not by.accept:
+    if settings.shadow and not by.accept and (by.now < until or not seen.crops):
         return outcome, lambda _: None
-    tried = {
-        **trial.evidence,
+    tried: dict[str, Any] = {
         "shadow": {"until": by.now.isoformat(), **seen._asdict()},
         "promoted_by_run": by.run_id,
     }
-    refused = None if by.accept else guard.worse(trial.threshold, active.threshold, gathered.newest, settings)
+    if gathered.accepted_until:
+        tried["accepted_until"] = gathered.accepted_until.isoformat()
+    newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
+    refused = None if by.accept else guard.worse(trial.threshold, active.threshold, newest, settings)
     if refused is None:
         promoted = replace(outcome, result="activated", reason=None)
         return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)

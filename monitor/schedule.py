@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLOCK_PLAY: Final = timedelta(days=7)
+"""A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
 LEASE: Final = timedelta(minutes=15)
 """For so long a run belongs to the program that took it on; after a crash another takes it up then."""
 
@@ -73,6 +75,9 @@ class DailyJob:
             with self._database.read() as connection:
                 if runs.is_finished(connection, self._name, slot):
                     return None
+                newest = runs.newest_slot(connection, self._name)
+            if newest is not None and slot < newest <= now + CLOCK_PLAY:
+                return None  # the clock was put back, or the time of day was changed
             with self._database.write() as connection:
                 run_id = runs.claim(connection, self._name, slot, owner=self._owner, now=now, lease=LEASE)
             if run_id is None:

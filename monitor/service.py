@@ -90,7 +90,12 @@ class Service:
             Stage("writer", self._run_writer, self._die),
         ]
         self._jobs = Jobs(
-            configuration, database, registry, self.metrics, reload=lambda: self._happenings.put("reload")
+            configuration,
+            database,
+            registry,
+            self.metrics,
+            in_use=self._calibrations_in_use,
+            reload=lambda: self._happenings.put("reload"),
         )
         for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
             self.metrics.queue_depth.labels(name).set_function(queue.qsize)
@@ -186,6 +191,10 @@ class Service:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
         if len(ensemble.models) > 1:
             log.info("the final decision: %s", ensemble.rule)
+
+    def _calibrations_in_use(self) -> frozenset[int]:
+        ensemble = self.ensemble
+        return frozenset(model.calibration_id for model in ensemble.models) if ensemble else frozenset()
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

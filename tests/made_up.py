@@ -91,9 +91,9 @@ class MadeUp:
             store_crop(connection, active, number, score, limit, at, **identity)
         return number
 
-    def label(self, crop: int, label: str, *, author: str = "ann", at: datetime = NOW, settles: bool = False) -> None:
+    def label(self, crop: int, label: str, *, author: str = "ann", at: datetime = NOW, **options: Any) -> None:
         with self.database.write() as connection:
-            store_label(connection, crop, label, author, at, settles=settles)
+            store_label(connection, crop, label, author, at, **options)
 
     def draw(self, drawn: Iterable[int], eligible: int) -> None:
         """An audit that drew these crops."""
@@ -141,9 +141,17 @@ def store_crop(
 
 
 def store_label(
-    connection: Connection, crop: int, label: str, author: str, at: datetime, *, settles: bool = False
+    connection: Connection,
+    crop: int,
+    label: str,
+    author: str,
+    at: datetime,
+    *,
+    settles: bool = False,
+    recorded_at: datetime | None = None,
 ) -> None:
     values = {"label": label, "source": "command", "author": author, "at": at, "settles": settles}
+    values["recorded_at"] = recorded_at or at
     connection.execute(insert(labels), {"crop_id": crop, **values})
 
 

@@ -48,7 +48,7 @@ AT = "02:30"
 """Within the hour that the clocks skip in spring and repeat in autumn."""
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAYS = 365
-CROPS_A_DAY = 120
+CROPS_A_DAY = 96
 LIGHT_CHANGES_ON = 150
 FLOOD_ON = 230
 MISTAKE_ON = 245
@@ -60,7 +60,7 @@ CLOCK_JUMPS_ON = 60
 KILLS = 40
 NOTICED = 0.7
 """The share of missed proliv that somebody labels all the same."""
-MINUTES_OF_TICKS = (-30, 0, 1, 5, 16, 17, 40, 61, 90, 600)
+MINUTES_OF_TICKS = (-30, 0, 1, 16, 17, 40, 90)
 """When the daemons look at their clocks, in minutes from each day's slot."""
 
 

@@ -17,7 +17,7 @@ STATES = "state in ('active', 'refused', 'superseded', 'rolled_back')"
 STATES_WITH_SHADOW = "state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')"
 THRESHOLD = "threshold is not null or state = 'refused'"
 NEW_TABLES = ("score_summaries", "reference_scores", "audit_crops", "audits", "labelled_files")
-LABEL_COLUMNS = ("note", "settles")
+LABEL_COLUMNS = ("note", "settles", "recorded_at")
 RUN_COLUMNS = ("owner", "lease_until")
 CALIBRATION_COLUMNS = ("origin", "author", "fallback", "refusal", "ended_at", "run_id")
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
     op.create_index("ix_scores_model_id_scored_at", "scores", ["model_id", "scored_at"])
     op.add_column("labels", sa.Column("note", sa.Text))
     op.add_column("labels", sa.Column("settles", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("labels", sa.Column("recorded_at", Time))
     op.create_index("ix_labels_at", "labels", ["at"])
     op.add_column("runs", sa.Column("owner", sa.Text))
     op.add_column("runs", sa.Column("lease_until", Time))
@@ -45,6 +46,15 @@ def upgrade() -> None:
         batch.create_check_constraint(op.f("ck_calibrations_state"), STATES_WITH_SHADOW)
         batch.alter_column("threshold", existing_type=sa.Float(53), nullable=True)
         batch.create_check_constraint(op.f("ck_calibrations_threshold"), THRESHOLD)
+    shadow = sa.text("state = 'shadow'")
+    op.create_index(
+        "uq_calibrations_shadow_model",
+        "calibrations",
+        ["model_id"],
+        unique=True,
+        sqlite_where=shadow,
+        postgresql_where=shadow,
+    )
     op.create_table(
         "labelled_files",
         sa.Column("path", sa.Text, nullable=False),
@@ -110,6 +120,7 @@ def downgrade() -> None:
     for table in NEW_TABLES:
         op.drop_table(table)
     op.execute("delete from calibrations where state = 'shadow' or threshold is null")
+    op.drop_index("uq_calibrations_shadow_model", "calibrations")
     with op.batch_alter_table("calibrations") as batch:
         batch.drop_constraint(op.f("ck_calibrations_state"), type_="check")
         batch.create_check_constraint(op.f("ck_calibrations_state"), STATES)

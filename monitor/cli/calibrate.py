@@ -42,7 +42,7 @@ def command(
     as a fallback everywhere. The scores are kept, for the thresholds that are chosen every night.
 
     Of several models that become active here, the one whose detector monitor plugins lists first becomes the primary.
-    A running daemon takes it over when it is told to reload (SIGHUP).
+    A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
@@ -69,8 +69,8 @@ def command(
         by = By(datetime.now(UTC), "calibrate", accept=accept, author=author())
         outcomes.append(calibrate(database, model, rules, given, by, data=dataset.root))
         tell(outcomes[-1])
-    _tell_who_decides(program, database)
     raise_refused(outcomes)
+    _tell_who_decides(program, database)
 
 
 def _tell_who_decides(program: Program, database: Database) -> None:

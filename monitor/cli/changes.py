@@ -28,13 +28,16 @@ def author() -> str | None:
         return None
 
 
-def tell(outcome: Outcome) -> None:
+def tell(outcome: Outcome, *, dry_run: bool = False) -> None:
     """Print what became of a model's threshold, and on standard error what a person should know of the evidence."""
     marked = f"{outcome.rule} (fallback: too little proliv)" if outcome.fallback else outcome.rule
-    if outcome.threshold is None:
-        click.echo(f"{outcome.model.name}: no threshold by {marked}")
+    name = f"{outcome.model.name}{' (dry run)' if dry_run else ''}"
+    chosen = "none" if outcome.threshold is None else f"{outcome.threshold:.6g}"
+    before = "" if outcome.before is None else f", before {outcome.before:.6g}"
+    if outcome.result == "refused":
+        click.echo(f"{name}: the threshold {chosen} by {marked} is refused; {outcome.before:.6g} stays")
     else:
-        click.echo(f"{outcome.model.name}: threshold {outcome.threshold:.6g} by {marked}{_measured(outcome)}")
+        click.echo(f"{name}: threshold {chosen}{before} by {marked}{_measured(outcome)}")
     if outcome.result == "unchanged":
         click.echo("  it is the active one already; nothing changes")
     elif outcome.result == "shadow":
@@ -74,9 +77,10 @@ def _measured(outcome: Outcome) -> str:
     measured = outcome.evaluation
     if measured is None:
         return ""
+    origin = "labelled" if outcome.rule == "fixed" else "that it was chosen from"
     return (
-        f"; on the {measured.tn + measured.fp} ne_proliv and {measured.tp + measured.fn} proliv crops that it was "
-        f"chosen from: TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
+        f"; on the {measured.tn + measured.fp} ne_proliv and {measured.tp + measured.fn} proliv crops {origin}: "
+        f"TPR {_figure(measured.tpr)}, TNR {_figure(measured.tnr)}, AUC {_figure(measured.roc_auc)}"
     )
 
 

@@ -53,12 +53,19 @@ def list_labels(program: Program, output_format: str, *, contradictions: bool) -
 
     with program.database(create=False).read() as connection:
         if contradictions:
-            for one in labels.read(connection).contradictions:
+            found = labels.read(connection).contradictions
+            if not found:
+                click.echo("no labels contradict each other", err=True)
+            for one in found:
                 record = {"sha256": one.sha256, "path": one.path, "sentence": one.sentence}
                 click.echo(json.dumps(record, ensure_ascii=False) if output_format == "json" else one.sentence)
             return
+        count = 0
         for row in stored.given_labels(connection):
             click.echo(json.dumps(_json(row), ensure_ascii=False) if output_format == "json" else _line(row))
+            count += 1
+    if not count:
+        click.echo("nothing is labelled yet; see: monitor label --help", err=True)
 
 
 def _json(row: GivenLabelRow) -> dict[str, Any]:
@@ -108,7 +115,8 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
             yield file
     except OSError as error:
         raise OutputError(
-            f"{printable(output)}: cannot be written: {error.strerror}; what lies there now is not whole"
+            f"{printable(output)}: cannot be written: {error.strerror}; choose another place, and do not use what may "
+            "lie there"
         ) from None
 
 

@@ -135,7 +135,7 @@ def _text(value: object) -> str:
 def activate(program: Program, model: str) -> None:
     """Make a calibrated model its detector's active one.
 
-    A running daemon takes it over when it is told to reload (SIGHUP).
+    A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
     """
     from monitor import models
     from monitor.store import queries

@@ -112,11 +112,13 @@ def _print(report: dict[str, Any]) -> None:
     ]
     for name, value in rows:
         click.echo(f"{name:<{NAME_WIDTH}} {value}")
-    for one in report["rates"]:
-        click.echo(f"{_name(one):<{NAME_WIDTH}} TPR {_rate(one['tpr'])}  TNR {_rate(one['tnr'])}")
-    if report["caution"]:
+    cells = [(_name(one), f"TPR {_rate(one['tpr'])}", f"TNR {_rate(one['tnr'])}") for one in report["rates"]]
+    name_width = max([NAME_WIDTH, *(len(name) for name, _, _ in cells)])
+    rate_width = max([0, *(len(tpr) for _, tpr, _ in cells)])
+    for name, tpr, tnr in cells:
+        click.echo(f"{name:<{name_width}} {tpr:<{rate_width}}  {tnr}")
+    if report["caution"] and any(one["tpr"] for one in report["rates"]):
         click.echo(report["caution"])
-    click.echo()
 
 
 def _name(rates: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ def command(
     the rule choose from all labelled crops and from those that monitor calibrate was given. The guard of
     [calibration] may refuse a change: the reason is kept, the old threshold stands, and the exit code is 65.
 
-    A running daemon takes a new threshold over when it is told to reload (SIGHUP).
+    A running daemon takes a new threshold over within a minute, or at once when it is told to reload (SIGHUP).
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
@@ -49,7 +49,7 @@ def command(
     outcomes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
     for outcome in outcomes:
         if output_format == "json":
-            click.echo(json.dumps(as_dict(outcome)))
+            click.echo(json.dumps({**as_dict(outcome), "dry_run": dry_run}))
         else:
-            tell(outcome)
+            tell(outcome, dry_run=dry_run)
     raise_refused(outcomes)

@@ -39,6 +39,8 @@ def command(
     """
     if threshold is not None and rule_name is not None:
         raise click.UsageError("give either --threshold or --rule")
+    if assignments and rule_name is None:
+        raise click.UsageError("--set is for the settings of --rule")
     configuration = program.configuration
     from datetime import UTC, datetime
 
@@ -62,6 +64,8 @@ def command(
         report = {"model": model.name, "threshold": value, **done._asdict(), "labelled": evaluation.as_dict()}
         click.echo(json.dumps(report))
         return
+    if not done.crops:
+        click.echo("no decision of this model is stored for that span; see: monitor status", err=True)
     click.echo(f"{model.name}: threshold {value:.6g} on {done.crops} stored decisions")
     click.echo(f"  proliv        {done.proliv}")
     click.echo(f"  changed       {done.to_proliv} to proliv, {done.to_ne_proliv} to ne_proliv")

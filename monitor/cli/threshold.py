@@ -28,7 +28,7 @@ NEAREST = 10
 def command() -> None:
     """Show, set, roll back and compare thresholds.
 
-    A running daemon takes a changed threshold over when it is told to reload (SIGHUP).
+    A running daemon takes a changed threshold over within a minute, or at once when it is told to reload (SIGHUP).
     """
 
 
@@ -75,13 +75,16 @@ def list_calibrations(program: Program, name: str | None, most: int, output_form
         names = {row.id: row.name for row in queries.all_models(connection)}
         chosen = queries.find_model(connection, name).id if name else None
         rows = calibrations.history(connection, chosen, most=most)
+    if output_format == "table" and rows:
+        click.echo(f"{'':>6}  {'made':<20}  {'model':<28} {'state':<11} {'threshold':>12}  {'by':<10}  rule, reason")
     for row in rows:
         if output_format == "json":
             click.echo(json.dumps({"model": names[row.model_id], **(_as_dict(row) or {})}))
         else:
             click.echo(
-                f"{row.id:>5}  {row.created_at:%Y-%m-%d %H:%M} UTC  {names[row.model_id]:<28} {row.state:<11} "
-                f"{_number(row.threshold):>12}  {_rule(row)}{f'  {row.reason}' if row.reason else ''}"
+                f"{f'#{row.id}':>6}  {row.created_at:%Y-%m-%d %H:%M} UTC  {names[row.model_id]:<28} {row.state:<11} "
+                f"{_number(row.threshold):>12}  {row.author or '-':<10}  {_rule(row)}"
+                f"{f'  {row.reason}' if row.reason else ''}"
             )
 
 
@@ -103,6 +106,9 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     from monitor.calibration import make_rule
     from monitor.cli.changes import LONGEST_REASON, author, raise_refused, tell
     from monitor.paths import printable
+
+    if not why.strip():
+        raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
     from monitor.recalibration import By, set_threshold
 
     database = program.database(create=False)
@@ -147,8 +153,8 @@ def rollback(program: Program, name: str | None) -> None:
 def diff(program: Program, first: str, second: str, name: str | None, output_format: str) -> None:
     """Show which stored crops would change their verdict between two thresholds.
 
-    A and B: numbers, or "active", "shadow", or calibrations as #12. Prints how many of the stored crops lie between
-    the two, and the ten of them that are nearest B.
+    A and B: numbers, or "active", "shadow", or calibrations as '#12' (quoted, for the shell). Prints how many of the
+    stored crops lie between the two, and the ten of them that are nearest B.
     """
     from monitor.store import replay
 
@@ -242,8 +248,12 @@ def _counts(evidence: dict[str, Any]) -> str:
         return ""
     return (
         f"{evidence['normal_crops']} ne_proliv and {evidence['proliv_crops']} proliv crops of "
-        f"{evidence['proliv_events']} events; {evidence['labelled']} of them labelled in operation"
+        f"{_events(evidence['proliv_events'])}; {evidence['labelled']} of them labelled since the calibration by hand"
     )
+
+
+def _events(count: int) -> str:
+    return f"{count} event{'' if count == 1 else 's'}"
 
 
 def _rule(row: CalibrationRow) -> str:

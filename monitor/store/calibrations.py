@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 State = Literal["active", "shadow", "refused", "superseded", "rolled_back"]
 Origin = Literal["calibrate", "nightly", "recalibrate", "set"]
 """What made a calibration: a person with labelled folders, the night, a person from what is stored, or by hand."""
+
+
+WITHDRAWN: Final = "withdrawn"
+"""Why a trial was ended that another change overtook."""
 
 
 class CalibrationRow(NamedTuple):
@@ -68,9 +72,10 @@ def add(
     refusal: str | None = None,
     run_id: int | None = None,
 ) -> int:
-    """Store a calibration and return its id; an active one supersedes the active one and the shadow before it."""
+    """Store a calibration and return its id; an active one supersedes the one before, and ends a trial."""
     if state == "active":
-        _end(connection, model_id, ("active", "shadow"), "superseded", now)
+        _withdraw(connection, model_id, now)
+        _end(connection, model_id, "active", "superseded", now)
     result = connection.execute(
         insert(calibrations).values(
             model_id=model_id,
@@ -138,17 +143,18 @@ def history(connection: Connection, model_id: int | None = None, *, most: int = 
 
 
 def promote(connection: Connection, row: CalibrationRow, evidence: Mapping[str, Any], now: datetime) -> None:
-    """Let a calibration that was tried in the shadow decide."""
-    _end(connection, row.model_id, ("active",), "superseded", now)
-    values = {"state": "active", "evidence": dict(evidence)}
+    """Let a calibration that was tried in the shadow decide; ``evidence`` is what the trial adds to its own."""
+    _end(connection, row.model_id, "active", "superseded", now)
+    values = {"state": "active", "evidence": {**row.evidence, **evidence}, "reason": None}
     connection.execute(update(calibrations).where(calibrations.c.id == row.id).values(**values))
 
 
 def refuse(
     connection: Connection, row: CalibrationRow, refusal: str, reason: str, evidence: Mapping[str, Any], now: datetime
 ) -> None:
-    """Refuse a calibration that was tried in the shadow."""
-    values = {"state": "refused", "refusal": refusal, "reason": reason, "evidence": dict(evidence), "ended_at": now}
+    """Refuse a calibration that was tried in the shadow; ``evidence`` is what the trial adds to its own."""
+    values = {"state": "refused", "refusal": refusal, "reason": reason, "ended_at": now}
+    values |= {"evidence": {**row.evidence, **evidence}}
     connection.execute(update(calibrations).where(calibrations.c.id == row.id).values(**values))
 
 
@@ -167,7 +173,8 @@ def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[Cal
     )
     if current is None or not before:
         return None
-    _end(connection, model_id, ("active", "shadow"), "rolled_back", now)
+    _withdraw(connection, model_id, now)
+    _end(connection, model_id, "active", "rolled_back", now)
     values = {"state": "active", "ended_at": None}
     connection.execute(update(calibrations).where(calibrations.c.id == before[0].id).values(**values))
     return current, before[0]
@@ -188,11 +195,29 @@ def references(connection: Connection, model_id: int) -> list[ReferenceRow]:
     return [ReferenceRow._make(row) for row in connection.execute(query)]
 
 
-def _end(connection: Connection, model_id: int, states: tuple[State, ...], state: State, now: datetime) -> None:
+def judged_since(connection: Connection, model_id: int) -> datetime | None:
+    """When a threshold that counted was last held against the newest labels; one by hand was not chosen from them."""
+    row = _one(
+        connection,
+        calibrations.c.model_id == model_id,
+        calibrations.c.origin != "set",
+        calibrations.c.state.in_(("active", "superseded")),
+    )
+    return None if row is None else row.created_at
+
+
+def _withdraw(connection: Connection, model_id: int, now: datetime) -> None:
+    """End a trial whose threshold never counted."""
+    trial = shadow(connection, model_id)
+    if trial is not None:
+        refuse(connection, trial, WITHDRAWN, "the active threshold was changed before its trial was over", {}, now)
+
+
+def _end(connection: Connection, model_id: int, state: State, then: State, now: datetime) -> None:
     connection.execute(
         update(calibrations)
-        .where(calibrations.c.model_id == model_id, calibrations.c.state.in_(states))
-        .values(state=state, ended_at=now)
+        .where(calibrations.c.model_id == model_id, calibrations.c.state == state)
+        .values(state=then, ended_at=now)
     )
 
 

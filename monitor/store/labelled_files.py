@@ -86,7 +86,7 @@ def _add_folder_labels(connection: Connection, files: Iterable[tuple[str, CropRo
         crop_id = crop_ids.get(row.sha256)
         if crop_id is not None and newest.get(row.sha256) != label:
             newest[row.sha256] = label
-            values.append({"crop_id": crop_id, "label": label, "source": "folder", "at": now, "settles": False})
+            values.append({"crop_id": crop_id, "label": label, "source": "folder", "at": now, "recorded_at": now})
     if values:
         connection.execute(labels.insert(), values)
 
@@ -143,9 +143,28 @@ def all_files(connection: Connection) -> list[LabelledFileRow]:
 
 
 def forget_files(connection: Connection, paths: Collection[str]) -> None:
-    """Forget labelled files that are gone; the labels that they gave stay."""
+    """Forget labelled files that are gone; the labels that they gave stay.
+
+    Where a content lay under both labels and lies under one alone now, somebody took the wrong copy away: what is left
+    is said anew, so that it counts.
+    """
+    contents: set[str] = set()
     for chunk in chunks(sorted(paths)):
-        connection.execute(delete(labelled_files).where(labelled_files.c.path.in_(chunk)))
+        gone = labelled_files.c.path.in_(chunk)
+        contents |= set(connection.execute(select(labelled_files.c.sha256).where(gone)).scalars())
+        connection.execute(delete(labelled_files).where(gone))
+    now = datetime.now(UTC)
+    for chunk in chunks(sorted(contents)):
+        left = [row for row in files_of_contents(connection, chunk) if row.crop_id is not None]
+        newest = _newest_folder_labels(connection, chunk)
+        said = {sha256: {row.label for row in left if row.sha256 == sha256} for sha256 in chunk}
+        values = {
+            row.sha256: {"crop_id": row.crop_id, "label": row.label, "source": "folder", "at": now, "recorded_at": now}
+            for row in left
+            if said[row.sha256] == {row.label} and newest.get(row.sha256) != row.label
+        }
+        if values:
+            connection.execute(labels.insert(), list(values.values()))
 
 
 def _files(connection: Connection, *conditions: Any) -> list[LabelledFileRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select
@@ -10,7 +11,6 @@ from monitor.store.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
@@ -21,7 +21,7 @@ CHUNK: Final = 500
 
 
 class LabelRow(NamedTuple):
-    """A row of `labels` with its crop's content."""
+    """A row of `labels` with its crop's content; ``recorded_at``: when it was stored, which an import cannot choose."""
 
     id: int
     crop_id: int
@@ -32,6 +32,7 @@ class LabelRow(NamedTuple):
     at: datetime
     note: str | None
     settles: bool
+    recorded_at: datetime
 
 
 class LabelledCropRow(NamedTuple):
@@ -162,7 +163,8 @@ def labels_of_contents(connection: Connection, contents: Collection[str]) -> dic
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:
     """Store labels; what was said before stays."""
     if rows:
-        connection.execute(labels.insert(), [row._asdict() for row in rows])
+        now = datetime.now(UTC)
+        connection.execute(labels.insert(), [{**row._asdict(), "recorded_at": now} for row in rows])
 
 
 def find_crops(connection: Connection, *, ids: Collection[int] = (), paths: Collection[str] = ()) -> list[FoundCrop]:
@@ -208,6 +210,7 @@ def _labels() -> Select[Any]:
         select(
             *(labels.c.id, labels.c.crop_id, crops.c.sha256, labels.c.label, labels.c.source, labels.c.author),
             *(labels.c.at, labels.c.note, labels.c.settles),
+            func.coalesce(labels.c.recorded_at, labels.c.at).label("recorded_at"),
         )
         .join(crops, crops.c.id == labels.c.crop_id)
         .order_by(labels.c.at, labels.c.id)

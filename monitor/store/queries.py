@@ -189,10 +189,19 @@ def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[
     return known
 
 
-def crop_signatures(connection: Connection, crop_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """(size in bytes, last change in ns) of the crops' files as they were read, by crop."""
-    query = select(crops.c.id, crops.c.size_bytes, crops.c.mtime_ns).where(crops.c.id.in_(crop_ids))
-    return {row.id: (row.size_bytes, row.mtime_ns) for row in connection.execute(query)}
+def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -> int:
+    """Store models' scores of known crops, by crop, beside those that there are; return how many crops got one."""
+    existing = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(sorted(rows)))
+    known = {tuple(row) for row in connection.execute(existing)}
+    values = [
+        {"crop_id": crop_id, **_as_dict(score)}
+        for crop_id, found in rows.items()
+        for score in found
+        if (crop_id, score.model_id) not in known
+    ]
+    if values:
+        connection.execute(upsert(connection, scores).on_conflict_do_nothing(), values)
+    return len({value["crop_id"] for value in values})
 
 
 def stored_scores(

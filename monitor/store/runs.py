@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, or_, select, update
@@ -10,7 +11,7 @@ from monitor.store.schema import runs
 from monitor.store.upsert import insert_unless_there
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from sqlalchemy.engine import Connection
 
@@ -65,9 +66,16 @@ def is_finished(connection: Connection, job: str, slot: datetime) -> bool:
     return connection.execute(query).scalar() is not None
 
 
+def newest_slot(connection: Connection, job: str) -> datetime | None:
+    """The newest slot that is known."""
+    slot = connection.execute(select(func.max(runs.c.slot)).where(runs.c.job == job)).scalar()
+    assert slot is None or isinstance(slot, datetime)
+    return slot
+
+
 def ever_ran(connection: Connection, job: str) -> bool:
     """Whether any slot of the job is known."""
-    return connection.execute(select(func.count()).select_from(runs).where(runs.c.job == job)).scalar_one() > 0
+    return newest_slot(connection, job) is not None
 
 
 def newest_runs(connection: Connection, job: str, most: int) -> list[RunRow]:

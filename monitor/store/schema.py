@@ -144,6 +144,13 @@ calibrations = Table(
     Column("run_id", Identifier, ForeignKey("runs.id")),  # the scheduled run that made it
     CheckConstraint("state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')", name="state"),
     CheckConstraint("threshold is not null or state = 'refused'", name="threshold"),
+    Index(
+        "uq_calibrations_shadow_model",
+        "model_id",
+        unique=True,
+        sqlite_where=text("state = 'shadow'"),
+        postgresql_where=text("state = 'shadow'"),
+    ),
     # A run that is taken up again after a crash does no model twice.
     UniqueConstraint("model_id", "run_id"),
     Index(
@@ -184,6 +191,7 @@ labels = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("note", Text),
     Column("settles", Boolean, nullable=False, server_default=false()),  # it ends a disagreement: older ones are void
+    Column("recorded_at", UtcDateTime),  # when it was stored; an import may bring labels that are older
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "crop_id", "at"),
     Index(None, "at"),

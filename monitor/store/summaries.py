@@ -68,7 +68,7 @@ def summarise(database: Database, model_id: int, now: datetime) -> int:
     """
     end = hour_of(now)
     with database.read() as connection:
-        newest = _newest_summary(connection, model_id)
+        newest = _newest_summary(connection, model_id, before=end)
     hour: datetime | None = end - FIRST_TIME if newest is None else newest + HOUR
     written = 0
     while hour is not None and hour < end:
@@ -177,10 +177,14 @@ def _columns() -> list[ColumnElement[Any]]:
     return [score_summaries.c[name] for name in Summary._fields]
 
 
-def _newest_summary(connection: Connection, model_id: int) -> datetime | None:
+def _newest_summary(connection: Connection, model_id: int, *, before: datetime) -> datetime | None:
+    """The newest summarised hour before then; one that lies ahead was written by a clock that ran ahead."""
     query = (
         select(score_summaries.c.hour)
-        .where(score_summaries.c.model_id == model_id, score_summaries.c.camera == ALL_CAMERAS)
+        .where(
+            score_summaries.c.model_id == model_id,
+            *(score_summaries.c.camera == ALL_CAMERAS, score_summaries.c.hour < before),
+        )
         .order_by(score_summaries.c.hour.desc())
         .limit(1)
     )
@@ -200,7 +204,8 @@ def _scores(
         .join(crops, crops.c.id == scores.c.crop_id)
         .where(
             *(scores.c.model_id == model_id, scores.c.scored_at >= since, scores.c.scored_at < until),
-            crops.c.source == "inbox",
+            # What is scored again long after it was seen, for want of a score of a new model, is no sign of this hour.
+            *(crops.c.source == "inbox", crops.c.seen_at >= since - HOUR),
         )
     )
     return [(camera, hole, score, verdict) for camera, hole, score, verdict in connection.execute(query)]

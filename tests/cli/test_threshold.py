@@ -26,7 +26,7 @@ def test_set_shows_lists_and_rolls_back(monitor: Run, rows: Rows, threshold: flo
     new = threshold * 1.2
     outcome = monitor("threshold", "set", new, "--why", "new lamps")
     assert outcome.returncode == 0
-    assert f"threshold {new:.6g} by fixed" in outcome.stdout
+    assert f"threshold {new:.6g}, before {threshold:.6g} by fixed" in outcome.stdout
     assert rows(ACTIVE) == [(new, "set", "new lamps")]
     (shown,) = json.loads(monitor("threshold", "show", "--format", "json").stdout)
     assert (shown["active"]["threshold"], shown["active"]["reason"]) == (new, "new lamps")

@@ -27,7 +27,7 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     configuration = load()
-    service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry())
+    service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry.load())
     works = [pipeline.Reader(configuration).read(tmp_path / f"{number}.jpg") for number in range(5)]
 
     def refuse_the_third(_database: Database, batch: Sequence[Work]) -> Recorded:

@@ -142,7 +142,7 @@ def test_scores_that_are_not_all_positive_are_left_as_they_are() -> None:
 
 def test_the_level_is_for_the_number_of_tests_a_day() -> None:
     assert false_alarm_level(60, Settings(recent_hours=1, false_alarm_days=30)) == pytest.approx(1 / (24 * 60 * 30))
-    assert false_alarm_level(60, Settings(recent_hours=6, false_alarm_days=30)) == pytest.approx(1 / (4 * 60 * 30))
+    assert false_alarm_level(60, Settings(recent_hours=6, false_alarm_days=30)) == pytest.approx(1 / (24 * 60 * 30))
     assert false_alarm_level(1, Settings(recent_hours=168, false_alarm_days=0.001)) == 1
 
 

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 from monitor.config import Calibration
 from monitor.dataset import Label
 from monitor.evidence import Evidence, gather, percentiles
 from monitor.recalibration import By, recalibrate
+from monitor.store.schema import reference_scores, scores
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ def test_a_flood_of_one_author_is_named_and_set_aside(made: MadeUp, count: int, 
     found = evidence(made, settings)
     assert (1.5 in found.scores.proliv) is not is_flood
     assert 1.6 in found.scores.proliv
-    words = f"{count} labels of eve (command) were given faster than 5 an hour, from 2026-03-02 03:01 UTC on"
+    words = f"{count} labels of eve were given faster than 5 an hour, from 2026-03-02 03:01 to "
     assert any(words in sentence for sentence in found.set_aside) is is_flood
     assert 1.5 in evidence(made, settings, accept=True).scores.proliv
 
@@ -184,6 +186,81 @@ def test_crops_that_came_with_their_label_are_no_false_alarms_of_the_line(made: 
     assert found.scores.normal_weights.tolist() == [1.0] * 11
     assert found.items[0].crop is not None
     assert found.items[0].label is Label.NE_PROLIV
+
+
+def test_without_any_ne_proliv_there_is_evidence_all_the_same(made: MadeUp) -> None:
+    with made.database.write() as connection:
+        connection.execute(delete(reference_scores))  # as in a database from before references were kept
+    found = evidence(made)
+    assert (len(found.scores.normal), len(found.scores.proliv)) == (0, 0)
+    made.label(made.crop(9.0), "proliv")
+    assert evidence(made).scores.proliv.tolist() == [9.0]
+
+
+def test_strata_keep_their_shares_whatever_their_ages(made: MadeUp) -> None:
+    late = NOW + 180 * DAY
+    for _ in range(96):
+        made.crop(1.0, at=late - DAY)
+    for _ in range(4):
+        made.label(made.crop(2.5, at=late - DAY), "ne_proliv", at=late - DAY)
+    found = evidence(made, Calibration(half_life_days=30), days=180)
+    high = found.scores.normal == 2.5
+    assert found.scores.normal_weights[high].sum() / found.scores.normal_weights.sum() == pytest.approx(0.04)
+
+
+def test_labels_that_are_set_aside_do_not_say_what_alarms_are_worth(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    made.label(made.crop(3.0), "ne_proliv", at=NOW + DAY)
+    shares = []
+    for label in ("proliv", "ne_proliv"):
+        for index in range(6):
+            made.label(made.crop(3.0, camera=f"K{index}"), label, author="eve", at=NOW + 2 * DAY)
+        made.crop(1.0)
+        found = evidence(made, settings, days=3)
+        assert len(found.set_aside) == 1
+        high = found.scores.normal == 3.0
+        shares.append(found.scores.normal_weights[high].sum() / found.scores.normal_weights.sum())
+    # All labelled alarms that count are false: so are all, as far as anybody knows, which is 7 of 7 and 13 of 14.
+    assert shares == pytest.approx([7 / 8, 13 / 15])
+
+
+def test_a_flood_takes_no_reference_away(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    for index in range(6):
+        made.label(made.crop(4.0, content=f"p{index}"), "ne_proliv", author="eve", at=NOW + timedelta(hours=1))
+    found = evidence(made, settings)
+    assert len(found.set_aside) == 1
+    assert found.scores.proliv.tolist() == [4.0] * 10
+
+
+def test_correcting_a_part_of_a_flood_does_not_let_the_rest_pass(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    crops = [made.crop(1.5, camera=f"K{index}") for index in range(8)]
+    for crop in crops:
+        made.label(crop, "proliv", author="eve", at=NOW + timedelta(hours=1))
+    for crop in crops[:5]:
+        made.label(crop, "ne_proliv", author="eve", at=NOW + DAY)
+    found = evidence(made, settings, days=2)
+    assert 1.5 not in found.scores.proliv
+    assert found.scores.normal.tolist().count(1.5) == 5
+
+
+def test_a_back_dated_flood_is_one_too(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    for index in range(6):
+        crop = made.crop(1.5, camera=f"K{index}")
+        made.label(crop, "proliv", author="eve", at=NOW - (index + 1) * DAY, recorded_at=NOW + timedelta(hours=1))
+    assert 1.5 not in evidence(made, settings).scores.proliv
+
+
+def test_a_labelled_reference_without_a_score_of_its_crop_keeps_its_own(made: MadeUp) -> None:
+    crop = made.crop(77.0, content="p3")
+    with made.database.write() as connection:
+        connection.execute(delete(scores).where(scores.c.crop_id == crop))
+    made.label(crop, "ne_proliv")
+    found = evidence(made)
+    assert sorted(found.scores.normal.tolist()) == [1.0] * 10 + [4.0]
+    assert len(found.scores.proliv) == 9
 
 
 def test_percentiles_of_equal_weights_are_the_usual_ones() -> None:

@@ -40,11 +40,17 @@ def test_a_jump_is_measured_against_the_active_threshold(candidate: float, activ
 
 
 def test_too_few_normal_crops_are_named_with_their_number() -> None:
-    assert guard.counts(200, SETTINGS) is None
-    refused = guard.counts(199, SETTINGS)
+    assert guard.counts(100, 100.0, SETTINGS) is None
+    refused = guard.counts(99, 99.0, SETTINGS)
     assert refused is not None
     assert refused.refusal is Refusal.TOO_FEW_NORMAL
-    assert "199 labelled ne_proliv crops are fewer than calibration.minimum_normal 200" in refused.sentence
+    assert "99 labelled ne_proliv crops are fewer than calibration.minimum_normal 100" in refused.sentence
+
+
+def test_crops_that_hardly_count_any_more_hardly_count_here() -> None:
+    refused = guard.counts(400, 3.2, SETTINGS)
+    assert refused is not None
+    assert "400 labelled ne_proliv crops say as much as 3 of equal weight, which are fewer than" in refused.sentence
 
 
 scores = st.lists(st.floats(0, 10), max_size=30)

@@ -240,20 +240,35 @@ def test_a_model_scores_labelled_crops_later(
     (inbox / "gone_with_a_copy.jpg").unlink()
     assert home.score_missing() == ScoredMissing(0, 0)
     with home.database.read() as connection:
-        before = queries.crop_signatures(connection, [1, 4])
+        before = connection.execute(select(crops).order_by(crops.c.id)).all()
     home.ensemble = both
     assert home.score_missing() == ScoredMissing(scored=2, lost=2)
     assert caplog.text.count("2 labelled crops have no score of every active model") == 1
     assert "changed.jpg" in caplog.text
     with home.database.read() as connection:
         decided = queries.stored_scores(connection, [1, 2, 3, 4, 5], [model.id for model in both.models])
-        assert queries.crop_signatures(connection, [1, 4]) == before
-        final = connection.execute(select(crops.c.decision_score).where(crops.c.id == 4)).scalar_one()
+        # What was decided in operation stays what was decided.
+        assert connection.execute(select(crops).order_by(crops.c.id)).all() == before
     assert {crop_id: len(found) for crop_id, found in decided.items()} == {1: 2, 2: 1, 3: 1, 4: 2, 5: 1}
-    # The final decision is that of all models now, the primary first.
-    assert final == next(one.score for one in decided[4] if one.model_id == both.models[0].id)
     assert home.score_missing() == ScoredMissing(0, 2)
     assert len(home.crops()) == 5
+
+
+def test_a_wrong_copy_that_is_taken_away_leaves_the_right_label(home: Home, pictures: Sequence[Path]) -> None:
+    right, wrong = (home.labelled / label / "a.jpg" for label in Label)
+    shutil.copyfile(pictures[0], right)
+    home.rescan()
+    shutil.copyfile(pictures[0], wrong)
+    home.rescan()
+    wrong.unlink()
+    home.rescan()
+    with home.database.read() as connection:
+        read = labels.read(connection)
+    assert [(crop.label, crop.source) for crop in read.crops] == [(Label.PROLIV, "folder")]
+    assert read.contradictions == []
+    assert len(home.labels()) == 3
+    home.rescan()
+    assert len(home.labels()) == 3
 
 
 @pytest.fixture

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import delete
 
+from monitor import evidence as evidence_module
 from monitor.api import ThresholdRule
-from monitor.config import Calibration
-from monitor.errors import EvidenceMissingError, NoModelError
+from monitor.config import Calibration, Configuration, Settings
+from monitor.errors import ConfigurationError, EvidenceMissingError, NoModelError
 from monitor.guard import Refusal
 from monitor.recalibration import By, Outcome, Rules, recalibrate, set_threshold
+from monitor.registry import Registry
 from monitor.replaying import replayed
 from monitor.store import calibrations as stored
 from monitor.store import queries
 from monitor.store.replay import Span, between, nearest, replay
+from monitor.store.schema import reference_scores
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -235,7 +239,10 @@ def test_a_threshold_by_hand_ends_a_trial_and_is_guarded_too(made: MadeUp) -> No
     assert (active.threshold, active.reason, active.author, active.origin) == (2.5, "new lamps", "ann", "set")
     with made.database.read() as connection:
         assert stored.shadow(connection, made.model.id) is None
-    assert [row.state for row in made.rows()] == ["superseded", "superseded", "refused", "active"]
+    assert [row.state for row in made.rows()] == ["superseded", "refused", "refused", "active"]
+    assert made.rows()[1].refusal == Refusal.WITHDRAWN
+    # What was only tried never comes back.
+    assert _rolled_back(made, 3) == (2.5, 2.0)
 
 
 def test_rolling_back_goes_further_back_each_time_and_the_night_respects_it(made: MadeUp) -> None:
@@ -250,6 +257,119 @@ def test_rolling_back_goes_further_back_each_time_and_the_night_respects_it(made
     assert _rolled_back(made, 7) == (2.4, 2.2)
     assert _rolled_back(made, 7) == (2.2, 2.0)
     assert _rolled_back(made, 7) is None
+
+
+def test_a_trial_without_a_crop_goes_on(made: MadeUp) -> None:
+    rules = Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW)
+    night(made, rules, 1)
+    assert night(made, rules, 200).result == "shadow"
+    made.crop(1.0, at=NOW + 200 * DAY)
+    assert night(made, rules, 201).result == "activated"
+
+
+def test_a_trial_is_judged_by_what_was_labelled_meanwhile_alone(made: MadeUp) -> None:
+    for index in range(500):
+        made.label(made.crop(6.0, camera=f"C{index}"), "proliv", at=NOW + timedelta(hours=1))
+    settings = SHADOW.model_copy(update={"flood_labels": 1000})
+    rules = Rules(odd(2.2).rule, midpoint(LOW).fallback, settings)
+    assert night(made, rules, 1).result == "shadow"
+    for index in range(10):
+        made.label(made.crop(2.1, camera=f"D{index}", at=NOW + 2 * DAY), "proliv", at=NOW + 2 * DAY)
+    assert night(made, rules, 6).refusal == Refusal.WORSE_TPR
+
+
+def test_a_model_has_one_trial_at_most(made: MadeUp) -> None:
+    rules = Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW)
+
+    class Slow(Odd):
+        def choose(self, evidence: ScoreEvidence) -> float:
+            night(made, rules, 1)
+            return 2.3
+
+    other = Rules(Slow(NoSettings()), midpoint(LOW).fallback, SHADOW)
+    assert night(made, other, 1).threshold == 2.2
+    assert [(row.threshold, row.state) for row in made.rows()] == [(2.0, "active"), (2.2, "shadow")]
+
+
+def test_a_threshold_by_hand_does_not_blind_the_guard_to_labels_that_it_was_not_chosen_from(made: MadeUp) -> None:
+    for _ in range(10):
+        made.label(made.crop(1.8), "ne_proliv", at=NOW + timedelta(hours=1))
+    assert night(made, odd(1.7), 1).refusal == Refusal.WORSE_TNR
+    by = By(NOW + 1.5 * DAY, "set", accept=True)
+    assert set_threshold(made.database, made.model, fixed(2.001), LOW, by).result == "activated"
+    assert night(made, odd(1.7), 2).refusal == Refusal.WORSE_TNR
+
+
+def test_to_accept_a_threshold_by_hand_is_not_to_accept_labels(made: MadeUp) -> None:
+    settings = LOW.model_copy(update={"flood_labels": 5})
+    for index in range(6):
+        made.label(made.crop(1.7, camera=f"C{index}"), "proliv", at=NOW + timedelta(hours=1))
+    by = By(NOW + DAY, "set", accept=True)
+    set_threshold(made.database, made.model, fixed(2.02), settings, by)
+    assert made.active().evidence["accepted_until"] is None
+    rules = midpoint(settings)
+    assert "6 labels of ann were given faster than 5 an hour" in night(made, rules, 2).notes[0]
+    # Who accepts them by choosing anew has accepted them, even where the threshold stays.
+    (accepted,) = recalibrate(
+        made.database, midpoint(settings, odd(2.02).rule), By(NOW + 3 * DAY, "recalibrate", accept=True)
+    )
+    assert accepted.result == "activated"
+    assert not [note for note in night(made, midpoint(settings, odd(2.02).rule), 4).notes if "faster" in note]
+
+
+def test_without_evidence_of_a_class_what_was_known_of_its_scores_stays(made: MadeUp) -> None:
+    before = made.active().evidence
+    with made.database.write() as connection:
+        connection.execute(delete(reference_scores))
+    by = By(NOW + DAY, "set")
+    assert set_threshold(made.database, made.model, fixed(2.1), LOW, by).result == "activated"
+    after = made.active().evidence
+    assert after["normal_percentiles"] == before["normal_percentiles"]
+    assert after["proliv_percentiles"] == before["proliv_percentiles"]
+    assert night(made, midpoint(LOW), 2).refusal == Refusal.TOO_FEW_NORMAL
+
+
+def test_what_a_change_costs_on_all_of_the_evidence_is_told(made: MadeUp) -> None:
+    (outcome,) = recalibrate(made.database, odd(4.5), By(NOW + DAY, "recalibrate", accept=True))
+    assert "of all 10 labelled proliv crops it decides 10 wrongly that the threshold 2 decides rightly" in outcome.notes
+
+
+def test_the_trouble_of_one_model_does_not_keep_the_others_from_their_thresholds(made: MadeUp) -> None:
+    other = add_second_model(made)
+
+    class Choosy(Odd):
+        def choose(self, evidence: ScoreEvidence) -> float:
+            return 2.2
+
+    def gather(connection: object, model_id: int, *rest: object, **options: object) -> object:
+        if model_id == other:
+            raise ZeroDivisionError
+        return real(connection, model_id, *rest, **options)  # type: ignore[arg-type]
+
+    real = evidence_module.gather
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence_module, "gather", gather)
+        with pytest.raises(ZeroDivisionError):
+            recalibrate(made.database, midpoint(LOW, Choosy(NoSettings())), By(NOW + DAY, "nightly"))
+    with made.database.read() as connection:
+        row = stored.active(connection, 1)
+    assert row is not None
+    assert row.threshold == 2.2
+
+
+def test_a_fallback_that_needs_proliv_is_refused_before_it_is_needed() -> None:
+    settings = Settings(calibration=Calibration(fallback_rule="stump"))
+    configuration = Configuration(settings=settings, file=None)
+    with pytest.raises(ConfigurationError, match=r"calibration.fallback_rule: 'stump' cannot choose without proliv"):
+        Rules.of(Registry.load(), configuration)
+
+
+def test_a_line_without_proliv_that_names_its_rule_itself_can_recalibrate(tmp_path: Path) -> None:
+    rules = midpoint(LOW)
+    explicit = Rules(rules.fallback, rules.fallback, rules.settings, explicit=True)
+    with made_up(tmp_path) as made:
+        assert made.calibrate(explicit, np.linspace(0, 1, 101).tolist(), []).fallback
+        assert night(made, midpoint(LOW)).result == "unchanged"
 
 
 def test_calibrating_by_hand_again_is_guarded_and_a_refused_one_keeps_the_references(made: MadeUp) -> None:
@@ -316,6 +436,16 @@ def test_a_replay_counts_every_verdict_that_changes(made: MadeUp) -> None:
         assert between(connection, made.model.id, 2.0, 3.0) == 2
         near = nearest(connection, made.model.id, 2.0, 9.5, to=2.9, most=2)
         assert [crop.score for crop in near] == [3.0, 2.5]
+
+
+def add_second_model(made: MadeUp) -> int:
+    """Another detector's model with a threshold of 2, activated before the first."""
+    with made.database.write() as connection:
+        queries.add_model(connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={})
+        row = queries.find_model(connection, "other-1")
+        stored.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
+        queries.activate_model(connection, queries.find_model(connection, "other-1"))
+    return row.id
 
 
 def _run(made: MadeUp) -> int:

@@ -99,13 +99,32 @@ def test_after_a_week_of_downtime_it_is_caught_up_once(database: Database) -> No
     assert len(known(database)) == 2
 
 
-def test_a_clock_that_jumps_back_runs_nothing_twice(database: Database) -> None:
+def test_a_clock_that_jumps_back_finds_its_slots_done(database: Database) -> None:
+    ran: list[datetime] = []
+
+    def run(_run: int, now: datetime) -> str:
+        ran.append(now)
+        return "done"
+
+    one = job(database, run)
+    one.begin(NOON)
+    for days in (1, 0, 1, -3, 1, 2, 1):
+        one.tick(NOON + timedelta(days=days))
+    assert ran == [NOON + timedelta(days=1), NOON + timedelta(days=2)]
+
+
+def test_a_clock_that_ran_a_year_ahead_once_does_not_stop_the_nights(database: Database) -> None:
     one = job(database)
     one.begin(NOON)
-    for days in (1, 0, 1, -30, 1):
-        one.tick(NOON + timedelta(days=days))
-    slots = [slot for slot, _ in known(database)]
-    assert len(slots) == len(set(slots)) == 3
+    assert one.tick(NOON + timedelta(days=365)) == "done"
+    assert one.tick(NOON + timedelta(days=1)) == "done"
+
+
+def test_another_time_of_day_does_not_run_yesterday_again(database: Database) -> None:
+    job(database).begin(NOON)
+    later = DailyJob(database, "job", at="20:00", time_zone=BERLIN, run=lambda _run, _now: "done")
+    assert later.tick(NOON) is None
+    assert later.tick(NOON + timedelta(hours=12)) == "done"
 
 
 def test_of_two_programs_at_the_same_moment_one_runs_a_slot(database: Database, url: str) -> None:

@@ -23,7 +23,7 @@ def test_a_year_of_nights(tmp_path: Path) -> None:
     # The mistake that is too small for a flood is refused until it is corrected, and a rollback is respected.
     assert {refusal for _, refusal, _ in year.refusals} == {Refusal.WORSE_TNR, Refusal.ROLLED_BACK}
     assert all(reason for _, _, reason in year.refusals)
-    assert any("labels of trainee (command) were given faster than 500 an hour" in one for one in year.set_aside)
+    assert any("labels of trainee were given faster than 500 an hour" in one for one in year.set_aside)
     # While scores creep up, a threshold that stays lets more and more normal crops alarm.
     before = (1, LIGHT_CHANGES_ON)
     assert year.rates(*before, recalibrated=True)[1] > year.rates(*before, recalibrated=False)[1] + 0.03

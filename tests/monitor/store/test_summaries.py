@@ -233,9 +233,30 @@ def test_a_pause_is_passed_over_and_not_looked_at_again(database: Database) -> N
     assert summarise(database, 1, NOW + 30 * HOUR) == 2  # the hour after the newest, and the last one
 
 
-def test_a_clock_that_goes_back_writes_nothing(database: Database) -> None:
+def test_a_clock_that_goes_back_changes_nothing_that_is_there(database: Database) -> None:
+    for hour in range(1, 30):
+        score(database, NOON - hour * HOUR, [float(hour)])
     summarise(database, 1, NOW)
-    assert summarise(database, 1, NOW - timedelta(days=3)) == 0
+    before = stored(database)
+    summarise(database, 1, NOW - 10 * HOUR)
+    assert stored(database) == before
+
+
+def test_a_clock_that_ran_ahead_once_stops_nothing(database: Database) -> None:
+    score(database, NOON - 3 * HOUR, [1.0])
+    summarise(database, 1, NOW)
+    summarise(database, 1, NOW + timedelta(days=3650))
+    score(database, NOON + HOUR, [9.0])
+    summarise(database, 1, NOW + 3 * HOUR)
+    assert NOON + HOUR in {row.hour for row in stored(database)}
+
+
+def test_a_crop_that_is_scored_again_long_after_it_was_seen_is_left_out(database: Database) -> None:
+    score(database, NOON - HOUR, [1.0])
+    with database.write() as connection:
+        connection.execute(update(crops).values(seen_at=NOON - timedelta(days=2)))
+    summarise(database, 1, NOW)
+    assert stored(database) == []
 
 
 def test_scores_are_looked_up_by_the_index(database: Database) -> None:
