@@ -10,7 +10,7 @@ from monitor import nightly, observing
 from monitor.decision import deciding
 from monitor.errors import StoreError
 from monitor.recalibration import By, Rules
-from monitor.schedule import DailyJob
+from monitor.schedule import NIGHTLY, DailyJob
 from monitor.store import queries
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Jobs:
         calibration = configuration.settings.calibration
         self._rules = Rules.of(registry, configuration)
         self._nightly = DailyJob(
-            database, nightly.JOB, at=calibration.at, time_zone=configuration.time_zone, run=self._recalibrate
+            database, NIGHTLY, at=calibration.at, time_zone=configuration.time_zone, run=self._recalibrate
         )
         self._begun = False
 
@@ -90,7 +90,7 @@ class Jobs:
             return
         outcome = self._nightly.tick(now)
         if outcome is not None:
-            self._metrics.count_run(nightly.JOB, "failed" if outcome.startswith("failed") else "done")
+            self._metrics.count_run(NIGHTLY, "failed" if outcome.startswith("failed") else "done")
             self.follow()
             self.refresh()
 

@@ -73,6 +73,17 @@ class LabelledFolder:
         """The sub-folders that are labels."""
         return [self.folder / label.value for label in Label]
 
+    def warn_of_links(self) -> None:
+        """Say what gives no label though it looks as if it did: links are not followed, and a file is no folder."""
+        for folder in (self.folder, *self.folders):
+            if folder != self.folder and os.path.islink(folder):  # noqa: PTH114 - see _is_folder
+                log.warning(
+                    "%s: is a link, which is not followed, so what it leads to has no label; put a folder there",
+                    printable(folder),
+                )
+            elif os.path.exists(folder) and not _is_folder(folder):  # noqa: PTH110
+                log.warning("%s: is no folder, so nothing is labelled by it; put a folder there", printable(folder))
+
     def label_of(self, path: Path) -> Label | None:
         """What the folder says of a path below it; none, with one warning a folder, where it says nothing."""
         first, *rest = path.relative_to(self.folder).parts
@@ -145,6 +156,7 @@ class LabelledWatcher(Watcher):
 
     def run(self) -> None:
         """Forget what is gone since the last time, then watch."""
+        self._labelled.warn_of_links()
         try:
             self._labelled.forget_gone(self._database)
         except StoreDamagedError:
@@ -170,9 +182,12 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
 
     Without a configured folder, or where it is missing, nothing is done.
     """
-    if configuration.labelled is None or not _is_folder(configuration.labelled):
+    if configuration.labelled is None:
         return Rescanned(0, 0, 0)
     labelled = LabelledFolder(configuration.labelled)
+    labelled.warn_of_links()
+    if not _is_folder(labelled.folder):
+        return Rescanned(0, 0, 0)
     reader = pipeline.Reader(configuration)
     gone = labelled.forget_gone(database)
     new = unreadable = 0

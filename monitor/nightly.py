@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOB = "recalibrate"
-
 
 def read_labels(database: Database, registry: Registry, configuration: Configuration) -> None:
     """Read what is new in the labelled folder, and score the labelled crops that an active model has not scored."""

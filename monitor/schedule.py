@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NIGHTLY: Final = "recalibrate"
+"""The job of the night."""
 CLOCK_PLAY: Final = timedelta(days=7)
 """A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
 LEASE: Final = timedelta(minutes=15)

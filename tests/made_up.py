@@ -162,9 +162,10 @@ def store_audit(connection: Connection, drawn: Iterable[int], eligible: int, spa
 
 
 @contextmanager
-def made_up(folder: Path) -> Iterator[MadeUp]:
-    """A new store in a folder."""
-    database = Database(f"sqlite:///{folder / 'monitor.db'}", busy_seconds=5)
+def made_up(place: Path | str) -> Iterator[MadeUp]:
+    """A new store in a folder, or at a URL."""
+    url = place if isinstance(place, str) else f"sqlite:///{place / 'monitor.db'}"
+    database = Database(url, busy_seconds=5)
     try:
         upgrade(database)
         yield MadeUp(database)

@@ -29,9 +29,9 @@ import numpy as np
 from sqlalchemy import select
 
 from monitor.config import Calibration
-from monitor.nightly import JOB, summary
+from monitor.nightly import summary
 from monitor.recalibration import By, Rules, calibrate, recalibrate
-from monitor.schedule import DailyJob, newest_slot
+from monitor.schedule import NIGHTLY, DailyJob, newest_slot
 from monitor.store import calibrations as stored
 from monitor.store.calibrations import ReferenceRow
 from monitor.store.engine import Database
@@ -112,7 +112,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self.database = MortalDatabase(self.url, self.generator)
-        self.job = DailyJob(self.database, JOB, at=AT, time_zone=ZONE, run=self._run)
+        self.job = DailyJob(self.database, NIGHTLY, at=AT, time_zone=ZONE, run=self._run)
 
     def _run(self, run_id: int, now: datetime) -> str:
         return summary(recalibrate(self.database, self.rules, By(now, "nightly", run_id)))

@@ -81,3 +81,20 @@ def test_without_a_database_none_is_made(home: Path, monitor: Run) -> None:
     assert (outcome.returncode, outcome.stdout) == (4, "")
     assert f"{home}/state/monitor.db: there is no database yet" in outcome.stderr
     assert not (home / "state").exists()
+
+
+def test_the_last_night_and_a_fallback_are_told(trained: Path, monitor: Run, change: Callable[[str], None]) -> None:
+    assert status(monitor)["nightly_run"] is None
+    assert [one["fallback"] for one in status(monitor)["models"]] == [False]
+    change("update calibrations set fallback = 1")
+    moment = "2026-01-02 03:00:00.000000"
+    change(
+        "insert into runs (job, slot, started_at, finished_at, outcome) "
+        f"values ('recalibrate', '{moment}', '{moment}', '{moment}', 'failed: the disk is full')"
+    )
+    report = status(monitor)
+    assert report["nightly_run"] == {"slot": "2026-01-02T03:00:00+00:00", "outcome": "failed: the disk is full"}
+    assert [one["fallback"] for one in report["models"]] == [True]
+    table = monitor("status").stdout
+    assert "nightly run    2026-01-02T03:00 UTC: failed: the disk is full\n" in table
+    assert "(fallback: too little proliv)" in table

@@ -343,3 +343,16 @@ def test_a_file_in_place_of_the_folder_is_no_folder(home: Home, pictures: Sequen
     assert home.rescan() == Rescanned(0, 0, 0)
     assert LabelledFolder(home.labelled).forget_gone(home.database) == 0
     assert len(home.files()) == 1
+
+
+def test_what_looks_like_a_labelled_folder_and_is_none_is_said(
+    home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home.labelled / "proliv").rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (home.labelled / "proliv").symlink_to(tmp_path / "elsewhere")
+    (home.labelled / "ne_proliv").rmdir()
+    (home.labelled / "ne_proliv").write_text("crops go here")
+    assert home.rescan() == Rescanned(0, 0, 0)
+    assert "labelled/proliv: is a link, which is not followed" in caplog.text
+    assert "labelled/ne_proliv: is no folder" in caplog.text

@@ -58,10 +58,11 @@ def odd(answer: float | Exception) -> Rules:
     return midpoint(LOW, rule)
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[MadeUp]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     """A model whose threshold, 2, was chosen from normal crops at 1 and proliv at 4."""
-    with made_up(tmp_path) as store:
+    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_database")()
+    with made_up(place) as store:
         store.calibrate(midpoint(LOW), [1.0] * 10, [4.0] * 10)
         yield store
 

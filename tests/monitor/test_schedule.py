@@ -26,9 +26,12 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'monitor.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'monitor.db'}"
+    new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
+    return new_database()
 
 
 @pytest.fixture
@@ -164,6 +167,7 @@ def test_a_run_that_died_is_taken_up_by_another_after_its_lease(database: Databa
     assert other.tick(moment + LEASE) is None
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_locked_database_puts_a_run_off(database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     one = job(database)
     one.begin(NOON)
