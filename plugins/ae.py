@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from pydantic import BaseModel, Field, model_validator
 
-from monitor.api import DataError, FitReport, Scores
+from monitor.api import FitReport, Scores
 from plugins.autoencoders import Network, new_network
 from plugins.fitting import fit_epochs
-from plugins.networks import joined, load_weights, save_weights
-from plugins.regions import RESIDUAL_FEATURES, Regions, residual_features
-from plugins.views import ViewDetector, ViewSettings
+from plugins.networks import joined
+from plugins.regions import RESIDUAL_FEATURES, Regions
+from plugins.views import Kinds, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, squared_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -59,18 +58,9 @@ class AutoencoderSettings(ViewSettings):
     decide_on: Literal["mse", "regions"] = Field(
         default="regions", description="The deciding score: the mean squared error, or its pattern over the regions."
     )
-    kinds: int = Field(
-        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
-    )
-    trimmed: float = Field(
-        default=0.25,
-        ge=0,
-        lt=1,
-        description="The share of the regions, the farthest from the usual, that does not count.",
-    )
-    shrinkage: float = Field(
-        default=0.05, ge=0, le=1, description="The part of a region's covariance that is taken from all together."
-    )
+    kinds: Kinds = 4
+    trimmed: Trimmed = 0.25
+    shrinkage: Shrinkage = 0.05
 
     @model_validator(mode="before")
     @classmethod
@@ -88,7 +78,7 @@ class AutoencoderSettings(ViewSettings):
         return self
 
 
-class Autoencoder(ViewDetector):
+class Autoencoder(ViewDetector[Network]):
     """Learns to squeeze ne_proliv crops into a short code and back; what it cannot restore is abnormal.
 
     The detector's own *view* of a crop is its centre (``centre_height``, ``centre_width``), resized to ``height`` x
@@ -107,16 +97,13 @@ class Autoencoder(ViewDetector):
     """
 
     name = "ae"
+    network_name = "autoencoder"
+    region_features = RESIDUAL_FEATURES
     Settings: ClassVar[type[BaseModel]] = AutoencoderSettings
-
-    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
-        super().__init__(settings, device)
-        self._network: Network | None = None
-        self._regions: Regions | None = None
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
-        network = new_network(self.settings, seed).to(self.device)
+        network = self._new_network(seed)
         network.standardization.learn(torch.tensor(crops))
         report = fit_epochs(
             network,
@@ -130,77 +117,44 @@ class Autoencoder(ViewDetector):
             generator=torch.Generator().manual_seed(seed),
             progress=progress,
         )
-        self._network = network
-        if self.settings.decide_on == "regions":
-            features = [self._features(view, reconstruction) for view, reconstruction in self._reconstructed(crops)]
+        if self._judges_regions:
+            features = [self._residual_features(seen) for seen in self._seen(network, crops)]
             self._regions = Regions.learn(
                 np.concatenate(features), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
             )
+        self._network = network
         return report
 
-    @torch.inference_mode()
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``regions`` where that decides."""
-        self._trained()
+        network = self._learned(self._network)
         errors: list[Tensor] = []
-        distances: list[Floats] = []
-        for view, reconstruction in self._reconstructed(crops):
-            errors.append(_squared_errors(view, reconstruction))
+        distances = [np.empty(0, dtype=np.float32)]
+        for seen in self._seen(network, crops):
+            errors.append(squared_errors(seen.view, seen.reconstruction))
             if self._regions is not None:
-                distances.append(
-                    self._regions.distance(self._features(view, reconstruction), trimmed=self.settings.trimmed)
-                )
+                distances.append(self._regions.distance(self._residual_features(seen), trimmed=self.settings.trimmed))
         if self._regions is None:
             return Scores(joined(errors, ()))
-        regions = np.concatenate([np.empty(0, dtype=np.float32), *distances])
-        return Scores(joined(errors, ()), {"regions": regions}, decision="regions")
-
-    @torch.inference_mode()
-    def reconstruct(self, crops: Pixels) -> Floats:
-        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, as the network sees it."""
-        reconstructions = [reconstruction.permute(0, 2, 3, 1) for _, reconstruction in self._reconstructed(crops)]
-        return joined(reconstructions, (*self.input_size, 3))
+        return Scores(joined(errors, ()), {"regions": np.concatenate(distances)}, decision="regions")
 
     @torch.inference_mode()
     def latent(self, crops: Pixels) -> Floats:
         """Return the codes of prepared crops: float32 (N, code_size)."""
-        network = self._trained()
+        network = self._learned(self._network)
         return joined([network.encode(view) for view in self._views(crops)], (self.settings.code_size,))
 
-    def save(self, folder: Path) -> None:
-        """Write the network's weights."""
-        save_weights(self._trained(), folder)
-        if self._regions is not None:
-            self._regions.save(folder)
+    @property
+    def _judges_regions(self) -> bool:
+        return bool(self.settings.decide_on == "regions")
 
-    @classmethod
-    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
-        """Read the weights back; raises `DataError` when they are damaged or belong to other settings."""
-        detector = cls(settings, device)
-        network = new_network(detector.settings, seed=0)
-        load_weights(network, folder, "autoencoder")
-        detector._network = network.to(detector.device)
-        if detector.settings.decide_on == "regions":
-            detector._regions = Regions.load(folder, cells=detector._cells, features=RESIDUAL_FEATURES)
-        return detector
-
-    def _trained(self) -> Network:
-        if self._network is None:
-            raise DataError("this autoencoder has not been trained yet; fit it or load a trained one")
-        return self._network
+    def _new_network(self, seed: int) -> Network:
+        return new_network(self.settings, seed).to(self.device)
 
     @torch.inference_mode()
-    def _reconstructed(self, crops: Pixels) -> Iterator[tuple[Tensor, Tensor]]:
-        """The views of crops, uint8 (N, H, W, 3), with their reconstructions, batch by batch."""
-        network = self._trained()
+    def _seen(self, network: Network, crops: Pixels) -> Iterator[Seen]:
         for view in self._views(crops):
-            yield view, network(view)
-
-    def _features(self, view: Tensor, reconstruction: Tensor) -> Floats:
-        """What is held against the usual in each region, float32 (n, C, K); as if all had the same light."""
-        level = self._level(view)
-        seen, restored = ((images / level).permute(0, 2, 3, 1).cpu().numpy() for images in (view, reconstruction))
-        return residual_features(seen, restored, self.settings.cell)
+            yield Seen(view, network(view), self._level(view))
 
     def _views(self, crops: Pixels) -> Iterator[Tensor]:
         """The views of crops, uint8 (N, H, W, 3), batch by batch."""
@@ -210,9 +164,4 @@ class Autoencoder(ViewDetector):
 
 def _loss(network: Network, view: Tensor) -> Tensor:
     """The mean squared error over a batch of views, (N, 3, H, W)."""
-    return _squared_errors(view, network(view)).mean()
-
-
-def _squared_errors(view: Tensor, reconstruction: Tensor) -> Tensor:
-    """The mean squared error of each view, (N, 3, H, W): float32 (N,)."""
-    return (view - reconstruction).square().mean(dim=(1, 2, 3))
+    return squared_errors(view, network(view)).mean()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -10,21 +11,19 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from monitor.api import DataError, FitReport, Scores
+from monitor.api import FitReport, Scores
 from plugins.fitting import fit_epochs
 from plugins.framing import Padding, augmented, fitted
-from plugins.networks import joined, load_weights, save_weights, seeded
+from plugins.networks import joined, seeded
 from plugins.regions import ENERGY_FLOOR, Regions
 from plugins.variational import HOLES, STRIDE, UNKNOWN, VariationalNetwork, divergence, draw
-from plugins.views import ViewDetector, ViewSettings
+from plugins.views import Seen, ViewDetector, ViewSettings, squared_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from monitor.api import Floats, Pixels, Progress
 
-REGION_FEATURES: Final = 3
 UNKNOWN_SHARE: Final = 0.2
 """So many training crops are shown without the number of their hole, so that a crop without one can be judged."""
 
@@ -57,22 +56,16 @@ class VariationalAutoencoderSettings(ViewSettings):
         return self
 
 
-class Seen(NamedTuple):
-    """A batch of n crops as the network sees and restores it.
+@dataclass(frozen=True)
+class Coded(Seen):
+    """A batch of n crops with their mean codes, ``code`` (n, D), and ``elbo`` and ``kl``, (n,)."""
 
-    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: their light, (n, 1, 1, 1). ``code``: the
-    mean codes, (n, D). ``elbo`` and ``kl``: (n,).
-    """
-
-    view: Tensor
-    reconstruction: Tensor
-    level: Tensor
     code: Tensor
     elbo: Tensor
     kl: Tensor
 
 
-class VariationalAutoencoder(ViewDetector):
+class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     """Learns a distribution of short codes for ne_proliv crops; what a crop's code does not restore is abnormal.
 
     The *view* v of a crop is its centre, resized to fit into ``height`` x ``width`` with its shape kept, padded, and
@@ -98,12 +91,9 @@ class VariationalAutoencoder(ViewDetector):
     """
 
     name = "cvae"
+    network_name = "variational autoencoder"
+    region_features = 3
     Settings: ClassVar[type[BaseModel]] = VariationalAutoencoderSettings
-
-    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
-        super().__init__(settings, device)
-        self._network: VariationalNetwork | None = None
-        self._regions: Regions | None = None
 
     def prepare(self, pixels: Pixels) -> Pixels:
         """Fit the centre of a crop, uint8 (h, w, 3), into uint8 (H, W, 3): bilinear, its shape kept, padded."""
@@ -143,58 +133,30 @@ class VariationalAutoencoder(ViewDetector):
             generator=generator,
             progress=progress,
         )
-        self._network = network
         features = np.concatenate([self._features(seen) for seen in self._seen(network, validation)])
         self._regions = Regions.learn(features, shrinkage=self.settings.shrinkage)
+        self._network = network
         return report
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3 or 4): ``mse``, ``elbo``, ``kl`` and ``regions``."""
-        network, regions = self._trained()
+        network, regions = self._learned(self._network), self._learned(self._regions)
         errors, bounds, divergences = [], [], []
         distances = [np.empty(0, dtype=np.float32)]
         for seen in self._seen(network, crops):
-            errors.append((seen.view - seen.reconstruction).square().mean(dim=(1, 2, 3)))
+            errors.append(squared_errors(seen.view, seen.reconstruction))
             bounds.append(seen.elbo)
             divergences.append(seen.kl)
             distances.append(regions.distance(self._features(seen)))
         others = {"elbo": joined(bounds, ()), "kl": joined(divergences, ()), "regions": np.concatenate(distances)}
         return Scores(joined(errors, ()), others, decision=self.settings.decide_on)
 
-    def reconstruct(self, crops: Pixels) -> Floats:
-        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, from the mean code."""
-        network, _ = self._trained()
-        pictures = [seen.reconstruction.permute(0, 2, 3, 1) for seen in self._seen(network, crops)]
-        return joined(pictures, (*self.input_size, 3))
-
     def latent(self, crops: Pixels) -> Floats:
         """Return the mean codes of prepared crops: float32 (N, code_size)."""
-        network, _ = self._trained()
+        network = self._learned(self._network)
         return joined([seen.code for seen in self._seen(network, crops)], (self.settings.code_size,))
 
-    def save(self, folder: Path) -> None:
-        """Write the network's weights and what is usual in the regions."""
-        network, regions = self._trained()
-        save_weights(network, folder)
-        regions.save(folder)
-
-    @classmethod
-    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
-        """Read them back; raises `DataError` when they are damaged or belong to other settings."""
-        detector = cls(settings, device)
-        network = detector._new_network(seed=0)
-        load_weights(network, folder, "variational autoencoder")
-        detector._network = network
-        detector._regions = Regions.load(folder, cells=detector._cells, features=REGION_FEATURES)
-        return detector
-
-    def _trained(self) -> tuple[VariationalNetwork, Regions]:
-        if self._network is None or self._regions is None:
-            raise DataError("this variational autoencoder has not been trained yet; fit it or load a trained one")
-        return self._network, self._regions
-
     def _new_network(self, seed: int) -> VariationalNetwork:
-        """An untrained network, the same for the same settings and seed."""
         with seeded(seed):
             network = VariationalNetwork(*self.input_size, self.settings.code_size, holes=self.settings.hole_numbers)
         # Channels that lie side by side in memory save the convolutions a fifth of their time.
@@ -216,11 +178,10 @@ class VariationalAutoencoder(ViewDetector):
     def _bound(self, target: Tensor, restored: Tensor, kl: Tensor) -> Tensor:
         """``mean (x - y)^2 + beta kl / n`` of each of N crops: (N,)."""
         beta: float = self.settings.beta
-        return (target - restored).square().mean(dim=(1, 2, 3)) + beta * kl / target[0].numel()
+        return squared_errors(target, restored) + beta * kl / target[0].numel()
 
     @torch.inference_mode()
-    def _seen(self, network: VariationalNetwork, crops: Pixels) -> Iterator[Seen]:
-        """What the network sees and restores of prepared crops, in batches that fit into the processor's caches."""
+    def _seen(self, network: VariationalNetwork, crops: Pixels) -> Iterator[Coded]:
         for batch in self._batches(crops):
             view, holes = self._view(batch), self._holes(batch)
             level = self._level(view)
@@ -228,7 +189,7 @@ class VariationalAutoencoder(ViewDetector):
             mean, log_variance = network.encode(target, holes)
             restored, kl = network.decode(mean, holes), divergence(mean, log_variance)
             reconstruction = (network.standardization.back(restored) * level).clamp(0, 1)
-            yield Seen(view, reconstruction, level, mean, self._bound(target, restored, kl), kl)
+            yield Coded(view, reconstruction, level, mean, self._bound(target, restored, kl), kl)
 
     def _features(self, seen: Seen) -> Floats:
         """What is held against the usual in each cell, float32 (n, C, 3), row by row; as if in an even light."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import BaseModel, Field, model_validator
 
-from monitor.api import DataError, FitReport, Scores
+from monitor.api import FitReport, Scores
 from plugins.fitting import fit_epochs
 from plugins.memory import STRIDE, MemoryNetwork, as_rows, new_memory_network
-from plugins.networks import joined, load_weights, save_weights
-from plugins.regions import Regions, residual_features
-from plugins.views import ViewDetector, ViewSettings
+from plugins.networks import joined
+from plugins.regions import Regions
+from plugins.views import Kinds, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, squared_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -27,7 +27,6 @@ PEAK_SQUARED: Final = 4.0
 """The square of the distance from black, -1, to white, 1."""
 LEAST_ERROR: Final = 1e-9
 """Of the range squared: keeps the PSNR of a perfect reconstruction finite (96 dB)."""
-REGION_FEATURES: Final = 2
 
 
 class MemoryAutoencoderSettings(ViewSettings):
@@ -57,15 +56,9 @@ class MemoryAutoencoderSettings(ViewSettings):
         description="The deciding score: the mean squared error, the published combination, or the pattern of the "
         "error over the regions.",
     )
-    kinds: int = Field(
-        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
-    )
-    trimmed: float = Field(
-        default=0.25, ge=0, lt=1, description="The share of the regions, the farthest, that does not count."
-    )
-    shrinkage: float = Field(
-        default=0.05, ge=0, le=1, description="The part of a region's covariance that is taken from all together."
-    )
+    kinds: Kinds = 4
+    trimmed: Trimmed = 0.25
+    shrinkage: Shrinkage = 0.05
     epochs: int = Field(default=15, ge=1, le=10_000, description="Passes over the training crops, at most.")
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Crops for each step of the training.")
     learning_rate: float = Field(default=2e-4, gt=0, le=1, description="First step size of Adam; it falls to 0.")
@@ -77,21 +70,15 @@ class MemoryAutoencoderSettings(ViewSettings):
         return self
 
 
-class Seen(NamedTuple):
-    """A batch of n crops as the network sees and restores it.
+@dataclass(frozen=True)
+class Queried(Seen):
+    """A batch of n crops with its ``queries``, float32 (n, C, H/8, W/8), and ``psnr``, (n,), in dB."""
 
-    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: their light, (n, 1, 1, 1). ``queries``:
-    float32 (n, C, H/8, W/8). ``psnr``: (n,), in dB.
-    """
-
-    view: Tensor
-    reconstruction: Tensor
-    level: Tensor
     queries: Tensor
     psnr: Tensor
 
 
-class MemoryAutoencoder(ViewDetector):
+class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
     """Restores a crop from its own features and from prototypes of normal ones; what that does not restore is odd.
 
     The *view* of a crop is its centre, resized to ``height`` x ``width`` and blurred. The network sees x: the view in
@@ -120,12 +107,9 @@ class MemoryAutoencoder(ViewDetector):
     """
 
     name = "mnad"
+    network_name = "memory network"
+    region_features = 2
     Settings: ClassVar[type[BaseModel]] = MemoryAutoencoderSettings
-
-    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
-        super().__init__(settings, device)
-        self._network: MemoryNetwork | None = None
-        self._regions: Regions | None = None
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam, its step falling along a cosine.
@@ -162,14 +146,14 @@ class MemoryAutoencoder(ViewDetector):
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse`` and the other scores of the class's description."""
-        network, regions = self._trained()
+        network, regions = self._learned(self._network), self._learned(self._regions)
         errors: list[Tensor] = []
         others: dict[str, list[Tensor]] = {"low_psnr": [], "combined": []}
         if network.memory is not None:
             others["feature_distance"] = []
         distances = [np.empty(0, dtype=np.float32)]
         for seen in self._seen(network, crops):
-            errors.append((seen.view - seen.reconstruction).square().mean(dim=(1, 2, 3)))
+            errors.append(squared_errors(seen.view, seen.reconstruction))
             published = network.published_scores(seen.psnr, seen.queries, alpha=self.settings.alpha)
             for name, values in published.items():
                 others[name].append(values.float())
@@ -177,21 +161,15 @@ class MemoryAutoencoder(ViewDetector):
         named = {name: joined(batches, ()) for name, batches in others.items()}
         return Scores(joined(errors, ()), {**named, "regions": np.concatenate(distances)}, self.settings.decide_on)
 
-    def reconstruct(self, crops: Pixels) -> Floats:
-        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; of the blurred view, in its own light."""
-        network, _ = self._trained()
-        pictures = [seen.reconstruction.permute(0, 2, 3, 1) for seen in self._seen(network, crops)]
-        return joined(pictures, (*self.input_size, 3))
-
     def latent(self, crops: Pixels) -> Floats:
         """Return the mean over the places of each crop's queries: float32 (N, 8 * channels)."""
-        network, _ = self._trained()
+        network = self._learned(self._network)
         means = [seen.queries.mean(dim=(2, 3)) for seen in self._seen(network, crops)]
         return joined(means, (network.query_channels,))
 
     def prototypes(self) -> Floats:
         """The memory's items: float32 (items, 8 * channels), in the space of `latent`; none without a memory."""
-        network, _ = self._trained()
+        network = self._learned(self._network)
         return joined([] if network.memory is None else [network.memory.items], (network.query_channels,))
 
     def details(self) -> Mapping[str, Any]:
@@ -200,7 +178,7 @@ class MemoryAutoencoder(ViewDetector):
         ``use``: the share of the held-out queries that each item was nearest to; ``dead_items``: how many items were
         nearest to none; ``largest_cosine``: of the two items that are most alike. ``psnr_range`` is in dB.
         """
-        network, _ = self._trained()
+        network = self._learned(self._network)
         memory = network.memory
         if memory is None:
             return {"memory": False, "psnr_range": network.psnr_range.ends()}
@@ -213,30 +191,9 @@ class MemoryAutoencoder(ViewDetector):
             "feature_distance_range": network.distance_range.ends(),
         }
 
-    def save(self, folder: Path) -> None:
-        """Write the network's weights, with its memory and the ends of g, and what is usual in the regions."""
-        network, regions = self._trained()
-        save_weights(network, folder)
-        regions.save(folder)
-
-    @classmethod
-    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
-        """Read them back; raises `DataError` when they are damaged or belong to other settings."""
-        detector = cls(settings, device)
-        network = detector._new_network(seed=0)
-        load_weights(network, folder, "memory network")
-        detector._regions = Regions.load(folder, cells=detector._cells, features=REGION_FEATURES)
-        detector._network = network
-        return detector
-
     def _new_network(self, seed: int) -> MemoryNetwork:
         items = self.settings.items if self.settings.memory else 0
         return new_memory_network(channels=self.settings.channels, items=items, seed=seed).to(self.device)
-
-    def _trained(self) -> tuple[MemoryNetwork, Regions]:
-        if self._network is None or self._regions is None:
-            raise DataError("this memory network has not been trained yet; fit it or load a trained one")
-        return self._network, self._regions
 
     def _loss(self, network: MemoryNetwork, crops: Tensor) -> Tensor:
         """The mean loss over crops, uint8 (N, H, W, 3); while the network trains, the memory learns from them."""
@@ -254,25 +211,21 @@ class MemoryAutoencoder(ViewDetector):
         return loss + weights[0] * compactness + weights[1] * separateness
 
     @torch.inference_mode()
-    def _seen(self, network: MemoryNetwork, crops: Pixels) -> Iterator[Seen]:
-        """What the network sees and restores of prepared crops, in batches that fit into the processor's caches."""
+    def _seen(self, network: MemoryNetwork, crops: Pixels) -> Iterator[Queried]:
         for batch in self._batches(crops):
             view = self._view(batch)
             level = self._level(view)
             pictures = _pictures(view, level)
             queries = network.query(pictures)
             restored = network.decode(queries)
-            error = (pictures - restored).square().mean(dim=(1, 2, 3)).double() / PEAK_SQUARED
+            error = squared_errors(pictures, restored).double() / PEAK_SQUARED
             psnr = -10 * error.clamp(min=LEAST_ERROR).log10()
-            yield Seen(view, ((restored + 1) / 2 * level).clamp(0, 1), level, queries, psnr)
+            yield Queried(view, ((restored + 1) / 2 * level).clamp(0, 1), level, queries, psnr)
 
     def _features(self, seen: Seen) -> Floats:
         """What is held against the usual in each cell, float32 (n, cells, 2), row by row; as if in an even light."""
-        view, restored = (
-            (images / seen.level).permute(0, 2, 3, 1).cpu().numpy() for images in (seen.view, seen.reconstruction)
-        )
         # The energies alone: with the error's colours, crops in another light are nearer to proliv than without.
-        return residual_features(view, restored, self.settings.cell)[..., :REGION_FEATURES]
+        return self._residual_features(seen)[..., : self.region_features]
 
 
 def _pictures(view: Tensor, level: Tensor) -> Tensor:

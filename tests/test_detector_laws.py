@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.api import CropRefusedError, Detector
+from monitor.api import CropRefusedError, Detector, EpochReport, FitReport, Progress
 from monitor.registry import Registry
 
 if TYPE_CHECKING:
@@ -32,18 +36,22 @@ def pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
     return crops
 
 
+def untrained(detector_class: type[Detector], *, epochs: int = 1) -> Detector:
+    """A detector with its default settings, but for so many epochs."""
+    shorter = {"epochs": epochs} if "epochs" in detector_class.Settings.model_fields else {}
+    return detector_class(detector_class.Settings.model_validate(shorter), "cpu")
+
+
+def fit(detector: Detector, progress: Progress = lambda _: None) -> FitReport:
+    crops, held_out = (detector.prepare_batch(pictures(count, seed)) for count, seed in ((24, 1), (8, 2)))
+    return detector.fit(crops, validation=held_out, seed=0, progress=progress)
+
+
 @pytest.fixture(scope="module", params=sorted(REGISTRY.detectors))
 def detector(request: pytest.FixtureRequest) -> Detector:
-    """Each detector with its default settings, trained for one epoch at most."""
-    detector_class = REGISTRY.detector_class(request.param)
-    shorter = {"epochs": 1} if "epochs" in detector_class.Settings.model_fields else {}
-    detector = detector_class(detector_class.Settings.model_validate(shorter), "cpu")
-    detector.fit(
-        detector.prepare_batch(pictures(24, seed=1)),
-        validation=detector.prepare_batch(pictures(8, seed=2)),
-        seed=0,
-        progress=lambda _: None,
-    )
+    """Each detector, trained for one epoch at most."""
+    detector = untrained(REGISTRY.detector_class(request.param))
+    fit(detector)
     return detector
 
 
@@ -148,6 +156,41 @@ def test_a_saved_detector_scores_the_same_when_loaded(
     np.testing.assert_array_equal(loaded.latent(batch), detector.latent(batch))
 
 
+def test_the_same_seed_trains_the_same_detector_and_the_global_generators_are_left_alone(
+    detector: Detector, batch: NDArray[np.uint8]
+) -> None:
+    before = global_generators()
+    again = untrained(type(detector))
+    fit(again)
+    assert global_generators() == before
+    expected = every_score(detector, batch)
+    assert all((values == expected[name]).all() for name, values in every_score(again, batch).items())
+
+
+def test_each_epoch_is_reported(detector: Detector) -> None:
+    reports: list[EpochReport] = []
+
+    def keep(report: EpochReport) -> None:
+        reports.append(report)
+
+    report = fit(untrained(type(detector), epochs=2), keep)
+    assert report.epochs == tuple(reports)
+    assert [epoch.epoch for epoch in reports] == list(range(1, len(reports) + 1))
+    assert report.best_epoch <= len(reports)
+    assert all(epoch.epochs == reports[0].epochs >= len(reports) for epoch in reports)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_crops_of_one_colour_are_learned_from_and_scored_or_refused(detector: Detector, count: int, value: int) -> None:
+    learner = untrained(type(detector))
+    with suppress(CropRefusedError):
+        even = learner.prepare_batch([np.full((28, 48, 3), value, dtype=np.uint8)] * count)
+        learner.fit(even, validation=even, seed=0, progress=lambda _: None)
+        learner.score(even).check(count)
+        learner.score(255 - even).check(count)
+
+
 def test_input_is_never_modified(detector: Detector, batch: NDArray[np.uint8]) -> None:
     crops = pictures(4, seed=5)
     for array in (*crops, batch):
@@ -177,6 +220,10 @@ def test_a_crop_below_the_smallest_is_refused(detector: Detector, height: int, w
     with pytest.raises(CropRefusedError) as caught:
         detector.prepare_batch([np.zeros((height, width, 3), dtype=np.uint8)])
     assert caught.value.reason == "too_small"
+
+
+def global_generators() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().numpy()))
 
 
 def scored_or_refused(detector: Detector, crop: NDArray[np.uint8]) -> None:

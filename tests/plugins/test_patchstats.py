@@ -8,30 +8,7 @@ from pydantic import ValidationError
 
 from monitor.api import DataError
 from plugins.patchstats import PatchStatistics
-
-
-def crops(count: int, seed: int = 0, light: float = 1.0) -> list[NDArray[np.uint8]]:
-    """Rough bright ellipses in a dark frame, moved and lit a little differently each time: uint8 (28, 48, 3)."""
-    generator = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0:28, 0:48]
-    pictures = []
-    for _ in range(count):
-        top, left = generator.uniform(-1, 1, size=2)
-        inside = ((rows - 14 - top) / 10) ** 2 + ((columns - 24 - left) / 16) ** 2 < 1
-        hole, frame = 140 * generator.uniform(0.9, 1.1), 100 * generator.uniform(0.9, 1.1)
-        grey = np.where(inside, hole, frame) + generator.normal(0, 4, size=(28, 48))
-        pictures.append((light * grey[..., None] * [0.8, 1.0, 0.9]).clip(0, 255).astype(np.uint8))
-    return pictures
-
-
-def bleed_outs(count: int) -> list[NDArray[np.uint8]]:
-    """Chaotic and coloured in the middle."""
-    generator = np.random.default_rng(99)
-    pictures = crops(count, seed=98)
-    for picture in pictures:
-        patch = np.kron(generator.integers(0, 256, size=(4, 6, 3)), np.ones((3, 3, 1)))
-        picture[8:20, 15:33] = patch.astype(np.uint8)
-    return pictures
+from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 
 def empty_holes(count: int) -> list[NDArray[np.uint8]]:
@@ -101,15 +78,6 @@ def test_the_codes_are_the_logarithms_that_the_score_is_the_mean_of() -> None:
     assert detector.details()["cells"] == "6 rows of 6"
 
 
-@pytest.mark.parametrize("value", [0, 128, 255])
-def test_crops_of_one_colour_can_be_learned_from_and_scored(value: int) -> None:
-    detector = PatchStatistics(PatchStatistics.Settings())
-    even = np.full((3, 32, 48, 3), value, dtype=np.uint8)
-    detector.fit(even, validation=even, seed=0, progress=lambda _: None)
-    detector.score(even).check(3)
-    detector.score(255 - even).check(3)
-
-
 @pytest.mark.parametrize(
     "settings",
     [{"cell": 5}, {"height": 30}, {"centre_width": 0.01}, {"centre_height": 0}, {"shrinkage": 2}, {"colour": "red"}],
@@ -121,12 +89,8 @@ def test_senseless_settings_are_refused(settings: dict[str, Any]) -> None:
 
 def test_without_crops_or_training_it_says_so(tmp_path: Path) -> None:
     detector = PatchStatistics(PatchStatistics.Settings())
+    assert_it_says_that_it_is_untrained(detector, tmp_path)
     batch = np.zeros((1, 32, 48, 3), dtype=np.uint8)
-    for use in (detector.score, detector.reconstruct, detector.latent):
-        with pytest.raises(DataError, match="not been trained"):
-            use(batch)
-    with pytest.raises(DataError, match="not been trained"):
-        detector.save(tmp_path)
     with pytest.raises(DataError, match="no crops"):
         detector.fit(batch[:0], validation=batch, seed=0, progress=lambda _: None)
 
