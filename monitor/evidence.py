@@ -93,10 +93,12 @@ def gather(
     now: datetime,
     accept: bool = False,
     given: Sequence[ReferenceRow] | None = None,
+    trained_on: Collection[str] = (),
 ) -> Evidence:
     """Read the evidence for a model's threshold; with ``accept`` floods count like all others.
 
-    ``given``: references in place of the stored ones.
+    ``given``: references in place of the stored ones. ``trained_on``: the sha256 of the crops that the model was
+    trained on; of those, what is labelled ne_proliv says nothing of crops that it has not seen.
     """
     labelled = labels.read(connection)
     active = calibrations.active(connection, model_id)
@@ -104,7 +106,10 @@ def gather(
     doubtful = {one.sha256 for one in labelled.contradictions}
     set_aside = _first([one.sentence for one in labelled.contradictions])
     flooding = _floods(labelled, settings, accepted_until, set_aside)
-    usable = [crop for crop in labelled.crops if crop.sha256 not in doubtful | flooding]
+    known = {crop.sha256 for crop in labelled.crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)
+    if known:
+        set_aside.append(f"{len(known)} crops labelled ne_proliv are among those that the model was trained on")
+    usable = [crop for crop in labelled.crops if crop.sha256 not in doubtful | flooding | known]
     items = _items(connection, model_id, usable, doubtful, now, given)
     half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
     recent = traffic.verdicts_since(connection, now - half_life if half_life else None)

@@ -1,9 +1,10 @@
 """Model folders: save, verify, load. No pickle: weights are data, and a flipped byte is noticed before they are used.
 
 A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
-detector's own files below ``detector/``, ``validation.txt`` (the sha256 of each training crop that was held out)
-and ``training.json`` (the loss curves). The fingerprint is the sha256 of ``model.json``, so it covers all of it.
-Nothing in the folder depends on the clock or on paths: the same training gives the same fingerprint.
+detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256 of each crop that was
+trained on, or held out) and ``training.json`` (the loss curves). The fingerprint is the sha256 of ``model.json``, so
+it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives the same
+fingerprint.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ FORMAT: Final = 1
 MANIFEST: Final = "model.json"
 DETECTOR_FOLDER: Final = "detector"
 VALIDATION_LIST: Final = "validation.txt"
+TRAINING_LIST: Final = "training.txt"
 TRAINING_REPORT: Final = "training.json"
 _UNFINISHED_PREFIX: Final = ".unfinished-"
 
@@ -48,10 +50,18 @@ class SavedModel:
     settings: dict[str, Any]
 
 
-def save(models_folder: Path, detector: Detector, *, validation: Sequence[str], report: FitReport) -> SavedModel:
+def save(
+    models_folder: Path,
+    detector: Detector,
+    *,
+    validation: Sequence[str],
+    report: FitReport,
+    training: Sequence[str] = (),
+) -> SavedModel:
     """Write a trained detector; the folder appears under its name only when it is whole.
 
-    ``validation``: the sha256 of the held-out crops. Raises `OutputError` when the disk refuses.
+    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on. Raises
+    `OutputError` when the disk refuses.
     """
     make_folder(models_folder)
     try:
@@ -59,7 +69,9 @@ def save(models_folder: Path, detector: Detector, *, validation: Sequence[str], 
     except OSError as error:
         raise OutputError(f"{models_folder}: a model cannot be written here: {error.strerror}") from None
     try:
-        return _write(unfinished, models_folder, detector, validation, report)
+        _write_digests(unfinished / VALIDATION_LIST, validation)
+        _write_digests(unfinished / TRAINING_LIST, training)
+        return _write(unfinished, models_folder, detector, report)
     except OSError as error:
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
     finally:
@@ -118,14 +130,25 @@ def validation_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
     return frozenset((folder / VALIDATION_LIST).read_text(encoding="ascii").split())
 
 
-def _write(
-    unfinished: Path, models_folder: Path, detector: Detector, validation: Sequence[str], report: FitReport
-) -> SavedModel:
+def training_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
+    """The sha256 of the crops that a model was trained on; none where an earlier program did not keep them."""
+    file = models_folder / Path(row.folder).name / TRAINING_LIST
+    try:
+        return frozenset(file.read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError) as error:
+        raise ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again") from None
+
+
+def _write_digests(file: Path, digests: Sequence[str]) -> None:
+    file.write_text("".join(f"{digest}\n" for digest in sorted(set(digests))), encoding="ascii")
+
+
+def _write(unfinished: Path, models_folder: Path, detector: Detector, report: FitReport) -> SavedModel:
     settings = detector.settings.model_dump(mode="json")
     (unfinished / DETECTOR_FOLDER).mkdir()
     detector.save(unfinished / DETECTOR_FOLDER)
-    lines = "".join(f"{digest}\n" for digest in sorted(set(validation)))
-    (unfinished / VALIDATION_LIST).write_text(lines, encoding="ascii")
     (unfinished / TRAINING_REPORT).write_bytes(_json(asdict(report)))
     files = _digests(unfinished)
     content = _json({"format": FORMAT, "detector": detector.name, "settings": settings, "files": files})

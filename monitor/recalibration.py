@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from monitor import evidence, guard
+from monitor import evidence, guard, models
 from monitor.api import ScoreEvidence
 from monitor.calibration import make_rule
 from monitor.decision import NORMAL_SCORES, PROLIV_SCORES
@@ -25,7 +25,7 @@ from monitor.paths import to_text
 from monitor.store import calibrations, queries, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -55,13 +55,15 @@ Record: TypeAlias = "Callable[[Connection], object]"
 class Rules:
     """The rule that chooses thresholds, the one that does so without proliv, and what guards a change.
 
-    ``explicit``: somebody asked for this very rule, so the fallback never takes its place.
+    ``explicit``: somebody asked for this very rule, so the fallback never takes its place. ``trained_on``: the sha256
+    of the crops that a model was trained on.
     """
 
     rule: ThresholdRule
     fallback: ThresholdRule
     settings: Calibration
     explicit: bool = False
+    trained_on: Callable[[ModelRow], Collection[str]] = lambda _: ()
 
     @classmethod
     def of(
@@ -80,6 +82,7 @@ class Rules:
             fallback,
             settings,
             explicit=name is not None,
+            trained_on=lambda row: models.training_digests(configuration.models, row),
         )
 
 
@@ -155,7 +158,17 @@ def calibrate(
         if not row.active:
             queries.activate_model(connection, row)
 
-    return _change(database, model, rules.settings, by, choose_or_raise, given=given, data=data, on_activated=record)
+    return _change(
+        database,
+        model,
+        rules.settings,
+        by,
+        choose_or_raise,
+        given=given,
+        data=data,
+        trained_on=rules.trained_on(model),
+        on_activated=record,
+    )
 
 
 def recalibrate(
@@ -170,7 +183,18 @@ def recalibrate(
     outcomes, failures = [], []
     for row in rows:
         try:
-            outcomes.append(_change(database, row, rules.settings, by, lambda one: choose(rules, one), dry_run=dry_run))
+            trained_on = rules.trained_on(row)
+            outcomes.append(
+                _change(
+                    database,
+                    row,
+                    rules.settings,
+                    by,
+                    lambda one: choose(rules, one),
+                    dry_run=dry_run,
+                    trained_on=trained_on,
+                )
+            )
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - one model's trouble must not keep the others from theirs
@@ -231,6 +255,7 @@ def _change(
     dry_run: bool = False,
     given: Sequence[ReferenceRow] | None = None,
     data: Path | None = None,
+    trained_on: Collection[str] = (),
     on_activated: Record = lambda _: None,
 ) -> Outcome:
     """Judge a change of one model's threshold and, unless it is a dry run, record it."""
@@ -243,7 +268,9 @@ def _change(
                 return done
             # To accept a threshold is not to accept labels; only who asks for a choice anew has looked at them.
             accept = by.accept and by.origin == "recalibrate"
-            gathered = evidence.gather(connection, model.id, settings, now=by.now, accept=accept, given=given)
+            gathered = evidence.gather(
+                connection, model.id, settings, now=by.now, accept=accept, given=given, trained_on=trained_on
+            )
             trial = calibrations.shadow(connection, model.id)
             if active is not None and trial is not None and by.origin in ("nightly", "recalibrate"):
                 outcome, record = _judge_trial(connection, model, active, trial, gathered, settings, by)

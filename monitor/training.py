@@ -125,7 +125,13 @@ def train(
         seed=seed,
         progress=progress,
     )
-    saved = models.save(models_folder, detector, validation=data.validation.digests, report=report)
+    saved = models.save(
+        models_folder,
+        detector,
+        validation=data.validation.digests,
+        report=report,
+        training=data.train.digests,
+    )
     with database.write() as connection:
         queries.add_model(
             connection,

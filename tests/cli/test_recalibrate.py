@@ -91,6 +91,21 @@ def test_a_labelled_file_that_does_not_decode_is_named_and_left_out(labelled: Pa
     assert rows("select count(*) from crops") == [(8,)]
 
 
+def test_copies_of_the_training_crops_do_not_count(labelled: Path, monitor: Run, small_dataset: Path) -> None:
+    (model,) = (labelled / "state" / "models").iterdir()
+    trained_on = (model / "training.txt").read_text(encoding="ascii").split()
+    assert len(trained_on) == 120
+    assert not set(trained_on) & set((model / "validation.txt").read_text(encoding="ascii").split())
+    for path in sorted((small_dataset / "train").iterdir()):
+        shutil.copy(path, labelled / "labelled" / "ne_proliv")
+    outcome = monitor("recalibrate", "--dry-run", "--accept", "--format", "json")
+    assert outcome.returncode == 0
+    report = json.loads(outcome.stdout)
+    assert "120 crops labelled ne_proliv are among those that the model was trained on" in report["notes"]
+    # The held-out ones count as they did, and the four labelled ones.
+    assert report["evaluation"]["tn"] + report["evaluation"]["fp"] == 30 + 4
+
+
 def test_without_an_active_model(trained: Path, monitor: Run, change: Callable[[str], None]) -> None:
     change("update models set active = 0")
     outcome = monitor("recalibrate")

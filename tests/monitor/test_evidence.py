@@ -263,6 +263,19 @@ def test_a_labelled_reference_without_a_score_of_its_crop_keeps_its_own(made: Ma
     assert len(found.scores.proliv) == 9
 
 
+def test_what_the_model_was_trained_on_is_no_evidence_of_ne_proliv(made: MadeUp) -> None:
+    for score, label in ((1.5, "ne_proliv"), (1.6, "ne_proliv"), (3.0, "proliv")):
+        made.label(made.crop(score), label)
+    with made.database.read() as connection:
+        found = gather(
+            connection, made.model.id, AGELESS, now=NOW + DAY, trained_on={f"{number:064d}" for number in (1, 3)}
+        )
+    assert 1.5 not in found.scores.normal
+    assert 1.6 in found.scores.normal
+    assert 3.0 in found.scores.proliv
+    assert found.set_aside == ["1 crops labelled ne_proliv are among those that the model was trained on"]
+
+
 def test_percentiles_of_equal_weights_are_the_usual_ones() -> None:
     scores = np.random.default_rng(0).normal(size=37)
     assert percentiles(scores, np.ones(37)) == pytest.approx(np.quantile(scores, np.linspace(0, 1, 101)).tolist())

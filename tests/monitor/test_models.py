@@ -4,6 +4,7 @@ import json
 import pickletools
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ def train(seed: int = 0) -> Trained:
     return Trained(detector, report, batch)
 
 
+save_model = partial(models.save, training=["d" * 64])
+
+
 @pytest.fixture(scope="module")
 def trained() -> Trained:
     return train()
@@ -60,7 +64,7 @@ def row_of(saved: SavedModel) -> ModelRow:
 
 @pytest.fixture
 def saved(trained: Trained, tmp_path: Path) -> SavedModel:
-    return models.save(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+    return save_model(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
 
 
 def files(folder: Path) -> list[Path]:
@@ -72,6 +76,9 @@ def test_a_loaded_model_scores_as_the_trained_one(trained: Trained, saved: Saved
     assert loaded.settings == trained.detector.settings
     np.testing.assert_array_equal(loaded.score(trained.batch).mse, trained.detector.score(trained.batch).mse)
     assert models.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
+    assert models.training_digests(saved.folder.parent, row_of(saved)) == {"d" * 64}
+    (saved.folder / models.TRAINING_LIST).unlink()  # as in a model of before they were kept
+    assert models.training_digests(saved.folder.parent, row_of(saved)) == frozenset()
     assert saved.name == saved.folder.name == f"ae-{saved.fingerprint[:12]}"
     report = json.loads((saved.folder / models.TRAINING_REPORT).read_text())
     assert [epoch["epoch"] for epoch in report["epochs"]] == [1, 2]
@@ -79,14 +86,14 @@ def test_a_loaded_model_scores_as_the_trained_one(trained: Trained, saved: Saved
 
 def test_the_same_training_gives_the_same_model(saved: SavedModel, tmp_path: Path) -> None:
     again, other = train(), train(seed=1)
-    elsewhere = models.save(tmp_path / "elsewhere", again.detector, validation=HELD_OUT[:2], report=again.report)
+    elsewhere = save_model(tmp_path / "elsewhere", again.detector, validation=HELD_OUT[:2], report=again.report)
     assert elsewhere.fingerprint == saved.fingerprint
-    different = models.save(tmp_path / "elsewhere", other.detector, validation=HELD_OUT, report=other.report)
+    different = save_model(tmp_path / "elsewhere", other.detector, validation=HELD_OUT, report=other.report)
     assert different.fingerprint != saved.fingerprint
 
 
 def test_other_held_out_crops_make_another_model(trained: Trained, saved: SavedModel) -> None:
-    other = models.save(saved.folder.parent, trained.detector, validation=["c" * 64], report=trained.report)
+    other = save_model(saved.folder.parent, trained.detector, validation=["c" * 64], report=trained.report)
     assert other.fingerprint != saved.fingerprint
     assert other.folder != saved.folder
 
@@ -94,7 +101,7 @@ def test_other_held_out_crops_make_another_model(trained: Trained, saved: SavedM
 def test_saving_again_replaces_a_damaged_folder(trained: Trained, saved: SavedModel) -> None:
     (saved.folder / models.VALIDATION_LIST).unlink()
     (saved.folder / "stray").touch()
-    models.save(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
+    save_model(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
     models.verify(saved.folder, saved.fingerprint)
 
 
@@ -159,7 +166,7 @@ def test_an_interrupted_save_leaves_nothing(
 
     monkeypatch.setattr(trained.detector, "save", interrupted)
     with pytest.raises(type(error)):
-        models.save(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+        save_model(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
     assert list((tmp_path / "models").iterdir()) == []
 
 
@@ -171,7 +178,7 @@ def test_an_interrupted_second_save_leaves_the_first_model(
 
     monkeypatch.setattr(trained.detector, "save", interrupted)
     with pytest.raises(Interrupted):
-        models.save(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
+        save_model(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
     assert list(saved.folder.parent.iterdir()) == [saved.folder]
     models.verify(saved.folder, saved.fingerprint)
 
@@ -179,7 +186,7 @@ def test_an_interrupted_second_save_leaves_the_first_model(
 def test_a_folder_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/models: the folder cannot be made: "):
-        models.save(tmp_path / "file" / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+        save_model(tmp_path / "file" / "models", trained.detector, validation=HELD_OUT, report=trained.report)
 
 
 def test_nothing_in_a_model_is_a_pickle_or_tells_of_the_machine(saved: SavedModel) -> None:
