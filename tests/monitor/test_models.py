@@ -4,8 +4,8 @@ import json
 import pickletools
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
