@@ -32,12 +32,13 @@ def tell(outcome: Outcome, *, dry_run: bool = False) -> None:
     """Print what became of a model's threshold, and on standard error what a person should know of the evidence."""
     marked = f"{outcome.rule} (fallback: too little proliv)" if outcome.fallback else outcome.rule
     name = f"{outcome.model.name}{' (dry run)' if dry_run else ''}"
-    chosen = "none" if outcome.threshold is None else f"{outcome.threshold:.6g}"
     before = "" if outcome.before is None else f", before {outcome.before:.6g}"
-    if outcome.result == "refused":
-        click.echo(f"{name}: the threshold {chosen} by {marked} is refused; {outcome.before:.6g} stays")
+    if outcome.threshold is None:
+        click.echo(f"{name}: no new threshold by {marked}; {outcome.before:.6g} stays")
+    elif outcome.result == "refused":
+        click.echo(f"{name}: the threshold {outcome.threshold:.6g} by {marked} is refused; {outcome.before:.6g} stays")
     else:
-        click.echo(f"{name}: threshold {chosen}{before} by {marked}{_measured(outcome)}")
+        click.echo(f"{name}: threshold {outcome.threshold:.6g}{before} by {marked}{_measured(outcome)}")
     if outcome.result == "unchanged":
         click.echo("  it is the active one already; nothing changes")
     elif outcome.result == "shadow":

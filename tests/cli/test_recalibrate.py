@@ -69,7 +69,7 @@ def test_too_few_normal_crops(labelled: Path, monitor: Run, rows: Rows) -> None:
     outcome = monitor("recalibrate")
     assert outcome.returncode == 65
     assert "are fewer than calibration.minimum_normal 5000; draw some at random" in outcome.stderr
-    assert "the threshold none by quantile-midpoint is refused" in outcome.stdout
+    assert "no new threshold by quantile-midpoint; " in outcome.stdout
     assert rows("select threshold, refusal from calibrations where state = 'refused'") == [(None, "too_few_normal")]
 
 
