@@ -21,7 +21,7 @@ move the threshold before anybody has looked.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from monitor.config import Calibration
     from monitor.labels import LabelledCrop, LabelledCrops
-    from monitor.store.calibrations import ReferenceRow
+    from monitor.store.calibrations import CalibrationRow, ReferenceRow
     from monitor.store.labels import LabelRow
 
 FLOOD_SPAN: Final = timedelta(hours=1)
@@ -102,15 +102,17 @@ def gather(
     """
     labelled = labels.read(connection)
     active = calibrations.active(connection, model_id)
-    accepted_until = now if accept else _time(active.evidence.get("accepted_until")) if active else None
+    accepted_until = now if accept else _accepted_until(active, now)
     doubtful = {one.sha256 for one in labelled.contradictions}
     set_aside = _first([one.sentence for one in labelled.contradictions])
-    flooding = _floods(labelled, settings, accepted_until, set_aside)
-    known = {crop.sha256 for crop in labelled.crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)
+    floods = _floods(labelled, settings, accepted_until, set_aside)
+    crops = _before_floods(labelled, floods)
+    events_of_floods = _floods_of_events(crops, settings, accepted_until, set_aside)
+    known = {crop.sha256 for crop in crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)
     if known:
         set_aside.append(f"{len(known)} crops labelled ne_proliv are among those that the model was trained on")
-    usable = [crop for crop in labelled.crops if crop.sha256 not in doubtful | flooding | known]
-    items = _items(connection, model_id, usable, doubtful, now, given)
+    usable = [crop for crop in crops if crop.sha256 not in doubtful | events_of_floods | known]
+    items = _items(connection, model_id, usable, doubtful | known, now, given)
     half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
     recent = traffic.verdicts_since(connection, now - half_life if half_life else None)
     week = traffic.verdicts_since(connection, now - WEEK)
@@ -119,7 +121,7 @@ def gather(
     normal = [item for item in items if item.label is Label.NE_PROLIV]
     proliv = [item for item in items if item.label is Label.PROLIV]
     numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
-    judged_since = calibrations.judged_since(connection, model_id)
+    judged_since = calibrations.judged_since(connection, model_id, now)
     return Evidence(
         scores=ScoreEvidence(
             np.array([item.score for item in normal]),
@@ -168,45 +170,66 @@ def _items(
 
 def _floods(
     labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
-) -> set[str]:
-    """The contents whose label came in a flood that nobody has accepted yet; the floods are named in ``set_aside``.
+) -> set[int]:
+    """The ids of labels that came in a flood that nobody has accepted yet; the floods are named in ``set_aside``.
 
-    A flood is told by all labels that were given, so that correcting a part of it does not let the rest pass.
+    A flood is told by all labels that were given, so that correcting a part of it does not let the rest pass. One of
+    which no label counts any more is not named.
     """
     limit = settings.flood_labels
     unseen = [row for row in labelled.given if accepted_until is None or row.recorded_at > accepted_until]
+    counting = {crop.label_id for crop in labelled.crops}
     flooding: set[int] = set()
     by_labeller: dict[str, list[LabelRow]] = defaultdict(list)
     for row in unseen:
         by_labeller["the labelled folder" if row.source == "folder" else row.author or "somebody unnamed"].append(row)
     for name, rows in by_labeller.items():
         flood = _dense(sorted(rows, key=lambda row: row.recorded_at), limit)
-        if flood:
+        flooding |= {row.id for row in flood}
+        if any(row.id in counting for row in flood):
             first, last = flood[0].recorded_at, flood[-1].recorded_at
             set_aside.append(
                 f"{len(flood)} labels of {printable(name)} were given faster than {limit} an hour, from "
                 f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC; see: monitor labels list; correct them, or take "
                 "them all: monitor recalibrate --accept"
             )
-            flooding |= {row.id for row in flood}
-    contents = {crop.sha256 for crop in labelled.crops if crop.label_id in flooding}
-    return contents | _floods_of_events(labelled.crops, settings, accepted_until, contents, set_aside)
+    return flooding
+
+
+def _before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[LabelledCrop]:
+    """The crops with the label that counts where nothing that came in a flood does; without any, they are left out."""
+    calm: dict[str, list[LabelRow]] = defaultdict(list)
+    for row in labelled.given:
+        if row.id not in floods:
+            calm[row.sha256].append(row)
+    crops = []
+    for crop in labelled.crops:
+        if crop.label_id not in floods:
+            crops.append(crop)
+        elif crop.sha256 in calm:
+            row = labels.valid(calm[crop.sha256])[-1]
+            crops.append(
+                replace(
+                    crop,
+                    label=Label(row.label),
+                    label_id=row.id,
+                    labelled_at=row.at,
+                    recorded_at=row.recorded_at,
+                    source=row.source,
+                    author=row.author,
+                )
+            )
+    return crops
 
 
 def _floods_of_events(
-    crops: Sequence[LabelledCrop],
-    settings: Calibration,
-    accepted_until: datetime | None,
-    known: Collection[str],
-    set_aside: list[str],
+    crops: Sequence[LabelledCrop], settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
 ) -> set[str]:
     """The contents of events that more proliv labels were given to than anybody would."""
     unseen = [
         crop
         for crop in crops
-        if crop.label is Label.PROLIV
-        and crop.sha256 not in known
-        and (accepted_until is None or crop.recorded_at > accepted_until)
+        if crop.label is Label.PROLIV and (accepted_until is None or crop.recorded_at > accepted_until)
     ]
     taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in unseen]
     numbers = events(taken, settings.event_gap_seconds)
@@ -316,5 +339,8 @@ def percentiles(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> li
     return [float(one) for one in np.interp(np.linspace(0, 1, PERCENTILES), shares, ordered)]
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _accepted_until(active: CalibrationRow | None, now: datetime) -> datetime | None:
+    """Until when floods of labels were accepted; a moment that lies ahead was stored by a clock that ran ahead."""
+    text = active.evidence.get("accepted_until") if active else None
+    moment = datetime.fromisoformat(text) if text else None
+    return moment if moment is not None and moment <= now else None

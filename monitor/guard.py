@@ -77,7 +77,8 @@ def counts(normal: int, effective: float, settings: Calibration) -> Refused | No
     return Refused(
         Refusal.TOO_FEW_NORMAL,
         f"{normal} labelled ne_proliv crops{weighed} are fewer than calibration.minimum_normal "
-        f"{settings.minimum_normal}; draw some at random and label them: monitor label --audit 50",
+        f"{settings.minimum_normal}; draw about {settings.minimum_normal - effective:.0f} at random and label them: "
+        "monitor label --audit 50",
     )
 
 

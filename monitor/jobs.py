@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -38,17 +39,18 @@ class Jobs:
         registry: Registry,
         metrics: Metrics,
         *,
-        in_use: Callable[[], frozenset[int]],
+        in_use: Callable[[], tuple[int, ...]],
         reload: Callable[[], None],
     ) -> None:
-        """``in_use``: the ids of the calibrations that decide; ``reload`` is called when the store has others."""
+        """``in_use``: the calibrations that decide, the primary's first; ``reload`` takes over the store's."""
         self._configuration = configuration
         self._database = database
         self._registry = registry
         self._metrics = metrics
         self._in_use = in_use
         self._reload = reload
-        self._reloaded_for: frozenset[int] = frozenset()
+        self._asked_for: tuple[int, ...] = ()
+        self._asked_at = 0.0
         calibration = configuration.settings.calibration
         self._rules = Rules.of(registry, configuration)
         self._nightly = DailyJob(
@@ -95,16 +97,18 @@ class Jobs:
             self.refresh()
 
     def follow(self) -> None:
-        """Have the thresholds loaded that the store has now, whoever changed them; asked once for each change."""
+        """Have the thresholds loaded that the store has now, whoever changed them; asked again where that failed."""
         try:
             with self._database.read() as connection:
                 rows = deciding(queries.active_models(connection), self._configuration.settings.decision.detectors)
         except StoreError as error:
             log.warning("whether thresholds have changed cannot be seen: %s", error)
             return
-        found = frozenset(row.calibration_id for row in rows if row.calibration_id is not None)
-        if found and found not in (self._in_use(), self._reloaded_for):
-            self._reloaded_for = found
+        found = tuple(row.calibration_id for row in rows if row.calibration_id is not None)
+        if not found or found == self._in_use():
+            self._asked_for = ()
+        elif found != self._asked_for or time.monotonic() - self._asked_at >= REFRESH_SECONDS:
+            self._asked_for, self._asked_at = found, time.monotonic()
             self._reload()
 
     def refresh(self) -> None:

@@ -272,7 +272,8 @@ def _change(
                 connection, model.id, settings, now=by.now, accept=accept, given=given, trained_on=trained_on
             )
             trial = calibrations.shadow(connection, model.id)
-            if active is not None and trial is not None and by.origin in ("nightly", "recalibrate"):
+            by_rule = by.origin in ("nightly", "recalibrate")
+            if active is not None and trial is not None and by_rule and not by.accept:
                 outcome, record = _judge_trial(connection, model, active, trial, gathered, settings, by)
             else:
                 rolled_back = calibrations.newest(connection, model.id, "rolled_back")
@@ -477,16 +478,18 @@ def _judge_trial(
         f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
         notes=(*gathered.set_aside, *gathered.notes),
     )
-    if settings.shadow and not by.accept and (by.now < until or not seen.crops):
+    if trial.created_at > by.now:
+        code, sentence = Refusal.WITHDRAWN.value, "it began in the future: a clock ran ahead"
+        outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
+        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, by.now)
+    if settings.shadow and (by.now < until or not seen.crops):
         return outcome, lambda _: None
     tried: dict[str, Any] = {
         "shadow": {"until": by.now.isoformat(), **seen._asdict()},
         "promoted_by_run": by.run_id,
     }
-    if gathered.accepted_until:
-        tried["accepted_until"] = gathered.accepted_until.isoformat()
     newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
-    refused = None if by.accept else guard.worse(trial.threshold, active.threshold, newest, settings)
+    refused = guard.worse(trial.threshold, active.threshold, newest, settings)
     if refused is None:
         promoted = replace(outcome, result="activated", reason=None)
         return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)

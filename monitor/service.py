@@ -192,9 +192,8 @@ class Service:
         if len(ensemble.models) > 1:
             log.info("the final decision: %s", ensemble.rule)
 
-    def _calibrations_in_use(self) -> frozenset[int]:
-        ensemble = self.ensemble
-        return frozenset(model.calibration_id for model in ensemble.models) if ensemble else frozenset()
+    def _calibrations_in_use(self) -> tuple[int, ...]:
+        return tuple(model.calibration_id for model in self.ensemble.models) if self.ensemble else ()
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

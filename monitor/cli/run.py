@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
+
 import click
 
 from monitor.cli.program import Program
@@ -21,4 +25,9 @@ def command(context: click.Context) -> None:
     program = context.ensure_object(Program)
     configuration = program.configuration
     service = Service(configuration, program.database(create=True), program.registry)
-    context.exit(int(service.run()))
+    code = service.run()
+    program.close()
+    logging.shutdown()
+    sys.stderr.flush()
+    # A job in the background may be inside a library that aborts when the interpreter ends around it.
+    os._exit(int(code))

@@ -164,20 +164,22 @@ def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[Cal
     What was rolled back once is passed over, so that a second rollback goes one further back.
     """
     current = active(connection, model_id)
-    before = _rows(
+    ended = _rows(
         connection,
         calibrations.c.model_id == model_id,
         calibrations.c.state == "superseded",
-        most=1,
+        most=1000,
         newest_by=calibrations.c.ended_at,
     )
-    if current is None or not before:
+    # What was accepted without moving the threshold is nothing to go back to.
+    before = next((row for row in ended if current is not None and row.threshold != current.threshold), None)
+    if current is None or before is None:
         return None
     _withdraw(connection, model_id, now)
     _end(connection, model_id, "active", "rolled_back", now)
     values = {"state": "active", "ended_at": None}
-    connection.execute(update(calibrations).where(calibrations.c.id == before[0].id).values(**values))
-    return current, before[0]
+    connection.execute(update(calibrations).where(calibrations.c.id == before.id).values(**values))
+    return current, before
 
 
 def replace_references(connection: Connection, model_id: int, rows: Iterable[ReferenceRow]) -> None:
@@ -195,13 +197,17 @@ def references(connection: Connection, model_id: int) -> list[ReferenceRow]:
     return [ReferenceRow._make(row) for row in connection.execute(query)]
 
 
-def judged_since(connection: Connection, model_id: int) -> datetime | None:
-    """When a threshold that counted was last held against the newest labels; one by hand was not chosen from them."""
+def judged_since(connection: Connection, model_id: int, now: datetime) -> datetime | None:
+    """When a threshold that counted was last held against the newest labels; one by hand was not chosen from them.
+
+    What lies ahead of ``now`` was stored by a clock that ran ahead.
+    """
     row = _one(
         connection,
         calibrations.c.model_id == model_id,
         calibrations.c.origin != "set",
         calibrations.c.state.in_(("active", "superseded")),
+        calibrations.c.created_at <= now,
     )
     return None if row is None else row.created_at
 

@@ -68,7 +68,7 @@ def test_too_few_normal_crops(labelled: Path, monitor: Run, rows: Rows) -> None:
     (labelled / "config.toml").write_text("[calibration]\nminimum_normal = 5000\n", encoding="utf-8")
     outcome = monitor("recalibrate")
     assert outcome.returncode == 65
-    assert "are fewer than calibration.minimum_normal 5000; draw some at random" in outcome.stderr
+    assert "are fewer than calibration.minimum_normal 5000; draw about " in outcome.stderr
     assert "no new threshold by quantile-midpoint; " in outcome.stdout
     assert rows("select threshold, refusal from calibrations where state = 'refused'") == [(None, "too_few_normal")]
 

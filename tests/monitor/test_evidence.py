@@ -263,6 +263,42 @@ def test_a_labelled_reference_without_a_score_of_its_crop_keeps_its_own(made: Ma
     assert len(found.scores.proliv) == 9
 
 
+def test_taking_a_flood_back_leaves_the_labels_of_before(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    crops = [made.crop(5.0, camera=f"K{index}", at=NOW + index * DAY) for index in range(8)]
+    for index, crop in enumerate(crops):
+        made.label(crop, "proliv", author="eve", at=NOW + index * DAY)
+    for label, minutes in (("ne_proliv", 0), ("proliv", 10)):
+        for crop in crops:
+            made.label(crop, label, author="eve", at=NOW + 20 * DAY + timedelta(minutes=minutes))
+    found = evidence(made, settings, days=21)
+    assert found.scores.proliv.tolist().count(5.0) == 8
+    assert len(found.set_aside) == 1
+
+
+def test_a_flood_that_was_corrected_slowly_is_named_no_more(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    crops = [made.crop(1.5, camera=f"K{index}") for index in range(6)]
+    for crop in crops:
+        made.label(crop, "proliv", author="eve", at=NOW + timedelta(hours=1))
+    for index, crop in enumerate(crops):
+        made.label(crop, "ne_proliv", author="eve", at=NOW + (index + 1) * DAY)
+    found = evidence(made, settings, days=10)
+    assert found.set_aside == []
+    assert found.scores.normal.tolist().count(1.5) == 6
+
+
+def test_what_a_clock_that_ran_ahead_accepted_is_not_accepted(made: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5, minimum_proliv=1, minimum_normal=1)
+    recalibrate(made.database, midpoint(settings), By(NOW + 3650 * DAY, "recalibrate", accept=True))
+    for index in range(6):
+        made.label(made.crop(1.5, camera=f"K{index}"), "proliv", author="eve", at=NOW + DAY)
+    found = evidence(made, settings, days=2)
+    assert 1.5 not in found.scores.proliv
+    made.label(made.crop(1.7), "ne_proliv", at=NOW + DAY)
+    assert [item.score for item in evidence(made, settings, days=2).newest] == [1.7]
+
+
 def test_what_the_model_was_trained_on_is_no_evidence_of_ne_proliv(made: MadeUp) -> None:
     for score, label in ((1.5, "ne_proliv"), (1.6, "ne_proliv"), (3.0, "proliv")):
         made.label(made.crop(score), label)

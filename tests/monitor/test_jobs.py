@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+
+from monitor.config import Calibration, Configuration, Settings
+from monitor.jobs import REFRESH_SECONDS, Jobs
+from monitor.metrics import Metrics
+from monitor.recalibration import By, recalibrate
+from monitor.registry import Registry
+from monitor.store import calibrations, queries
+from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +92,63 @@ def test_without_nightly_nothing_is_chosen(overdue: Daemon) -> None:
     overdue.start()
     overdue.until(lambda: "monitor_threshold_timestamp_seconds" in str(overdue.metrics()))
     assert overdue.query("select count(*) from runs where slot > ?", OLD) == [(0,)]
+
+
+class Following:
+    """The store's calibrations as `Jobs.follow` sees them, and what the daemon uses."""
+
+    def __init__(self, made: MadeUp) -> None:
+        self.in_use: tuple[int, ...] = (1,)
+        self.reloads = 0
+        configuration = Configuration(settings=Settings(), file=None)
+        self.jobs = Jobs(
+            configuration, made.database, Registry.load(), Metrics(), in_use=lambda: self.in_use, reload=self._reload
+        )
+
+    def _reload(self) -> None:
+        self.reloads += 1
+
+
+def test_a_change_in_the_store_is_followed_and_asked_for_again_where_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made_up(tmp_path) as made:
+        made.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 10, [4.0] * 10)
+        following = Following(made)
+        following.jobs.follow()
+        assert following.reloads == 0
+        recalibrate(
+            made.database,
+            midpoint(Calibration(minimum_proliv=1, minimum_normal=1)),
+            By(NOW, "recalibrate", accept=True),
+        )
+        for _ in range(3):
+            following.jobs.follow()
+        assert following.reloads == 1
+        moment = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: moment + REFRESH_SECONDS + 1)
+        following.jobs.follow()
+        assert following.reloads == 2
+        following.in_use = (2,)
+        following.jobs.follow()
+        assert following.reloads == 2
+
+
+def test_another_primary_is_a_change(tmp_path: Path) -> None:
+    with made_up(tmp_path) as made:
+        made.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 10, [4.0] * 10)
+        with made.database.write() as connection:
+            queries.add_model(
+                connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={}
+            )
+            row = queries.find_model(connection, "other-1")
+            calibrations.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
+            queries.activate_model(connection, queries.find_model(connection, "other-1"))
+        following = Following(made)
+        following.in_use = (2, 1)
+        following.jobs.follow()
+        assert following.reloads == 0
+        with made.database.write() as connection:
+            queries.activate_model(connection, queries.find_model(connection, "made-up-1"))
+        following.jobs.follow()
+        assert following.reloads == 1

@@ -279,6 +279,28 @@ def test_a_trial_is_judged_by_what_was_labelled_meanwhile_alone(made: MadeUp) ->
     assert night(made, rules, 6).refusal == Refusal.WORSE_TPR
 
 
+def test_a_trial_that_began_in_the_future_is_withdrawn(made: MadeUp) -> None:
+    rules = Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW)
+    assert night(made, rules, 3650).result == "shadow"
+    assert night(made, rules, 1).refusal == Refusal.WITHDRAWN
+    assert night(made, rules, 2).result == "shadow"
+
+
+def test_to_accept_during_a_trial_is_to_choose_anew(made: MadeUp) -> None:
+    night(made, Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW), 1)
+    other = Rules(odd(2.3).rule, midpoint(LOW).fallback, SHADOW)
+    (outcome,) = recalibrate(made.database, other, By(NOW + 2 * DAY, "recalibrate", accept=True))
+    assert (outcome.result, made.active().threshold) == ("activated", 2.3)
+    assert [row.state for row in made.rows()] == ["superseded", "refused", "active"]
+
+
+def test_a_rollback_passes_over_what_was_accepted_without_a_change(made: MadeUp) -> None:
+    night(made, odd(2.2), 1)
+    for days in (2, 3):
+        recalibrate(made.database, odd(2.2), By(NOW + days * DAY, "recalibrate", accept=True))
+    assert _rolled_back(made, 4) == (2.2, 2.0)
+
+
 def test_a_model_has_one_trial_at_most(made: MadeUp) -> None:
     rules = Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW)
 
