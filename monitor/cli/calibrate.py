@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.cli.options import author_of
 from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def command(
     from datetime import UTC, datetime
 
     from monitor import calibration
-    from monitor.cli.changes import author, raise_refused, tell
+    from monitor.cli.changes import raise_refused, tell
     from monitor.cli.progress import bar
     from monitor.dataset import open_dataset, require
     from monitor.pipeline import Reader
@@ -66,7 +67,7 @@ def command(
             given = calibration.references_for(
                 program.registry, configuration, model, dataset, reader, lambda: advance(1)
             )
-        by = By(datetime.now(UTC), "calibrate", accept=accept, author=author())
+        by = By(datetime.now(UTC), "calibrate", accept=accept, author=author_of(None))
         outcomes.append(calibrate(database, model, rules, given, by, data=dataset.root))
         tell(outcomes[-1])
     raise_refused(outcomes)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.errors import CalibrationRefusedError
-from monitor.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.recalibration import Outcome
-
-LONGEST_AUTHOR: Final = 100
-LONGEST_REASON: Final = 1000
-"""What a person writes is cut off after so many characters."""
-
-
-def author() -> str | None:
-    """The login name of whoever runs the program; none where there is none."""
-    try:
-        return printable(getpass.getuser())[:LONGEST_AUTHOR]
-    except (OSError, KeyError):
-        return None
 
 
 def tell(outcome: Outcome, *, dry_run: bool = False) -> None:

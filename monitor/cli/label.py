@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor.cli.options import LONGEST_NOTE, author_of, bounded, counted, moment
 from monitor.cli.program import Program, pass_program
 from monitor.dataset import Label
 from monitor.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from zoneinfo import ZoneInfo
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
     from monitor.store.audits import DrawnCrop
     from monitor.store.labels import FoundCrop
 
-LONGEST_AUTHOR: Final = 100
-LONGEST_NOTE: Final = 1000
 MANY: Final = 100
 """More crops than this are labelled by pattern or time only when a person has confirmed it."""
 LARGEST_ID: Final = 2**63 - 1
@@ -94,7 +91,8 @@ def _label(program: Program, targets: Sequence[str], label: Label, options: dict
 
     author = author_of(options["author"])
     note = bounded(options["note"], LONGEST_NOTE, "--note")
-    since, until = (_time(options[name], program, f"--{name}") for name in ("since", "until"))
+    zone = program.configuration.time_zone
+    since, until = (moment(options[name], zone, f"--{name}") for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
         raise click.BadParameter("lies before --since, so that no crop can lie between them", param_hint="--until")
     database = program.database(create=False)
@@ -109,7 +107,7 @@ def _label(program: Program, targets: Sequence[str], label: Label, options: dict
     with database.write() as connection:
         outcome = labels.give(connection, crops, label, author=author, note=note, settles=options["settle"])
     already = f"; {outcome.known} had that label already from {author}" if outcome.known else ""
-    click.echo(f"{_crops(outcome.new)} labelled {label.value}{already}")
+    click.echo(f"{counted(outcome.new, 'crop')} labelled {label.value}{already}")
 
 
 def _confirm(many: int, label: Label) -> None:
@@ -271,7 +269,7 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
         with database.read() as connection:
             crops = audits.drawn_crops(connection)
         _list(crops, as_json=as_json)
-        click.echo(f"{_crops(len(crops))} of random draws without a label", err=True)
+        click.echo(f"{counted(len(crops), 'crop')} of random draws without a label", err=True)
         return
     author = author_of(options["author"])
     with database.write() as connection:
@@ -284,8 +282,9 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
     _list(draw.crops, as_json=as_json)
     fewer = f", all that there are (asked for: {options['audit']})" if len(draw.crops) < options["audit"] else ""
     click.echo(
-        f"draw {draw.audit}: {len(draw.crops)} of {_crops(draw.eligible)} without an alarm{fewer}; look at each and "
-        "label it: monitor label ID --as proliv or --as ne_proliv; what is left: monitor label --audit-open",
+        f"draw {draw.audit}: {len(draw.crops)} of {counted(draw.eligible, 'crop')} without an alarm{fewer}; "
+        "look at each and label it: monitor label ID --as proliv or --as ne_proliv; what is left: monitor label "
+        "--audit-open",
         err=True,
     )
 
@@ -302,51 +301,3 @@ def _lines(crops: Sequence[DrawnCrop], *, as_json: bool) -> Iterator[str]:
             yield json.dumps({**crop._asdict(), "captured_at": captured_at}, ensure_ascii=False)
         else:
             yield f"{crop.id:>8}  {crop.path}"
-
-
-def author_of(given: str | None) -> str:
-    """Who labels: as given, or else the login name."""
-    if given is None:
-        try:
-            given = getpass.getuser()
-        except (KeyError, OSError, ImportError):  # no name in the environment, and none for this user's number
-            given = f"user {os.getuid()}"
-    if not given.strip():
-        raise click.BadParameter("is empty; give a name", param_hint="--author")
-    author = bounded(given, LONGEST_AUTHOR, "--author")
-    assert author is not None
-    return author
-
-
-def bounded(text: str | None, longest: int, option: str) -> str | None:
-    """A person's words in printable form; raises `click.BadParameter` when they are too long."""
-    if text is None or not text.strip():
-        return None
-    shown = printable(text.strip())
-    if len(shown) > longest:
-        raise click.BadParameter(f"has {len(shown)} characters, at most {longest} are kept", param_hint=option)
-    return shown
-
-
-def _time(text: str | None, program: Program, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return parse_time(text, program.configuration.time_zone)
-    except ValueError:
-        raise click.BadParameter(
-            f"{printable(text)!r} is not a time; write it as 2024-05-01T14:30", param_hint=option
-        ) from None
-
-
-def parse_time(text: str, zone: ZoneInfo) -> datetime:
-    """ISO 8601, of ``zone`` unless it names one itself -> UTC; raises `ValueError`."""
-    moment = datetime.fromisoformat(text.strip())
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
-
-
-def _crops(count: int) -> str:
-    return "1 crop" if count == 1 else f"{count} crops"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import click
 
-from monitor.cli.label import LONGEST_AUTHOR, LONGEST_NOTE, parse_time
+from monitor.cli.options import LONGEST_AUTHOR, LONGEST_NOTE, counted, parse_time
 from monitor.cli.program import Program, pass_program
 from monitor.dataset import Label
 from monitor.paths import printable
@@ -99,7 +99,7 @@ def export_labels(program: Program, output: Path | None) -> None:
         for row in stored.given_labels(connection):
             writer.writerow(_cells(row))
             count += 1
-    click.echo(f"{_labels(count)} exported", err=True)
+    click.echo(f"{counted(count, 'label')} exported", err=True)
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def import_labels(program: Program, file: Path, *, skip_bad: bool) -> None:
         click.echo(f"{_shown(file)}: {sentence}", err=True)
     left_out = f"; {_rows(len(sentences))} wrong and left out" if sentences else ""
     known = f"; {len(linked) - len(new)} were there already" if len(linked) > len(new) else ""
-    click.echo(f"{_labels(len(new))} imported{known}{left_out}")
+    click.echo(f"{counted(len(new), 'label')} imported{known}{left_out}")
 
 
 class _Row(NamedTuple):
@@ -330,10 +330,6 @@ def _new(connection: Connection, linked: Sequence[_Linked]) -> list[NewLabel]:
 
 def _shown(file: Path) -> str:
     return "standard input" if str(file) == "-" else printable(file)
-
-
-def _labels(count: int) -> str:
-    return "1 label" if count == 1 else f"{count} labels"
 
 
 def _rows(count: int) -> str:

@@ -1,12 +1,16 @@
-"""What several commands take as options: thresholds, moments, models."""
+"""What several commands take and tell alike: thresholds, moments, models, authors, words and counts."""
 
 from __future__ import annotations
 
+import getpass
 import math
+import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from monitor.paths import printable
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
 
     from monitor.cli.program import Program
     from monitor.store.queries import ModelRow
+
+
+LONGEST_AUTHOR: Final = 100
+LONGEST_NOTE: Final = 1000
 
 
 class Threshold(click.ParamType[float]):
@@ -38,12 +46,49 @@ def moment(text: str | None, time_zone: ZoneInfo, option: str) -> datetime | Non
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=time_zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return parse_time(text, time_zone)
+    except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no moment; write one such as 2026-03-01T05:39 or 2026-03-01", param_hint=option
+            f"{printable(text)!r} is not a time; write it as 2024-05-01T14:30", param_hint=option
         ) from None
+
+
+def parse_time(text: str, zone: ZoneInfo) -> datetime:
+    """ISO 8601, of ``zone`` unless it names one itself -> UTC; raises `ValueError`."""
+    moment = datetime.fromisoformat(text.strip())
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def author_of(given: str | None) -> str:
+    """Who labels: as given, or else the login name."""
+    if given is None:
+        try:
+            given = getpass.getuser()
+        except (KeyError, OSError, ImportError):  # no name in the environment, and none for this user's number
+            given = f"user {os.getuid()}"
+    if not given.strip():
+        raise click.BadParameter("is empty; give a name", param_hint="--author")
+    author = bounded(given, LONGEST_AUTHOR, "--author")
+    assert author is not None
+    return author
+
+
+def bounded(text: str | None, longest: int, option: str) -> str | None:
+    """A person's words in printable form; raises `click.BadParameter` when they are too long."""
+    if text is None or not text.strip():
+        return None
+    shown = printable(text.strip())
+    if len(shown) > longest:
+        raise click.BadParameter(f"has {len(shown)} characters, at most {longest} are kept", param_hint=option)
+    return shown
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, such as "1 crop" or "2 crops"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def chosen_model(program: Program, connection: Connection, name: str | None) -> ModelRow:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from monitor.cli.options import counted
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _print(report: dict[str, Any]) -> None:
         ("window", f"{report['window']}, {report['since'][:16]} to {report['until'][:16]} UTC"),
         (
             "labelled",
-            f"{report['proliv']} proliv of {_events(report['events'])}, {report['ne_proliv']} ne_proliv; "
+            f"{report['proliv']} proliv of {counted(report['events'], 'event')}, {report['ne_proliv']} ne_proliv; "
             f"{report['contradictory']} with contradictory labels left out",
         ),
         ("alarms", f"{report['labelled_alarms']} of {report['alarms']} labelled{share}"),
@@ -119,10 +120,6 @@ def _print(report: dict[str, Any]) -> None:
         click.echo(f"{name:<{name_width}} {tpr:<{rate_width}}  {tnr}")
     if report["caution"] and any(one["tpr"] for one in report["rates"]):
         click.echo(report["caution"])
-
-
-def _events(count: int) -> str:
-    return f"{count} event{'' if count == 1 else 's'}"
 
 
 def _name(rates: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from monitor.cli.options import author_of
 from monitor.cli.program import Program, parse_assignments, pass_program
 
 
@@ -39,13 +40,13 @@ def command(
     from datetime import UTC, datetime
 
     from monitor import nightly
-    from monitor.cli.changes import as_dict, author, raise_refused, tell
+    from monitor.cli.changes import as_dict, raise_refused, tell
     from monitor.recalibration import By, Rules, recalibrate
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)
     nightly.read_labels(database, program.registry, configuration)
-    by = By(datetime.now(UTC), "recalibrate", accept=accept, author=author())
+    by = By(datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None))
     outcomes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
     for outcome in outcomes:
         if output_format == "json":

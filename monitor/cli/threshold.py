@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import Threshold, chosen_model
+from monitor.cli.options import LONGEST_NOTE, Threshold, author_of, bounded, chosen_model, counted
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     from datetime import UTC, datetime
 
     from monitor.calibration import make_rule
-    from monitor.cli.changes import LONGEST_REASON, author, raise_refused, tell
-    from monitor.paths import printable
+    from monitor.cli.changes import raise_refused, tell
 
-    if not why.strip():
+    reason = bounded(why, LONGEST_NOTE, "--why")
+    if reason is None:
         raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
     from monitor.recalibration import By, set_threshold
 
@@ -115,8 +115,7 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     with database.read() as connection:
         model = chosen_model(program, connection, name)
     rule = make_rule(program.registry, configuration, "fixed", {"threshold": value})
-    reason = printable(why)[:LONGEST_REASON]
-    by = By(datetime.now(UTC), "set", accept=accept, author=author(), reason=reason)
+    by = By(datetime.now(UTC), "set", accept=accept, author=author_of(None), reason=reason)
     outcome = set_threshold(database, model, rule, configuration.settings.calibration, by)
     tell(outcome)
     raise_refused([outcome])
@@ -248,12 +247,9 @@ def _counts(evidence: dict[str, Any]) -> str:
         return ""
     return (
         f"{evidence['normal_crops']} ne_proliv and {evidence['proliv_crops']} proliv crops of "
-        f"{_events(evidence['proliv_events'])}; {evidence['labelled']} of them labelled since the calibration by hand"
+        f"{counted(evidence['proliv_events'], 'event')}; "
+        f"{evidence['labelled']} of them labelled since the calibration by hand"
     )
-
-
-def _events(count: int) -> str:
-    return f"{count} event{'' if count == 1 else 's'}"
 
 
 def _rule(row: CalibrationRow) -> str:

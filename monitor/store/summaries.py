@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.store.schema import audit_crops, calibrations, crops, models, score_summaries, scores
+from monitor.store.upsert import insert_unless_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -249,7 +249,6 @@ def quantiles(values: Sequence[float]) -> list[float]:
 def _add(
     connection: Connection, model_id: int, hour: datetime, rows: dict[GroupKey, tuple[int, int, list[float]]]
 ) -> None:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = [
         {
             "model_id": model_id,
@@ -262,4 +261,4 @@ def _add(
         }
         for (camera, hole), (count, proliv, found) in rows.items()
     ]
-    connection.execute(insert(score_summaries).on_conflict_do_nothing(), values)
+    connection.execute(insert_unless_there(connection, score_summaries), values)

@@ -138,7 +138,7 @@ def test_replay_of_another_threshold_with_rates_on_what_is_labelled(
     [
         (("--threshold", "1", "--rule", "f1"), "give either --threshold or --rule"),
         (("--threshold", "nan"), "nan is no threshold"),
-        (("--since", "yesterday"), "'yesterday' is no moment; write one such as"),
+        (("--since", "yesterday"), "'yesterday' is not a time; write it as 2024-05-01T14:30"),
         (("--rule", "nix"), "there is no rule 'nix'"),
     ],
 )
