@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.errors import ConfigurationError
@@ -28,6 +28,7 @@ PATH_VARIABLE: Final = "MONITOR_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
 OVERRIDE_SOURCE: Final = "--set"
 UNKNOWN_KEY_REMEDY: Final = "see the sample config.toml for those that exist"
+MOST_EXPECTED_HOLES: Final = 1000
 _SQLITE: Final = "sqlite:///"
 
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
@@ -83,6 +84,31 @@ def _windows(days: tuple[float, ...]) -> tuple[float, ...]:
     return days
 
 
+def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
+    for camera, text in cameras.items():
+        try:
+            holes = parse_holes(text)
+        except ValueError as error:
+            raise ValueError(f"{camera}: {error}") from None
+        if len(holes) > MOST_EXPECTED_HOLES:
+            raise ValueError(f"{camera}: names {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
+    return cameras
+
+
+def parse_holes(text: str) -> frozenset[int]:
+    """``"1-40, 45"`` -> the numbers of the holes; raises `ValueError`."""
+    holes: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?", part)
+        if match is None:
+            raise ValueError(f'{part.strip()!r} names no holes; write numbers and ranges as in "1-40, 45"')
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < first + MOST_EXPECTED_HOLES:
+            raise ValueError(f"{part.strip()!r} does not rise, or by too much; write the lower hole first")
+        holes.update(range(first, last + 1))
+    return frozenset(holes)
+
+
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -112,8 +138,9 @@ class Paths(Section):
     state: Folder = Path("state")
     labelled: Folder | None = Path("labelled")
     quarantine: Folder | None = None
+    archive: Folder | None = None
 
-    @field_validator("quarantine", "labelled", mode="before")
+    @field_validator("quarantine", "labelled", "archive", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
@@ -130,6 +157,12 @@ class Crops(Section):
     max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
     # Pillow opens nothing larger, whatever limit is set here.
     max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
+
+
+class Inbox(Section):
+    """``[inbox]``: what becomes of a file once its decision is committed."""
+
+    after: Literal["keep", "delete", "archive"] = "keep"
 
 
 class Watch(Section):
@@ -193,6 +226,16 @@ class Drift(Section):
     false_alarm_days: float = Field(30.0, gt=0, le=36500)
 
 
+class Completeness(Section):
+    """``[completeness]``: which holes ought to give a crop in every interval."""
+
+    interval_seconds: float = Field(0.0, ge=0, le=86400)
+    late_seconds: float = Field(60.0, ge=0, le=86400)
+    window_hours: float = Field(24.0, gt=0, le=168)
+    learn_days: float = Field(7.0, gt=0, le=60)
+    cameras: Annotated[dict[str, str], AfterValidator(_hole_ranges)] = Field(default_factory=dict)
+
+
 class Decision(Section):
     """``[decision]``: which detectors decide, the primary first, and how their decisions become one."""
 
@@ -218,18 +261,51 @@ class Database(Section):
         return value
 
 
+class Store(Section):
+    """``[store]``: how long decisions are kept."""
+
+    keep_days: float = Field(0.0, ge=0, le=36500)
+    at: Annotated[str, AfterValidator(_time_of_day)] = "04:00"
+
+
 class Metrics(Section):
     """``[metrics]``: the Prometheus endpoint of the daemon."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65535)
+    certificate: Folder | None = None
+    key: Folder | None = None
+    holes: int = Field(256, ge=0, le=10_000)
+
+    @field_validator("certificate", "key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Metrics:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; give both, or none for plain HTTP")
+        return self
+
+
+class Alerts(Section):
+    """``[alerts]``: the bounds of the alerting rules that `monitor deploy prometheus` writes."""
+
+    tpr_target: float = Field(0.9, ge=0, le=1)
+    tnr_target: float = Field(0.9, ge=0, le=1)
+    latency_seconds: float = Field(10.0, gt=0, le=3600)
+    backlog_seconds: float = Field(300.0, gt=0, le=86400)
+    silent_seconds: float = Field(900.0, gt=0, le=604800)
+    calibration_days: float = Field(3.0, gt=0, le=365)
 
 
 class Logging(Section):
     """``[logging]``: the program's own messages on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
 
 
 class Settings(BaseSettings):
@@ -246,6 +322,7 @@ class Settings(BaseSettings):
     plant: Plant = Plant()
     paths: Paths = Paths()
     crops: Crops = Crops()
+    inbox: Inbox = Inbox()
     watch: Watch = Watch()
     pipeline: Pipeline = Pipeline()
     training: Training = Training()
@@ -253,8 +330,11 @@ class Settings(BaseSettings):
     decision: Decision = Decision()
     quality: Quality = Quality()
     drift: Drift = Drift()
+    completeness: Completeness = Completeness()
     database: Database = Database()
+    store: Store = Store()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     logging: Logging = Logging()
     rules: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -319,6 +399,20 @@ class Configuration(BaseModel):
         """The folder that failed files are moved to, if any."""
         path = self.settings.paths.quarantine
         return None if path is None else self._resolved(path)
+
+    @property
+    def archive(self) -> Path | None:
+        """The folder that decided files are moved to, if any."""
+        path = self.settings.paths.archive
+        return None if path is None else self._resolved(path)
+
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The files (certificate, key) of the metrics' TLS; none for plain HTTP."""
+        metrics = self.settings.metrics
+        if metrics.certificate is None or metrics.key is None:
+            return None
+        return self._resolved(metrics.certificate), self._resolved(metrics.key)
 
     @property
     def database_url(self) -> str:
@@ -446,8 +540,11 @@ def _folder_problems(configuration: Configuration) -> list[str]:
         "state": configuration.state,
         "labelled": configuration.labelled,
         "quarantine": configuration.quarantine,
+        "archive": configuration.archive,
     }
-    return [
+    missing = configuration.archive is None and configuration.settings.inbox.after == "archive"
+    needs_archive = [f'{configuration.source}: inbox.after: "archive" needs a folder: set paths.archive']
+    return (needs_archive if missing else []) + [
         describe_problem(
             {
                 "type": "value_error",

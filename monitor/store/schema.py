@@ -33,7 +33,7 @@ from sqlalchemy import (
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-SCHEMA_REVISION: Final = "0003"
+SCHEMA_REVISION: Final = "0004"
 """The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
 
 metadata = MetaData(
@@ -95,10 +95,13 @@ crops = Table(
     Column("decided_by", String(16)),  # decision.decide of the configuration of then: the unit of the score
     # "inbox": found by the daemon; "folder": scored by hand; "labelled": came with a label, unknown until then.
     Column("source", String(16), nullable=False, server_default="inbox"),
+    # Where the file is moved to once this is committed, below paths.archive; none where it stays or is deleted.
+    Column("archived_path", Text),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     UniqueConstraint("path", "sha256"),
     Index(None, "sha256"),
     Index(None, "verdict", "seen_at"),
+    Index(None, "seen_at"),
 )
 
 models = Table(
@@ -246,6 +249,7 @@ reference_scores = Table(
     Column("score", Float(53), nullable=False),  # the one that is held against the threshold
     Column("camera", Text),
     Column("captured_at", UtcDateTime),
+    Column("mse", Float(53)),  # squared intensity, 0-1; none where they were given to an older program
     PrimaryKeyConstraint("model_id", "sha256"),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
 )
