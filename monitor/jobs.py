@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from monitor import nightly, observing
+from monitor.choosing import Rules
 from monitor.decision import deciding
 from monitor.errors import StoreError
-from monitor.recalibration import By, Rules
+from monitor.judging import By
 from monitor.schedule import NIGHTLY, DailyJob
 from monitor.store import queries
 

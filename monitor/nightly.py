@@ -13,8 +13,9 @@ from monitor.recalibration import recalibrate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.choosing import Rules
     from monitor.config import Configuration
-    from monitor.recalibration import By, Outcome, Rules
+    from monitor.judging import By, Outcome
     from monitor.registry import Registry
     from monitor.store.engine import Database
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
-from monitor.recalibration import By, Rules, calibrate
+from monitor.choosing import Rules
+from monitor.judging import By
+from monitor.recalibration import calibrate
 from monitor.store import calibrations as stored
 from monitor.store import queries
 from monitor.store.calibrations import ReferenceRow
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from monitor.api import ThresholdRule
     from monitor.config import Calibration
-    from monitor.recalibration import Outcome
+    from monitor.judging import Outcome
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.queries import ModelRow
 

@@ -29,8 +29,9 @@ import numpy as np
 from sqlalchemy import select
 
 from monitor.config import Calibration
+from monitor.judging import By
 from monitor.nightly import summary
-from monitor.recalibration import By, Rules, calibrate, recalibrate
+from monitor.recalibration import calibrate, recalibrate
 from monitor.schedule import NIGHTLY, DailyJob, newest_slot
 from monitor.store import calibrations as stored
 from monitor.store.calibrations import ReferenceRow
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection
+
+    from monitor.choosing import Rules
 
 ZONE = ZoneInfo("Europe/Berlin")
 AT = "02:30"

@@ -50,11 +50,13 @@ def command(
     from datetime import UTC, datetime
 
     from monitor import calibration
+    from monitor.choosing import Rules
     from monitor.cli.changes import raise_refused, tell
     from monitor.cli.progress import bar
     from monitor.dataset import open_dataset, require
+    from monitor.judging import By
     from monitor.pipeline import Reader
-    from monitor.recalibration import By, Rules, calibrate
+    from monitor.recalibration import calibrate
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     dataset = open_dataset(data)

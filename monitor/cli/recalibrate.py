@@ -40,8 +40,10 @@ def command(
     from datetime import UTC, datetime
 
     from monitor import nightly
+    from monitor.choosing import Rules
     from monitor.cli.changes import as_dict, raise_refused, tell
-    from monitor.recalibration import By, Rules, recalibrate
+    from monitor.judging import By
+    from monitor.recalibration import recalibrate
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)

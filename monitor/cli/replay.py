@@ -45,7 +45,7 @@ def command(
     from datetime import UTC, datetime
 
     from monitor import evidence
-    from monitor.recalibration import Rules, chosen_by
+    from monitor.choosing import Rules, chosen_by
     from monitor.replaying import replayed
     from monitor.store.replay import Span
 

@@ -109,7 +109,8 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     reason = bounded(why, LONGEST_NOTE, "--why")
     if reason is None:
         raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
-    from monitor.recalibration import By, set_threshold
+    from monitor.judging import By
+    from monitor.recalibration import set_threshold
 
     database = program.database(create=False)
     with database.read() as connection:

@@ -10,7 +10,8 @@ from sqlalchemy import delete
 from monitor.config import Calibration
 from monitor.dataset import Label
 from monitor.evidence import Evidence, gather, percentiles
-from monitor.recalibration import By, recalibrate
+from monitor.judging import By
+from monitor.recalibration import recalibrate
 from monitor.store.schema import reference_scores, scores
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 

@@ -12,8 +12,9 @@ import pytest
 
 from monitor.config import Calibration, Configuration, Settings
 from monitor.jobs import REFRESH_SECONDS, Jobs
+from monitor.judging import By
 from monitor.metrics import Metrics
-from monitor.recalibration import By, recalibrate
+from monitor.recalibration import recalibrate
 from monitor.registry import Registry
 from monitor.store import calibrations, queries
 from tests.made_up import NOW, MadeUp, made_up, midpoint

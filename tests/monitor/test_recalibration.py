@@ -11,10 +11,12 @@ from sqlalchemy import delete
 
 from monitor import evidence as evidence_module
 from monitor.api import ThresholdRule
+from monitor.choosing import Rules
 from monitor.config import Calibration, Configuration, Settings
 from monitor.errors import ConfigurationError, EvidenceMissingError, NoModelError
 from monitor.guard import Refusal
-from monitor.recalibration import By, Outcome, Rules, recalibrate, set_threshold
+from monitor.judging import By, Outcome
+from monitor.recalibration import recalibrate, set_threshold
 from monitor.registry import Registry
 from monitor.replaying import replayed
 from monitor.store import calibrations as stored
