@@ -1,4 +1,4 @@
-"""Makers of synthetic pictures, registered as plug-in commands."""
+"""Generators of styles, avatars and crops, registered as plug-in commands."""
 
 from monitor.api import Provider, hookimpl
 
@@ -6,4 +6,4 @@ from monitor.api import Provider, hookimpl
 @hookimpl
 def monitor_register_commands() -> list[Provider]:
     """Name the command group ``monitor gen``."""
-    return [Provider("gen", "Make synthetic pictures.", "generators.commands:gen")]
+    return [Provider("gen", "Draw styles, avatars and crops at random.", "generators.commands:gen")]

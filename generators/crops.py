@@ -4,19 +4,22 @@ A crop shows one hole of a casting table from a fixed camera: a smooth rim, and 
 frozen crust. After a bleed-out (*proliv*) bright, chaotic metal pours through the middle of the hole, and when
 the billet has dropped out, the hole is empty and clean. Everything follows from seeds: the same seed gives the
 same bytes.
+
+A crop is uint8 (height, width, 3), RGB, 24-31 pixels high and 46-53 wide. `CastingTable` has the holes that draw
+them, `write_dataset` writes labelled folders, and `generators.streaming` has a stream of them, as from a camera.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from PIL import Image
 
+from generators.camera import Camera
 from generators.holes import Hole
 from monitor.api import OutputError
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels: TypeAlias = NDArray[np.uint8]
-    Draw: TypeAlias = Callable[[Hole, int, np.random.Generator], Pixels]
+    Seconds: TypeAlias = NDArray[np.float64]
+    Draw: TypeAlias = Callable[[Hole, Seconds, np.random.Generator], Pixels]
     Progress: TypeAlias = Callable[[int], object]
 
 JPEG_QUALITY: Final = 95
@@ -36,10 +40,18 @@ JPEG_QUALITY: Final = 95
 TEST_PROLIV_SHARE: Final = 0.25
 """This part of the test crops is proliv: enough to measure the caught share; a real plant sees far fewer."""
 
-_UNSEEN_SHARE: Final = 0.15
+_UNSEEN_SHARE: Final = 0.35
 """This part of the test negatives shows holes of another camera, which no training crop shows."""
 
-_TRAINING: Final = datetime(2023, 2, 20, 6)  # noqa: DTZ001 - file names carry the camera's local time
+_OBSTACLE_SHARE: Final = 0.1
+"""In this part of the test negatives a tool, a bar, a rod or a plate is before the hole."""
+
+_FIRST_GROWTH: Final = 0.5
+"""How far a bleed-out of a data set has come in its first crop; the first drops are for streams."""
+
+# Naive moments: file names carry the camera's local time.
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
+_TRAINING: Final = datetime(2023, 2, 20, 6)  # noqa: DTZ001
 _EVENT: Final = datetime(2023, 3, 1, 5, 38, 57)  # noqa: DTZ001
 _TEST: Final = datetime(2023, 3, 7, 14, 2, 11)  # noqa: DTZ001
 _DAYS: Final = timedelta(days=5)
@@ -50,12 +62,16 @@ _CHUNK: Final = 250
 
 
 class CastingTable:
-    """A table of ``holes`` holes seen by one camera; ``seed`` and the camera's letter give all their looks."""
+    """A table of ``holes`` holes seen by one camera; ``seed`` and the camera's letter give all their looks.
+
+    ``camera`` is that letter; ``holes`` are its `Hole`, numbered from 1, which share the camera's light and aim.
+    """
 
     def __init__(self, seed: int = 0, *, holes: int = 40, camera: str = "C") -> None:
         self.camera = camera
+        eye = Camera(np.random.default_rng([seed, ord(camera)]))
         self.holes = tuple(
-            Hole(number, np.random.default_rng([seed, ord(camera), number])) for number in range(1, holes + 1)
+            Hole(number, np.random.default_rng([seed, ord(camera), number]), eye) for number in range(1, holes + 1)
         )
 
 
@@ -76,7 +92,7 @@ class DatasetSummary:
 
 
 def encode(crop: Pixels) -> bytes:
-    """Compress one crop, uint8 (h, w, 3) RGB, to a JPEG file's bytes."""
+    """Compress one crop, uint8 (height, width, 3) RGB, to a JPEG file's bytes."""
     buffer = BytesIO()
     Image.fromarray(crop).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()
@@ -85,6 +101,11 @@ def encode(crop: Pixels) -> bytes:
 def crop_name(hole: int, camera: str, moment: datetime) -> str:
     """Name a crop's file as the camera's computer does, such as ``10_CAM_C_01-03-2023_05-39-27-929.jpg``."""
     return f"{hole}_CAM_{camera}_{moment:%d-%m-%Y_%H-%M-%S}-{moment.microsecond // 1000:03}.jpg"
+
+
+def seconds_of(moment: datetime) -> float:
+    """A local time, without a zone, as the seconds that a `Hole` takes."""
+    return (moment - _EPOCH).total_seconds()
 
 
 def write_dataset(
@@ -107,17 +128,17 @@ def write_dataset(
     """
     summary = _plan(train, proliv, test, empty_share)
     unseen = round(summary.test_normal * _UNSEEN_SHARE)
+    pouring = summary.test_proliv - summary.test_empty
     known_table, other_table = CastingTable(seed, camera="C"), CastingTable(seed, camera="B")
-    changed = partial(Hole.normal, light_change=1.4, obstacle_share=0.04)
     proliv_folder, normal_folder = folder / "test" / "proliv", folder / "test" / "ne_proliv"
     series = (
-        _Series(folder / "train", known_table, train, Hole.normal, _TRAINING, _DAYS),
-        _Series(folder / "proliv", known_table, proliv, partial(Hole.proliv, violence=0.9), _EVENT, _EVENT_SPAN),
-        _Series(proliv_folder, known_table, summary.test_proliv - summary.test_empty, Hole.proliv, _TEST, _EVENT_SPAN),
+        _Series(folder / "train", known_table, train, _usual, _TRAINING, _DAYS),
+        _Series(folder / "proliv", known_table, proliv, _pouring(_EVENT, violence=0.8), _EVENT, _EVENT_SPAN),
+        _Series(proliv_folder, known_table, pouring, _pouring(_TEST, violence=0.9), _TEST, _EVENT_SPAN),
         # The billet drops out after the metal has poured.
-        _Series(proliv_folder, known_table, summary.test_empty, Hole.empty, _TEST + 2 * _EVENT_SPAN, _EVENT_SPAN),
-        _Series(normal_folder, known_table, summary.test_normal - unseen, changed, _TEST, _DAYS),
-        _Series(normal_folder, other_table, unseen, changed, _TEST, _DAYS),
+        _Series(proliv_folder, known_table, summary.test_empty, _emptied, _TEST + 2 * _EVENT_SPAN, _EVENT_SPAN),
+        _Series(normal_folder, known_table, summary.test_normal - unseen, _changed, _TEST, _DAYS),
+        _Series(normal_folder, other_table, unseen, _changed, _TEST, _DAYS),
     )
     try:
         _refuse_occupied(folder)
@@ -126,6 +147,30 @@ def write_dataset(
     except OSError as error:
         raise OutputError(f"cannot write crops into {folder}: {error}; choose another folder") from error
     return summary
+
+
+def _usual(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pixels:
+    return hole.normal(len(seconds), generator, seconds=seconds)
+
+
+def _changed(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pixels:
+    """Crops of another week: stronger changes of light, and obstacles."""
+    return hole.normal(len(seconds), generator, seconds=seconds, light_change=1.4, obstacle_share=_OBSTACLE_SHARE)
+
+
+def _emptied(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pixels:
+    return hole.empty(len(seconds), generator, seconds=seconds)
+
+
+def _pouring(start: datetime, *, violence: float) -> Draw:
+    """Metal that spreads from the start of an event to its end, in every hole at a speed of its own."""
+
+    def draw(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pixels:
+        past = (seconds - seconds_of(start)) / _EVENT_SPAN.total_seconds() * generator.uniform(0.8, 1.5)
+        growth = np.clip(_FIRST_GROWTH + (1 - _FIRST_GROWTH) * past, 0, 1).astype(np.float32)
+        return hole.proliv(len(seconds), generator, seconds=seconds, violence=violence, growth=growth)
+
+    return draw
 
 
 def _plan(train: int, proliv: int, test: int, empty_share: float) -> DatasetSummary:
@@ -165,7 +210,8 @@ class _Series:
                 progress(len(moments[first : first + _CHUNK]))
 
     def _write_chunk(self, hole: Hole, moments: list[datetime], generator: np.random.Generator) -> None:
-        for crop, moment in zip(self.draw(hole, len(moments), generator), moments, strict=True):
+        seconds = np.array([seconds_of(moment) for moment in moments])
+        for crop, moment in zip(self.draw(hole, seconds, generator), moments, strict=True):
             (self.folder / crop_name(hole.number, self.table.camera, moment)).write_bytes(encode(crop))
 
     def _moments(self, count: int, generator: np.random.Generator) -> list[datetime]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 import pluggy
 
-from monitor.errors import CropRefusedError, DataError, EvidenceMissingError, OutputError
+from monitor.errors import CropRefusedError, DataError, EvidenceMissingError, InputMissingError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +36,7 @@ __all__ = [
     "EpochReport",
     "EvidenceMissingError",
     "FitReport",
+    "InputMissingError",
     "OutputError",
     "Progress",
     "Provider",

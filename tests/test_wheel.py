@@ -82,6 +82,7 @@ def test_the_installed_wheel_works_outside_the_checkout(
     assert listed["broken"] == []
     run(monitor, "db", "upgrade")
     run(monitor, "db", "check")
+    assert json.loads(run(monitor, "gen", "style", "--format", "json"))["probability"] > 0
     run(monitor, "gen", "crops", "data", "--train", "40", "--proliv", "8", "--test", "12")
     run(monitor, "train", "ae", "--data", "data", "--set", "epochs=2")
     run(monitor, "calibrate", "--data", "data")

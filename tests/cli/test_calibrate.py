@@ -73,7 +73,7 @@ def test_balanced_has_the_best_mean_of_both_shares(
 
 def test_mean_proliv_is_the_mean_of_proliv(trained: Path, monitor: Run, rows: Rows, small_dataset: Path) -> None:
     proliv = scores(monitor, small_dataset / "proliv")
-    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv").returncode == 0
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv", "--accept").returncode == 0
     assert rows(ACTIVE) == [("mean-proliv", pytest.approx(sum(proliv.values()) / len(proliv), rel=1e-5))]
 
 
@@ -125,7 +125,7 @@ def test_the_calibration_before_is_kept_as_superseded(
     trained: Path, monitor: Run, rows: Rows, small_dataset: Path
 ) -> None:
     before = rows(ACTIVE)
-    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv").returncode == 0
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "mean-proliv", "--accept").returncode == 0
     assert rows("select rule, threshold from calibrations where state = 'superseded'") == before
     assert [rule for rule, _ in rows(ACTIVE)] == ["mean-proliv"]
 

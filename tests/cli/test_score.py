@@ -478,7 +478,7 @@ class TestSeveralModels:
         configure(pair, "any")
         assert len(scored(monitor, small_dataset / "test")) == 40
         configure(pair, "rank-mean")
-        assert monitor("calibrate", "--data", small_dataset).returncode == 0
+        assert monitor("calibrate", "--data", small_dataset, "--accept").returncode == 0
         assert monitor("score", small_dataset / "test").returncode in (0, 3)
 
     def test_the_table_has_a_column_for_each_detector(self, pair: Path, monitor: Run, small_dataset: Path) -> None:

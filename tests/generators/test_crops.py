@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from generators.camera import Wander
 from generators.commands import gen
 from generators.crops import CastingTable, DatasetSummary, crop_name, encode, write_dataset
 from generators.drawing import smooth_noise
@@ -125,6 +126,72 @@ def test_a_hole_keeps_its_look() -> None:
     within = np.mean([look.std(axis=0).mean() for look in looks])
     between = np.std([look.mean(axis=0) for look in looks], axis=0).mean()
     assert within < between / 1.5
+
+
+def test_the_light_changes_over_hours_and_not_over_a_second() -> None:
+    hole = CastingTable(0, holes=1).holes[0]
+    hours = hole.normal(200, np.random.default_rng(0), seconds=np.arange(200, dtype=np.float64) * 1800)
+    seconds = hole.normal(200, np.random.default_rng(0), seconds=np.arange(200, dtype=np.float64) / 100)
+    assert hours.mean(axis=(1, 2, 3)).std() > 2 * seconds.mean(axis=(1, 2, 3)).std()
+
+
+def test_the_light_at_a_moment_is_that_of_every_hole_of_the_camera() -> None:
+    seconds = np.arange(60, dtype=np.float64) * 3600
+    brightness = [
+        hole.normal(60, np.random.default_rng(0), seconds=seconds).mean(axis=(1, 2, 3))
+        for hole in CastingTable(0, holes=2).holes
+    ]
+    assert np.corrcoef(brightness)[0, 1] > 0.8
+
+
+def test_a_wander_has_mean_0_and_variance_1_over_time_and_knows_every_moment() -> None:
+    wander = Wander(np.random.default_rng(0), 10, 1000)
+    seconds = np.linspace(0, 1e6, 100_000)
+    values = wander.at(seconds)
+    np.testing.assert_allclose([values.mean(), values.std()], [0, 1], atol=0.02)
+    np.testing.assert_array_equal(wander.at(seconds[777:779]), values[777:779])
+
+
+def test_moments_that_are_not_one_for_each_crop_are_refused() -> None:
+    hole = CastingTable(0, holes=1).holes[0]
+    with pytest.raises(ValueError, match=re.escape("3 crops need (3,)")):
+        hole.normal(3, np.random.default_rng(0), seconds=np.zeros(2))
+
+
+def test_metal_spreads_as_it_grows() -> None:
+    """From the first drops, hardly to be seen, to a stream through the hole."""
+    covered = []
+    for growth in (0.05, 0.3, 0.6, 1.0):
+        differences = []
+        for hole in CastingTable(2, holes=12).holes:
+            seconds, far = np.zeros(1), np.full(1, growth, dtype=np.float32)
+            usual = hole.normal(1, np.random.default_rng(0), seconds=seconds).astype(float)
+            poured = hole.proliv(1, np.random.default_rng(0), seconds=seconds, growth=far, event=5).astype(float)
+            differences.append((np.abs(poured - usual).max(axis=-1) > 25).mean())
+        covered.append(np.mean(differences))
+    assert 0 < covered[0] < 0.1
+    assert covered == sorted(covered)
+    assert covered[-1] > 0.25
+
+
+def test_the_stream_of_one_event_stays_where_it_is() -> None:
+    """Frames of one event are more alike than frames of two, although the glitter differs in every frame."""
+    hole, far = CastingTable(0, holes=1).holes[0], np.ones(6, dtype=np.float32)
+    one, same, other = (
+        hole.proliv(6, np.random.default_rng(number), seconds=np.zeros(6), growth=far, event=event).mean(axis=0)
+        for number, event in ((1, 7), (2, 7), (3, 8))
+    )
+    assert np.abs(one - same).mean() < 0.8 * np.abs(one - other).mean()
+    assert np.abs(one - same).mean() > 1
+
+
+def test_an_obstacle_is_known_by_its_number() -> None:
+    hole, seconds = CastingTable(0, holes=1).holes[0], np.zeros(4)
+    free = hole.normal(4, np.random.default_rng(1), seconds=seconds, obstacles=np.zeros(4, dtype=np.int64))
+    covered = hole.normal(4, np.random.default_rng(1), seconds=seconds, obstacles=np.array([0, 5, 5, 9]))
+    changed = np.abs(covered.astype(float) - free).max(axis=-1) > 15
+    assert not changed[0].any()
+    assert (changed[1] != changed[2]).mean() < 0.05 < (changed[1] != changed[3]).mean()
 
 
 def test_obstacles_change_only_what_they_cover() -> None:

@@ -1,0 +1,162 @@
+"""``monitor gen style``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from generators.styles import Style, StyleTable
+
+_WRITTEN_AT_ONCE: Final = 4_000
+"""Values of attributes, in all the lines that are written together."""
+
+
+def _finite(_context: click.Context, _parameter: click.Parameter, smoothing: float) -> float:
+    if not math.isfinite(smoothing):
+        raise click.BadParameter(f"{smoothing} is no finite number")
+    return smoothing
+
+
+@click.command("style")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), help="Styles to draw [1], or of --enumerate to print [all]."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="The same seed draws the same styles; without, new ones.")
+@click.option(
+    "--styles",
+    "file",
+    type=click.Path(path_type=Path, readable=False),
+    help="Another table, of counts or of observations: TOML, JSON or CSV, as in docs/generators.md.",
+)
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    callback=_finite,
+    metavar="A",
+    help="Added to each count: p = (n + A) / (N + A d); 0: plain maximum likelihood.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(["independent", "tree"]),
+    default="independent",
+    show_default=True,
+    help="Each attribute by itself, or Chow and Liu's tree of the observations in --styles.",
+)
+@click.option(
+    "--given",
+    multiple=True,
+    metavar="ATTRIBUTE=VALUE",
+    help="Only styles with this value; probabilities are then those under this condition. Repeatable.",
+)
+@click.option("--enumerate", "everything", is_flag=True, help="All possible styles, the likeliest first.")
+@click.option(
+    "--probability",
+    "asked",
+    multiple=True,
+    metavar="STYLE",
+    help="The probability of this style: its values in order, 'a, b, c', or 'attribute=value, …', or as JSON. "
+    "Repeatable.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    number: int | None,
+    seed: int | None,
+    file: Path | None,
+    smoothing: float,
+    model: str,
+    given: tuple[str, ...],
+    everything: bool,
+    asked: tuple[str, ...],
+    form: str,
+) -> None:
+    """Draw styles at random, each with the probability of every attribute and of the whole.
+
+    With --enumerate or --probability nothing is drawn. JSON is one object a line.
+    """
+    if asked and (everything or number is not None):
+        raise click.UsageError("--probability asks for given styles; leave out -n and --enumerate", context)
+    if seed is not None and (everything or asked):
+        raise click.UsageError("--seed is for drawing styles; leave it out with --enumerate and --probability", context)
+
+    from itertools import islice
+
+    from generators.style_texts import read_condition, read_style
+    from generators.styles import StyleModel, default_table, read_table
+    from monitor.api import DataError
+
+    table = default_table() if file is None else read_table(file)
+    styles_of = StyleModel.tree if model == "tree" else StyleModel.independent
+    whole = styles_of(table, smoothing)
+    try:
+        condition = read_condition(given, whole)
+    except DataError as error:
+        raise click.BadParameter(str(error), context, param_hint="'--given'") from error
+    conditioned = whole.given(condition)
+    styles: Iterable[Style]
+    if asked:
+        try:
+            styles = [conditioned.style(read_style(text, whole)) for text in asked]
+        except DataError as error:
+            raise click.BadParameter(str(error), context, param_hint="'--probability'") from error
+    elif everything:
+        styles = islice(conditioned.most_likely(), min(number or sys.maxsize, sys.maxsize))
+    else:
+        styles = conditioned.sample(number or 1, seed)
+    if table.observations is not None:
+        _tell_held_out(table, smoothing, tree=model == "tree")
+    one = len(asked) == 1 or (not asked and not everything and number in {None, 1})
+    _print(styles, [attribute.name for attribute in whole.attributes], form, one=one)
+
+
+def _tell_held_out(table: StyleTable, smoothing: float, *, tree: bool) -> None:
+    """Say on standard error which model foretells observations better; standard output belongs to the styles."""
+    from generators.style_trees import compare, edges
+    from monitor.api import DataError
+
+    if tree:
+        for edge in edges(table):
+            click.echo(f"{edge.child} depends on {edge.parent}: {edge.information:.4f} nats", err=True)
+    try:
+        held_out = compare(table, smoothing)
+    except DataError as error:
+        click.echo(f"not compared: {error}", err=True)
+        return
+    click.echo(
+        f"held-out log-likelihood of an observation, {held_out.folds} folds, in nats: "
+        f"independent {held_out.independent:.4f}, tree {held_out.tree:.4f} "
+        f"(standard error of the difference {held_out.error:.4f})",
+        err=True,
+    )
+
+
+def _print(styles: Iterable[Style], names: list[str], form: str, *, one: bool) -> None:
+    """Write each style as it comes; a single one as text takes a line for each attribute."""
+    from functools import partial
+    from itertools import islice
+
+    from generators import style_texts
+
+    line: Callable[[Style], str] = style_texts.text_block if one else style_texts.text_line
+    output = sys.stdout.buffer
+    if form == "json":
+        line = style_texts.json_line
+    elif form == "csv":
+        line = partial(style_texts.csv_line, names=names)
+        output.write(style_texts.csv_heading(names).encode())
+    lines = style_texts.encoded_lines(styles, line, len(names))
+    # Some hundred lines at once, of a wide table one: much quicker, and the first still come at once.
+    while chunk := b"".join(islice(lines, max(_WRITTEN_AT_ONCE // len(names), 1))):
+        output.write(chunk)
+    output.flush()
