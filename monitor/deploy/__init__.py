@@ -1,0 +1,1 @@
+"""What `monitor deploy` writes for the programs around the daemon: Prometheus, Grafana, systemd."""

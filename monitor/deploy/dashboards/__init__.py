@@ -1,0 +1,21 @@
+"""The four dashboards, each by the settings whose bounds colour it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.deploy.dashboards import overview, quality, service, table
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.deploy.dashboard import Dashboard
+
+
+def every(settings: Settings) -> dict[str, Dashboard]:
+    """File names without their ending -> dashboards, in the order in which a person needs them."""
+    return {
+        "overview": overview.dashboard(settings),
+        "quality": quality.dashboard(settings),
+        "table": table.dashboard(settings),
+        "service": service.dashboard(settings),
+    }

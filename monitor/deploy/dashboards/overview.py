@@ -1,0 +1,237 @@
+"""Is it working, and what happened in the last day?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.deploy import recording
+from monitor.deploy.dashboard import CAMERA, INSTANCE, Dashboard, Row
+from monitor.deploy.dashboards.shared import CAMERAS, INSTANCES, STARTS
+from monitor.deploy.panels import Target, override, series, stat, table
+from monitor.deploy.rules import JOB
+
+if TYPE_CHECKING:
+    from monitor.config import Alerts, Settings
+    from monitor.deploy.panels import Panel
+
+HOLES = f"monitor_hole_last_crop_timestamp_seconds{{{INSTANCE}, {CAMERA}}}"
+FIRING = 'alertname=~"Monitor.*", alertstate="firing"'
+ALERT_LABELS = "alertname, severity, instance, camera, hole, detector, window, reason, folder"
+
+
+def dashboard(settings: Settings) -> Dashboard:
+    """The first that a maintenance engineer opens."""
+    longest = f"{max(settings.quality.window_days):g}d"
+    return Dashboard(
+        "monitor-overview",
+        "monitor: overview",
+        "Is it working, and what happened in the last day?",
+        (
+            Row("Is it working?", _working(settings.alerts)),
+            Row("The last day", _day(settings.alerts, longest)),
+            Row("Over time", _time()),
+        ),
+        (INSTANCES, CAMERAS),
+        annotations=(STARTS,),
+    )
+
+
+def _working(bounds: Alerts) -> tuple[Panel, ...]:
+    return (
+        stat(
+            "Daemon",
+            "Whether every daemon answers Prometheus. If not: systemctl status monitor",
+            Target(f'min(up{{job="{JOB}", {INSTANCE}}})'),
+            values={"0": ("down", "red"), "1": ("up", "green")},
+        ),
+        stat(
+            "Alerts",
+            "How many alerts fire, those that are only to be known left out. They are listed below; docs/alerts.md "
+            "says what to do about each.",
+            Target(f'count(ALERTS{{{FIRING}, severity!="info", {INSTANCE}}}) or vector(0)'),
+            steps=((None, "green"), (1, "red")),
+        ),
+        stat(
+            "Last crop",
+            "How long ago the last crop was decided on. Longer than a pause between casts: does the camera write into "
+            "the inbox?",
+            Target(f"time() - max({recording.LAST_CROP}{{{INSTANCE}}})"),
+            unit="s",
+            decimals=0,
+            steps=((None, "green"), (bounds.silent_seconds, "yellow"), (bounds.pause_seconds, "red")),
+        ),
+        stat(
+            "Waiting",
+            "Files in the inbox that are not decided on yet. A number that grows: see the dashboard of the service.",
+            Target(f"sum(monitor_backlog_crops{{{INSTANCE}}})"),
+            steps=((None, "green"), (1000, "yellow")),
+        ),
+        stat(
+            "Longest wait",
+            "How long the oldest of them has waited. Above the bound a decision comes too late to act on.",
+            Target(f"max(monitor_backlog_oldest_seconds{{{INSTANCE}}})"),
+            unit="s",
+            decimals=0,
+            steps=((None, "green"), (bounds.latency_seconds, "yellow"), (bounds.backlog_seconds, "red")),
+        ),
+        stat(
+            "Time to decide",
+            "So long 99 % of the crops of the last 5 minutes took from the complete file to the stored decision; "
+            "nothing where none came.",
+            Target(f"max({recording.LATENCY_99}{{{INSTANCE}}} >= 0)"),
+            unit="s",
+            steps=((None, "green"), (bounds.latency_seconds, "red")),
+            no_value="no crops",
+        ),
+        table(
+            "Firing alerts",
+            "What fires now. docs/alerts.md has a section of each name: what it means, how to check, what to do.",
+            Target(f"max by ({ALERT_LABELS}) (ALERTS{{{FIRING}, {INSTANCE}}})"),
+            columns={
+                "alertname": "Alert",
+                "severity": "Severity",
+                "instance": "Instance",
+                "camera": "Camera",
+                "hole": "Hole",
+                "detector": "Detector",
+                "window": "Window",
+                "reason": "Reason",
+                "folder": "Folder",
+            },
+            hidden=("Value",),
+            overrides=[
+                override(
+                    "Severity",
+                    custom__cellOptions={"type": "color-text"},
+                    mappings=_severities(),
+                )
+            ],
+            height=6,
+        ),
+    )
+
+
+def _severities() -> list[dict[str, object]]:
+    colors = {"critical": "red", "warning": "orange", "info": "blue"}
+    return [{"type": "value", "options": {name: {"color": color, "text": name} for name, color in colors.items()}}]
+
+
+def _day(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
+    rate = f'detector="decision", window="{longest}", {INSTANCE}'
+
+    def quality(name: str, metric: str, target: float, what: str) -> Panel:
+        return stat(
+            f"{name} of {longest}",
+            f"{what} in operation, from the labelled crops, with the ends of the 95 % interval: at least, at most. "
+            "Without labels there is none: label crops, also random ones (monitor label --audit 20).",
+            Target(f"min({metric}{{{rate}}})", name),
+            Target(f"min({metric}_low{{{rate}}})", "at least"),
+            Target(f"min({metric}_high{{{rate}}})", "at most"),
+            unit="percentunit",
+            decimals=1,
+            steps=((None, "red"), (target, "green")),
+            names=True,
+            width=6,
+            no_value="no labels",
+        )
+
+    return (
+        stat(
+            "Crops",
+            "Decided on in the last day.",
+            Target(f"sum(increase(monitor_crops_scored_total{{{INSTANCE}}}[1d]))"),
+            decimals=0,
+        ),
+        stat(
+            "Proliv",
+            "Final decisions for proliv in the last day. Look at the crops, then label them: monitor label --help",
+            Target(f'sum(increase(monitor_verdicts_total{{verdict="proliv", {INSTANCE}}}[1d]))'),
+            decimals=0,
+            steps=((None, "green"), (0.5, "orange")),
+        ),
+        stat(
+            "Alarm share",
+            "The share of the crops of the last day that were decided proliv. Many more than usual: has the light "
+            "changed (monitor drift), or the threshold (monitor threshold show)?",
+            Target(f"max({recording.ALARM_SHARE_DAY}{{{INSTANCE}}})"),
+            unit="percentunit",
+            decimals=2,
+        ),
+        stat(
+            "Failed files",
+            "Files of the last day that could not be decided on. Why: by reason below.",
+            Target(f"sum(increase(monitor_crops_failed_total{{{INSTANCE}}}[1d])) or vector(0)"),
+            decimals=0,
+            steps=((None, "green"), (1, "yellow")),
+        ),
+        stat(
+            "Daily runs",
+            "How long ago each daily job last went through. More than 26 hours: monitor status says why.",
+            Target(
+                f"time() - min by (task) (monitor_run_last_success_timestamp_seconds{{{INSTANCE}}})",
+                "{{task}}",
+            ),
+            unit="s",
+            decimals=0,
+            steps=((None, "green"), (26 * 3600, "red")),
+            names=True,
+        ),
+        stat(
+            "Holes that drift",
+            "Holes whose scores moved away from where they were after the calibration. Which: monitor drift",
+            Target(f'sum(monitor_drift_detected{{hole!="all", {INSTANCE}, {CAMERA}}}) or vector(0)'),
+            steps=((None, "green"), (1, "orange")),
+        ),
+        quality("TPR", "monitor_tpr", bounds.tpr_target, "The share of proliv that is caught"),
+        quality("TNR", "monitor_tnr", bounds.tnr_target, "The share of ne_proliv that passes"),
+        stat(
+            "Holes",
+            "Holes that gave a crop in the last day, and all that are known.",
+            Target(
+                f"count({HOLES} > time() - 86400) or vector(0)",
+                "in the last day",
+            ),
+            Target(f"count({HOLES})", "known"),
+            names=True,
+            width=6,
+        ),
+        stat(
+            "Program",
+            "The version of each daemon.",
+            Target(f"max by (instance, version) (monitor_build_info{{{INSTANCE}}})", "{{version}} on {{instance}}"),
+            names="only",
+            width=6,
+        ),
+    )
+
+
+def _time() -> tuple[Panel, ...]:
+    return (
+        series(
+            "Decisions",
+            "Final decisions a minute, by verdict. Gaps are pauses between casts, or crops that did not come.",
+            Target(f"sum by (verdict) ({recording.VERDICT_RATE}{{{INSTANCE}}}) * 60", "{{verdict}}"),
+            stacked=True,
+            overrides=[override("proliv", color={"mode": "fixed", "fixedColor": "red"})],
+        ),
+        series(
+            "Alarm share",
+            "The share of proliv among the crops of the hour before.",
+            Target(f"max by (instance) ({recording.ALARM_SHARE_HOUR}{{{INSTANCE}}})", "{{instance}}"),
+            unit="percentunit",
+        ),
+        series(
+            "Crops by camera",
+            "Final decisions a minute, by camera. One line that ends while others go on: that camera is silent.",
+            Target(
+                f"sum by (camera) (rate(monitor_hole_crops_total{{{INSTANCE}, {CAMERA}}}[$__rate_interval])) * 60",
+                "{{camera}}",
+            ),
+        ),
+        series(
+            "Failed files by reason",
+            "Files of the 15 minutes before that could not be decided on; docs/metrics.md lists the reasons.",
+            Target(f"sum by (reason) ({recording.FAILED}{{{INSTANCE}}})", "{{reason}}"),
+            stacked=True,
+        ),
+    )

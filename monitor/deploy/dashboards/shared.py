@@ -1,0 +1,33 @@
+"""Variables and annotations that several dashboards have."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from monitor.deploy.dashboard import CAMERA, DETECTOR, INSTANCE, Annotation, Variable
+from monitor.deploy.rules import JOB
+
+INSTANCES: Final = Variable("instance", "Instance", "label_values(monitor_build_info, instance)")
+ONE_INSTANCE: Final = Variable("instance", "Instance", "label_values(monitor_build_info, instance)", many=False)
+CAMERAS: Final = Variable(
+    "camera", "Camera", f"label_values(monitor_hole_last_crop_timestamp_seconds{{{INSTANCE}}}, camera)"
+)
+HOLES: Final = Variable(
+    "hole", "Hole", f"label_values(monitor_hole_last_crop_timestamp_seconds{{{INSTANCE}, {CAMERA}}}, hole)"
+)
+DETECTORS: Final = Variable("detector", "Detector", f"label_values(monitor_threshold{{{INSTANCE}}}, detector)")
+
+STARTS: Final = Annotation(
+    "Starts",
+    f'process_start_time_seconds{{job="{JOB}", {INSTANCE}}} * 1000',
+    "The daemon started",
+    "{{instance}}",
+    "purple",
+)
+CALIBRATIONS: Final = Annotation(
+    "Calibrations",
+    f"monitor_threshold_timestamp_seconds{{{INSTANCE}, {DETECTOR}}} * 1000",
+    "New threshold",
+    "{{detector}} on {{instance}}",
+    "orange",
+)

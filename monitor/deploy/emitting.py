@@ -1,0 +1,62 @@
+"""Plain values as YAML, in the order in which they are given: the same values, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./ :-]*")
+_OTHER_THAN_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
+def to_yaml(value: dict[str, Any], *, comment: str) -> str:
+    """A mapping of mappings, lists, texts, numbers and truth values, below a comment."""
+    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    return head + "\n" + "".join(f"{line}\n" for line in _mapping(value))
+
+
+def _mapping(value: dict[str, Any]) -> Iterator[str]:
+    for key, content in value.items():
+        yield from _entry(f"{_scalar(key)}:", content)
+
+
+def _entry(key: str, content: object) -> Iterator[str]:
+    """A key, or the dash of a list, with what belongs to it."""
+    if isinstance(content, str) and "\n" in content:
+        yield f"{key} |-"
+        yield from (f"  {line}".rstrip() for line in content.splitlines())
+    elif isinstance(content, dict) and content:
+        yield key
+        yield from (f"  {line}" for line in _mapping(content))
+    elif isinstance(content, list) and content:
+        yield key
+        for item in content:
+            yield from (f"  {line}" for line in _item(item))
+    else:
+        yield f"{key} {_scalar(content)}"
+
+
+def _item(item: object) -> Iterator[str]:
+    if not isinstance(item, dict) or not item:
+        yield from _entry("-", item)
+        return
+    first, *rest = _mapping(item)
+    yield f"- {first}"
+    yield from (f"  {line}" for line in rest)
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        readable = _PLAIN.fullmatch(value) and value.lower() not in _OTHER_THAN_TEXT
+        # A colon before a space begins a mapping, and one at the end as well.
+        if readable and ": " not in value and not value.endswith((":", " ")):
+            return value
+        # Between single quotes all stands as it is but the quote itself.
+        if value.isprintable() and '"' in value:
+            return "'" + value.replace("'", "''") + "'"
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    return json.dumps(value)

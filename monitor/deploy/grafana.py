@@ -1,0 +1,71 @@
+"""Grafana's provisioning: the datasource, where the dashboards lie, and the dashboards."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from monitor.deploy import dashboards
+from monitor.deploy.emitting import to_yaml
+from monitor.deploy.rules import SCRAPE_SECONDS
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+
+DATASOURCE_UID: Final = "monitor-prometheus"
+DATASOURCES: Final = "provisioning/datasources/monitor.yml"
+PROVIDERS: Final = "provisioning/dashboards/monitor.yml"
+DASHBOARDS: Final = "dashboards/monitor"
+INSTALLED: Final = "/var/lib/grafana/dashboards/monitor"
+NEXT_STEPS: Final = (
+    "next: cp -r provisioning/. /etc/grafana/provisioning/   # in that folder",
+    f"      mkdir -p {INSTALLED} && cp {DASHBOARDS}/*.json {INSTALLED}/",
+    "      systemctl restart grafana-server",
+    "      or import the files of dashboards/ by hand: Dashboards, New, Import",
+    "next: docs/grafana.md says what each dashboard answers; they need the rules of: monitor deploy prometheus",
+)
+
+
+def files(configuration: Configuration) -> dict[str, str]:
+    """Names -> contents."""
+    found = dashboards.every(configuration.settings)
+    return {
+        DATASOURCES: _datasource(),
+        PROVIDERS: _provider(),
+        **{
+            f"{DASHBOARDS}/monitor-{name}.json": json.dumps(one.as_json(), indent=2, ensure_ascii=False) + "\n"
+            for name, one in found.items()
+        },
+    }
+
+
+def _datasource() -> str:
+    source = {
+        "name": "Prometheus (monitor)",
+        "uid": DATASOURCE_UID,
+        "type": "prometheus",
+        "access": "proxy",
+        "url": "http://127.0.0.1:9090",
+        "editable": True,
+        "jsonData": {"httpMethod": "POST", "timeInterval": f"{SCRAPE_SECONDS}s"},
+    }
+    comment = (
+        "Written by `monitor deploy grafana`.\n\nThe Prometheus that scrapes the daemon, as Grafana reaches it. "
+        "timeInterval is its scrape_interval.\nLeave this file out where Grafana knows it already: the dashboards let "
+        "choose the datasource."
+    )
+    return to_yaml({"apiVersion": 1, "datasources": [source]}, comment=comment)
+
+
+def _provider() -> str:
+    provider = {
+        "name": "monitor",
+        "folder": "monitor",
+        "type": "file",
+        "disableDeletion": False,
+        "allowUiUpdates": False,
+        "updateIntervalSeconds": 60,
+        "options": {"path": INSTALLED},
+    }
+    comment = "Written by `monitor deploy grafana`. The folder that Grafana reads the dashboards from."
+    return to_yaml({"apiVersion": 1, "providers": [provider]}, comment=comment)

@@ -1,0 +1,91 @@
+"""Prometheus' configuration: what to scrape, what to record, when to raise an alarm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.deploy import alerts, recording
+from monitor.deploy.emitting import to_yaml
+from monitor.deploy.rules import JOB, SCRAPE_SECONDS
+from monitor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.config import Configuration
+    from monitor.deploy.rules import Alert, Recording
+
+CONFIGURATION: Final = "prometheus.yml"
+RECORDING: Final = "monitor.rules.yml"
+ALERTS: Final = "monitor.alerts.yml"
+EVERY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - listened on, not bound
+WRITTEN_BY: Final = "Written by `monitor deploy prometheus`."
+NEXT_STEPS: Final = (
+    f"next: promtool check config {CONFIGURATION}   # in that folder",
+    f"next: prometheus --config.file={CONFIGURATION}",
+    f"      or take the job and the rule_files of {CONFIGURATION} over into the configuration that you have,",
+    "      and lay both rule files beside it; then have it loaded again (SIGHUP)",
+    "next: docs/alerts.md says of every alert what it means and what to do",
+)
+
+
+def files(configuration: Configuration) -> dict[str, str]:
+    """Names -> contents. Raises `ConfigurationError` where the daemon has no address that can be scraped."""
+    settings = configuration.settings
+    return {
+        CONFIGURATION: to_yaml(_scraping(configuration), comment=_HEAD),
+        RECORDING: _rule_file("monitor", recording.rules(settings), _RECORDING_HEAD),
+        ALERTS: _rule_file("monitor-alerts", alerts.rules(settings), _ALERTS_HEAD),
+    }
+
+
+def target(configuration: Configuration) -> str:
+    """The address that Prometheus asks, as HOST:PORT."""
+    metrics = configuration.settings.metrics
+    if not metrics.enabled:
+        raise ConfigurationError(
+            f"{configuration.source}: metrics.enabled: is false, so there is nothing to scrape; set it to true"
+        )
+    if metrics.port == 0:
+        raise ConfigurationError(
+            f"{configuration.source}: metrics.port: 0 takes another port at every start, which Prometheus cannot "
+            "know; set a port, such as 9464"
+        )
+    host = EVERY_ADDRESS.get(metrics.host, metrics.host)
+    return f"[{host}]:{metrics.port}" if ":" in host else f"{host}:{metrics.port}"
+
+
+def _scraping(configuration: Configuration) -> dict[str, Any]:
+    certificate = configuration.certificate
+    tls = {"tls_config": {"ca_file": str(certificate[0])}} if certificate else {}
+    job = {
+        "job_name": JOB,
+        "scheme": "https" if certificate else "http",
+        **tls,
+        "static_configs": [{"targets": [target(configuration)]}],
+    }
+    return {
+        "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
+        "rule_files": [RECORDING, ALERTS],
+        "scrape_configs": [job],
+    }
+
+
+def _rule_file(group: str, rules: Sequence[Alert | Recording], comment: str) -> str:
+    return to_yaml({"groups": [{"name": group, "rules": [rule.as_rule() for rule in rules]}]}, comment=comment)
+
+
+_HEAD: Final = f"""\
+{WRITTEN_BY}
+
+A whole configuration for a Prometheus that does nothing else. The rules and the dashboards rely on the job's name.
+The target is the daemon as its own machine sees it; for a Prometheus elsewhere, set metrics.host to an address that
+it can reach. With HTTPS, ca_file is the daemon's certificate: Prometheus must be able to read it, and the certificate
+must name the target's host (else give its name as server_name)."""
+_RECORDING_HEAD: Final = f"""\
+{WRITTEN_BY} The dashboards and the alerts use what these rules record."""
+_ALERTS_HEAD: Final = f"""\
+{WRITTEN_BY} The bounds are those of [alerts] in the configuration.
+
+severity: critical - look now; warning - look today; info - know it.
+docs/alerts.md has a section for each: what it means, how to check, what to do."""

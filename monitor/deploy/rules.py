@@ -1,0 +1,95 @@
+"""What recording and alerting rules are made of, and PromQL that several of them need."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+JOB: Final = "monitor"
+"""The name of the scrape job, which Prometheus makes the label ``job`` of every series."""
+RUNBOOK: Final = "docs/alerts.md"
+SCRAPE_SECONDS: Final = 15
+SHORTEST_WINDOW: Final = 60
+DAY_SECONDS: Final = 86400
+
+Severity = Literal["critical", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording rule: what dashboards and alerts would else work out again and again."""
+
+    name: str
+    expression: str
+
+    def as_rule(self) -> dict[str, Any]:
+        """As a rule file has it."""
+        return {"record": self.name, "expr": self.expression}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alerting rule; ``summary`` and ``description`` are templates of Prometheus."""
+
+    name: str
+    expression: str
+    hold_seconds: float
+    severity: Severity
+    summary: str
+    description: str
+
+    def as_rule(self) -> dict[str, Any]:
+        """As a rule file has it."""
+        hold = {"for": duration(self.hold_seconds)} if self.hold_seconds else {}
+        return {
+            "alert": self.name,
+            "expr": self.expression,
+            **hold,
+            "labels": {"severity": self.severity},
+            "annotations": {
+                "summary": self.summary,
+                "description": self.description,
+                "runbook": f"{RUNBOOK}#{self.name.lower()}",
+            },
+        }
+
+
+def duration(seconds: float) -> str:
+    """Seconds, rounded up, in Prometheus' words: 5400 -> 1h30m."""
+    rest, words = max(1, math.ceil(seconds)), ""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        words += f"{count}{unit}" if count else ""
+    return words
+
+
+def number(value: float) -> str:
+    """A number without a needless fraction."""
+    return f"{value:.10g}"
+
+
+def running_for(seconds: float) -> str:
+    """The daemons that have run for longer."""
+    return f'time() - process_start_time_seconds{{job="{JOB}"}} > {number(seconds)}'
+
+
+def increased(counter: str, seconds: int, *, by: str = "") -> str:
+    """By how much a counter grew in the last seconds, by daemon and the labels ``by``.
+
+    A series appears with its first event, already at 1, and Prometheus' increase() takes a first value for old. So
+    one that was not there while the daemon was scraped, or whose daemon is younger than the window, counts whole.
+    """
+    window = duration(seconds)
+    labels = ", ".join(part for part in ("job", "instance", by) if part)
+    return (
+        f"sum by ({labels}) (\n"
+        f"    {counter} and on (job, instance) "
+        f'(time() - process_start_time_seconds{{job="{JOB}"}} < {seconds})\n'
+        "  or\n"
+        f"    ({counter} unless {counter} offset {window})\n"
+        f'    and on (job, instance) (up{{job="{JOB}"}} offset {window} == 1)\n'
+        "  or\n"
+        f"    increase({counter}[{window}])\n"
+        ")"
+    )

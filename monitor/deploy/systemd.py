@@ -1,0 +1,291 @@
+"""The unit of the daemon: what systemd starts, watches, and keeps away from everything that it does not need.
+
+The unit depends on the configuration and on where the program is installed, and on nothing else: the same ones give
+the same text. It opens exactly the folders that the daemon writes into and the network that it talks over.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.config import Configuration
+
+TEMPLATE: Final = Path(__file__).with_name("monitor.service")
+STATE_ROOT: Final = Path("/var/lib")
+HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
+HIDDEN: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the unit hides, not what is written to
+PRIVATE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "link-local")
+LEAST_WATCHDOG_SECONDS: Final = 120
+LEAST_STOP_SECONDS: Final = 90
+
+
+@dataclass(frozen=True)
+class Access:
+    """What somebody decides who installs the service, beside the configuration."""
+
+    name: str = "monitor"
+    groups: Sequence[str] = ()
+    """Groups that own folders outside of the state."""
+    networks: Sequence[str] = ()
+    """Who may ask for metrics, and where the database is, if not on this machine; as systemd writes addresses."""
+
+
+def files(configuration: Configuration, access: Access) -> dict[str, str]:
+    """The unit, by its file's name; raises `ConfigurationError` where no unit can work."""
+    _check(access)
+    if configuration.file is None:
+        raise ConfigurationError(
+            "a service needs a configuration file: write /etc/monitor/config.toml, at least with paths.inbox and "
+            "paths.state, and name it: monitor --config /etc/monitor/config.toml deploy systemd …"
+        )
+    settings = configuration.settings
+    state = _state_name(configuration)
+    writable, readable = _folders(configuration)
+    busy = settings.database.busy_seconds
+    values = {
+        "name": access.name,
+        "configuration": _comment(str(configuration.file)),
+        "mounts": _paths([STATE_ROOT / state, *writable, *readable]),
+        "start": " ".join(
+            _quoted(word, dollar=True)
+            for word in (sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), "run")
+        ),
+        "environment": _quoted(str(configuration.file.with_suffix(".environment"))),
+        "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
+        "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
+        "state": _quoted(state),
+        "groups": _groups(access.groups, writable),
+        "folders": _folder_lines(writable, readable),
+        "devices": _device_lines(settings.pipeline.device),
+        **_network(configuration, access.networks),
+    }
+    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    # A part that this configuration does not need leaves an empty line.
+    return {f"{access.name}.service": re.sub(r"\n{3,}", "\n\n", text)}
+
+
+def warnings(configuration: Configuration, access: Access) -> list[str]:
+    """What would keep the unit from working on this machine, though it can be written; a sentence each."""
+    found = []
+    for path in (Path(sys.executable), Path(sys.base_prefix)):
+        if _below(path, HOMES):
+            found.append(
+                f"{path}: the program is installed below a home, which the service cannot see; install it elsewhere, "
+                "such as in /opt/monitor, and write the unit with that one"
+            )
+            break
+    if configuration.file is not None and _below(configuration.file, (*HOMES, *HIDDEN)):
+        found.append(
+            f"{configuration.file}: the service cannot see the configuration there; move it to /etc/monitor/config.toml"
+        )
+    writable, readable = _folders(configuration)
+    beside = [path for path in readable if configuration.file and path.is_relative_to(configuration.file.parent)]
+    if beside:
+        found.append(
+            f"{', '.join(map(str, beside))}: a relative path counts from the configuration's folder, where the service "
+            "makes no folders; give a whole path in [paths], or an empty one for paths.labelled"
+        )
+    if writable and not access.groups:
+        found.append(
+            f"{', '.join(map(str, writable))}: the service writes there, as a user that owns nothing; name a group "
+            "that may, with --group, see docs/install.md"
+        )
+    return found
+
+
+def next_steps(output: Path, access: Access) -> list[str]:
+    """What a person does with the unit."""
+    unit = output / f"{access.name}.service"
+    return [
+        f"check it:   systemd-analyze verify {unit}",
+        f"install it: sudo cp {unit} /etc/systemd/system/ && sudo systemctl daemon-reload",
+        f"start it:   sudo systemctl enable --now {access.name}",
+    ]
+
+
+def _check(access: Access) -> None:
+    for option, names in (("--name", [access.name]), ("--group", access.groups)):
+        if wrong := [name for name in names if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name)]:
+            raise ConfigurationError(
+                f"{option}: {wrong[0]!r} is no name of a user or a group; use small letters, digits, - and _"
+            )
+    for network in access.networks:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise ConfigurationError(
+                f"--allow: {network!r} is no address and no network; write one as 10.1.2.3 or 10.1.2.0/24"
+            ) from None
+
+
+def _state_name(configuration: Configuration) -> str:
+    """The state's folder relative to /var/lib, which is how a unit names it."""
+    # Once the service has run, /var/lib/NAME is a link to /var/lib/private/NAME.
+    for root in (STATE_ROOT / "private", STATE_ROOT):
+        if configuration.state.is_relative_to(root) and configuration.state != root:
+            return configuration.state.relative_to(root).as_posix()
+    raise ConfigurationError(
+        f"{configuration.source}: paths.state: {configuration.state} must lie below {STATE_ROOT}, where systemd gives "
+        f"it to the service's user, such as {STATE_ROOT}/monitor; a larger disk may be mounted there"
+    )
+
+
+def _folders(configuration: Configuration) -> tuple[list[Path], list[Path]]:
+    """The folders outside of the state that the daemon writes into, and those that it only reads."""
+    settings = configuration.settings
+    moves = settings.inbox.after != "keep" or configuration.quarantine is not None
+    writes = {configuration.quarantine, configuration.archive, configuration.inbox if moves else None}
+    reads = {configuration.inbox, configuration.labelled}
+    url = configuration.database_url
+    if url.startswith("sqlite:///"):
+        writes.add(Path(url.removeprefix("sqlite:///")).parent)
+    outside = {path for path in writes | reads if path is not None and not path.is_relative_to(configuration.state)}
+    for path in sorted(outside):
+        if _below(path, HIDDEN):
+            raise ConfigurationError(
+                f"{configuration.source}: {path}: the service has a /tmp and a /var/tmp of its own, so it would not "
+                "see what lies there; use a folder elsewhere, such as one below /srv"
+            )
+    return sorted(outside & writes), sorted(outside - writes)
+
+
+def _below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _folder_lines(writable: list[Path], readable: list[Path]) -> str:
+    """What is opened of the file system; homes stay closed but for the folders that were named."""
+    at_home = {path for path in [*writable, *readable] if _below(path, HOMES)}
+    lines = []
+    if elsewhere := [path for path in writable if path not in at_home]:
+        lines += ["# What the configuration has it write into.", f"ReadWritePaths={_paths(elsewhere)}"]
+    if not at_home:
+        return "\n".join([*lines, "# Homes are invisible.", "ProtectHome=yes"])
+    lines += ["# Homes are empty but for the folders that are named next.", "ProtectHome=tmpfs"]
+    if chosen := [path for path in writable if path in at_home]:
+        lines += ["# The folders in homes that it writes into.", f"BindPaths={_binds(chosen)}"]
+    if chosen := [path for path in readable if path in at_home]:
+        lines += ["# The folders in homes that it reads.", f"BindReadOnlyPaths={_binds(chosen)}"]
+    return "\n".join(lines)
+
+
+def _groups(groups: Sequence[str], writable: list[Path]) -> str:
+    if groups:
+        return (
+            "# The groups that may read the camera's folders, and write into those that it moves files from or to.\n"
+            f"SupplementaryGroups={' '.join(groups)}"
+        )
+    needs = "needs a group that may write into its folders" if writable else "can read what everybody can"
+    return f"# Without SupplementaryGroups= it {needs}; `monitor deploy systemd --group` names one."
+
+
+def _device_lines(device: str) -> str:
+    if not device.startswith("cuda"):
+        return (
+            "# No devices: it computes on the processor. A GPU is opened where pipeline.device names one.\n"
+            "PrivateDevices=yes"
+        )
+    return (
+        "# pipeline.device names a GPU: its devices, and no others.\n"
+        "DevicePolicy=closed\n"
+        "# Every device of NVIDIA's driver.\n"
+        "DeviceAllow=char-nvidia* rw"
+    )
+
+
+def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str, str]:
+    """Which addresses it may talk with: this machine's own, those that are named, or none at all."""
+    metrics = configuration.settings.metrics
+    hosts = database_hosts(configuration.database_url)
+    if not metrics.enabled and not hosts:
+        text = "# It has neither metrics nor a database server: no network at all.\nPrivateNetwork=yes"
+        return {"network": f"{text}\n# And no packet.\nIPAddressDeny=any", "families": "AF_UNIX", "network_order": ""}
+    remote = [host for host in hosts if not _is_loopback(host)]
+    allowed = ["localhost", *(host for host in remote if _is_address(host))]
+    reasons = ["this machine" if metrics.enabled or len(remote) < len(hosts) else "", *map(str, allowed[1:])]
+    open_to_others = metrics.enabled and not _is_loopback(metrics.host)
+    by_name = [host for host in remote if not _is_address(host)]
+    if networks:
+        allowed += networks
+        reasons.append("what --allow named")
+    elif open_to_others or by_name:
+        allowed += PRIVATE_NETWORKS
+        why = "metrics.host lets others in" if open_to_others else "database.url names its server, not an address"
+        reasons.append(f"private networks, because {why}: narrow it with --allow")
+    text = "\n".join(
+        [
+            "# Whatever comes from or goes to another address is dropped by the kernel.",
+            "IPAddressDeny=any",
+            f"# Allowed: {'; '.join(reason for reason in reasons if reason)}.",
+            f"IPAddressAllow={' '.join(dict.fromkeys(allowed))}",
+        ]
+    )
+    order = []
+    if remote or open_to_others:
+        order = ["# The network has its addresses by then.", "Wants=network-online.target"]
+        order += ["# (and what brings it up, or a database server here, comes first)"]
+        order += ["After=network-online.target postgresql.service" if hosts else "After=network-online.target"]
+    elif hosts:
+        order = ["# A database server on this machine comes first.", "After=postgresql.service"]
+    return {"network": text, "families": "AF_UNIX AF_INET AF_INET6", "network_order": "\n".join(order)}
+
+
+def database_hosts(url: str) -> list[str]:
+    """The hosts of a database server that is reached over the network; none for a file or a socket."""
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return []
+    named = parsed.query.get("host", ())
+    hosts = [parsed.host or "", *(named if isinstance(named, tuple) else (named,))]
+    found = [host for text in hosts for host in text.split(",") if host and not host.startswith(("/", "@"))]
+    # A host of the query may have its port with it.
+    return list(dict.fromkeys(re.sub(r"^([^:]+):\d+$", r"\1", host) for host in found))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def _paths(paths: Sequence[Path]) -> str:
+    return " ".join(_quoted(str(path)) for path in paths)
+
+
+def _binds(paths: Sequence[Path]) -> str:
+    # A colon would part the path from the one that it is shown under.
+    return " ".join(_quoted(str(path).replace(":", "\\:")) for path in paths)
+
+
+def _comment(text: str) -> str:
+    return re.sub(r"[\r\n\\]", "?", text)
+
+
+def _quoted(text: str, *, dollar: bool = False) -> str:
+    """A word as systemd reads it; ``dollar``: in a command line, where variables are filled in as well."""
+    text = text.replace("%", "%%")
+    if dollar:
+        text = text.replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

@@ -1,0 +1,94 @@
+"""Alerts fire when they ought to and not in normal operation, by promtool; each has a section in the runbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from monitor.config import Alerts, Configuration, Settings, Store
+from monitor.deploy import alerts, prometheus, recording
+from tests.monitor.deploy.rule_cases import CASES, Case
+
+ROOT = Path(__file__).parents[3]
+# Every alert there is: those of retention are written only where something is to be deleted.
+SETTINGS = Settings(store=Store(keep_days=90), alerts=Alerts(calibration_days=2))
+ALERTS = {alert.name: alert for alert in alerts.rules(SETTINGS)}
+OF_EVERY_TARGET = {"job", "instance"}
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        missing = "needs promtool (Debian: apt install prometheus)"
+        if "prometheus" in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that `monitor deploy prometheus` writes."""
+    folder = tmp_path_factory.mktemp("rules")
+    for name, content in prometheus.files(Configuration(settings=SETTINGS, file=None)).items():
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_prometheus_understands_everything(promtool: str, rules: Path) -> None:
+    ended = subprocess.run(
+        [promtool, "check", "config", "--lint-fatal", rules / prometheus.CONFIGURATION], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"{len(ALERTS)} rules found" in ended.stdout
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_fires_when_it_ought_to_and_only_then(promtool: str, tmp_path: Path, alert: str) -> None:
+    cases = [case for case in CASES if case.alert == alert]
+    assert [case for case in cases if case.fires], "no case makes it fire"
+    assert [case for case in cases if not case.fires], "no case must not make it fire"
+    # JSON is YAML. Rules that the alert does not need would take their time all the same.
+    recorded = recording.rules(SETTINGS) if ":" in ALERTS[alert].expression else []
+    group = {"name": "tried", "rules": [*(rule.as_rule() for rule in recorded), ALERTS[alert].as_rule()]}
+    (tmp_path / "rules.json").write_text(json.dumps({"groups": [group]}))
+    (tmp_path / "tests.json").write_text(
+        json.dumps(
+            {
+                "rule_files": ["rules.json"],
+                "evaluation_interval": cases[0].interval,
+                "tests": [case.as_test(holds=bool(ALERTS[alert].hold_seconds)) for case in cases],
+            }
+        )
+    )
+    ended = subprocess.run([promtool, "test", "rules", tmp_path / "tests.json"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.fires], ids=lambda case: f"{case.alert}: {case.what}")
+def test_texts_name_only_labels_that_the_alert_has(case: Case) -> None:
+    alert = ALERTS[case.alert]
+    named = set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description))
+    missing = named - OF_EVERY_TARGET - set(case.fires[0])
+    # Where the inbox was never looked over, its series is not there to give the label.
+    assert missing == set() or case.what == "never since the start"
+
+
+def test_every_alert_has_a_section_and_every_section_an_alert() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^### (\w+)$", text, re.MULTILINE)
+    assert sections == list(ALERTS)
+    assert all(alert.as_rule()["annotations"]["runbook"].startswith("docs/alerts.md#") for alert in ALERTS.values())
+
+
+def test_the_runbook_tells_the_severity_and_how_long_an_alert_waits() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\(#(\w+)\) \| (\w+) \|", text, re.MULTILINE)
+    assert rows == [(alert.name, alert.name.lower(), alert.severity) for alert in ALERTS.values()]
