@@ -11,7 +11,7 @@ from monitor.config import Configuration, plugin_settings
 from monitor.crops import printable
 from monitor.dataset import Label
 from monitor.errors import DataError, NoModelError
-from monitor.pipeline import measure
+from monitor.pipeline import measure_both
 from monitor.store import queries
 from monitor.store.calibrations import ReferenceRow
 from monitor.training import read_all
@@ -86,10 +86,11 @@ def score_labelled(
 
 def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str, ReferenceRow]:
     """Each content once, by its digest, without those that the detector refuses."""
-    scores = measure(detector, crops.pixels, crops.holes).tolist()
+    measured = measure_both(detector, crops.pixels, crops.holes)
+    scores = zip(measured.deciding.tolist(), measured.mse.tolist(), strict=True)
     return {
-        digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at)
-        for digest, score, identity in zip(crops.digests, scores, crops.identities, strict=True)
+        digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at, mse)
+        for digest, (score, mse), identity in zip(crops.digests, scores, crops.identities, strict=True)
         if math.isfinite(score)
     }
 

@@ -54,11 +54,27 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Confusion:
+    """Labelled crops by label and verdict, each counted once; positive = proliv."""
+
+    tp: int = 0
+    fp: int = 0
+    tn: int = 0
+    fn: int = 0
+
+    @property
+    def cells(self) -> tuple[tuple[tuple[Label, Label], int], ...]:
+        """((label, verdict), crops) of all four."""
+        yes, no = Label.PROLIV, Label.NE_PROLIV
+        return ((yes, yes), self.tp), ((no, yes), self.fp), ((no, no), self.tn), ((yes, no), self.fn)
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """TPR and TNR of one detector, or of the final decision; None where no crop of the class is labelled.
 
     ``model``: its name, None for the final decision. ``camera``, ``hole``: None where unknown or all together;
-    ``group``: "all", "camera" or "hole", which tells that apart.
+    ``group``: "all", "camera" or "hole", which tells that apart. ``confusion``: the crops that the rates are of.
     """
 
     detector: str
@@ -68,6 +84,7 @@ class Rates:
     hole: int | None
     tpr: WeightedRate | None
     tnr: WeightedRate | None
+    confusion: Confusion = Confusion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +256,15 @@ def _all_rates(
 
 def _rates(
     crops: Sequence[LabelledCrop], weight: Mapping[int, float], decided: Mapping[int, bool]
-) -> tuple[WeightedRate | None, WeightedRate | None]:
+) -> tuple[WeightedRate | None, WeightedRate | None, Confusion]:
     """TPR and TNR of those crops that it decided on at all; ``decided``: crop -> whether the verdict was proliv."""
     known = [crop for crop in crops if crop.id in decided]
     proliv = [crop for crop in known if crop.label is Label.PROLIV]
     normal = [crop for crop in known if crop.label is not Label.PROLIV]
+    caught = [decided[crop.id] for crop in proliv]
+    passed = [not decided[crop.id] for crop in normal]
     return (
-        weighted_rate([decided[crop.id] for crop in proliv], [weight[crop.id] for crop in proliv]),
-        weighted_rate([not decided[crop.id] for crop in normal], [weight[crop.id] for crop in normal]),
+        weighted_rate(caught, [weight[crop.id] for crop in proliv]),
+        weighted_rate(passed, [weight[crop.id] for crop in normal]),
+        Confusion(sum(caught), len(passed) - sum(passed), sum(passed), len(caught) - sum(caught)),
     )

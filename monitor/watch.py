@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from monitor.config import Watch
     from monitor.dataset import Label
+    from monitor.stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,10 @@ MAILBOX_LIMIT: Final = 100_000
 RECENT_LIMIT: Final = 8192
 SCAN_SHARE: Final = 0.1
 """The share of the time that scanning may take; a huge folder is scanned less often."""
+HELD_UP_SECONDS: Final = 10.0
+"""Where the stages after the watcher hold it up for longer, more files may wait than it has come by."""
+QUICK_SECONDS: Final = 0.01
+"""Handing on takes less than this where there is space."""
 
 
 class Candidate(NamedTuple):
@@ -103,6 +108,17 @@ class Waiting:
     due: float
 
 
+class Pending(NamedTuple):
+    """What a watcher has found that is not finished; ``oldest_ns``: the earliest last change, None where none waits.
+
+    ``held_up``: more may lie in the folder that it has not come by, for the stages after it have no space.
+    """
+
+    crops: int
+    oldest_ns: int | None
+    held_up: bool
+
+
 class Watcher:
     """Finds new crops below a folder and delivers each once at a time."""
 
@@ -114,11 +130,13 @@ class Watcher:
         unknown: Callable[[Sequence[Path]], Sequence[Path]],
         deliver: Callable[[Candidate], bool],
         folders: Sequence[Path] = (),
+        scanned: Callable[[bool], None] = lambda _whole: None,
     ) -> None:
         """Watch ``folder``, which is made where it is missing, with ``folders`` in it.
 
         ``unknown`` returns those paths that the store does not know; ``deliver`` hands a candidate on, waiting
-        while the queue is full, and returns False once the service is stopping.
+        while the queue is full, and returns False once the service is stopping. ``scanned`` is told of the end of
+        each scan, and whether it saw the whole folder.
         """
         self.folder = folder
         self._folders = (folder, *folders)
@@ -126,6 +144,11 @@ class Watcher:
         self._settings = settings
         self._unknown = unknown
         self._deliver = deliver
+        self._scanned = scanned
+        self._stage: Stage | None = None
+        self._pending: dict[Path, int] = {}
+        self._held_since: float | None = None
+        self._was_there = False
         self._in_flight: set[Path] = set()
         self._touched_in_flight: set[Path] = set()
         self._recent: OrderedDict[Path, Signature | None] = OrderedDict()
@@ -138,8 +161,10 @@ class Watcher:
         self._observer: BaseObserver | None = None
         self._watched: tuple[int, int] | None = None
 
-    def run(self) -> None:
-        """Work until a `Stop` message arrives; runs in a thread of its own."""
+    def run(self, stage: Stage) -> None:
+        """Work until a `Stop` message arrives; runs in a thread of its own, which ``stage`` is told about."""
+        self._stage = stage
+        stage.busy()
         try:
             while not self._stopping:
                 if time.monotonic() >= self._next_scan:
@@ -149,19 +174,39 @@ class Watcher:
         finally:
             self._unobserve()
 
+    def pending(self) -> Pending:
+        """What is on its way or waits to be complete; may be asked from any thread."""
+        # A dictionary that another thread changes can be copied, which is one step of the interpreter.
+        changes = list(self._pending.values())
+        held_since = self._held_since
+        held_up = held_since is not None and time.monotonic() - held_since > HELD_UP_SECONDS
+        return Pending(len(changes), min(changes, default=None), held_up)
+
     def _next_deadline(self) -> float:
         return min(self._next_scan, self._due[0][0]) if self._due else self._next_scan
 
     def _receive(self, *, wait: float = 0.0) -> None:
         """Handle all messages that are there; with ``wait``, wait so many seconds for the first."""
         try:
-            self._handle(self.mailbox.get(timeout=wait) if wait > 0 else self.mailbox.get_nowait())
+            self._handle(self._wait_for_message(wait) if wait > 0 else self.mailbox.get_nowait())
             for _ in range(self.mailbox.qsize()):
                 self._handle(self.mailbox.get_nowait())
         except Empty:
             return
 
+    def _wait_for_message(self, wait: float) -> Touched | Done | Incomplete | Stop:
+        assert self._stage is not None
+        if self.mailbox.empty():
+            self._held_since = None
+        self._stage.idle()
+        try:
+            return self.mailbox.get(timeout=wait)
+        finally:
+            self._stage.busy()
+
     def _handle(self, message: Touched | Done | Incomplete | Stop) -> None:
+        assert self._stage is not None
+        self._stage.busy()
         match message:
             case Touched(path):
                 self._handle_touched(path)
@@ -175,12 +220,13 @@ class Watcher:
     def _handle_touched(self, path: Path) -> None:
         if path in self._in_flight:
             self._touched_in_flight.add(path)
-        elif path not in self._recent or self._recent[path] != look(path):
+        elif not self._is_finished(path):
             self._offer(path)
 
     def _handle_done(self, path: Path, seen: Signature | None) -> None:
         self._in_flight.discard(path)
         self._waiting.pop(path, None)
+        self._pending.pop(path, None)
         self._recent[path] = seen
         self._recent.move_to_end(path)
         if len(self._recent) > RECENT_LIMIT:
@@ -199,6 +245,8 @@ class Watcher:
             entry.pause = min(2 * entry.pause, LONGEST_PAUSE_SECONDS)
             if entry.signature != seen:
                 entry.signature, entry.since = seen, now
+        if seen is not None:
+            self._pending[path] = seen[2]
         entry.due = self._next_try(entry, now)
         if path in self._touched_in_flight:
             self._touched_in_flight.discard(path)
@@ -222,16 +270,27 @@ class Watcher:
     def _offer(self, path: Path) -> None:
         if self._stopping:
             return
+        assert self._stage is not None
         self._in_flight.add(path)
-        if not self._deliver(self._candidate(path)):
+        looks = look(path)
+        self._pending[path] = time.time_ns() if looks is None else looks[2]
+        candidate = self._candidate(path, looks)
+        offered_at = time.monotonic()
+        was_held = self._held_since is not None
+        if not was_held:
+            self._held_since = offered_at
+        self._stage.idle()  # waiting for space in the queue is no hanging
+        if not self._deliver(candidate):
             self._stopping = True
+        self._stage.busy()
+        if not was_held and time.monotonic() - offered_at < QUICK_SECONDS:
+            self._held_since = None
 
-    def _candidate(self, path: Path) -> Candidate:
+    def _candidate(self, path: Path, looks: Signature | None) -> Candidate:
         entry = self._waiting.get(path)
         if entry is None:
             return Candidate(path)
         now = time.monotonic()
-        looks = look(path)
         if looks != entry.signature:
             entry.signature, entry.since = looks, now
         final = now - entry.since >= self._settings.give_up_seconds
@@ -239,12 +298,17 @@ class Watcher:
         return Candidate(path, entry.signature, settled, final)
 
     def _scan(self) -> None:
+        assert self._stage is not None
         started = time.monotonic()
+        whole = False
         try:
+            whole = not self._has_vanished()
             for folder in self._folders:
                 make_folder(folder)
+            self._was_there = True
             self._observe()
             for chunk in _chunks(crop_paths(self.folder, self._warn_unreadable), SCAN_CHUNK):
+                self._stage.busy()  # a folder may be as large as it likes, as long as the work goes on
                 fresh = [path for path in chunk if not self._is_handled(path)]
                 for path in self._unknown(fresh):
                     self._offer(path)
@@ -253,18 +317,35 @@ class Watcher:
                 if self._stopping:
                     return
         except (MonitorError, OSError) as error:
+            whole = False
             log.error(  # noqa: TRY400
                 "%s was not scanned: %s; the next scan is in %g s",
                 printable(self.folder), error, self._settings.scan_seconds,
             )  # fmt: skip
+        self._scanned(whole)
         took = time.monotonic() - started
         self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
+
+    def _has_vanished(self) -> bool:
+        """Whether the folder is gone that was there before."""
+        vanished = self._was_there and not self.folder.exists()
+        if vanished:
+            log.error(
+                "%s: the folder has vanished and is made anew; put the one that the camera writes to, or the mount of "
+                "its share, back in its place",
+                printable(self.folder),
+            )
+        return vanished
 
     def _is_handled(self, path: Path) -> bool:
         """Whether a path is on its way, or was finished and has not changed since."""
         if path in self._in_flight or path in self._waiting:
             return True
-        return path in self._recent and self._recent[path] == look(path)
+        return self._is_finished(path)
+
+    def _is_finished(self, path: Path) -> bool:
+        """Whether a path was finished and has not changed since, or is gone: a decided file may be moved away."""
+        return path in self._recent and look(path) in (self._recent[path], None)
 
     def _observe(self) -> None:
         """Ask the kernel for events; again when the folder was replaced by another one, or the last try failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 
 from monitor.errors import DataError
 from monitor.store.schema import calibrations, reference_scores
@@ -46,13 +46,32 @@ class CalibrationRow(NamedTuple):
 
 
 class ReferenceRow(NamedTuple):
-    """A labelled crop that `monitor calibrate --data` was given, with a model's deciding score."""
+    """A labelled crop that `monitor calibrate --data` was given, with a model's deciding score.
+
+    ``mse`` is None where it was given to an older program.
+    """
 
     sha256: str
     label: str
     score: float
     camera: str | None
     captured_at: datetime | None
+    mse: float | None = None
+
+
+class ReferenceRange(NamedTuple):
+    """Where the scores of references lie; ``lowest_positive`` is None where none is above 0."""
+
+    lowest: float
+    lowest_positive: float | None
+    highest: float
+
+
+class ReferenceRanges(NamedTuple):
+    """Of a model's references the ranges of the deciding score and of the mse; None where there are none."""
+
+    score: ReferenceRange | None
+    mse: ReferenceRange | None
 
 
 def add(
@@ -195,6 +214,20 @@ def references(connection: Connection, model_id: int) -> list[ReferenceRow]:
     columns = [getattr(reference_scores.c, name) for name in ReferenceRow._fields]
     query = select(*columns).where(reference_scores.c.model_id == model_id).order_by(reference_scores.c.sha256)
     return [ReferenceRow._make(row) for row in connection.execute(query)]
+
+
+def reference_ranges(connection: Connection, model_id: int) -> ReferenceRanges:
+    """The ranges of the scores of the model's references."""
+    return ReferenceRanges(
+        *(_range(connection, model_id, reference_scores.c[name]) for name in ReferenceRanges._fields)
+    )
+
+
+def _range(connection: Connection, model_id: int, column: ColumnElement[Any]) -> ReferenceRange | None:
+    positive = func.min(case((column > 0, column)))
+    query = select(func.min(column), positive, func.max(column)).where(reference_scores.c.model_id == model_id)
+    found = connection.execute(query).one()
+    return None if found[0] is None else ReferenceRange._make(found)
 
 
 def judged_since(connection: Connection, model_id: int, now: datetime) -> datetime | None:

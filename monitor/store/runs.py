@@ -83,3 +83,13 @@ def newest_runs(connection: Connection, job: str, most: int) -> list[RunRow]:
     columns = [getattr(runs.c, name) for name in RunRow._fields]
     query = select(*columns).where(runs.c.job == job).order_by(runs.c.slot.desc()).limit(most)
     return [RunRow._make(row) for row in connection.execute(query)]
+
+
+def last_successes(connection: Connection) -> dict[str, datetime]:
+    """When the last run of each job ended that did not fail; a slot from before the first start counts."""
+    query = (
+        select(runs.c.job, func.max(runs.c.finished_at).label("finished_at"))
+        .where(runs.c.finished_at.is_not(None), ~func.coalesce(runs.c.outcome, "").startswith("failed"))
+        .group_by(runs.c.job)
+    )
+    return {row.job: row.finished_at for row in connection.execute(query)}

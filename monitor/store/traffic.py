@@ -1,17 +1,29 @@
-"""How many crops came and how many of them alarmed."""
+"""How many crops came, how many of them alarmed, and which was the last of each hole."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import crops
+from monitor.store.schema import crops, scores
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+
+class LastCrop(NamedTuple):
+    """The last crop of a hole that was decided, and how many there were; ``score``: of the final decision."""
+
+    camera: str | None
+    hole: int | None
+    crops: int
+    decided_at: datetime
+    score: float
+    threshold: float
+    verdict: str
 
 
 def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, int]:
@@ -22,3 +34,23 @@ def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, 
     if since is not None:
         query = query.where(crops.c.seen_at >= since)
     return {row.verdict: row.crops for row in connection.execute(query.group_by(crops.c.verdict))}
+
+
+def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
+    """The last crop of each camera and hole that was decided in operation, of those that were seen since then."""
+    newest = (
+        select(func.max(crops.c.id).label("id"), func.count().label("crops"))
+        .where(crops.c.seen_at >= since, crops.c.verdict.is_not(None), crops.c.source == "inbox")
+        .group_by(crops.c.camera, crops.c.hole)
+        .subquery()
+    )
+    query = (
+        select(
+            *(crops.c.camera, crops.c.hole, newest.c.crops, func.max(scores.c.scored_at)),
+            *(crops.c.decision_score, crops.c.decision_threshold, crops.c.verdict),
+        )
+        .join(newest, newest.c.id == crops.c.id)
+        .join(scores, scores.c.crop_id == crops.c.id)
+        .group_by(crops.c.id, newest.c.crops)
+    )
+    return [LastCrop._make(row) for row in connection.execute(query)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -8,19 +9,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text, update
 
-from monitor.config import Configuration, Settings
+from monitor.config import Calibration, Configuration, Settings
 from monitor.drift import Drift, GroupDrift, State
 from monitor.errors import StoreBusyError
 from monitor.evaluation import WeightedRate
-from monitor.metrics import MOST_HOLES, Metrics
-from monitor.observing import refresh
+from monitor.metrics import Metrics
+from monitor.metrics.holes import Holes
+from monitor.observing import refresh, restore_holes
 from monitor.quality import Quality, Rates, last_days
+from monitor.store import calibrations as stored
 from monitor.store import summaries
 from monitor.store.engine import Database
-from monitor.store.schema import calibrations, crops, labels, models, score_summaries, scores
+from monitor.store.schema import (
+    calibrations,
+    crops,
+    labels,
+    models,
+    reference_scores,
+    runs,
+    score_summaries,
+    scores,
+)
 from monitor.store.upgrade import upgrade
+from tests.made_up import MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +212,7 @@ def test_without_a_database_nothing_is_raised(
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}", busy_seconds=0)
     refresh(database, configuration, Metrics(), NOW)
     database.close()
-    assert len(caplog.messages) == 3
+    assert len(caplog.messages) == 5
 
 
 def test_a_rate_without_crops_has_no_series_and_groups_are_not_shown() -> None:
@@ -216,29 +229,134 @@ def test_a_rate_without_crops_has_no_series_and_groups_are_not_shown() -> None:
     }
 
 
-def test_only_the_holes_with_the_most_crops_have_series() -> None:
-    metrics = Metrics()
+def test_only_the_holes_with_the_most_crops_have_drift_of_their_own() -> None:
+    metrics = Metrics(Holes(100))
 
-    def tested(camera: str, hole: int, count: int) -> GroupDrift:
-        return GroupDrift(camera, hole, State.DRIFTING, count, 48, 0, shift=2.0, stability=0.3, t=9.0, p=0.0)
+    def tested(camera: str, hole: int, count: int, shift: float = 2.0) -> GroupDrift:
+        state = State.DRIFTING if abs(shift) > 3 else State.STEADY
+        return GroupDrift(camera, hole, state, count, 48, 0, shift=shift, stability=0.3, t=9.0, p=0.0)
 
-    holes = [tested("1", hole, hole) for hole in range(400)]
+    holes = [tested("1", hole, hole, -4.0 if hole == 7 else 2.0) for hole in range(400)]
     groups = (tested("*", -1, 0), tested("", -1, 1000), *holes)
     metrics.show_drift([Drift("ae-1", "ae", 0.001, groups, "")])
     found = shown(metrics)
-    assert len([name for name in found if name.startswith("monitor_drift_detected")]) == MOST_HOLES + 1
-    assert found['monitor_drift_detected{camera="*",detector="ae",hole="all"}'] == 1
-    assert found['monitor_drift_detected{camera="",detector="ae",hole="unknown"}'] == 1
+    assert len([name for name in found if name.startswith("monitor_drift_detected")]) == 100 + 2
+    assert found['monitor_drift_detected{camera="*",detector="ae",hole="all"}'] == 0
+    assert found['monitor_drift_detected{camera="unknown",detector="ae",hole="unknown"}'] == 0
     assert 'monitor_drift_detected{camera="1",detector="ae",hole="399"}' in found
     assert 'monitor_drift_detected{camera="1",detector="ae",hole="100"}' not in found
+    # Of the others the one that moved farthest, so that an alert on it is still raised.
+    assert found['monitor_drift_detected{camera="other",detector="ae",hole="other"}'] == 1
+    assert found['monitor_drift_shift_sigmas{camera="other",detector="ae",hole="other"}'] == -4.0
     assert found['monitor_drift_stability_index{detector="ae"}'] == 0.3
 
 
 def test_scheduled_work_is_counted() -> None:
     metrics = Metrics()
     metrics.count_calibration("ae", "refused", "tpr")
-    metrics.count_run("calibration", "done")
-    metrics.count_run("calibration", "done")
+    metrics.count_run("recalibrate", "done")
+    metrics.count_run("recalibrate", "done")
     found = shown(metrics)
     assert found['monitor_calibrations_total{detector="ae",outcome="refused",reason="tpr"}'] == 1
-    assert found['monitor_scheduled_runs_total{job="calibration",outcome="done"}'] == 2
+    assert found['monitor_scheduled_runs_total{task="nightly",outcome="done"}'] == 2
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
+    """A store with a calibrated model, in both kinds of database."""
+    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_database")()
+    with made_up(place) as made:
+        made.calibrate(midpoint(Calibration(minimum_proliv=1, minimum_normal=1)), [0.1, 0.2], [3.0, 4.5], at=NOW)
+        yield made
+
+
+def test_the_last_crop_of_each_hole_survives_a_restart(store: MadeUp) -> None:
+    threshold = store.active().threshold
+    for hole, minutes, score in ((1, 50, 0.5), (1, 10, 4.0), (2, 30, 0.25), (1, 20, 0.1)):
+        store.crop(score, at=NOW - timedelta(minutes=minutes), hole=hole)
+    store.crop(0.3, at=NOW - timedelta(days=6), hole=None, camera=None)
+    store.crop(0.3, at=NOW - timedelta(days=8), hole=9)
+    store.crop(0.3, at=NOW, hole=10, source="labelled")
+    configuration = Configuration(settings=Settings(), file=None)
+    metrics = Metrics()
+    restore_holes(store.database, configuration, metrics, NOW)
+    found = {name: value for name, value in shown(metrics).items() if name.startswith("monitor_hole_last")}
+    last = "monitor_hole_last_crop_timestamp_seconds"
+    # The crop that was stored last is the last one, whatever the clock said.
+    assert {name: value for name, value in found.items() if name.startswith(last)} == {
+        f'{last}{{camera="C",hole="1"}}': (NOW - timedelta(minutes=20)).timestamp(),
+        f'{last}{{camera="C",hole="2"}}': (NOW - timedelta(minutes=30)).timestamp(),
+        f'{last}{{camera="unknown",hole="unknown"}}': (NOW - timedelta(days=6)).timestamp(),
+    }
+    assert found['monitor_hole_last_score{camera="C",hole="2"}'] == 0.25
+    assert found['monitor_hole_last_threshold{camera="C",hole="2"}'] == threshold
+    assert found['monitor_hole_last_proliv{camera="C",hole="1"}'] == 0
+
+
+def test_space_runs_and_models_are_published(store: MadeUp, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with store.database.write() as connection:
+        connection.execute(update(models).values(active=True, activated_at=now))
+        for job, day, outcome in (
+            *(("recalibrate", 1, "1 activated"), ("recalibrate", 2, "failed: no labels"), ("recalibrate", 3, None)),
+            *(("retention", 1, "failed by a defect; the log has the traceback"), ("checking", 4, "nothing")),
+        ):
+            finished = None if outcome is None else NOW + timedelta(days=day)
+            connection.execute(
+                insert(runs).values(
+                    job=job, slot=NOW + timedelta(days=day), started_at=NOW, finished_at=finished, outcome=outcome
+                )
+            )
+    paths = {"inbox": str(tmp_path), "state": str(tmp_path), "archive": str(tmp_path / "missing")}
+    configuration = Configuration(settings=Settings.model_validate({"paths": paths}), file=None)
+    metrics = Metrics()
+    refresh(store.database, configuration, metrics, now)
+    found = shown(metrics)
+    success = "monitor_run_last_success_timestamp_seconds"
+    assert {name: value for name, value in found.items() if name.startswith(success)} == {
+        f'{success}{{task="nightly"}}': (NOW + timedelta(days=1)).timestamp(),
+        f'{success}{{job="checking"}}': (NOW + timedelta(days=4)).timestamp(),
+    }
+    trained = store.model.trained_at.timestamp()
+    assert found['monitor_model_trained_timestamp_seconds{detector="made-up",model="made-up-1"}'] == trained
+    free = shutil.disk_usage(tmp_path).free
+    for folder in ("inbox", "state"):
+        assert found[f'monitor_disk_free_bytes{{folder="{folder}"}}'] == pytest.approx(free, rel=0.2)
+    assert 'monitor_disk_free_bytes{folder="archive"}' not in found
+    file = store.database.file
+    if file is None:
+        with store.database.read() as connection:
+            size = connection.execute(text("select pg_database_size(current_database())")).scalar_one()
+        assert found["monitor_database_size_bytes"] == pytest.approx(size, rel=0.5)
+    else:
+        assert file.with_name(f"{file.name}-wal").stat().st_size > 0
+        assert found["monitor_database_size_bytes"] == sum(one.stat().st_size for one in tmp_path.glob("monitor.db*"))
+
+
+def test_buckets_are_made_of_what_the_store_has(store: MadeUp) -> None:
+    with store.database.read() as connection:
+        ranges = stored.reference_ranges(connection, store.model.id)
+        assert stored.reference_ranges(connection, 99) == (None, None)
+    assert ranges == ((0.1, 0.1, 4.5), None)  # these references are from before the mse was kept
+    with store.database.write() as connection:
+        connection.execute(update(reference_scores).values(mse=reference_scores.c.score - 0.2))
+    with store.database.read() as connection:
+        assert stored.reference_ranges(connection, store.model.id).mse == pytest.approx((-0.1, 2.8, 4.3))
+
+
+def test_a_confusion_counts_each_labelled_crop_once(store: MadeUp) -> None:
+    for score, label in ((4.0, "proliv"), (4.0, "proliv"), (4.0, "ne_proliv"), (0.1, "proliv"), (0.1, "ne_proliv")):
+        store.label(store.crop(score, at=NOW), label)
+    store.crop(4.0, at=NOW)
+    with store.database.write() as connection:
+        connection.execute(update(models).values(active=True, activated_at=NOW))
+    metrics = Metrics()
+    refresh(store.database, Configuration(settings=Settings(), file=None), metrics, NOW + timedelta(minutes=1))
+    found = shown(metrics)
+    for detector in ("made-up", "decision"):
+        for label, verdict, count in (
+            *(("proliv", "proliv", 2), ("proliv", "ne_proliv", 1)),
+            *(("ne_proliv", "proliv", 1), ("ne_proliv", "ne_proliv", 1)),
+        ):
+            labels = f'detector="{detector}",label="{label}",verdict="{verdict}",window="1d"'
+            assert found[f"monitor_confusion_crops{{{labels}}}"] == count

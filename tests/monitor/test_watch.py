@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from threading import Thread
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor import watch
 from monitor.config import Watch
 from monitor.errors import StoreBusyError
-from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
+from monitor.stage import Stage
+from monitor.watch import Candidate, Done, Incomplete, Pending, Stop, Watcher, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,16 +31,31 @@ class Pipeline:
         self.known: set[Path] = set()
         self.lookups = 0
         self.fails = False
-        self.watcher = Watcher(inbox, Watch(**settings), unknown=self._unknown, deliver=self._deliver)
-        self.thread = Thread(target=self.watcher.run)
+        self.scans_ended: deque[bool] = deque()
+        self.works: set[float | None] = set()
+        self.watcher = Watcher(
+            inbox,
+            Watch(**settings),
+            unknown=self._unknown,
+            deliver=self._deliver,
+            scanned=self.scans_ended.append,
+        )
+        self.full = Event()
+        self.stuck = Event()
+        self.stage = Stage("watcher", self.watcher.run, lambda _code: None)
 
     def _unknown(self, paths: Sequence[Path]) -> Sequence[Path]:
         self.lookups += 1
+        self.works.add(self.stage.busy_since)
+        while self.stuck.is_set():
+            time.sleep(0.005)
         if self.fails:
             raise StoreBusyError("locked")
         return [path for path in paths if path not in self.known]
 
     def _deliver(self, candidate: Candidate) -> bool:
+        while self.full.is_set():
+            time.sleep(0.005)
         self.delivered.append(candidate)
         return True
 
@@ -78,7 +95,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
 
     def run(**settings: float) -> Pipeline:
         pipeline = Pipeline(tmp_path / "inbox", **settings)
-        pipeline.thread.start()
+        pipeline.stage.start()
         running.append(pipeline)
         wait_until(lambda: (tmp_path / "inbox").is_dir() and pipeline.watcher._observer is not None)
         return pipeline
@@ -86,8 +103,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
     yield run
     for pipeline in running:
         pipeline.watcher.mailbox.put(Stop())
-        pipeline.thread.join(PATIENCE_SECONDS)
-        assert not pipeline.thread.is_alive()
+        pipeline.full.clear()
+        pipeline.stage.join(PATIENCE_SECONDS)
+        assert not pipeline.stage.is_alive()
 
 
 # A scan so rare that whatever arrives was told by an event.
@@ -249,3 +267,83 @@ def test_names_of_any_bytes_are_delivered(start: Callable[..., Pipeline], tmp_pa
         with open(inbox + b"/" + name, "wb") as file:  # noqa: PTH123 - pathlib has no bytes
             file.write(b"x")
     assert {os.fsencode(pipeline.take().path.name) for _ in names} == set(names)
+
+
+def test_scans_are_counted_and_an_inbox_that_vanished_or_is_no_folder_is_a_failed_one(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    pipeline = start(scan_seconds=0.05)
+    inbox = tmp_path / "inbox"
+    wait_until(lambda: len(pipeline.scans_ended) >= 2)
+    assert all(pipeline.scans_ended)
+    inbox.rename(tmp_path / "old")
+    wait_until(lambda: False in pipeline.scans_ended)
+    wait_until(lambda: pipeline.scans_ended[-1])
+    inbox.rename(tmp_path / "older")
+    inbox.write_text("no folder")
+    pipeline.scans_ended.clear()
+    wait_until(lambda: len(pipeline.scans_ended) >= 3)
+    assert not any(list(pipeline.scans_ended)[1:])  # one may have begun before
+    inbox.unlink()
+    wait_until(lambda: pipeline.scans_ended[-1])
+
+
+def test_a_store_that_refuses_fails_the_scan(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=0.05)
+    pipeline.without_events()
+    pipeline.fails = True
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    wait_until(lambda: False in pipeline.scans_ended)
+    pipeline.fails = False
+    wait_until(lambda: pipeline.scans_ended[-1])
+
+
+def test_a_scan_that_gets_no_answer_hangs_and_waiting_does_not(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(scan_seconds=0.05)
+    wait_until(lambda: pipeline.stage.busy_since is None)  # waits for the next scan
+    pipeline.full.set()
+    pipeline.without_events()
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    wait_until(lambda: pipeline.watcher.pending().crops == 1)
+    time.sleep(0.3)
+    assert not pipeline.stage.hangs(0.2)  # waits for space in the queue
+    pipeline.stuck.set()
+    pipeline.full.clear()
+    try:
+        wait_until(lambda: pipeline.stage.hangs(0.2))
+    finally:
+        pipeline.stuck.clear()
+    wait_until(lambda: not pipeline.stage.hangs(0.2))
+
+
+def test_a_large_folder_is_many_pieces_of_work(
+    start: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SCAN_CHUNK", 1)
+    (tmp_path / "inbox").mkdir()
+    for number in range(10):
+        (tmp_path / "inbox" / f"{number}.jpg").write_bytes(b"x")
+    pipeline = start(**EVENTS_ALONE)
+    wait_until(lambda: pipeline.lookups == 10)
+    assert len(pipeline.works) == 10
+    assert None not in pipeline.works
+
+
+def test_what_is_pending_is_known_with_its_age(start: Callable[..., Pipeline], tmp_path: Path) -> None:
+    pipeline = start(**EVENTS_ALONE)
+    assert pipeline.watcher.pending() == Pending(0, None, False)
+    paths = [tmp_path / "inbox" / name for name in ("one.jpg", "two.jpg")]
+    for path in paths:
+        (tmp_path / path.name).write_bytes(b"x")
+        (tmp_path / path.name).rename(path)
+    taken = [pipeline.take(), pipeline.take()]
+    assert pipeline.watcher.pending() == Pending(2, paths[0].stat().st_ctime_ns, False)
+    pipeline.finish(taken[0])
+    wait_until(lambda: pipeline.watcher.pending() == Pending(1, paths[1].stat().st_ctime_ns, False))
+    # What is not complete yet waits, and is as old as its last change.
+    paths[1].write_bytes(b"longer")
+    pipeline.put_off(taken[1])
+    wait_until(lambda: pipeline.watcher.pending() == Pending(1, paths[1].stat().st_ctime_ns, False))
+    paths[1].unlink()
+    pipeline.finish(taken[1])
+    wait_until(lambda: pipeline.watcher.pending().crops == 0)

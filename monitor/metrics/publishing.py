@@ -1,0 +1,215 @@
+"""What happens in the daemon, and what it finds out about itself -> the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from monitor.dataset import Label
+from monitor.metrics.buckets import fitting
+from monitor.metrics.declared import Declared
+from monitor.metrics.holes import EVERYTHING, Holes
+from monitor.metrics.server import MetricsServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from monitor.completeness import Completeness
+    from monitor.drift import Drift, GroupDrift
+    from monitor.ensemble import ActiveModel
+    from monitor.metrics.holes import Pair
+    from monitor.pipeline import Work
+    from monitor.quality import Quality
+    from monitor.store.calibrations import ReferenceRanges
+    from monitor.store.queries import ModelRow
+    from monitor.store.summaries import ThresholdOrigin
+    from monitor.store.traffic import LastCrop
+
+OUTCOMES: Final = ("done", "failed")
+TASKS: Final = {"recalibrate": "nightly"}
+"""Tasks that are called otherwise in the store."""
+
+
+class Metrics(Declared):
+    """The metrics, with a method for each thing that they tell; may be used from several threads."""
+
+    def __init__(self, holes: Holes | None = None) -> None:
+        """``holes`` says which cameras and holes have series of their own."""
+        super().__init__()
+        self.holes = holes or Holes()
+        self._hole_lock = Lock()
+        self._last_crops: dict[Pair, float] = {}
+        for pair in self.holes.expected:
+            self._begin_hole(pair)
+
+    def serve(self, host: str, port: int, certificate: tuple[Path, Path] | None = None) -> MetricsServer:
+        """Serve the metrics over HTTP, or HTTPS with (certificate, key); see `MetricsServer`."""
+        return MetricsServer(self.registry, host, port, certificate)
+
+    def show_models(self, active: Sequence[ActiveModel], ranges: Mapping[int, ReferenceRanges]) -> None:
+        """Publish the active models and thresholds in place of the ones before.
+
+        ``ranges``: of each model's references, by its id; they give the histograms their buckets.
+        """
+        names = [model.detector.name for model in active]
+        self._show(self.model, {(model.detector.name, model.name, model.fingerprint): 1 for model in active})
+        self._show(self.threshold, {(model.detector.name,): model.threshold for model in active})
+        for name in names:
+            for verdict in Label:
+                self.decisions.labels(name, verdict)
+        self.score.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].score)) for one in active})
+        self.mse.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].mse)) for one in active})
+
+    def show_trained(self, active: Sequence[ModelRow]) -> None:
+        """Publish when the active models were trained."""
+        self._show(self.trained, {(one.detector, one.name): one.trained_at.timestamp() for one in active})
+
+    def show_quality(self, windows: Sequence[Quality]) -> None:
+        """Publish the rates over all cameras and holes; a rate without labelled crops has no series."""
+        rates = {
+            (one.detector, quality.window.name): one
+            for quality in windows
+            for one in quality.rates
+            if one.group == "all"
+        }
+        tpr = {labels: one.tpr for labels, one in rates.items() if one.tpr}
+        tnr = {labels: one.tnr for labels, one in rates.items() if one.tnr}
+        self._show(self.tpr, {labels: one.rate for labels, one in tpr.items()})
+        self._show(self.tpr_low, {labels: one.low for labels, one in tpr.items()})
+        self._show(self.tpr_high, {labels: one.high for labels, one in tpr.items()})
+        self._show(self.tnr, {labels: one.rate for labels, one in tnr.items()})
+        self._show(self.tnr_low, {labels: one.low for labels, one in tnr.items()})
+        self._show(self.tnr_high, {labels: one.high for labels, one in tnr.items()})
+        counts = [(labels, one.confusion.cells) for labels, one in rates.items()]
+        self._show(self.confusion, {(*labels, *cell): count for labels, cells in counts for cell, count in cells})
+        names = {one.window.name: one for one in windows}
+        labelled = [
+            ((label.value, name), count)
+            for name, one in names.items()
+            for label, count in ((Label.PROLIV, one.proliv), (Label.NE_PROLIV, one.ne_proliv))
+        ]
+        self._show(self.labelled, dict(labelled))
+        self._show(self.coverage, {(name,): one.coverage for name, one in names.items() if one.coverage is not None})
+        self._show(self.audited, {(name,): one.audited for name, one in names.items()})
+
+    def show_drift(self, drifts: Sequence[Drift]) -> None:
+        """Publish what was tested; of the holes without series of their own, the one that moved farthest."""
+        tested = [
+            ((one.detector, *self._group(group)), group)
+            for one in drifts
+            # Those with the most crops first: where holes are named first, they are.
+            for group in sorted(one.groups, key=lambda group: (group.crops, group.baseline_crops), reverse=True)
+            if group.tested
+        ]
+        shifts: dict[tuple[str, ...], float] = {}
+        drifting: dict[tuple[str, ...], float] = {}
+        for labels, group in tested:
+            shift = round(group.shift or 0.0, 3)
+            shifts[labels] = max(shifts.get(labels, shift), shift, key=abs)
+            drifting[labels] = max(drifting.get(labels, 0.0), float(group.drifting))
+        self._show(self.drift_shift, shifts)
+        self._show(self.drift_detected, drifting)
+        everything: dict[tuple[str, ...], float] = {
+            labels[:1]: group.stability or 0.0 for labels, group in tested if group.everything
+        }
+        self._show(self.drift_stability, everything)
+
+    def _group(self, group: GroupDrift) -> Pair:
+        return EVERYTHING if group.everything else self.holes.labels(group.camera, group.hole)
+
+    def show_thresholds(self, origins: Sequence[ThresholdOrigin]) -> None:
+        """Publish where the active thresholds come from."""
+        self._show(self.fallback, {(one.detector,): one.fallback for one in origins})
+        self._show(self.threshold_time, {(one.detector,): one.created_at.timestamp() for one in origins})
+
+    def show_runs(self, successes: Mapping[str, datetime]) -> None:
+        """Publish when each scheduled job last ended well."""
+        self._show(self.last_success, {(TASKS.get(job, job),): at.timestamp() for job, at in successes.items()})
+
+    def show_space(self, database_bytes: int, free_bytes: Mapping[str, int]) -> None:
+        """Publish what the database takes, and what is free where each folder lies."""
+        self.database_size.set(database_bytes)
+        self._show(self.disk_free, {(folder,): count for folder, count in free_bytes.items()})
+
+    def show_backlog(self, waiting: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
+        """Publish what waits for a decision, as these say whenever somebody asks."""
+        self.backlog.set_function(waiting)
+        self.backlog_age.set_function(oldest_seconds)
+
+    def restore_holes(self, rows: Sequence[LastCrop], now: datetime) -> None:
+        """Publish the last crop of each hole as the store has it, those with the most crops first."""
+        for row in sorted(rows, key=lambda row: row.crops, reverse=True):
+            # A clock that ran ahead stored a time that has not come yet.
+            at = min(row.decided_at.timestamp(), now.timestamp())
+            pair = self.holes.labels(row.camera, row.hole)
+            with self._hole_lock:
+                # What was decided since the start is newer, whatever a clock said before.
+                if at > self._last_crops.get(pair, 0.0):
+                    self._show_hole(pair, at, row.score, row.threshold, row.verdict)
+
+    def show_completeness(self, found: Completeness | None) -> None:
+        """Publish what came of what was expected; nothing where nothing is."""
+        intervals: Counter[tuple[str, ...]] = Counter()
+        missing: Counter[tuple[str, ...]] = Counter()
+        expected: Counter[tuple[str, ...]] = Counter()
+        for one in found.holes if found else ():
+            pair = self.holes.labels(one.camera, one.hole)
+            missing[pair] += one.missing
+            expected[pair[:1]] += 1
+            intervals.update({(pair[0], state): count for state, count in one.counts.items()})
+        self._show(self.intervals, intervals)
+        self._show(self.hole_missing, missing)
+        self._show(self.expected_holes, expected)
+
+    def count_calibration(self, detector: str, outcome: str, reason: str) -> None:
+        """Count a scheduled calibration; ``outcome`` and ``reason`` are machine-readable words, of a bounded number."""
+        self.calibrations.labels(detector, outcome, reason).inc()
+
+    def count_run(self, job: str, outcome: str) -> None:
+        """Count the end of a scheduled run; both are machine-readable words."""
+        self.scheduled_runs.labels(TASKS.get(job, job), outcome).inc()
+
+    def count_scan(self, folder: str, now: float, *, whole: bool) -> None:
+        """Count a look over a folder; ``now``: Unix time."""
+        for outcome in OUTCOMES:
+            self.scans.labels(folder, outcome)
+        self.scans.labels(folder, OUTCOMES[not whole]).inc()
+        if whole:
+            self.last_scan.labels(folder).set(now)
+
+    def count(self, work: Work, new_models: set[int], committed_at: float) -> None:
+        """Count one decided crop; ``new_models``: ids of the models whose decision was not stored before."""
+        self.scored.inc()
+        self.last_scored.set(committed_at)
+        assert work.content is not None
+        assert work.final is not None
+        assert work.decided_at is not None
+        final = work.final
+        self.verdicts.labels(final.verdict).inc()
+        self.latency.observe(max(0.0, committed_at - work.content.ctime_ns / 1e9))
+        for decision in work.decisions:
+            if decision.model.id in new_models:
+                name = decision.model.detector.name
+                self.decisions.labels(name, decision.verdict).inc()
+                self.score.observe(name, decision.score)
+                self.mse.observe(name, decision.mse)
+        pair = self.holes.labels(work.identity.camera, work.identity.hole)
+        with self._hole_lock:
+            self._show_hole(pair, work.decided_at.timestamp(), final.score, final.threshold, final.verdict)
+        self.hole_crops.labels(*pair, final.verdict).inc()
+
+    def _show_hole(self, pair: Pair, at: float, score: float, threshold: float, verdict: str) -> None:
+        if pair not in self._last_crops:
+            self._begin_hole(pair)
+        self._last_crops[pair] = at
+        self.hole_last_crop.labels(*pair).set(at)
+        self.hole_score.labels(*pair).set(score)
+        self.hole_threshold.labels(*pair).set(threshold)
+        self.hole_proliv.labels(*pair).set(verdict == Label.PROLIV)
+
+    def _begin_hole(self, pair: Pair) -> None:
+        for verdict in Label:
+            self.hole_crops.labels(*pair, verdict)

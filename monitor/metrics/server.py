@@ -1,0 +1,172 @@
+"""The metrics over HTTP or HTTPS, where no client can hold up another one, or the daemon."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import sys
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from socketserver import TCPServer
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Final
+
+from prometheus_client import MetricsHandler
+from prometheus_client.exposition import choose_encoder
+
+from monitor.crops import printable
+from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prometheus_client import CollectorRegistry
+
+log = logging.getLogger(__name__)
+
+CLIENT_SECONDS: Final = 10.0
+"""A client that neither sends nor takes anything for so long is let go."""
+MOST_CLIENTS: Final = 16
+"""Of more connections at once the oldest is ended."""
+
+
+class MetricsServer:
+    """Serves a registry until it is stopped; the formats are those of prometheus_client, OpenMetrics among them."""
+
+    def __init__(
+        self, registry: CollectorRegistry, host: str, port: int, certificate: tuple[Path, Path] | None = None
+    ) -> None:
+        """Bind the address; port 0 takes a free one. ``certificate``: the files (certificate, key) for HTTPS.
+
+        Raises `AddressInUseError`, `InputMissingError` and `ConfigurationError`.
+        """
+        self._certificate = certificate
+        context = None if certificate is None else tls_context(*certificate)
+        handler = type("Handler", (_Handler,), {"registry": registry})
+        try:
+            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            kind = type("Server", (_Server,), {"address_family": family, "context": context})
+            self._server = kind(address[:2], handler)
+        except OSError as error:
+            raise AddressInUseError(
+                f"metrics.host {host}, metrics.port {port}: cannot be bound: {error.strerror or error}; choose "
+                "another port, or stop the program that has it"
+            ) from None
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'http' if context is None else 'https'}://{shown}:{self._server.server_port}/metrics"
+        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    def renew(self) -> None:
+        """Read the certificate and its key again, for the connections that come; raises what the constructor does."""
+        if self._certificate is not None:
+            self._server.context = tls_context(*self._certificate)
+
+    def stop(self) -> None:
+        """Serve nobody any more; who is being served is not waited for."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """The server's side of TLS; raises `InputMissingError` and `ConfigurationError`, naming key and path."""
+    for name, path in (("certificate", certificate), ("key", key)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise InputMissingError(
+                f"metrics.{name} {printable(path)}: cannot be read: {error.strerror}; give the user who runs this "
+                "program read permission, or correct the path"
+            ) from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A key with a password would be asked for on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = str(getattr(error, "reason", None) or error).replace("_", " ").lower()
+        raise ConfigurationError(
+            f"metrics.certificate {printable(certificate)}, metrics.key {printable(key)}: are no certificate and its "
+            f"key ({reason}); give two files in PEM format that belong together, the key without a password"
+        ) from None
+    return context
+
+
+class _Handler(MetricsHandler):
+    """Answers a request for the metrics, at any path."""
+
+    timeout = CLIENT_SECONDS
+
+    def do_GET(self) -> None:  # noqa: N802 - the name is the library's
+        """Write the metrics in the format that the client asks for.
+
+        The library would compress them for whoever takes that, which costs as much time again.
+        """
+        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+        output = encode(self.registry)
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(output)))
+        self.end_headers()
+        self.wfile.write(output)
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection; whatever waits for a client waits in there, also the handshake of TLS."""
+
+    context: ssl.SSLContext | None = None
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
+        self._clients: list[socket.socket] = []
+        self._lock = Lock()
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without looking the host's name up, which may take as long as a name server does not answer."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; what the client sends is not waited for here."""
+        client, address = super().get_request()
+        client.settimeout(CLIENT_SECONDS)
+        if self.context is not None:
+            client = self.context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        return client, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread; the oldest of too many has to give way."""
+        with self._lock:
+            self._clients.append(request)
+            if len(self._clients) > MOST_CLIENTS:
+                _hang_up(self._clients.pop(0))
+        super().process_request(request, client_address)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands and answer, in the connection's own thread."""
+        if isinstance(request, ssl.SSLSocket):
+            request.do_handshake()
+        super().finish_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection as well."""
+        with self._lock:
+            if request in self._clients:
+                self._clients.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature is the library's
+        """A client that goes away or talks no TLS is no error of ours; anything else is a defect."""
+        if isinstance(sys.exception(), OSError):
+            log.debug("metrics: %s", client_address, exc_info=True)
+        else:
+            log.exception("the metrics cannot be put together, by a defect; the daemon goes on")
+
+
+def _hang_up(client: socket.socket) -> None:
+    try:
+        # Past the TLS layer, whose state belongs to the connection's own thread.
+        socket.socket.shutdown(client, socket.SHUT_RDWR)
+    except OSError:
+        return  # it went by itself
