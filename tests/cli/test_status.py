@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     import subprocess
@@ -11,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
+
+BEGIN = (datetime.now(UTC) - timedelta(hours=2)).replace(second=0, microsecond=0)
+STORED = "%Y-%m-%d %H:%M:%S.%f"
 
 
 def status(monitor: Run) -> dict[str, Any]:
@@ -98,3 +105,95 @@ def test_the_last_night_and_a_fallback_are_told(trained: Path, monitor: Run, cha
     table = monitor("status").stdout
     assert "nightly run    2026-01-02T03:00 UTC: failed: the disk is full\n" in table
     assert "(fallback: too little proliv)" in table
+
+
+@pytest.fixture
+def interval_of_ten_seconds(trained: Path) -> Path:
+    """A state with crops of camera C: hole 1 in 6 intervals, hole 2 in 4 and late in one, hole 3 unreadable once."""
+    (trained / "config.toml").write_text("[completeness]\ninterval_seconds = 10\nlate_seconds = 5\n")
+    rows = [(1, 10 * index, 10 * index, "scored") for index in range(6)]
+    rows += [(2, 10 * index, 10 * index, "scored") for index in range(4)]
+    rows += [(2, 40, 99, "scored"), (3, 0, 1, "scored"), (3, 10, 11, "scored"), (3, 20, 21, "failed")]
+    with closing(sqlite3.connect(trained / "state" / "monitor.db")) as connection, connection:
+        connection.executemany(
+            "insert into crops (path, sha256, size_bytes, mtime_ns, camera, hole, captured_at, seen_at, state, source) "
+            "values (?, ?, 1, 1, 'C', ?, ?, ?, ?, 'inbox')",
+            [
+                (f"/{index}.jpg", f"{index:064}", hole, f"{BEGIN + timedelta(seconds=at):{STORED}}",
+                 f"{BEGIN + timedelta(seconds=seen):{STORED}}", state)
+                for index, (hole, at, seen, state) in enumerate(rows)
+            ],
+        )  # fmt: skip
+    return trained
+
+
+def test_missing_holes_are_told_worst_first(interval_of_ten_seconds: Path, monitor: Run) -> None:
+    span = ("--since", f"{BEGIN:%Y-%m-%dT%H:%M}", "--until", f"{BEGIN + timedelta(minutes=5):%Y-%m-%dT%H:%M}")
+    report = json.loads(monitor("status", "--missing", *span, "--format", "json").stdout)["completeness"]
+    assert {name: report[name] for name in ("intervals", "expected", "came", "late", "missing")} == {
+        "intervals": 30,
+        "expected": 18,
+        "came": 12,
+        "late": 1,
+        "missing": 5,
+    }
+    assert [(one["hole"], one["missing"], one["undecided"]) for one in report["holes"]] == [
+        (3, 4, 1),
+        (2, 1, 0),
+        (1, 0, 0),
+    ]
+    table = monitor("status", "--missing", *span, "--rows", "2").stdout.splitlines()
+    assert table[1:] == [
+        "camera C: gave crops in 6 intervals; 3 holes expected (learned)",
+        "expected 18, came 12, late 1, missing 5",
+        "",
+        "camera  hole  expected  came  late  missing  undecided  last crop (UTC)",
+        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10):%Y-%m-%d %H:%M:%S}",
+        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40):%Y-%m-%d %H:%M:%S}",
+        "and 1 more hole, 0 of them with gaps",
+    ]
+
+
+def test_the_window_of_the_configuration_holds_without_a_span(interval_of_ten_seconds: Path, monitor: Run) -> None:
+    assert json.loads(monitor("status", "--missing", "--format", "json").stdout)["completeness"]["expected"] == 18
+    (interval_of_ten_seconds / "config.toml").write_text(
+        '[completeness]\ninterval_seconds = 10\nwindow_hours = 0.1\n[completeness.cameras]\nC = "1-3"\n'
+    )
+    report = json.loads(monitor("status", "--missing", "--format", "json").stdout)["completeness"]
+    assert (report["expected"], len(report["holes"])) == (0, 3)
+    assert {one["last_crop_at"] for one in report["holes"]} == {None}
+    assert "expected 0, came 0, late 0, missing 0: no camera gave a crop" in monitor("status", "--missing").stdout
+
+
+def test_of_what_is_to_come_nothing_is_expected(interval_of_ten_seconds: Path, monitor: Run) -> None:
+    report = json.loads(monitor("status", "--missing", "--until", "9999-12-31T23:59:59.9", "--format", "json").stdout)
+    assert report["completeness"]["expected"] == 18
+    assert datetime.fromisoformat(report["completeness"]["until"]) <= datetime.now(UTC)
+
+
+def test_where_nothing_is_expected_it_is_said_how_to_expect_something(trained: Path, monitor: Run) -> None:
+    outcome = monitor("status", "--missing")
+    assert outcome.returncode == 0
+    assert "completeness.interval_seconds is 0; set it to" in outcome.stdout
+    assert json.loads(monitor("status", "--missing", "--format", "json").stdout)["completeness"] is None
+    (trained / "config.toml").write_text("[completeness]\ninterval_seconds = 10\n")
+    assert "no hole is expected" in monitor("status", "--missing").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--since", "2026-01-01"), "add --missing"),
+        (("--missing", "--since", "yesterday"), "is not a time"),
+        (("--missing", "--since", "2026-01-02", "--until", "2026-01-01"), "is not before --until 2026-01-01"),
+        (("--missing", "--since", "2020-01-01"), "more than 31 days apart"),
+        (("--missing", "--until", "0001-01-01"), "--until: there were no crops before 1971"),
+        (("--missing", "--since", "9999-12-31T23:59:59.9"), "is not before now"),
+    ],
+)
+def test_a_span_that_makes_no_sense_is_refused(
+    trained: Path, monitor: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    outcome = monitor("status", *arguments)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert message in outcome.stderr

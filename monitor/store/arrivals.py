@@ -1,0 +1,206 @@
+"""In which intervals the inbox's crops of each camera and hole came, counted by the database.
+
+Time is cut into intervals of a whole number of seconds, aligned to 1970-01-01 00:00 UTC: interval ``i`` of ``n``
+seconds is [i n, (i + 1) n). All is reckoned in whole seconds; fractions are cut off. (SQLite rounds to thousandths
+before.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import BigInteger, Integer, and_, case, cast, distinct, extract, func, literal, null, select, union_all
+
+from monitor.store.schema import crops
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import CTE
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+UNKNOWN_CAMERA: Final = "unknown"
+"""Stands for the camera of crops whose names tell none; one that is really called so is taken together with them."""
+
+FAST_CLOCK_SECONDS: Final = 60
+"""A name's time that lies further ahead of when the crop was seen is not believed: the crop counts when it was seen."""
+
+MOST_CAMERAS: Final = 1000
+MOST_HOLES: Final = 10_000
+"""Of so many cameras, and of so many holes of all of them, it is told at most: names of files may hold anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The intervals ``first`` to ``end - 1``, of ``seconds`` each; a crop is late ``late_seconds`` after their end."""
+
+    seconds: int
+    first: int
+    end: int
+    late_seconds: int
+
+    @classmethod
+    def between(cls, since: datetime, until: datetime, now: datetime, *, seconds: int, late_seconds: int) -> Grid:
+        """The whole intervals of [since, until) that are due: a crop of theirs that came only ``now`` would be late."""
+        first = -(-_whole_seconds(since, up=True) // seconds)
+        due = (_whole_seconds(now) - late_seconds - 1) // seconds
+        return cls(seconds, first, max(first, min(_whole_seconds(until) // seconds, due)), late_seconds)
+
+    @property
+    def since(self) -> datetime:
+        """The beginning of the first interval."""
+        return datetime.fromtimestamp(self.first * self.seconds, UTC)
+
+    @property
+    def until(self) -> datetime:
+        """The end of the last interval."""
+        return datetime.fromtimestamp(self.end * self.seconds, UTC)
+
+
+class CameraArrivals(NamedTuple):
+    """``active``: intervals with a crop of the camera, of whichever hole, decided on or not.
+
+    ``crops``: how many were seen; ``ahead``: those whose name has a time that is not believed; ``before``: those whose
+    time is before the first interval.
+    """
+
+    active: int
+    crops: int
+    ahead: int
+    before: int
+
+
+class HoleArrivals(NamedTuple):
+    """How many intervals had a crop of the hole that was decided on in time, only late, or none that could be decided.
+
+    ``last``: the time of the last crop that was decided on, if any.
+    """
+
+    came: int
+    late: int
+    undecided: int
+    last: datetime | None
+
+
+class Arrivals(NamedTuple):
+    """The busiest cameras and holes; of a camera or a hole that is not in it no crop came."""
+
+    cameras: dict[str, CameraArrivals]
+    holes: dict[tuple[str, int], HoleArrivals]
+
+
+def arrivals(connection: Connection, grid: Grid, named: Collection[str] = ()) -> Arrivals:
+    """Count the intervals of the grid in which crops came. Of too many cameras, those that are ``named`` go first.
+
+    A crop is never seen earlier than its time less the tolerance for fast clocks, so that the index on
+    `crops.seen_at` leads to all that count.
+    """
+    earliest = grid.since - timedelta(seconds=FAST_CLOCK_SECONDS + 1)
+    taken = _taken(connection, grid.seconds, crops.c.seen_at >= earliest)
+    inside = and_(taken.c.interval >= grid.first, taken.c.interval < grid.end)
+    return _counted(connection, taken, grid, inside, named)
+
+
+def arrivals_seen(connection: Connection, grid: Grid, named: Collection[str] = ()) -> Arrivals:
+    """Count the intervals, in the grid or not, of the crops that were seen within the grid's time."""
+    taken = _taken(connection, grid.seconds, and_(crops.c.seen_at >= grid.since, crops.c.seen_at < grid.until))
+    return _counted(connection, taken, grid, taken.c.interval >= 0, named)
+
+
+def crops_since(connection: Connection, since: datetime) -> int:
+    """About how many crops were stored that were seen since then, at the cost of two looks into an index."""
+    seen = select(crops.c.id).where(crops.c.seen_at >= since).limit(1)
+    first = connection.execute(seen.order_by(crops.c.seen_at)).scalar()
+    last = connection.execute(seen.order_by(crops.c.seen_at.desc())).scalar()
+    return 0 if first is None or last is None else abs(last - first) + 1
+
+
+def _taken(connection: Connection, seconds: int, seen_within: ColumnElement[bool]) -> CTE:
+    """A row for each camera, hole and interval in which crops came."""
+    seen, captured = _seconds(connection, crops.c.seen_at), _seconds(connection, crops.c.captured_at)
+    decided = crops.c.state == "scored"
+    timed = (
+        select(
+            func.coalesce(crops.c.camera, UNKNOWN_CAMERA).label("camera"),
+            crops.c.hole,
+            case((captured <= seen + FAST_CLOCK_SECONDS, captured), else_=seen).label("moment"),
+            case((captured > seen + FAST_CLOCK_SECONDS, 1), else_=0).label("ahead"),
+            case((decided, seen)).label("decided"),
+        )
+        .where(crops.c.source == "inbox", seen_within)
+        .subquery()
+    )
+    # Plain division is exact here; SQLAlchemy's own operator would let the database round down anew. A time before
+    # 1970, which no clock shows that runs, would be rounded up.
+    interval = timed.c.moment.op("/")(literal(seconds, Integer)).label("interval")
+    rows = select(*timed.c, interval).subquery()
+    return (
+        select(
+            *(rows.c.camera, rows.c.hole, rows.c.interval),
+            func.min(rows.c.decided).label("first_decided"),
+            func.max(rows.c.moment).label("last"),
+            func.count().label("crops"),
+            func.sum(rows.c.ahead).label("ahead"),
+        )
+        .group_by(rows.c.interval, rows.c.camera, rows.c.hole)
+        .cte("taken")
+    )
+
+
+def _counted(
+    connection: Connection, taken: CTE, grid: Grid, inside: ColumnElement[bool], named: Collection[str]
+) -> Arrivals:
+    """One statement for cameras (rows without a hole) and holes, so that the crops are looked through once."""
+    foremost = case((taken.c.camera.in_(sorted(named)), 0), else_=1)
+    active = func.count(distinct(case((inside, taken.c.interval))))
+    before = case((taken.c.interval < grid.first, taken.c.crops), else_=0)
+    by_camera = (
+        select(
+            *(taken.c.camera, cast(null(), Integer).label("hole"), active.label("intervals")),
+            func.sum(taken.c.crops).label("second"),
+            func.sum(taken.c.ahead).label("third"),
+            func.sum(before).label("fourth"),
+        )
+        .group_by(taken.c.camera)
+        .order_by(foremost, active.desc(), taken.c.camera)
+        .limit(MOST_CAMERAS)
+    )
+    due = (taken.c.interval + 1) * grid.seconds + grid.late_seconds
+    decided = func.count(taken.c.first_decided)
+    by_hole = (
+        select(
+            *(taken.c.camera, taken.c.hole, decided.label("intervals")),
+            func.sum(case((taken.c.first_decided > due, 1), else_=0)).label("second"),
+            func.sum(case((taken.c.first_decided.is_(None), 1), else_=0)).label("third"),
+            func.max(case((taken.c.first_decided.is_not(None), taken.c.last))).label("fourth"),
+        )
+        .where(taken.c.hole.is_not(None), inside)
+        .group_by(taken.c.camera, taken.c.hole)
+        .order_by(foremost, decided.desc(), taken.c.camera, taken.c.hole)
+        .limit(MOST_HOLES)
+    )
+    cameras: dict[str, CameraArrivals] = {}
+    holes: dict[tuple[str, int], HoleArrivals] = {}
+    both = union_all(select(by_camera.subquery()), select(by_hole.subquery()))
+    for camera, hole, intervals, second, third, fourth in connection.execute(both):
+        if hole is None:
+            cameras[camera] = CameraArrivals(intervals, int(second), int(third), int(fourth))
+        else:
+            last = None if fourth is None else datetime.fromtimestamp(int(fourth), UTC)
+            holes[camera, hole] = HoleArrivals(intervals - int(second), int(second), int(third), last)
+    return Arrivals(cameras, holes)
+
+
+def _seconds(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[int]:
+    """A stored time as whole seconds since 1970."""
+    if connection.dialect.name == "sqlite":
+        return cast(func.strftime("%s", column), Integer)
+    return cast(func.floor(extract("epoch", column)), BigInteger)
+
+
+def _whole_seconds(moment: datetime, *, up: bool = False) -> int:
+    whole = moment.replace(microsecond=0)
+    return int(whole.timestamp()) + (1 if up and whole < moment else 0)
