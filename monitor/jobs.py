@@ -1,23 +1,24 @@
-"""What the daemon does beside deciding, in the background: the nightly run, and figures for the metrics."""
+"""What the daemon does beside deciding, in the background: the nightly run, retention, and figures for the metrics."""
 
 from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from monitor import nightly, observing
+from monitor import nightly, observing, retention
 from monitor.choosing import Rules
 from monitor.decision import deciding
 from monitor.errors import StoreError
 from monitor.judging import By
-from monitor.schedule import NIGHTLY, DailyJob
+from monitor.schedule import NIGHTLY, RETENTION, DailyJob
 from monitor.store import queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.backlog import Backlog
     from monitor.config import Configuration
     from monitor.metrics import Metrics
     from monitor.registry import Registry
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 20
 """So often it is looked whether a nightly run is due, which is run once however often anybody looks."""
 REFRESH_SECONDS: Final = 300
+REFRESH: Final = "refresh"
+BACKLOG_SECONDS: Final = 5
+INTERVALS_SECONDS: Final = 60
+INTERVALS_SHARE: Final = 0.02
+"""At most this share of the time is taken by counting which crops came; where that is slow, it is done less often."""
 
 
 class Jobs:
@@ -42,14 +48,20 @@ class Jobs:
         *,
         in_use: Callable[[], tuple[int, ...]],
         reload: Callable[[], None],
+        backlog: Backlog | None = None,
     ) -> None:
-        """``in_use``: the calibrations that decide, the primary's first; ``reload`` takes over the store's."""
+        """``in_use``: the calibrations that decide, the primary's first; ``reload`` takes over the store's.
+
+        ``backlog`` is kept up, where there is an inbox to have one.
+        """
         self._configuration = configuration
         self._database = database
         self._registry = registry
         self._metrics = metrics
         self._in_use = in_use
         self._reload = reload
+        self._backlog = backlog
+        self._restored = False
         self._asked_for: tuple[int, ...] = ()
         self._asked_at = 0.0
         calibration = configuration.settings.calibration
@@ -57,7 +69,14 @@ class Jobs:
         self._nightly = DailyJob(
             database, NIGHTLY, at=calibration.at, time_zone=configuration.time_zone, run=self._recalibrate
         )
-        self._begun = False
+        self._retention = DailyJob(
+            *(database, RETENTION),
+            at=configuration.settings.store.at,
+            time_zone=configuration.time_zone,
+            run=self._prune,
+        )
+        self._begun: set[str] = set()
+        self._count_again_at = 0.0
 
     def start(self) -> None:
         """Start the scheduler."""
@@ -71,11 +90,25 @@ class Jobs:
             timezone=UTC, job_defaults=defaults, executors={"default": DebugExecutor()}
         )
         now = datetime.now(UTC)
+        # Of what is due at once, what is due for longer comes first. A night that is caught up does not keep alerts
+        # from seeing which holes are silent, and the figures tell of the runs.
+        before, after = now - timedelta(seconds=1), now + timedelta(seconds=0.1)
+        self._scheduler.add_job(self.restore, "interval", seconds=LOOK_SECONDS, next_run_time=before)
+        if self._backlog is not None:
+            self._scheduler.add_job(self._backlog.look, "interval", seconds=BACKLOG_SECONDS)
         if self._configuration.settings.calibration.nightly:
             self._scheduler.add_job(self.look, "interval", seconds=LOOK_SECONDS, next_run_time=now)
+        if self._configuration.settings.store.keep_days:
+            self._scheduler.add_job(self.look_for_old, "interval", seconds=LOOK_SECONDS, next_run_time=now)
         self._scheduler.add_job(self.follow, "interval", seconds=LOOK_SECONDS)
-        self._scheduler.add_job(self.refresh, "interval", seconds=REFRESH_SECONDS, next_run_time=now)
+        self._scheduler.add_job(self.refresh, "interval", seconds=REFRESH_SECONDS, next_run_time=after, id=REFRESH)
+        if self._configuration.settings.completeness.interval_seconds:
+            self._scheduler.add_job(self.count_intervals, "interval", seconds=INTERVALS_SECONDS, next_run_time=now)
         self._scheduler.start()
+
+    def refresh_now(self) -> None:
+        """Have the figures worked out anew, in the scheduler's thread."""
+        self._scheduler.modify_job(REFRESH, next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Start no job any more; one that is running ends with the program, which does no harm."""
@@ -83,19 +116,28 @@ class Jobs:
 
     def look(self) -> None:
         """Run what is due of the nightly run."""
-        now = datetime.now(UTC)
-        try:
-            if not self._begun:
-                self._nightly.begin(now)
-                self._begun = True
-        except StoreError as error:
-            log.warning("the nightly run waits: %s; tried again soon", error)
-            return
-        outcome = self._nightly.tick(now)
-        if outcome is not None:
-            self._metrics.count_run(NIGHTLY, "failed" if outcome.startswith("failed") else "done")
+        if self._run_due(NIGHTLY, self._nightly):
             self.follow()
             self.refresh()
+
+    def look_for_old(self) -> None:
+        """Delete old decisions, when that is due."""
+        self._run_due(RETENTION, self._retention)
+
+    def _run_due(self, name: str, job: DailyJob) -> bool:
+        """Run the job's slot if nobody has; whether it was run."""
+        now = datetime.now(UTC)
+        try:
+            if name not in self._begun:
+                job.begin(now)
+                self._begun.add(name)
+        except StoreError as error:
+            log.warning("the %s run waits: %s; tried again soon", name, error)
+            return False
+        outcome = job.tick(now)
+        if outcome is not None:
+            self._metrics.count_run(name, "failed" if outcome.startswith("failed") else "done")
+        return outcome is not None
 
     def follow(self) -> None:
         """Have the thresholds loaded that the store has now, whoever changed them; asked again where that failed."""
@@ -112,9 +154,32 @@ class Jobs:
             self._asked_for, self._asked_at = found, time.monotonic()
             self._reload()
 
+    def restore(self) -> None:
+        """Publish the last crop of each hole as the store has it, once."""
+        if self._restored:
+            return
+        try:
+            observing.restore_holes(self._database, self._configuration, self._metrics, datetime.now(UTC))
+        except StoreError as error:
+            log.warning("the last crop of each hole is not known yet: %s; tried again soon", error)
+        else:
+            self._restored = True
+
     def refresh(self) -> None:
         """Publish TPR and TNR in operation, and drift."""
         observing.refresh(self._database, self._configuration, self._metrics, datetime.now(UTC))
+
+    def count_intervals(self) -> None:
+        """Publish which expected crops came, unless that was done too recently for what it takes."""
+        begun = time.monotonic()
+        if begun < self._count_again_at:
+            return
+        try:
+            observing.count_intervals(self._database, self._configuration, self._metrics, datetime.now(UTC))
+        except StoreError as error:
+            log.warning("which expected crops came cannot be counted: %s; tried again soon", error)
+        ended = time.monotonic()
+        self._count_again_at = ended + (ended - begun) / INTERVALS_SHARE
 
     def _recalibrate(self, run_id: int, now: datetime) -> str:
         by = By(now, "nightly", run_id)
@@ -122,3 +187,8 @@ class Jobs:
         for outcome in outcomes:
             self._metrics.count_calibration(outcome.model.detector, outcome.result, outcome.refusal or "")
         return nightly.summary(outcomes)
+
+    def _prune(self, _run_id: int, now: datetime) -> str:
+        keep_days = self._configuration.settings.store.keep_days
+        done = retention.prune(*(self._database, self._configuration, keep_days, now), count=self._metrics.pruned.inc)
+        return done.sentence

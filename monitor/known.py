@@ -55,6 +55,23 @@ def unknown(
     return [path for path in paths if path not in stored], stored
 
 
+def undecided(database: Database, paths: Sequence[Path]) -> list[Path]:
+    """Those of the paths that the store has no row of as they look now, also none that says why they failed."""
+    signatures = {path: signature(path) for path in paths}
+    with database.read() as connection:
+        rows = queries.known_crops(connection, [to_text(path) for path in paths])
+    return [
+        path
+        for path, looks in signatures.items()
+        if looks is not None and all((row.size_bytes, row.mtime_ns) != looks for row in rows.get(to_text(path), ()))
+    ]
+
+
+def new(database: Database, paths: Sequence[Path]) -> list[Path]:
+    """Those of the paths that are there and that the store does not know, for who may find them gone by now."""
+    return [path for path in unknown(database, paths)[0] if not _is_gone(path)]
+
+
 def moved_away(connection: Connection, contents: Collection[str]) -> list[str]:
     """The paths at which labelled files of these contents lay once, and do not any more."""
     return [row.path for row in labelled_files.files_of_contents(connection, contents) if _is_gone(from_text(row.path))]

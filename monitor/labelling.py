@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from monitor.ensemble import Ensemble
     from monitor.labels import LabelledCrop
     from monitor.pipeline import Reader, Work
+    from monitor.stage import Stage
     from monitor.store.engine import Database
     from monitor.store.queries import StoredScore
 
@@ -115,15 +116,18 @@ class LabelledFolder:
                 fresh.append(path)
         return fresh
 
-    def forget_gone(self, database: Database) -> int:
+    def forget_gone(self, database: Database, on_file: Callable[[], None] = lambda: None) -> int:
         """Forget the files that are no longer there, and return how many; the labels that they gave stay.
 
         What cannot be looked at is not gone: nothing is forgotten of a folder that is missing or cannot be read, as
-        that of a share that is not mounted.
+        that of a share that is not mounted. ``on_file`` is called for every file that is there.
         """
         unreadable: list[Path] = []
+        present: set[str] = set()
         try:
-            present = {to_text(path) for path in crop_paths(self.folder, lambda one, _error: unreadable.append(one))}
+            for path in crop_paths(self.folder, lambda one, _error: unreadable.append(one)):
+                present.add(to_text(path))
+                on_file()
         except InputMissingError:
             return 0
         unreadable += [folder for folder in self.folders if not _is_folder(folder)]
@@ -141,8 +145,15 @@ class LabelledFolder:
 class LabelledWatcher(Watcher):
     """Watches the labelled folder, and delivers what lies there with its label."""
 
-    def __init__(self, folder: Path, settings: Watch, database: Database, deliver: Callable[[Candidate], bool]) -> None:
-        """``deliver`` is that of `Watcher`."""
+    def __init__(
+        self,
+        folder: Path,
+        settings: Watch,
+        database: Database,
+        deliver: Callable[[Candidate], bool],
+        scanned: Callable[[bool], None],
+    ) -> None:
+        """``deliver`` and ``scanned`` are those of `Watcher`."""
         self._labelled = LabelledFolder(folder)
         self._database = database
         self._pass_on = deliver
@@ -152,13 +163,15 @@ class LabelledWatcher(Watcher):
             unknown=lambda paths: self._labelled.unknown(database, paths),
             deliver=self._deliver_labelled,
             folders=self._labelled.folders,
+            scanned=scanned,
         )
 
-    def run(self) -> None:
+    def run(self, stage: Stage) -> None:
         """Forget what is gone since the last time, then watch."""
+        stage.busy()
         self._labelled.warn_of_links()
         try:
-            self._labelled.forget_gone(self._database)
+            self._labelled.forget_gone(self._database, stage.busy)
         except StoreDamagedError:
             raise
         except StoreError as error:
@@ -167,7 +180,7 @@ class LabelledWatcher(Watcher):
                 printable(self.folder),
                 error,
             )
-        super().run()
+        super().run(stage)
 
     def _deliver_labelled(self, candidate: Candidate) -> bool:
         label = self._labelled.label_of(candidate.path)
@@ -219,8 +232,8 @@ def warn_unreadable(work: Work) -> None:
 def score_missing(configuration: Configuration, database: Database, ensemble: Ensemble) -> ScoredMissing:
     """Let each model of the ensemble score the labelled crops that it has not scored, from their files.
 
-    The file is the crop's own, or a labelled one of the same content; one whose content is another by now is not
-    taken. A decision that was made stands. One warning names what is lost.
+    The file is the crop's own, an archived or a labelled one of the same content; one whose content is another by now
+    is not taken. A decision that was made stands. One warning names what is lost.
     """
     reader = pipeline.Reader(configuration)
     with database.read() as connection:
@@ -267,8 +280,10 @@ def _missing(
 
 
 def _places(connection: Connection, crops: Sequence[LabelledCrop]) -> dict[str, list[str]]:
-    """By content, the paths where it may lie: the crop's own first."""
+    """By content, the paths where it may lie: the crop's own first, then in the archive."""
     places = {crop.sha256: [crop.path] for crop in crops}
+    for sha256, archived in queries.archived_places(connection, places.keys()).items():
+        places[sha256] += archived
     for row in labelled_files.files_of_contents(connection, places.keys()):
         places[row.sha256].append(row.path)
     return places

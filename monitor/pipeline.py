@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from monitor.decision import Outcome
     from monitor.ensemble import Ensemble
     from monitor.store.engine import Database
+    from monitor.tidying import Archive
 
 log = logging.getLogger(__name__)
 
@@ -132,14 +133,14 @@ def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
             work.decided_at = now
 
 
-def store(database: Database, batch: Sequence[Work]) -> Recorded:
-    """Commit the batch in one transaction; return what was not stored before.
+def store(database: Database, batch: Sequence[Work], archive: Archive | None = None) -> Recorded:
+    """Commit the batch in one transaction, with the place in the ``archive``; return what was not stored before.
 
     A file that vanished before it could be read leaves no row: there is nothing to remember of it. A labelled file
     gives its label to the crop of its content, or becomes one itself where there is none.
     """
     present = [work for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
-    crops = [row(work) for work in present if work.label is None]
+    crops = [row(work, archive) for work in present if work.label is None]
     labelled = [(work.label.value, row(work)) for work in present if work.label is not None]
     with database.write() as connection:
         recorded = queries.record(connection, crops)
@@ -152,13 +153,19 @@ def store(database: Database, batch: Sequence[Work]) -> Recorded:
     return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
 
 
-def row(work: Work) -> CropRow:
-    """The crop's row with its decisions and the final one, or with its failure."""
+def row(work: Work, archive: Archive | None = None) -> CropRow:
+    """The crop's row with its decisions and the final one, or with its failure.
+
+    With an ``archive``, a decided crop of the inbox has the place there that its file will be moved to.
+    """
     content = work.content
     decided_at = work.decided_at
     size_bytes, mtime_ns = known.content_signature(content) if content else known.signature(work.path) or (0, 0)
     refusal = None if work.decisions else work.refusal
     final = work.final
+    place = None
+    if archive is not None and final is not None and work.label is None and work.source == "inbox":
+        place = archive.place(work.seen_at, final.verdict.value, work.path.name)
     return CropRow(
         path=to_text(work.path),
         sha256=content.sha256 if content else "",
@@ -191,6 +198,7 @@ def row(work: Work) -> CropRow:
             if decided_at is not None
         ),
         source=work.source if work.label is None else "labelled",
+        archived_path=to_text(place) if place else None,
     )
 
 
@@ -199,24 +207,36 @@ def key(work: Work) -> CropKey:
     return to_text(work.path), work.content.sha256 if work.content else ""
 
 
+class Measured(NamedTuple):
+    """The scores of N crops, each float64 (N,): the mean squared error and the one that decides."""
+
+    mse: NDArray[np.float64]
+    deciding: NDArray[np.float64]
+
+
 def measure(
     detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
 ) -> NDArray[np.float64]:
-    """The deciding scores, float64 (N,), of decoded crops, each uint8 (h, w, 3); for calibration and evaluation.
+    """The deciding scores of `measure_both` alone."""
+    return measure_both(detector, pixels, holes).deciding
+
+
+def measure_both(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Measured:
+    """The scores of decoded crops, each uint8 (h, w, 3); for calibration and evaluation.
 
     NaN where the detector refuses a crop, which is warned of.
     """
     import numpy as np
 
-    scores = np.full(len(pixels), np.nan)
+    measured = Measured(np.full(len(pixels), np.nan), np.full(len(pixels), np.nan))
     for start in range(0, len(pixels), MEASURE_BATCH):
         batch = slice(start, start + MEASURE_BATCH)
         for index, outcome in enumerate(_score_each(detector, pixels[batch], holes[batch]), start):
             if isinstance(outcome, CropRefusedError):
                 log.warning("crop %d of %d is left out: %s", index + 1, len(pixels), outcome)
             else:
-                scores[index] = outcome.score
-    return scores
+                measured.mse[index], measured.deciding[index] = outcome
+    return measured
 
 
 class _Scored(NamedTuple):

@@ -6,13 +6,12 @@ gets a new folder of its own, which nobody else has made; a name is never looked
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from monitor.crops import printable
 from monitor.errors import OutputError
+from monitor.files import Place, move, opened_folder
 from monitor.store.engine import make_folder
 
 if TYPE_CHECKING:
@@ -61,22 +60,8 @@ def _new_folder(folder: Path, name: str) -> Path:
 
 def _move(source: Path, target: Path) -> None:
     try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            target.parent.rmdir()
-            raise
-        _copy(source, target)
-        source.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy to another file system; a copy that fails half-way leaves nothing behind."""
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        with open(descriptor, "rb") as reading, target.open("xb") as writing:  # noqa: PTH123 - it opens a descriptor
-            shutil.copyfileobj(reading, writing)
+        with opened_folder(source.parent) as before, opened_folder(target.parent) as after:
+            move(Place(before, source.name), Place(after, target.name))
     except OSError:
-        target.unlink(missing_ok=True)
         target.parent.rmdir()
         raise

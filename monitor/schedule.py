@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 NIGHTLY: Final = "recalibrate"
 """The job of the night."""
+RETENTION: Final = "retention"
+"""The job that deletes decisions for their age."""
 CLOCK_PLAY: Final = timedelta(days=7)
 """A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
 LEASE: Final = timedelta(minutes=15)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from monitor.cli.program import Program, pass_program
+from monitor.errors import ExitCode
+
+if TYPE_CHECKING:
+    from monitor.checking import Finding
 
 
 @click.group("db")
 def command() -> None:
-    """Upgrade and check the database."""
+    """Upgrade, check, save and prune the database."""
 
 
 @command.command()
@@ -33,15 +40,110 @@ def current(program: Program) -> None:
 
 
 @command.command()
+@click.option("--full", is_flag=True, help="Look at every index of the database too; takes as long again.")
+@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
-def check(program: Program) -> None:
-    """Check that the database has exactly the tables that this program expects."""
-    from monitor.errors import StoreSchemaError
-    from monitor.store import upgrade as schema
+def check(program: Program, full: bool, output_format: str) -> int:
+    """Check that nothing is damaged or missing: tables, rows, models, files.
+
+    Exit code 65 where something is wrong; notes alone are no fault.
+    """
+    import json
+
+    from monitor import checking
     from monitor.store.schema import SCHEMA_REVISION
 
     database = program.database(create=False)
-    differences = [*schema.differences(database), *schema.damage(database)]
-    if differences:
-        raise StoreSchemaError("\n".join(f"{database.description}: {difference}" for difference in differences))
-    click.echo(f"{database.description}: schema {SCHEMA_REVISION}, as it should be")
+    findings = checking.check(database, program.configuration, full=full)
+    wrong = [finding for finding in findings if not finding.note]
+    if output_format == "json":
+        report = {"database": database.description, "schema": SCHEMA_REVISION, "whole": not wrong}
+        click.echo(json.dumps({**report, "findings": [finding.as_dict() for finding in findings]}))
+    else:
+        outcome = "not all is well" if wrong else "nothing is wrong"
+        click.echo(f"{database.description}: schema {SCHEMA_REVISION}, {outcome}")
+        for finding in findings:
+            _print(finding)
+    return ExitCode.DATA_ERROR if wrong else ExitCode.OK
+
+
+def _print(finding: Finding) -> None:
+    click.echo(f"{'note: ' if finding.note else ''}{finding.what}: {finding.count}")
+    for example in finding.examples:
+        click.echo(f"  {example}")
+    if finding.count > len(finding.examples) and finding.examples:
+        click.echo("  …")
+    click.echo(f"  {finding.remedy}")
+
+
+@command.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="A folder, in which the backup is named by the time, or a name that does not exist yet.  [default: here]",
+)
+@click.option("--models", is_flag=True, help="Save the models and the configuration as well, into a folder.")
+@pass_program
+def backup(program: Program, output: Path, models: bool) -> None:
+    """Save the database, while the daemon runs.
+
+    The copy is of one moment, and is opened and checked before it gets its name. With --models it becomes a folder
+    with all that is needed to go on elsewhere: the database, its models and the configuration file.
+    """
+    from datetime import UTC, datetime
+
+    from monitor.backup import backup as save
+    from monitor.cli.options import counted
+    from monitor.errors import DataError
+    from monitor.paths import printable
+
+    database = program.database(create=False)
+    saved = save(database, program.configuration, output, datetime.now(UTC), with_models=models)
+    size = f"{saved.size_bytes / 1e6:.1f} MB"
+    holds = f"{counted(saved.crops, 'crop')}, {counted(saved.models, 'model')}"
+    click.echo(
+        f"{printable(saved.path)}: {size}, {holds}{'' if models else ' (their folders are not in it: --models)'}"
+    )
+    if saved.problems:
+        raise DataError("\n".join(saved.problems))
+
+
+@command.command()
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0, 36500, min_open=True),
+    help="In place of store.keep_days of the configuration.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option(
+    "--vacuum", is_flag=True, help="Afterwards make the database file as small as can be; the daemon must be stopped."
+)
+@pass_program
+def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool) -> int:
+    """Delete old decisions on crops without a label, with their archived files, while the daemon runs.
+
+    The rows of alarms stay, so that TPR and TNR of any time stay the same. Interrupted, it goes on the next time.
+    """
+    from datetime import UTC, datetime
+
+    from monitor import retention
+
+    configuration = program.configuration
+    days = keep_days or configuration.settings.store.keep_days
+    if not days and not vacuum:
+        raise click.UsageError("store.keep_days is 0, so everything is kept; give --keep-days DAYS")
+    if vacuum and dry_run:
+        raise click.UsageError("--vacuum and --dry-run exclude each other")
+    database = program.database(create=False)
+    if vacuum:
+        retention.refuse_vacuum(database)
+    if days:
+        done = retention.prune(database, configuration, days, datetime.now(UTC), dry_run=dry_run)
+        click.echo(f"{'nothing is deleted yet; it would be: ' if dry_run else ''}{done.sentence}")
+        if done.undeleted:
+            return ExitCode.CANNOT_CREATE
+    if vacuum:
+        before, after = retention.vacuum(database)
+        click.echo(f"{database.description}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now")
+    return ExitCode.OK

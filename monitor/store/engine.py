@@ -133,6 +133,15 @@ class Database:
         if self.file is not None:
             make_folder(self.file.parent)
 
+    def vacuum(self) -> None:
+        """Write a SQLite file anew, without the space of what was deleted, and take over its log."""
+        with self._sentences(), self._connect() as connection:
+            # Neither is possible within a transaction.
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.execute("vacuum")
+            raw.execute("pragma wal_checkpoint(truncate)")
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -13,7 +13,7 @@ from monitor.store.schema import calibrations, crops, models, scores
 from monitor.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
@@ -45,6 +45,7 @@ class CropRow:
 
     ``verdict``, ``decision_score``, ``decision_threshold``, ``decided_by``: the final decision; none of them where it
     failed. ``source``: how the crop was found first, see `schema.crops`; storing it again does not change it.
+    ``archived_path``: where its file will be moved to; the first such place stands as well.
     """
 
     path: str
@@ -65,6 +66,7 @@ class CropRow:
     decided_by: str | None
     scores: tuple[ScoreRow, ...]
     source: str = "inbox"
+    archived_path: str | None = None
 
 
 class Recorded(NamedTuple):
@@ -82,12 +84,17 @@ class KnownCrop(NamedTuple):
 
     id: int
     path: str
+    sha256: str
     size_bytes: int
     mtime_ns: int
+    seen_at: datetime
     state: str
     hole: int | None
     reason: str | None
     error: str | None
+    verdict: str | None
+    source: str
+    archived_path: str | None
 
 
 class StoredScore(NamedTuple):
@@ -187,6 +194,38 @@ def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[
     for row in connection.execute(select(*columns).where(crops.c.path.in_(paths))):
         known.setdefault(row.path, []).append(KnownCrop._make(row))
     return known
+
+
+def crop_by_id(connection: Connection, crop_id: int) -> KnownCrop | None:
+    """One stored crop; none where there is no such."""
+    columns = [getattr(crops.c, name) for name in KnownCrop._fields]
+    row = connection.execute(select(*columns).where(crops.c.id == crop_id)).first()
+    return None if row is None else KnownCrop._make(row)
+
+
+def set_archived_paths(connection: Connection, places: Mapping[int, str]) -> None:
+    """Note where the files of these crops, by their ids, will be moved to."""
+    if places:
+        values = [{"crop_id": crop_id, "place": place} for crop_id, place in places.items()]
+        statement = update(crops).where(crops.c.id == bindparam("crop_id")).values(archived_path=bindparam("place"))
+        connection.execute(statement, values)
+
+
+def archived_places(connection: Connection, contents: Collection[str]) -> dict[str, list[str]]:
+    """By content, the archived paths of its crops."""
+    query = select(crops.c.sha256, crops.c.archived_path).where(
+        crops.c.sha256.in_(sorted(contents)), crops.c.archived_path.is_not(None)
+    )
+    found: dict[str, list[str]] = {}
+    for sha256, place in connection.execute(query.order_by(crops.c.id)):
+        found.setdefault(sha256, []).append(place)
+    return found
+
+
+def is_place_of_another(connection: Connection, crop_id: int, sha256: str, place: str) -> bool:
+    """Whether another crop of the same content has this archived path."""
+    query = select(crops.c.id).where(crops.c.sha256 == sha256, crops.c.archived_path == place, crops.c.id != crop_id)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -> int:
@@ -365,7 +404,7 @@ def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
             "state": case((keeps, crops.c.state), else_=new.state),
             "reason": case((keeps, crops.c.reason), else_=new.reason),
             "error": case((keeps, crops.c.error), else_=new.error),
-            **{name: func.coalesce(crops.c[name], new[name]) for name in _FINAL},
+            **{name: func.coalesce(crops.c[name], new[name]) for name in (*_FINAL, "archived_path")},
         },
     )
     connection.execute(

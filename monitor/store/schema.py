@@ -215,6 +215,8 @@ labelled_files = Table(
     Column("seen_at", UtcDateTime, nullable=False),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "sha256"),
+    # Who deletes a crop asks whether a labelled file is of it.
+    Index(None, "crop_id"),
 )
 
 # Random draws of crops to be labelled. Each covers the crops that were stored since the draw before, so that no crop

@@ -101,10 +101,13 @@ def _alembic_configuration(connection: Connection) -> Config:
     return configuration
 
 
-def damage(database: Database) -> list[str]:
-    """What SQLite's own check finds wrong with the file, a line each; a server checks itself."""
+def damage(database: Database, *, full: bool = False) -> list[str]:
+    """What SQLite's own check finds wrong with the file, a line each; ``full`` looks at every index as well.
+
+    A server checks itself.
+    """
     if database.file is None:
         return []
     with database.read() as connection:
-        found = [str(row[0]) for row in connection.execute(text("pragma quick_check"))]
+        found = [str(row[0]) for row in connection.execute(text(f"pragma {'integrity' if full else 'quick'}_check"))]
     return [] if found == ["ok"] else found

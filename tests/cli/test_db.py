@@ -37,7 +37,7 @@ def test_upgrade_makes_the_schema_and_may_be_repeated(home: Path, monitor: Run, 
     check = monitor("db", "check")
     assert (check.returncode, check.stdout) == (
         0,
-        f"sqlite:///{home}/state/monitor.db: schema {SCHEMA_REVISION}, as it should be\n",
+        f"sqlite:///{home}/state/monitor.db: schema {SCHEMA_REVISION}, nothing is wrong\n",
     )
 
 
@@ -46,9 +46,10 @@ def test_check_names_every_difference(home: Path, monitor: Run) -> None:
     change(home, "drop table labels")
     change(home, "alter table crops add column colour text")
     outcome = monitor("db", "check")
-    assert (outcome.returncode, outcome.stdout) == (65, "")
-    lines = outcome.stderr.splitlines()
-    assert all(line.startswith(f"monitor: sqlite:///{home}/state/monitor.db: ") for line in lines)
+    assert (outcome.returncode, outcome.stderr) == (65, "")
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == f"sqlite:///{home}/state/monitor.db: schema {SCHEMA_REVISION}, not all is well"
+    assert lines[1].startswith("differences between the tables and those of this program: ")
     assert any("labels" in line for line in lines)
     assert any("colour" in line for line in lines)
 

@@ -1,0 +1,160 @@
+"""Moves of files by which nothing is lost or overwritten, whoever else is at work in the same folders.
+
+A file is named by an open folder and its name in it (`Place`), so that no folder on the way to it can be exchanged for
+a link meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+UNFINISHED_PREFIX: Final = ".unfinished-"
+
+_RENAME_NOREPLACE: Final = 1
+# A network's file system may not know renaming without replacing, and one without hard links says EPERM, as the kernel
+# does of a file of another user.
+_NOT_KNOWN: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
+
+
+class Place(NamedTuple):
+    """A name in an open folder."""
+
+    folder: int
+    name: str
+
+
+@contextmanager
+def opened_folder(root: Path, below: Sequence[str] = (), *, make: bool = False) -> Iterator[int]:
+    """Open the folder ``below`` ``root`` without following a link on the way down; ``make`` what is missing of it."""
+    descriptor = os.open(root, FOLDER)
+    try:
+        for name in below:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=descriptor)
+            inner = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def look(place: Place) -> os.stat_result | None:
+    """What lies at a place, itself and not what it may lead to; none when nothing does."""
+    try:
+        return os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def digest(place: Place) -> str | None:
+    """The sha256 of a regular file; none for anything else."""
+    try:
+        descriptor = os.open(place.name, READING, dir_fd=place.folder)
+    except OSError as error:
+        # A link (ELOOP), a socket (ENXIO), or gone.
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOENT):
+            return None
+        raise
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - it opens a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def move(source: Place, target: Place) -> None:
+    """Move a file, also to another file system; raises `FileExistsError` rather than replace anything.
+
+    A copy is on the disk before the source goes; one that fails half-way leaves nothing behind.
+    """
+    try:
+        rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, target)
+        os.unlink(source.name, dir_fd=source.folder)
+
+
+def rename(source: Place, target: Place) -> None:
+    """Give a file another name on its file system; raises `FileExistsError` rather than replace anything."""
+    try:
+        _rename_at_once(source, target)
+    except OSError as error:
+        if error.errno not in _NOT_KNOWN:
+            raise
+        try:
+            os.link(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder, follow_symlinks=False)
+        except OSError as refused:
+            if refused.errno not in _NOT_KNOWN:
+                raise
+            _rename_onto_own(source, target)
+        else:
+            os.unlink(source.name, dir_fd=source.folder)
+
+
+def _rename_at_once(source: Place, target: Place) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        call = library.renameat2
+    except AttributeError:
+        raise OSError(errno.ENOSYS, "the C library has no renameat2") from None
+    names = os.fsencode(source.name), os.fsencode(target.name)
+    if call(source.folder, names[0], target.folder, names[1], _RENAME_NOREPLACE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), source.name, None, target.name)
+
+
+def _rename_onto_own(source: Place, target: Place) -> None:
+    """Take the name with an empty file first, which nobody else then takes, and put the source over it."""
+    os.close(os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target.folder))
+    try:
+        os.replace(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder)
+    except OSError:
+        os.unlink(target.name, dir_fd=target.folder)
+        raise
+
+
+def _copy(source: Place, target: Place) -> None:
+    unfinished = Place(target.folder, f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}")
+    reader = os.open(source.name, READING, dir_fd=source.folder)
+    with open(reader, "rb") as reading:  # noqa: PTH123 - it opens a descriptor
+        status = os.fstat(reader)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        writer = os.open(unfinished.name, flags, stat.S_IMODE(status.st_mode) & 0o666, dir_fd=target.folder)
+        try:
+            with open(writer, "wb") as writing:  # noqa: PTH123
+                shutil.copyfileobj(reading, writing)
+                writing.flush()
+                os.utime(writer, ns=(status.st_atime_ns, status.st_mtime_ns))
+                os.fsync(writer)
+            rename(unfinished, target)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(unfinished.name, dir_fd=unfinished.folder)
+            raise
+    os.fsync(target.folder)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
