@@ -38,6 +38,7 @@ SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
 OVERRIDE_SOURCE: Final = "--set"
 UNKNOWN_KEY_REMEDY: Final = "see the sample config.toml for those that exist"
 MOST_EXPECTED_HOLES: Final = 1000
+MOST_EXPECTED_TOGETHER: Final = 10_000
 _SQLITE: Final = "sqlite:///"
 
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
@@ -94,6 +95,7 @@ def _windows(days: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
+    together = 0
     for camera, text in cameras.items():
         try:
             holes = parse_holes(text)
@@ -101,6 +103,9 @@ def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{camera}: {error}") from None
         if len(holes) > MOST_EXPECTED_HOLES:
             raise ValueError(f"{camera}: names {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
+        together += len(holes)
+    if together > MOST_EXPECTED_TOGETHER:
+        raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
     return cameras
 
 
@@ -238,8 +243,8 @@ class Drift(Section):
 class Completeness(Section):
     """``[completeness]``: which holes ought to give a crop in every interval."""
 
-    interval_seconds: float = Field(0.0, ge=0, le=86400)
-    late_seconds: float = Field(60.0, ge=0, le=86400)
+    interval_seconds: int = Field(0, ge=0, le=86400)
+    late_seconds: int = Field(60, ge=0, le=86400)
     window_hours: float = Field(24.0, gt=0, le=168)
     learn_days: float = Field(7.0, gt=0, le=60)
     cameras: Annotated[dict[str, str], AfterValidator(_hole_ranges)] = Field(default_factory=dict)
@@ -307,6 +312,7 @@ class Alerts(Section):
     latency_seconds: float = Field(10.0, gt=0, le=3600)
     backlog_seconds: float = Field(300.0, gt=0, le=86400)
     silent_seconds: float = Field(900.0, gt=0, le=604800)
+    pause_seconds: float = Field(7200.0, gt=0, le=604800)
     calibration_days: float = Field(3.0, gt=0, le=365)
 
 
@@ -347,6 +353,28 @@ class Settings(BaseSettings):
     logging: Logging = Logging()
     rules: dict[str, dict[str, Any]] = Field(default_factory=dict)
     detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def keeps_too_short(self, keep_days: float) -> str | None:
+        """Why crops cannot be deleted after so many days, for something looks back further; None where they can."""
+        calibration, completeness = self.calibration, self.completeness
+        if not keep_days:
+            return None
+        if not calibration.half_life_days:
+            return (
+                "decisions cannot be deleted where calibration.half_life_days is 0, for thresholds are then chosen by "
+                "the traffic of all times; set a half-life, or keep everything (0)"
+            )
+        looks_back = {
+            "quality.window_days": max(self.quality.window_days),
+            "calibration.half_life_days": calibration.half_life_days,
+            "calibration.shadow_days": calibration.shadow_days if calibration.shadow else 0.0,
+            "completeness.learn_days and window_hours": completeness.learn_days + completeness.window_hours / 24,
+            "the week by which rules count false alarms": 7.0,
+        }
+        key, days = max(looks_back.items(), key=lambda item: item[1])
+        if keep_days >= days:
+            return None
+        return f"{keep_days:g} days are too few, for {key} looks back {days:g} days; keep at least as many, or all (0)"
 
     @classmethod
     def settings_customise_sources(
@@ -468,7 +496,7 @@ def load(explicit: Path | None = None) -> Configuration:
             f"set single keys as {ENVIRONMENT_PREFIX}SECTION__KEY"
         )
     configuration = Configuration(settings=settings, file=file) if settings else None
-    problems += _folder_problems(configuration) if configuration else []
+    problems += [*_folder_problems(configuration), *_keeping_problems(configuration)] if configuration else []
     if configuration is None or problems:
         raise ConfigurationError("\n".join(problems))
     return configuration
@@ -540,6 +568,11 @@ def _unknown_variables() -> list[str]:
         if name.upper().startswith(ENVIRONMENT_PREFIX)
         and name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower() not in sections
     ]
+
+
+def _keeping_problems(configuration: Configuration) -> list[str]:
+    problem = configuration.settings.keeps_too_short(configuration.settings.store.keep_days)
+    return [] if problem is None else [f"{configuration.source}: store.keep_days: {problem}"]
 
 
 def _folder_problems(configuration: Configuration) -> list[str]:

@@ -156,15 +156,25 @@ def _write(unfinished: Path, models_folder: Path, detector: Detector, report: Fi
     fingerprint = hashlib.sha256(content).hexdigest()
     name = f"{detector.name}-{fingerprint[:12]}"
     folder = models_folder / name
+    _hand_over(unfinished, models_folder.parent)
     # What a power cut must not lose has to be on the disk before the store names it.
     for path in [*unfinished.rglob("*"), unfinished]:
         _flush(path)
-    unfinished.chmod(0o755)
     if not _is_whole(folder, fingerprint):
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
         _flush(models_folder)
     return SavedModel(name, detector.name, fingerprint, folder, settings)
+
+
+def _hand_over(folder: Path, state: Path) -> None:
+    """Let the state's owner read a model, whoever trained it; libraries write files for their own user alone."""
+    owner = state.stat()
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        # Trained by root, beside a service that runs as another user.
+        if os.geteuid() == 0:
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _is_whole(folder: Path, fingerprint: str) -> bool:

@@ -8,7 +8,8 @@ are otherwise scored and stored like any other; they raise no alarm, are counted
 Each arrow is a bounded queue: when the writer is slow, everything before it waits, and the scan finds later what
 was not taken. Batches form by themselves, because the reader takes all the paths that are waiting while the
 stages after it are busy. Stopping runs along the arrows: the watchers end first, then a mark travels through the
-queues and ends each stage once it has finished what came before, so that nothing that was taken is lost.
+queues and ends each stage once it has finished what came before, so that nothing that was taken is lost. Behind the
+writer, decided files leave the inbox where the configuration says so, in a thread of their own (`monitor.tidying`).
 """
 
 from __future__ import annotations
@@ -17,25 +18,31 @@ import logging
 import os
 import signal
 import time
+from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, Full, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor import known, labelling, pipeline
+from monitor import known, labelling, observing, pipeline
+from monitor.backlog import Backlog
 from monitor.crops import printable
 from monitor.daemon_lock import only_daemon
 from monitor.ensemble import load_active
-from monitor.errors import ExitCode, OutputError, StoreDamagedError, StoreError, StoreRefusedError
+from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
 from monitor.jobs import Jobs
 from monitor.metrics import Metrics
-from monitor.notify import notify, watchdog_seconds
+from monitor.metrics.holes import Holes
+from monitor.notify import SignsOfLife, notify
 from monitor.quarantine import quarantine
 from monitor.stage import Stage
 from monitor.store.engine import make_folder
+from monitor.tidying import Tidier
 from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
 
 if TYPE_CHECKING:
     from monitor.config import Configuration
     from monitor.ensemble import Ensemble
+    from monitor.metrics.server import MetricsServer
     from monitor.pipeline import Work
     from monitor.registry import Registry
     from monitor.store.engine import Database
@@ -61,9 +68,10 @@ class Service:
         self.configuration = configuration
         self.database = database
         self.registry = registry
-        self.metrics = Metrics()
-        self.ensemble: Ensemble | None = None
         settings = configuration.settings
+        self.metrics = Metrics(Holes.of(settings))
+        self._server: MetricsServer | None = None
+        self.ensemble: Ensemble | None = None
         self._reader = pipeline.Reader(configuration)
         self._paths: Queue[Candidate | None] = Queue(settings.pipeline.queue_size)
         self._read: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
@@ -72,22 +80,33 @@ class Service:
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
         self._stopping = False
         self._exit_code = ExitCode.OK
+        self._decided = 0
+        self._last_decided_at: float | None = None
+        self._signs = SignsOfLife(self._moves, self._status)
         inbox = Watcher(
             configuration.inbox,
             settings.watch,
-            unknown=lambda paths: known.unknown(database, paths)[0],
+            unknown=lambda paths: known.new(database, paths),
             deliver=self._deliver,
+            scanned=partial(self._count_scan, "inbox"),
         )
         self._watchers = {"watcher": inbox}
         if configuration.labelled is not None:
-            labelled = labelling.LabelledWatcher(configuration.labelled, settings.watch, database, self._deliver)
+            labelled = labelling.LabelledWatcher(
+                configuration.labelled, settings.watch, database, self._deliver, partial(self._count_scan, "labelled")
+            )
             self._watchers["labelled watcher"] = labelled
+        backlog = Backlog(inbox, database)
+        self._waiting = backlog.count
+        self.metrics.show_backlog(backlog.count, backlog.oldest_seconds)
+        self._tidier = Tidier(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc())
         self._watching = [Stage(name, self._run_watcher, self._die) for name in self._watchers]
         self._stages = [
             *self._watching,
             Stage("reader", self._run_reader, self._die),
             Stage("scorer", self._run_scorer, self._die),
             Stage("writer", self._run_writer, self._die),
+            *([Stage("tidier", self._tidier.run, self._die)] if self._tidier.enabled else []),
         ]
         self._jobs = Jobs(
             configuration,
@@ -96,6 +115,7 @@ class Service:
             self.metrics,
             in_use=self._calibrations_in_use,
             reload=lambda: self._happenings.put("reload"),
+            backlog=backlog,
         )
         for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
             self.metrics.queue_depth.labels(name).set_function(queue.qsize)
@@ -105,11 +125,12 @@ class Service:
         settings = self.configuration.settings
         with only_daemon(self.database):
             make_folder(self.configuration.inbox)
+            notify("STATUS=loading the models")
             self._load()
-            server = None
             if settings.metrics.enabled:
-                server, _ = self.metrics.serve(settings.metrics.host, settings.metrics.port)
-                log.info("metrics: http://%s:%d/metrics", settings.metrics.host, server.server_port)
+                certificate = self.configuration.certificate
+                self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
+                log.info("metrics: %s", self._server.url)
             self._listen()
             for stage in reversed(self._stages):
                 stage.start()
@@ -117,22 +138,19 @@ class Service:
             if self.configuration.labelled is not None:
                 log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
-            notify("READY=1", f"STATUS=watching {printable(self.configuration.inbox)}")
+            notify("READY=1", f"STATUS={self._status()}")
             code = self._wait()
-            notify("STOPPING=1")
-            if server is not None:
-                server.shutdown()
+            if self._server is not None:
+                self._server.stop()
             return code
 
     def _wait(self) -> ExitCode:
         """Wait for what happens, with a sign of life for systemd while the pipeline moves."""
-        patience = watchdog_seconds()
         while True:
+            self._signs.give()
             try:
-                happening = self._happenings.get(timeout=1.0 if patience is None else min(1.0, patience / 3))
+                happening = self._happenings.get(timeout=self._signs.pause)
             except Empty:
-                if patience is not None and not any(stage.hangs(patience) for stage in self._stages):
-                    notify("WATCHDOG=1")
                 continue
             if happening == "reload":
                 self._reload()
@@ -144,11 +162,13 @@ class Service:
     def _drain(self) -> ExitCode:
         log.info("stopping: the crops that were taken are finished first; a second signal stops at once")
         self._stopping = True
+        notify("STOPPING=1", f"STATUS={self._status()}")
         self._jobs.stop()
         for watcher in self._watchers.values():
             watcher.mailbox.put(Stop())
         marked = False
         while self._exit_code is ExitCode.OK:
+            self._signs.give(ending=True)
             alive = next((stage for stage in self._stages if stage.is_alive()), None)
             if alive is None:
                 break
@@ -159,6 +179,21 @@ class Service:
         if self._exit_code is ExitCode.OK:
             log.info("stopped")
         return self._exit_code
+
+    def _moves(self, seconds: float) -> bool:
+        return not any(stage.hangs(seconds) for stage in self._stages)
+
+    def _status(self) -> str:
+        """What `systemctl status` shows."""
+        if self._stopping:
+            return f"deciding the crops that were taken, then it ends; {self._decided} decided since the start"
+        if self._last_decided_at is None:
+            done = "no crop was decided since the start"
+        else:
+            at = datetime.fromtimestamp(self._last_decided_at, UTC)
+            done = f"{self._decided} crops decided since the start, the last at {at:%Y-%m-%d %H:%M:%S} UTC"
+        waiting = self._waiting()
+        return f"watching {printable(self.configuration.inbox)}: {done}{f'; {waiting} wait' if waiting else ''}"
 
     def _put_mark(self) -> bool:
         """Put the mark that ends the stages behind the last path; false while the queue is full."""
@@ -185,8 +220,8 @@ class Service:
 
     def _load(self) -> None:
         ensemble = load_active(self.database, self.registry, self.configuration)
+        self.metrics.show_models(ensemble.models, observing.reference_ranges(self.database, ensemble))
         self.ensemble = ensemble
-        self.metrics.show_models(ensemble.models)
         for model in ensemble.models:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
         if len(ensemble.models) > 1:
@@ -201,6 +236,12 @@ class Service:
             self._load()
         except Exception as error:  # noqa: BLE001 - loading runs a detector's code, which may raise anything
             log.error("not reloaded: %s; the models and thresholds in use stay", printable(str(error)))  # noqa: TRY400
+        try:
+            if self._server is not None:
+                self._server.renew()
+        except MonitorError as error:
+            log.error("%s; the certificate in use stays", error)  # noqa: TRY400
+        self._jobs.refresh_now()
         notify("READY=1")
 
     def _deliver(self, candidate: Candidate) -> bool:
@@ -214,8 +255,11 @@ class Service:
             return True
         return False
 
+    def _count_scan(self, folder: str, whole: bool) -> None:
+        self.metrics.count_scan(folder, time.time(), whole=whole)
+
     def _run_watcher(self, stage: Stage) -> None:
-        self._watchers[stage.name].run()
+        self._watchers[stage.name].run(stage)
 
     def _run_reader(self, stage: Stage) -> None:
         limit = self.configuration.settings.pipeline.batch_size
@@ -276,6 +320,7 @@ class Service:
             stage.idle()
             batch = self._scored.get()
             if batch is None:
+                self._tidier.stop()
                 return
             recorded = self._commit(stage, batch)
             committed_at = time.time()
@@ -295,7 +340,7 @@ class Service:
         while True:
             stage.busy()
             try:
-                return pipeline.store(self.database, batch)
+                return self._store(batch)
             except StoreDamagedError:
                 raise
             except StoreRefusedError as error:
@@ -312,6 +357,12 @@ class Service:
                 log.error("%d decisions wait: %s; tried again in %g s", len(batch), error, pause)  # noqa: TRY400
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
+
+    def _store(self, batch: list[Work]) -> Recorded:
+        began = time.perf_counter()
+        recorded = pipeline.store(self.database, batch, self._tidier.archive)
+        self.metrics.commit.observe(time.perf_counter() - began)
+        return recorded
 
     def _commit_singly(self, stage: Stage, batch: list[Work], error: StoreRefusedError) -> None:
         """Commit and finish each crop by itself; the one that the database refuses stays where it is, unrecorded."""
@@ -348,10 +399,14 @@ class Service:
             self.metrics.failed.labels(work.refusal.reason).inc()
             log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal.reason)
         if new_models:
+            self._decided += 1
+            self._last_decided_at = committed_at
             self.metrics.count(work, new_models, committed_at)
             self._tell(work, name)
         if work.failed:
             self._quarantine(work)
+        else:
+            self._tidier.offer(work.path)
 
     def _tell(self, work: Work, name: str) -> None:
         """Warn of a proliv, with the scores that made it one."""

@@ -48,4 +48,3 @@ class Stage:
         except BaseException:
             log.critical("the %s ended by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
             self._died(ExitCode.UNEXPECTED)
-            raise

@@ -156,7 +156,7 @@ def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) 
     home = trained_state.parent / "pair"
     shutil.copytree(trained_state, home / "state")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
-    for arguments in (["train", "brightness"], ["calibrate", "--model", "brightness"]):
+    for arguments in (["train", "brightness"], ["calibrate", "--model", "brightness", "--rule", "normal-quantile"]):
         subprocess.run(
             [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)],
             cwd=home,

@@ -11,6 +11,7 @@ from monitor.cli import COMMANDS
 from monitor.crops import Reason
 from monitor.errors import ExitCode
 from monitor.metrics import Metrics
+from monitor.metrics.histograms import ModelHistogram
 from monitor.registry import HOOKS
 
 ROOT = Path(__file__).parent.parent
@@ -23,17 +24,18 @@ def documented(name: str) -> str:
 def test_the_table_of_metrics_is_the_code() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \|\s*([^|]*?)\s*\| (.+) \|$", documented("docs/metrics.md"), re.MULTILINE)
     written = {name: (kind, tuple(re.findall(r"`(\w+)`", labels)), text) for name, kind, labels, text in rows}
+    metrics = Metrics()
     declared = {}
-    for metric in vars(Metrics()).values():
-        if hasattr(metric, "_labelnames"):
-            description = metric.describe()[0]
+    for metric in vars(metrics).values():
+        if hasattr(metric, "describe"):
+            (description,) = metric.describe()
             suffix = "_total" if description.type == "counter" else ""
-            declared[description.name + suffix] = (
-                description.type,
-                tuple(metric._labelnames),
-                description.documentation,
-            )
+            labels = metric.labelnames if isinstance(metric, ModelHistogram) else metric._labelnames
+            declared[description.name + suffix] = (description.type, tuple(labels), description.documentation)
     assert written == declared
+    # What is not declared there is the library's own, and nothing else.
+    others = {family.name for family in metrics.registry.collect()} - {name.removesuffix("_total") for name in declared}
+    assert {name.partition("_")[0] for name in others} == {"process", "python"}
 
 
 def test_every_reason_of_a_refusal_is_documented() -> None:

@@ -10,13 +10,18 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor import __version__
-from monitor.cli.program import Program, setup_logging
+from monitor import __version__, logs
+from monitor.cli.program import Program
 from monitor.errors import ExitCode, MonitorError, PluginError
+
+if TYPE_CHECKING:
+    from monitor.logs import Format
+
+log = logging.getLogger(__name__)
 
 COMMANDS: Final = {
     "train": "Train detectors on crops without proliv.",
@@ -36,7 +41,8 @@ COMMANDS: Final = {
     "status": "Show the active models and what was decided.",
     "models": "List, show, activate and roll back models.",
     "plugins": "List detectors, rules and commands, and where they come from.",
-    "db": "Upgrade and check the database.",
+    "deploy": "Write what the programs around the daemon need, as the configuration says.",
+    "db": "Upgrade, check, save and prune the database.",
     "demo": "Show the whole program on synthetic or your own crops.",
 }
 """The built-in commands, each in the module of its name, with the line that ``--help`` shows."""
@@ -101,9 +107,14 @@ EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Overrides logging.level of the configuration.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Overrides logging.format of the configuration.",
+)
 @click.version_option(__version__, prog_name="monitor")
 @click.pass_context
-def cli(context: click.Context, config: Path | None, log_level: str | None) -> None:
+def cli(context: click.Context, config: Path | None, log_level: str | None, log_format: Format | None) -> None:
     """Find bleed-outs (proliv) in crops of casting-table holes.
 
     Advisory only: it is never a safety interlock.
@@ -111,12 +122,14 @@ def cli(context: click.Context, config: Path | None, log_level: str | None) -> N
     program = context.ensure_object(Program)
     program.config_path = config
     program.log_level = log_level
+    program.log_format = log_format
+    logs.setup(log_level or "warning", log_format or "text")
     context.call_on_close(program.close)
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    setup_logging("warning")
+    logs.setup("warning")
     # JSON and CSV are UTF-8 whatever the terminal's encoding is; only a broken path could still hold anything else.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -131,7 +144,10 @@ def main() -> None:
         _complain("interrupted")
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        if logs.for_machines():
+            _complain(error.format_message())
+        else:
+            error.show()
         code = error.exit_code
     except (ReaderGoneError, BrokenPipeError):
         _discard_output()
@@ -151,8 +167,11 @@ def main() -> None:
 
 
 def _defect() -> ExitCode:
-    traceback.print_exc()
-    _complain("this is a defect of monitor; please report it with the lines above")
+    if logs.for_machines():
+        log.critical("this is a defect of monitor; please report it with this message", exc_info=True)
+    else:
+        traceback.print_exc()
+        _complain("this is a defect of monitor; please report it with the lines above")
     return ExitCode.UNEXPECTED
 
 
@@ -163,4 +182,7 @@ def _discard_output() -> None:
 
 def _complain(message: str) -> None:
     for line in message.splitlines():
-        click.echo(f"monitor: {line}", err=True)
+        if logs.for_machines():
+            log.error("%s", line)
+        else:
+            click.echo(f"monitor: {line}", err=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor import logs
+
 if TYPE_CHECKING:
     from monitor.config import Configuration
+    from monitor.logs import Format
     from monitor.registry import Registry
     from monitor.store.engine import Database
 
@@ -25,6 +26,7 @@ class Program:
     def __init__(self) -> None:
         self.config_path: Path | None = None
         self.log_level: str | None = None
+        self.log_format: Format | None = None
 
     @cached_property
     def registry(self) -> Registry:
@@ -35,11 +37,12 @@ class Program:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration; from here on the log has the level that it asks for."""
+        """The configuration; from here on the log has the level and the format that it asks for."""
         from monitor.config import load
 
         configuration = load(self.config_path)
-        setup_logging(self.log_level or configuration.settings.logging.level)
+        settings = configuration.settings.logging
+        logs.setup(self.log_level or settings.level, self.log_format or settings.format)
         self._check_sections(configuration)
         return configuration
 
@@ -96,17 +99,6 @@ class Program:
 
 
 pass_program = click.make_pass_decorator(Program)
-
-
-def setup_logging(level: str) -> None:
-    """Log to standard error, a line a message; standard output belongs to results."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr, force=True
-    )
-    # Alembic tells of every migration context that it makes.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    # The scheduler tells of every look at the clock.
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:

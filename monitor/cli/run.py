@@ -20,10 +20,13 @@ def command(context: click.Context) -> None:
     watching, finish what was taken, end with 0; a second one stops at once. SIGHUP: take over newly activated
     models and thresholds. Metrics for Prometheus are served on metrics.host and metrics.port.
     """
+    from monitor.notify import notify
     from monitor.service import Service
 
     program = context.ensure_object(Program)
     configuration = program.configuration
+    # What takes so long, should it: a new version may have to bring a large database up to date.
+    notify("STATUS=opening the database")
     service = Service(configuration, program.database(create=True), program.registry)
     code = service.run()
     program.close()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_help_names_every_command_and_every_exit_code(monitor: Run) -> None:
     text = " ".join(monitor("--help").stdout.split())
     assert all(f"{name} {summary}" in text for name, summary in COMMANDS.items())
-    assert "gen Make synthetic pictures." in text
+    assert "gen Draw styles, avatars and crops at random." in text
     assert all(f"{code.value} {code.name.lower().replace('_', ' ')}" in text for code in ExitCode)
 
 

@@ -109,6 +109,8 @@ def test_the_registry_imports_no_plugin_by_name_even_as_text() -> None:
         ("train --help", 0),
         ("gen --help", 0),
         ("gen crops --help", 0),
+        ("gen style -n 3", 0),
+        ("gen style --enumerate", 0),
         ("nonsense", 2),
         ("score --nonsense", 2),
         ("train", 2),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.daemon import Daemon
 
 ACTIVE = "select threshold, origin, run_id is not null from calibrations where state = 'active'"
-DONE = 'monitor_scheduled_runs_total{job="recalibrate",outcome="done"}'
+DONE = 'monitor_scheduled_runs_total{outcome="done",task="nightly"}'
 OLD = "2026-01-01 03:00:00.000000"
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickletools
 import shutil
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -210,3 +212,16 @@ def test_every_builtin_model_file_belongs_to_the_fingerprint(saved: SavedModel) 
         models.MANIFEST
     }
     assert manifest["detector"] == "ae"
+
+
+def test_the_states_owner_can_read_a_model_that_somebody_else_trained(trained: Trained, tmp_path: Path) -> None:
+    owner = 61234 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, owner, -1)
+    before = os.umask(0o077)
+    try:
+        saved = save_model(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
+    finally:
+        os.umask(before)
+    paths = [saved.folder, *saved.folder.rglob("*")]
+    assert {path.stat().st_uid for path in paths} == {owner}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o755, 0o644}
