@@ -9,8 +9,9 @@ demo: $(VENV)/installed
 	$(VENV)/bin/monitor demo $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/installed
-	# A worker for each core, so one thread each: threads of two workers would wait for each other.
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
+	# One thread for each worker: those of several workers would wait for each other. A worker more than two cores
+	# have, for the tests of the whole system mostly wait; they come first, and who has nothing to do takes from others.
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

@@ -76,6 +76,11 @@ class Brightness(Detector):
 """A second detector, quick and unlike any other: it refuses crops of one grey."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes, so that nothing waits for them in the end."""
+    items.sort(key=lambda item: "tests/system" not in item.path.as_posix())
+
+
 class RunMonitor(Protocol):
     def __call__(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None

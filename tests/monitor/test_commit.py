@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from monitor.pipeline import Work
+    from monitor.tidying import Archive
 
 
 def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
@@ -30,7 +31,7 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
     service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry.load())
     works = [pipeline.Reader(configuration).read(tmp_path / f"{number}.jpg") for number in range(5)]
 
-    def refuse_the_third(_database: Database, batch: Sequence[Work]) -> Recorded:
+    def refuse_the_third(_database: Database, batch: Sequence[Work], _archive: Archive | None) -> Recorded:
         if works[2] in batch:
             raise StoreRefusedError("the row is too large")
         return Recorded({pipeline.key(work): {1} for work in batch}, set())

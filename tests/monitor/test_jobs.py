@@ -42,6 +42,8 @@ def overdue(daemon: Daemon, small_dataset: Path) -> Daemon:
     daemon.environment |= {
         "MONITOR__CALIBRATION__MINIMUM_NORMAL": "5",
         "MONITOR__CALIBRATION__LARGEST_JUMP": "1000",
+        "MONITOR__CALIBRATION__TPR_TOLERANCE": "1",
+        "MONITOR__CALIBRATION__TNR_TOLERANCE": "1",
         "MONITOR__CALIBRATION__FLOOD_LABELS": "1000",
     }
     return daemon

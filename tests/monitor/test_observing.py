@@ -258,7 +258,7 @@ def test_scheduled_work_is_counted() -> None:
     metrics.count_run("recalibrate", "done")
     found = shown(metrics)
     assert found['monitor_calibrations_total{detector="ae",outcome="refused",reason="tpr"}'] == 1
-    assert found['monitor_scheduled_runs_total{task="nightly",outcome="done"}'] == 2
+    assert found['monitor_scheduled_runs_total{outcome="done",task="nightly"}'] == 2
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -315,7 +315,7 @@ def test_space_runs_and_models_are_published(store: MadeUp, tmp_path: Path) -> N
     success = "monitor_run_last_success_timestamp_seconds"
     assert {name: value for name, value in found.items() if name.startswith(success)} == {
         f'{success}{{task="nightly"}}': (NOW + timedelta(days=1)).timestamp(),
-        f'{success}{{job="checking"}}': (NOW + timedelta(days=4)).timestamp(),
+        f'{success}{{task="checking"}}': (NOW + timedelta(days=4)).timestamp(),
     }
     trained = store.model.trained_at.timestamp()
     assert found['monitor_model_trained_timestamp_seconds{detector="made-up",model="made-up-1"}'] == trained

@@ -98,6 +98,7 @@ def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
         yield plant
 
 
+@pytest.mark.timeout(400)
 def test_prometheus_has_the_figures_of_evaluate_and_every_panel_has_data(plant: Plant) -> None:
     crops = plant.machine.path("/srv/crops")
     write_dataset(crops, train=0, proliv=0, test=FED, seed=8)
@@ -154,6 +155,7 @@ def test_prometheus_has_the_figures_of_evaluate_and_every_panel_has_data(plant: 
             print("without series:", *empty, sep="\n", file=sys.stderr)
 
 
+@pytest.mark.timeout(600)
 def test_every_alert_fires_by_its_cause(plant: Plant, small_dataset: Path) -> None:
     asked = plant.prometheus
     fired: set[str] = set()
