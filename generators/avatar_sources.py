@@ -61,11 +61,7 @@ def read_sources(folder: Path, resize: Size | Literal["first"] | None = None) ->
         image = _decoded(path)
         if size is None:
             size = image.size
-        if len(paths) * size[0] * size[1] * 4 > LARGEST_SET:
-            raise DataError(
-                f"{folder}: {len(paths)} images of {_text(size)} pixels are too many to learn from at once; "
-                f"give fewer images, or a smaller size with --resize"
-            )
+        _check_set(str(folder), len(paths), size)
         if image.size != size:
             if resize is None:
                 raise DataError(
@@ -111,7 +107,7 @@ def _decoded(path: Path) -> Image.Image:
     except DataError:
         raise
     except (PermissionError, FileNotFoundError) as error:
-        raise InputMissingError(f"{path}: cannot be read: {error.strerror}; mend the permissions") from None
+        raise InputMissingError(f"{path}: cannot be read: {error.strerror}; mend it or take it away") from None
     except Image.DecompressionBombError:
         raise _too_large(path, "too many") from None
     # Pillow raises whatever it likes for damaged data.
@@ -134,6 +130,14 @@ def _check_header(path: Path, image: Image.Image) -> None:
     if image.mode not in _OPAQUE + _CLEAR or deep:
         kind = "16 bits a channel" if deep or image.mode.startswith("I") else f"the mode {image.mode}"
         raise DataError(f"{path}: has {kind}; save it with 8 bits of grey, RGB or RGBA, or take it away")
+
+
+def _check_set(where: str, count: int, size: Size) -> None:
+    if count * size[0] * size[1] * 4 > LARGEST_SET:
+        raise DataError(
+            f"{where}: {count} images of {_text(size)} pixels are too many to learn from at once; "
+            f"give fewer images, or a smaller size with --resize"
+        )
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
@@ -160,7 +164,11 @@ def embedded_styles() -> list[dict[str, str]]:
 
 @cache
 def embedded_sources(size: Size = (faces.WIDTH, faces.HEIGHT)) -> SourceImages:
-    """The dozen built-in faces, RGBA, of ``size`` (width, height) pixels; not to be written to."""
+    """The dozen built-in faces, RGBA, of ``size`` (width, height) pixels; not to be written to.
+
+    Raises `DataError` for a size at which they are too large to be kept in memory at once.
+    """
+    _check_set("built-in faces", EMBEDDED, size)
     # With one ground, no part of it can stand out from another.
     drawn = [faces.draw_face(style, size, ground=faces.GROUND) for style in embedded_styles()]
     pixels = np.stack([np.asarray(image) for image in drawn])

@@ -85,8 +85,8 @@ class Avatar:
     def _bits(self, log_probability: float) -> float:
         height, width = self.pixels.shape[:2]
         bits: float = -log_probability / math.log(2) / (height * width)
-        # Not -0.0 where the chance is 1.
-        return max(bits, 0.0)
+        # The zero first, or it would be -0.0 where the chance is 1.
+        return max(0.0, bits)
 
 
 class AvatarModel(ABC):
@@ -105,8 +105,8 @@ class AvatarModel(ABC):
             )
         if len(sources) < 2:
             raise DataError("avatars are learnt from two images or more")
-        if not (math.isfinite(smoothing) and smoothing >= 0):
-            raise DataError(f"the smoothing must be a finite number from 0 on, got {smoothing}")
+        if not (math.isfinite(256 * smoothing) and smoothing >= 0):
+            raise DataError(f"the smoothing must be 0 or more, and not so large that sums overflow, got {smoothing}")
         self.sources = np.ascontiguousarray(sources)
         self.smoothing = smoothing
 
@@ -232,7 +232,8 @@ class CoherentModel(PixelModel):
         parts = self.mosaic.parts.ravel()
         count = len(self.mosaic.edges) + 1
         sizes = np.bincount(parts, minlength=count)
-        noise = (1 - self.kept_share) / 256.0 ** picture.shape[2]
+        # Not as 1 less the other share, of which a small one would lose its digits.
+        noise = (256 * self.smoothing / (len(self.sources) + 256 * self.smoothing)) / 256.0 ** picture.shape[2]
         columns = []
         for source in self._colours:
             other = np.bincount(parts[(source != colours).ravel()], minlength=count)

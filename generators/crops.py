@@ -145,7 +145,8 @@ def write_dataset(
         for number, one in enumerate(series):
             one.write(np.random.default_rng([seed, number]), progress or (lambda _count: None))
     except OSError as error:
-        raise OutputError(f"cannot write crops into {folder}: {error}; choose another folder") from error
+        place = error.filename or folder
+        raise OutputError(f"{place}: cannot be written: {error.strerror}; choose another folder") from error
     return summary
 
 

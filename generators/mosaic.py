@@ -43,6 +43,9 @@ _KERNEL_NUMBERS: Final = 8_000_000
 _LONGEST_BORDER: Final = 400
 """So many places stand for a longer border."""
 
+_SMALL: Final = 1e-200
+"""Sums of chances below this are made anew from their logarithms."""
+
 _BALANCED: Final = 1e-12
 _ITERATIONS: Final = 3000
 """Balancing ends when no sum is farther from 1, or after so many iterations."""
@@ -92,8 +95,13 @@ class Mosaic:
             top = child.max()
             if not np.isfinite(top):
                 return -np.inf
+            shares = edge.kernel @ np.exp(child - top)
+            # Where the likeliest source has no chance to follow, what is left may be too small for a double.
+            small = shares < _SMALL
             with np.errstate(divide="ignore"):
-                belief[edge.parent] += top + np.log(edge.kernel @ np.exp(child - top))
+                messages = top + np.log(shares)
+                messages[small] = np.logaddexp.reduce(np.log(edge.kernel[small]) + child, axis=1)
+            belief[edge.parent] += messages
         top = belief[0].max()
         return float(top + np.log(np.exp(belief[0] - top).mean())) if np.isfinite(top) else -np.inf
 
@@ -108,11 +116,12 @@ def learn(sources: Sources, coherence: float) -> Mosaic:
     wanted = min(round((height * width) ** (1 - coherence)), max(16, _KERNEL_NUMBERS // count**2))
     if coherence < 1:
         wanted = max(wanted, 2)
-    if wanted < 2 or height * width < 2:
-        return Mosaic(np.zeros((height, width), dtype=np.intp), (), count, no_copies=False)
     colours = premultiplied(sources)
-    parts = find_parts(colours, wanted)
+    alone = wanted < 2 or height * width < 2
+    parts = np.zeros((height, width), dtype=np.intp) if alone else find_parts(colours, wanted)
     borders = list(_borders(colours, parts))
+    if not borders:
+        return Mosaic(parts, (), count, no_copies=False)
     aversion = AVERSION * coherence / (1 - coherence)
     edges, no_copies = _kernels(sources, parts, _spanning_tree(borders), aversion)
     return Mosaic(parts, edges, count, no_copies)

@@ -64,7 +64,9 @@ def find_parts(colours: Sources, wanted: int) -> Labels:
     sizes = np.bincount(clusters)
     centres = np.stack([np.bincount(clusters, weights=column) for column in appearances.T], axis=1) / sizes[:, None]
     nearest = _numbered(_nearest(colours, centres.astype(np.float32)))
-    return _numbered(_with_their_edges(_without_crumbs(nearest), colours, grid.side))
+    parts = _numbered(_with_their_edges(_without_crumbs(nearest), colours, grid.side))
+    # Where there are few pixels, evening out may leave a single part.
+    return parts if parts.any() else grid.spread(clusters)
 
 
 def _numbered(parts: NDArray[Any]) -> Labels:

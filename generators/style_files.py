@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from generators.style_tables import StyleTable, check_count, clean
+from generators.style_tables import StyleTable, check_count, clean, unique
 from monitor.api import DataError, InputMissingError
 
 if TYPE_CHECKING:
@@ -56,16 +57,8 @@ def _read_toml(text: str, source: str) -> StyleTable:
 
 
 def _read_json(text: str, source: str) -> StyleTable:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        entries: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in entries:
-                raise DataError(f"{source}: {key!r} is there twice in one object; keep one of them")
-            entries[key] = value
-        return entries
-
     try:
-        document = json.loads(text, object_pairs_hook=unique, parse_int=_number)
+        document = json.loads(text, object_pairs_hook=partial(unique, where=source), parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source}: is no JSON: {error}; mend it there") from error
     return _table({"observations": document} if isinstance(document, list) else document, source)

@@ -171,6 +171,16 @@ def clean_keys(entries: Mapping[str, Entry], where: str) -> dict[str, Entry]:
     return cleaned
 
 
+def unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    """The JSON object of these pairs. Raises `DataError` for a key that is there twice: Python would keep the last."""
+    entries: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in entries:
+            raise DataError(f"{where}: {key!r} is there twice in one object; keep one of them")
+        entries[key] = value
+    return entries
+
+
 def check_count(count: Any, where: str) -> int:
     """Raise `DataError` unless ``count`` is a whole number from 0 to `LARGEST_COUNT`."""
     # bool is a kind of int in Python, and no count.

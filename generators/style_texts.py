@@ -7,9 +7,10 @@ import io
 import json
 import math
 import unicodedata
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from generators.style_tables import clean, clean_keys, unknown
+from generators.style_tables import clean, clean_keys, unique, unknown
 from monitor.api import DataError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _split(text: str, model: StyleModel) -> tuple[str, str] | None:
 
 def _from_json(text: str) -> dict[str, str]:
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=partial(unique, where="the style"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{text!r:.200} is no JSON: {error}") from error
     style = document.get("style", document)

@@ -109,11 +109,6 @@ class StyleModel:
             order += children.get(number, [])
         return tuple(order)
 
-    @property
-    def size(self) -> int:
-        """How many styles there are, possible or not."""
-        return math.prod(len(attribute.values) for attribute in self.attributes)
-
     def given(self, condition: Mapping[str, str]) -> StyleModel:
         """The model of all styles with these values of these attributes: P(style | condition), exact.
 

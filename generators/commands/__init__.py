@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Final
 
 import click
@@ -13,6 +14,13 @@ COMMANDS: Final = {
     "crops": "Make crops of casting-table holes: labelled folders, or a stream into an inbox.",
 }
 """Each command, in the module of its name as ``command``, with the line that ``--help`` shows."""
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """An option's callback that refuses infinity and what is no number; click's ranges take both."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number", context, parameter)
+    return value
 
 
 class LazyGroup(click.Group):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import click
+
+from generators.commands import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,12 +35,6 @@ def _size(
     return size
 
 
-def _finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no finite number", context, parameter)
-    return value
-
-
 @click.command("avatar")
 @click.option(
     "--images",
@@ -56,12 +51,13 @@ def _finite(context: click.Context, parameter: click.Parameter, value: float | N
 @click.option(
     "--coherence",
     type=click.FloatRange(0, 1),
+    callback=finite,
     help="Of the model coherent: 0 draws every pixel by itself, 1 whole images.  [default: 0.8]",
 )
 @click.option(
     "--smoothing",
     type=click.FloatRange(min=0),
-    callback=_finite,
+    callback=finite,
     metavar="A",
     help="Added to the count of each of a channel's 256 values.  [default: 0] "
     "With --from-style added to each count of the table.  [default: 1]",

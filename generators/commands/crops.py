@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from generators.commands import finite
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+_MOST = 10_000_000
+"""Crops of each kind that one call makes."""
+
+_FASTEST = 100_000.0
+"""More crops a second than any camera and any disk."""
+
+_LONGEST = 1e6
+"""Minutes, two years; more does not fit in a span of time."""
 
 _OF_DATASET = ("train", "proliv", "test", "empty")
 _OF_STREAM = (
@@ -42,17 +53,26 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
 @click.command("crops")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
-    "--train", type=click.IntRange(min=0), default=1500, show_default=True, help="Crops without a proliv to train on."
+    "--train",
+    type=click.IntRange(0, _MOST),
+    default=1500,
+    show_default=True,
+    help="Crops without a proliv to train on.",
 )
 @click.option(
-    "--proliv", type=click.IntRange(min=0), default=60, show_default=True, help="Proliv crops to set a threshold by."
+    "--proliv", type=click.IntRange(0, _MOST), default=60, show_default=True, help="Proliv crops to set a threshold by."
 )
 @click.option(
-    "--test", type=click.IntRange(min=0), default=400, show_default=True, help="Test crops, a quarter of them proliv."
+    "--test",
+    type=click.IntRange(0, _MOST),
+    default=400,
+    show_default=True,
+    help="Test crops, a quarter of them proliv.",
 )
 @click.option(
     "--empty",
     type=click.FloatRange(0, 1),
+    callback=finite,
     default=0.25,
     show_default=True,
     help="Share of the test's proliv crops that show an empty hole.",
@@ -62,9 +82,14 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
 )
 @click.option("--stream", is_flag=True, help="Write crops into the inbox OUT in real time, as a camera would.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True, help="Crops a second."
+    "--rate",
+    type=click.FloatRange(0, _FASTEST, min_open=True),
+    callback=finite,
+    default=10.0,
+    show_default=True,
+    help="Crops a second.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so long; else at Ctrl-C.")
+@click.option("--seconds", type=click.FloatRange(min=0), callback=finite, help="Stop after so long; else at Ctrl-C.")
 @click.option("--crops", type=click.IntRange(min=0), help="Stop after so many crops.")
 @click.option(
     "--cameras", default="C", show_default=True, callback=_letters, help="The cameras' letters; each sees a table."
@@ -72,7 +97,8 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
 @click.option("--holes", type=click.IntRange(1, 99), default=40, show_default=True, help="Holes of each table.")
 @click.option(
     "--proliv-every",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, _LONGEST),
+    callback=finite,
     metavar="MINUTES",
     default=10.0,
     show_default=True,
@@ -85,7 +111,12 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
     help="Copy crops with their true labels into DIR/proliv and DIR/ne_proliv, some seconds later.",
 )
 @click.option(
-    "--label-share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Label this part of the crops."
+    "--label-share",
+    type=click.FloatRange(0, 1),
+    callback=finite,
+    default=1.0,
+    show_default=True,
+    help="Label this part of the crops.",
 )
 @click.option(
     "--time-zone", default="UTC", show_default=True, callback=_zone, help="The clock of the names: plant.time_zone."

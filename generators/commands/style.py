@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from generators.commands import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
 
 _WRITTEN_AT_ONCE: Final = 4_000
 """Values of attributes, in all the lines that are written together."""
-
-
-def _finite(_context: click.Context, _parameter: click.Parameter, smoothing: float) -> float:
-    if not math.isfinite(smoothing):
-        raise click.BadParameter(f"{smoothing} is no finite number")
-    return smoothing
 
 
 @click.command("style")
@@ -40,7 +35,7 @@ def _finite(_context: click.Context, _parameter: click.Parameter, smoothing: flo
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    callback=_finite,
+    callback=finite,
     metavar="A",
     help="Added to each count: p = (n + A) / (N + A d); 0: plain maximum likelihood.",
 )
@@ -149,14 +144,12 @@ def _print(styles: Iterable[Style], names: list[str], form: str, *, one: bool) -
     from generators import style_texts
 
     line: Callable[[Style], str] = style_texts.text_block if one else style_texts.text_line
-    output = sys.stdout.buffer
     if form == "json":
         line = style_texts.json_line
     elif form == "csv":
         line = partial(style_texts.csv_line, names=names)
-        output.write(style_texts.csv_heading(names).encode())
+        click.echo(style_texts.csv_heading(names), nl=False)
     lines = style_texts.encoded_lines(styles, line, len(names))
     # Some hundred lines at once, of a wide table one: much quicker, and the first still come at once.
     while chunk := b"".join(islice(lines, max(_WRITTEN_AT_ONCE // len(names), 1))):
-        output.write(chunk)
-    output.flush()
+        click.echo(chunk, nl=False)

@@ -153,6 +153,7 @@ def test_faces_of_another_table(tmp_path: Path) -> None:
         (["--seed", "-1"], "-1 is not in the range"),
         (["--coherence", "1.1"], "1.1 is not in the range"),
         (["--smoothing", "nan"], "no finite number"),
+        (["--coherence", "nan"], "no finite number"),
         (["--smoothing", "-1"], "-1.0 is not in the range"),
         (["--resize", "0x5"], "neither WxH"),
         (["--resize", "264"], "neither WxH"),
@@ -258,6 +259,8 @@ def test_too_many_pixels_in_all(tmp_path: Path) -> None:
         save(folder / f"{number}.png", "L", (16, 16))
     message = refusal(DataError, "--images", folder, "--resize", "4096x4096")
     assert message.startswith(f"{folder}: 8 images of 4096x4096 pixels are too many")
+    message = refusal(DataError, "--resize", "4096x4096")
+    assert message.startswith("built-in faces: 12 images of 4096x4096 pixels are too many")
 
 
 def test_images_of_different_sizes_are_brought_to_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -205,6 +206,30 @@ def test_coherent_probabilities_are_sums_over_all_labels(seed: int, smoothing: f
     assert model.log_probability(picture) == pytest.approx(math.log(total), rel=1e-9)
 
 
+@pytest.mark.parametrize("root", [0, 1])
+@pytest.mark.parametrize("smoothing", [1e-20, 1e-12, 0.5])
+def test_coherent_probabilities_of_copies_that_only_smoothing_can_draw(smoothing: float, root: int) -> None:
+    """The likeliest source may not follow itself; what is left is less than the smallest double, and is no zero."""
+    sources = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), dtype=np.uint8)
+    sources[1, :6] = sources[0, :6]
+    sources[1, 0, :2] += 1
+    model = CoherentModel(sources, smoothing, coherence=0.95)
+    assert model.mosaic is not None
+    assert model.mosaic.no_copies
+    # Either part is the one that the other follows.
+    model.mosaic = replace(model.mosaic, parts=np.abs(model.mosaic.parts - root))
+    (edge,) = model.mosaic.edges
+    np.testing.assert_array_equal(edge.kernel, [[0, 1], [1, 0]])
+    kept = 2 / (2 + 256 * smoothing)
+    noise = 256 * smoothing / (2 + 256 * smoothing) / 256**3
+    logs = []
+    for labels in ((0, 1), (1, 0)):
+        shown = np.where((model.mosaic.parts == 0)[..., None], sources[labels[0]], sources[labels[1]])
+        like = int((shown == sources[0]).all(axis=-1).sum())
+        logs.append(like * math.log(kept + noise) + (144 - like) * math.log(noise) - math.log(2))
+    assert model.log_probability(sources[0]) == pytest.approx(np.logaddexp.reduce(logs), rel=1e-12)
+
+
 def test_coherent_probabilities_sum_to_one_over_all_pictures() -> None:
     sources = blocks(3, seed=1)
     model = CoherentModel(sources, coherence=0.65)
@@ -331,6 +356,20 @@ def test_sources_that_are_equal_or_tiny() -> None:
             assert avatar.log_probability <= 0
     assert not CoherentModel(same).no_copies
     assert make_model("channel", same).log_probability(same[0]) == 0
+    (avatar,) = generate(make_model("channel", same), 1, 0)
+    assert str(avatar.bits_per_pixel) == "0.0"
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("coherence", [0.8, 0.99])
+def test_a_few_pixels_have_two_parts_all_the_same(coherence: float, channels: int) -> None:
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        shape = (3, *generator.integers(1, 5, 2), channels)
+        model = CoherentModel(generator.integers(0, 256, shape, dtype=np.uint8), coherence=coherence)
+        assert model.mosaic is not None
+        assert model.mosaic.edges or shape[1:3] == (1, 1)
+        assert model.no_copies or shape[1:3] == (1, 1)
 
 
 def test_bits_per_pixel() -> None:
@@ -379,6 +418,8 @@ def test_wrong_settings_are_refused() -> None:
         ChannelModel(blocks(), -1)
     with pytest.raises(DataError, match="smoothing"):
         ChannelModel(blocks(), math.nan)
+    with pytest.raises(DataError, match="not so large that sums overflow"):
+        CoherentModel(blocks(), 1e308)
     with pytest.raises(DataError, match="coherence"):
         CoherentModel(blocks(), coherence=1.5)
     with pytest.raises(DataError, match="2001 images are too many"):

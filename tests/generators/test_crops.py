@@ -239,7 +239,7 @@ def test_an_occupied_place_is_refused(tmp_path: Path, occupied: str) -> None:
 
 def test_a_place_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="choose another folder"):
+    with pytest.raises(OutputError, match="file/out/train: cannot be written: Not a directory; choose another folder"):
         write_dataset(tmp_path / "file" / "out", train=1, proliv=1, test=4)
 
 

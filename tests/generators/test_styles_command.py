@@ -195,6 +195,7 @@ def test_names_may_hold_commas_and_equals_signs(tmp_path: Path) -> None:
         (["--probability", "аксесуар=нет"], "аксесуар has no value 'нет'"),
         (["--probability", "a=b"], "no attribute 'a'"),
         (["--probability", "{"], "is no JSON"),
+        (["--probability", '{"одежда": "худи", "одежда": "комбинезон"}'], "'одежда' is there twice"),
         (["--probability", '{"одежда": 3}'], "3 is no name"),
         (["--probability", "одежда=худи", "-n", "3"], "leave out -n and --enumerate"),
         (["--probability", "одежда=худи", "--enumerate"], "leave out -n and --enumerate"),
