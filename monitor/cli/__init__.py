@@ -129,6 +129,7 @@ def cli(context: click.Context, config: Path | None, log_level: str | None, log_
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    _open_closed_streams()
     logs.setup("warning")
     # JSON and CSV are UTF-8 whatever the terminal's encoding is; only a broken path could still hold anything else.
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -164,6 +165,13 @@ def main() -> None:
         code = _defect()
     logging.shutdown()
     sys.exit(int(code))
+
+
+def _open_closed_streams() -> None:
+    """Lead to nowhere what was closed before the start, lest the next file that is opened takes its number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _defect() -> ExitCode:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,6 @@ from monitor.cli.program import parse_assignments
 from monitor.errors import ExitCode
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -58,6 +59,12 @@ def test_every_problem_of_a_configuration_is_told_at_once(home: Path, monitor: R
     assert outcome.returncode == 78
     assert f"monitor: {home}/config.toml: metrics.port: " in outcome.stderr
     assert f"monitor: {home}/config.toml: crops.colour: unknown key" in outcome.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_defect(home: Path, closed: str) -> None:
+    command = f"{sys.executable} -m monitor plugins {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=home, capture_output=True).returncode == 0
 
 
 def test_a_defect_is_told_from_a_mistake(monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
