@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,9 +72,12 @@ def backup(
         raise StoreError(_for_a_server(database, configuration))
     output = output.absolute()
     name = f"monitor-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{'' if with_models else '.db'}"
-    target = output / name if output.is_dir() else output
-    if target.exists():
+    # Neither raises; what may not be entered is told of when the folder is made.
+    target = output / name if os.path.isdir(output) else output  # noqa: PTH112
+    if os.path.lexists(target):
         raise OutputError(f"{printable(target)}: is there already; a backup overwrites nothing, give another --output")
+    if with_models and os.path.isfile(output / DATABASE_NAME):  # noqa: PTH113 - as above
+        raise OutputError(f"{printable(output)}: is a backup or a state folder itself; give the folder for backups")
     make_folder(target.parent)
     with _unfinished(target) as folder:
         rows = _copy_database(database, folder / DATABASE_NAME, progress)
@@ -100,7 +103,9 @@ def _unfinished(target: Path) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=target.parent))
     except OSError as error:
-        raise OutputError(f"{printable(target.parent)}: cannot be written: {error.strerror}") from None
+        raise OutputError(
+            f"{printable(target.parent)}: cannot be written: {_reason(error)}; nothing was saved, give another --output"
+        ) from None
     try:
         yield folder
     except OSError as error:
@@ -181,8 +186,10 @@ def _copy_models(configuration: Configuration, rows: list[ModelRow], target: Pat
     for row in rows:
         name = Path(row.folder).name
         source = configuration.models / name
-        with suppress(FileNotFoundError):
-            shutil.copytree(source, target / name)
+        if not source.exists():
+            problems.append(f"{row.name}: {printable(source)} is missing, so the backup lacks it as well")
+            continue
+        shutil.copytree(source, target / name)
         try:
             models.verify(target / name, row.fingerprint)
         except ModelDamagedError:

@@ -125,26 +125,43 @@ def _models(database: Database, configuration: Configuration) -> Iterator[Findin
 
 
 def _files(database: Database, configuration: Configuration) -> Iterator[Finding]:
-    """Hold the places that the store knows against what lies there, and the other way round."""
-    vanished: list[str] = []
+    """Hold the places that the store knows against what lies there, and the other way round.
+
+    A daemon may be moving files meanwhile. It notes a place before it moves a file there, so that the archive is looked
+    at before the rows are; and what seems to have vanished, which may have been on its way, is looked at once more.
+    """
+    # Numbers, for there may be millions; two names with the same are less likely than a broken disk.
+    unknown = {hash(to_text(path)) for path in _archived_files(configuration)}
     gone: list[str] = []
-    archived: set[int] = set()
+    seeming: list[int] = []
     with database.read() as connection:
         for row in consistency.file_rows(connection):
-            if row.archived_path is not None:
-                # Numbers, for there may be millions; two names with the same are less likely than a broken disk.
-                archived.add(hash(row.archived_path))
+            unknown.discard(hash(row.archived_path))
             state = _state(row, configuration)
             if state == "vanished":
-                vanished.append(row.path if row.archived_path is None else row.archived_path)
+                seeming.append(row.id)
             elif state == "gone":
                 gone.append(row.path)
+    vanished: list[str] = []
+    for start in range(0, len(seeming), consistency.ROWS):
+        with database.read() as connection:
+            rows = consistency.file_rows(connection, seeming[start : start + consistency.ROWS])
+            vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
+    if vanished and not os.access(configuration.inbox, os.R_OK | os.X_OK):
+        yield Finding(
+            "inbox",
+            len(vanished),
+            "decided files that nobody can find, for the inbox cannot be read",
+            (to_text(configuration.inbox),),
+            "mount its share, or give the user who runs this program read permission; then check again",
+        )
+        vanished = []
     yield from _finding(
         "vanished",
         vanished,
         "decided files that lie neither in the inbox nor in the archive",
-        "somebody else took them away, so that no other model can score them any more; if that is meant, as where "
-        'another program deletes old files, set inbox.after = "delete"',
+        "somebody else took them away, or the camera overwrote them before they were moved, so that no other model can "
+        'score them any more; if that is meant, as where another program deletes old files, set inbox.after = "delete"',
     )
     yield from _finding(
         "gone",
@@ -155,7 +172,7 @@ def _files(database: Database, configuration: Configuration) -> Iterator[Finding
     )
     yield from _finding(
         "unknown_archived",
-        [to_text(path) for path in _archived_files(configuration) if hash(to_text(path)) not in archived],
+        [name for name in map(to_text, _archived_files(configuration) if unknown else ()) if hash(name) in unknown],
         "files in the archive that the database does not know",
         "they were archived after the backup that was restored, or put there by somebody; copy them into the inbox to "
         "have them decided, or remove them",

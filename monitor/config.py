@@ -100,9 +100,9 @@ def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
         try:
             holes = parse_holes(text)
         except ValueError as error:
-            raise ValueError(f"{camera}: {error}") from None
+            raise ValueError(f"camera {camera}: {error}") from None
         if len(holes) > MOST_EXPECTED_HOLES:
-            raise ValueError(f"{camera}: names {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
+            raise ValueError(f"camera {camera}: {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
         together += len(holes)
     if together > MOST_EXPECTED_TOGETHER:
         raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
@@ -552,7 +552,9 @@ def _parse(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_bytes().decode())
     except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            f"{file}: cannot be read: {error.strerror}; give the user who runs this program read permission"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -576,26 +578,28 @@ def _keeping_problems(configuration: Configuration) -> list[str]:
 
 
 def _folder_problems(configuration: Configuration) -> list[str]:
-    """Refuse folders that lie in the inbox: it would score its own quarantine or models."""
-    inbox = configuration.inbox.resolve()
+    """Refuse folders in the inbox, which would score its own quarantine or models, and in the labelled one."""
     folders = {
         "state": configuration.state,
         "labelled": configuration.labelled,
         "quarantine": configuration.quarantine,
         "archive": configuration.archive,
     }
+    # What is moved into the labelled folder would count as labelled by a person.
+    apart = [(key, "inbox", configuration.inbox) for key in folders]
+    apart += [(key, "labelled folder", configuration.labelled) for key in ("quarantine", "archive")]
+    problems = [
+        {
+            "type": "value_error",
+            "loc": ("paths", key),
+            "msg": f"must not lie inside the {name} {outer}",
+            "input": str(getattr(configuration.settings.paths, key)),
+        }
+        for key, name, outer in apart
+        if outer is not None and (folder := folders[key]) is not None and folder.is_relative_to(outer)
+    ]
     missing = configuration.archive is None and configuration.settings.inbox.after == "archive"
     needs_archive = [f'{configuration.source}: inbox.after: "archive" needs a folder: set paths.archive']
     return (needs_archive if missing else []) + [
-        describe_problem(
-            {
-                "type": "value_error",
-                "loc": ("paths", key),
-                "msg": f"must not lie inside the inbox {inbox}",
-                "input": str(getattr(configuration.settings.paths, key)),
-            },
-            configuration.source,
-        )
-        for key, folder in folders.items()
-        if folder is not None and folder.resolve().is_relative_to(inbox)
+        describe_problem(problem, configuration.source) for problem in problems
     ]

@@ -108,6 +108,16 @@ def rename(source: Place, target: Place) -> None:
             os.unlink(source.name, dir_fd=source.folder)
 
 
+def give_back(source: Place, target: Place) -> None:
+    """Give a file the name back that it had, or one that is like it where another file has got that meanwhile."""
+    with suppress(FileExistsError):
+        move(source, target)
+        return
+    stem, suffix = os.path.splitext(target.name)  # noqa: PTH122 - a name, no path
+    cut = os.fsdecode(os.fsencode(stem)[:200])
+    move(source, Place(target.folder, f"{cut}-{secrets.token_hex(4)}{suffix}"))
+
+
 def _rename_at_once(source: Place, target: Place) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     try:

@@ -7,11 +7,12 @@ gets a new folder of its own, which nobody else has made; a name is never looked
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from monitor.crops import printable
 from monitor.errors import OutputError
-from monitor.files import Place, move, opened_folder
+from monitor.files import Place, digest, give_back, move, opened_folder
 from monitor.store.engine import make_folder
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def quarantine(path: Path, content: FileContent, folder: Path) -> Path | None:
         ):
             return None
         target = _new_folder(folder, content.sha256[:16]) / path.name
-        _move(path, target)
+        if not _move(path, target, content.sha256):
+            return None
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -58,10 +60,16 @@ def _new_folder(folder: Path, name: str) -> Path:
             return new
 
 
-def _move(source: Path, target: Path) -> None:
+def _move(source: Path, target: Path, sha256: str) -> bool:
+    """Move the file with this content; what came under its name since it was looked at goes back to the inbox."""
     try:
         with opened_folder(source.parent) as before, opened_folder(target.parent) as after:
-            move(Place(before, source.name), Place(after, target.name))
-    except OSError:
-        target.parent.rmdir()
-        raise
+            here, there = Place(before, source.name), Place(after, target.name)
+            move(here, there)
+            if digest(there) == sha256:
+                return True
+            give_back(there, here)
+            return False
+    finally:
+        with suppress(OSError):
+            target.parent.rmdir()  # which is empty unless the file lies in it

@@ -5,14 +5,13 @@ decisions are not held up, and an interruption at any moment leaves nothing half
 then the row that names it, so that what cannot be deleted today is tried again the next time.
 
 How old a crop is, is told from the newest crop or the clock, whichever is earlier: a line that stands keeps what it
-has, and a clock that runs ahead deletes nothing.
+has. A clock that has jumped ahead is not believed before the daemon's second run (`believed`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import stat
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +22,7 @@ from monitor.daemon_lock import only_daemon
 from monitor.errors import ConfigurationError, StoreError
 from monitor.files import Place, opened_folder
 from monitor.paths import from_text, printable, unreadable_folder
-from monitor.store import queries, retention
+from monitor.store import queries, retention, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +37,8 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 500
 """Crops that are deleted in one transaction."""
+LONGEST_STEP: Final = timedelta(days=2)
+"""By so much at most the time goes on from one scheduled run to the next; after a standstill the second catches up."""
 PAUSE_SECONDS: Final = 0.05
 """In which the daemon's decisions, which wait for the same lock, go first."""
 
@@ -102,6 +103,16 @@ def prune(
     for model in models:
         _prune_summaries(database, configuration, model.id, before, done, dry_run=dry_run)
     return done
+
+
+def believed(database: Database, run_id: int, now: datetime) -> datetime:
+    """What a scheduled run takes for the time: no more than two days after the run before it.
+
+    A clock that has jumped ahead makes the newest crops look as late; it has a day to be mended before all looks old.
+    """
+    with database.read() as connection:
+        last = runs.started_before(connection, run_id)
+    return min(now, last + LONGEST_STEP) if last else now
 
 
 def refuse_shorter(configuration: Configuration, keep_days: float, source: str) -> None:
@@ -170,8 +181,8 @@ def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> b
             status = files.look(place)
             if status is None:
                 return True
-            # Whatever else lies there now is none of ours.
-            if stat.S_ISREG(status.st_mode) and status.st_size == crop.size_bytes:
+            # Whatever else lies there now is none of ours: another crop's, where ours was gone before it was moved.
+            if status.st_size == crop.size_bytes and files.digest(place) == crop.sha256:
                 os.unlink(place.name, dir_fd=folder)
                 done.files += 1
     except FileNotFoundError:

@@ -12,11 +12,9 @@ behind is taken up at the next start.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
-import secrets
 import stat
 import time
 from collections import defaultdict
@@ -56,12 +54,8 @@ SWEEP_SHARE: Final = 0.1
 TELL_AGAIN_SECONDS: Final = 3600.0
 MOST_NAMES: Final = 1000
 LONGEST_NAME_BYTES: Final = 255
-CLAIM: Final = re.compile(r"\.([0-9]+)\.monitor-claim")
+CLAIM: Final = re.compile(r"\.([0-9]{1,18})\.monitor-claim")
 LONGEST_PAUSE_SECONDS: Final = 300.0
-# With these trying the next file would be in vain.
-_FOR_ALL: Final = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE, errno.EACCES, errno.EPERM}
-)
 
 
 class Archive:
@@ -107,9 +101,10 @@ class Tidier:
         self._ended = False
         self._claims_left = True
         self._next_sweep = 0.0
-        # While the archive is in trouble files are left for the next sweep, which comes later each time: a claim that
-        # is given back looks changed, and is read again.
+        # While the archive or the store is in trouble files are left for the next sweep. After any failure that comes
+        # later each time: a claim that is given back looks changed, and is looked at again.
         self._trouble = False
+        self._failed = False
         self._told: dict[str, float] = {}
 
     def offer(self, path: Path) -> None:
@@ -127,11 +122,11 @@ class Tidier:
         while not self._ended:
             self._receive(wait=max(0.0, self._next_sweep - time.monotonic()))
             if not self._ended and time.monotonic() >= self._next_sweep:
-                self._trouble = False
+                self._trouble = self._failed = False
                 started = time.monotonic()
                 self._sweep()
                 took = time.monotonic() - started
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if self._trouble else self._pause
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if self._failed else self._pause
                 self._next_sweep = time.monotonic() + max(pause, took * (1 / SWEEP_SHARE - 1))
 
     def _receive(self, *, wait: float = 0.0) -> None:
@@ -170,17 +165,20 @@ class Tidier:
         """Finish, or give back, what an earlier run had claimed when it ended."""
         self._claims_left = False
         for folder, name in _claims(self._inbox):
-            match = CLAIM.fullmatch(name)
-            assert match is not None
-            with self._database.read() as connection:
-                row = queries.crop_by_id(connection, int(match[1]))
-            below = folder.relative_to(self._inbox).parts
-            with opened_folder(self._inbox, below) as opened:
-                claim = Place(opened, name)
-                if row is None:
-                    _give_back(claim, f"{match[1]}.jpg")
-                else:
-                    self._attempt(from_text(row.path), partial(self._finish, claim, self._planned([row])))
+            if not self._attempt(folder / name, partial(self._take_up, folder, name)):
+                return
+
+    def _take_up(self, folder: Path, name: str) -> Outcome:
+        number = name.split(".")[1]
+        with self._database.read() as connection:
+            row = queries.crop_by_id(connection, int(number))
+        with opened_folder(self._inbox, folder.relative_to(self._inbox).parts) as opened:
+            claim = Place(opened, name)
+            if row is None or not _was_decided(row):
+                # Whoever may write into the inbox may have made it.
+                files.give_back(claim, Place(opened, f"{number}.jpg"))
+                return "changed"
+            return self._finish(claim, self._planned([row]))
 
     def _tidy(self, paths: Sequence[Path]) -> None:
         """Tidy those of the paths that the store has a decision on, unless it would be in vain."""
@@ -198,7 +196,7 @@ class Tidier:
         except StoreDamagedError:
             raise
         except StoreError as error:
-            self._trouble = True
+            self._trouble = self._failed = True
             self._tell(type(error).__name__, str(error))
             return
         for path, found in decided.items():
@@ -228,19 +226,26 @@ class Tidier:
             return True  # somebody else took it
         except StoreDamagedError:
             raise
-        except (OSError, MonitorError) as error:
-            self._count("failed")
-            code = error.errno if isinstance(error, OSError) else None
-            reason = error.strerror if isinstance(error, OSError) else error
-            what = f"cannot be moved to {printable(self.archive.folder)}" if self.archive else "cannot be deleted"
-            self._tell(str(code or type(error).__name__), f"{printable(path)}: {what}: {reason}")
-            if code in _FOR_ALL or isinstance(error, MonitorError):
-                self._trouble = True
-                return False
+        except OSError as error:
+            # With this file or its folder in the inbox; another may go.
+            reason = str(error.strerror)
+            self._fail(reason, f"{printable(path)}: cannot be taken out of the inbox: {reason}")
+        except MonitorError as error:
+            # With the archive or the store.
+            self._trouble = True
+            where = f"moved to {printable(self.archive.folder)}" if self.archive else "deleted"
+            self._fail(str(error), f"{printable(path)}: cannot be {where}: {error}")
+            return False
         else:
             if outcome is not None:
                 self._count(outcome)
         return True
+
+    def _fail(self, kind: str, sentence: str) -> None:
+        self._failed = True
+        self._claims_left = True  # in case that a claim could not be given back either
+        self._count("failed")
+        self._tell(kind, sentence)
 
     def _tell(self, kind: str, sentence: str) -> None:
         """Say it, unless the same kind of trouble was told of not long ago."""
@@ -279,16 +284,15 @@ class Tidier:
             found = files.digest(claim)
             row = next((row for row in rows if row.sha256 == found), None)
             if row is None:
-                _give_back(claim, name)
+                files.give_back(claim, Place(claim.folder, name))
                 return "changed"
             if self.archive is None:
                 os.unlink(claim.name, dir_fd=claim.folder)
                 return "deleted"
             self._move(claim, row, self.archive)
         except (OSError, MonitorError):
-            self._claims_left = True  # in case that it cannot be given back either
             with suppress(FileNotFoundError):
-                _give_back(claim, name)
+                files.give_back(claim, Place(claim.folder, name))
             raise
         return "archived"
 
@@ -302,6 +306,7 @@ class Tidier:
                     if not same or self._is_of_another(row, path):
                         continue
                     # An earlier attempt got so far; or the camera has sent it once more.
+                    os.fsync(folder)
                     os.unlink(claim.name, dir_fd=claim.folder)
                     return
                 if path != planned:
@@ -314,14 +319,22 @@ class Tidier:
 
     @contextmanager
     def _opened_archive(self, row: KnownCrop) -> Iterator[tuple[int, Path]]:
-        """The folder that the crop's place lies in, made where it is missing, and the place."""
+        """The folder that the crop's place lies in, made where it is missing, and the place.
+
+        What the system refuses there, also while it is used, becomes an `OutputError`.
+        """
         assert self.archive is not None
         assert row.archived_path is not None
         place = from_text(row.archived_path)
         make_folder(self.archive.folder)
         below = place.relative_to(self.archive.folder).parts[:-1]
-        with opened_folder(self.archive.folder, below, make=True) as folder:
-            yield folder, place
+        try:
+            with opened_folder(self.archive.folder, below, make=True) as folder:
+                yield folder, place
+        except FileNotFoundError:
+            raise  # somebody else took the claim
+        except OSError as error:
+            raise OutputError(str(error.strerror)) from error
 
     def _is_of_another(self, row: KnownCrop, place: Path) -> bool:
         with self._database.read() as connection:
@@ -330,17 +343,12 @@ class Tidier:
 
 def _is_decided(row: KnownCrop, looks: tuple[int, int] | None) -> bool:
     """Whether a row is a decision on a file of the inbox that looks like this."""
-    return row.state == "scored" and row.source == "inbox" and (row.size_bytes, row.mtime_ns) == looks
+    return _was_decided(row) and (row.size_bytes, row.mtime_ns) == looks
 
 
-def _give_back(claim: Place, name: str) -> None:
-    """Give a claimed file its name back, or one that is like it where the camera has written another under it."""
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, no path
-    with suppress(FileExistsError):
-        files.rename(claim, Place(claim.folder, name))
-        return
-    cut = os.fsdecode(os.fsencode(stem)[:200])
-    files.rename(claim, Place(claim.folder, f"{cut}-{secrets.token_hex(4)}{suffix}"))
+def _was_decided(row: KnownCrop) -> bool:
+    """Whether a row is a decision on a file of the inbox, however that looks now."""
+    return row.state == "scored" and row.source == "inbox"
 
 
 def _claims(inbox: Path) -> Iterator[tuple[Path, str]]:

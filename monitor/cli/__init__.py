@@ -99,7 +99,8 @@ EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    # click would refuse one that may not be read as a wrong command line; our own sentence says what to do.
+    type=click.Path(path_type=Path, readable=False),
     help="The configuration file; else MONITOR_CONFIG, ./config.toml, /etc/monitor/config.toml, or the defaults.",
 )
 @click.option(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from monitor.config import Configuration
 
 TEMPLATE: Final = Path(__file__).with_name("monitor.service")
+INSTALLED: Final = Path("/etc/systemd/system")
 STATE_ROOT: Final = Path("/var/lib")
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 HIDDEN: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the unit hides, not what is written to
@@ -81,8 +82,8 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
     for path in (Path(sys.executable), Path(sys.base_prefix)):
         if _below(path, HOMES):
             found.append(
-                f"{path}: the program is installed below a home, which the service cannot see; install it elsewhere, "
-                "such as in /opt/monitor, and write the unit with that one"
+                f"{path}: the program or its Python lies below a home, which the service cannot see; install it "
+                "elsewhere, as with /usr/bin/python3 -m venv /opt/monitor, and write the unit with that one"
             )
             break
     if configuration.file is not None and _below(configuration.file, (*HOMES, *HIDDEN)):
@@ -107,10 +108,11 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
 def next_steps(output: Path, access: Access) -> list[str]:
     """What a person does with the unit."""
     unit = output / f"{access.name}.service"
+    copied = "" if output.absolute() == INSTALLED else f"sudo cp {unit} {INSTALLED}/ && "
     return [
         f"check it:   systemd-analyze verify {unit}",
-        f"install it: sudo cp {unit} /etc/systemd/system/ && sudo systemctl daemon-reload",
-        f"start it:   sudo systemctl enable --now {access.name}",
+        f"install it: {copied}sudo systemctl daemon-reload",
+        f"start it:   sudo systemctl enable --now {access.name}   # where it runs already: restart {access.name}",
     ]
 
 

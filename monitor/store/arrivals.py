@@ -63,8 +63,8 @@ class Grid:
 class CameraArrivals(NamedTuple):
     """``active``: intervals with a crop of the camera, of whichever hole, decided on or not.
 
-    ``crops``: how many were seen; ``ahead``: those whose name has a time that is not believed; ``before``: those whose
-    time is before the first interval.
+    ``crops``: how many were seen; ``ahead``: those whose name has a time that is not believed; ``before``: those that
+    were seen in the first interval or later, with a time before it.
     """
 
     active: int
@@ -99,14 +99,14 @@ def arrivals(connection: Connection, grid: Grid, named: Collection[str] = ()) ->
     `crops.seen_at` leads to all that count.
     """
     earliest = grid.since - timedelta(seconds=FAST_CLOCK_SECONDS + 1)
-    taken = _taken(connection, grid.seconds, crops.c.seen_at >= earliest)
+    taken = _taken(connection, grid, crops.c.seen_at >= earliest)
     inside = and_(taken.c.interval >= grid.first, taken.c.interval < grid.end)
     return _counted(connection, taken, grid, inside, named)
 
 
 def arrivals_seen(connection: Connection, grid: Grid, named: Collection[str] = ()) -> Arrivals:
     """Count the intervals, in the grid or not, of the crops that were seen within the grid's time."""
-    taken = _taken(connection, grid.seconds, and_(crops.c.seen_at >= grid.since, crops.c.seen_at < grid.until))
+    taken = _taken(connection, grid, and_(crops.c.seen_at >= grid.since, crops.c.seen_at < grid.until))
     return _counted(connection, taken, grid, taken.c.interval >= 0, named)
 
 
@@ -118,7 +118,7 @@ def crops_since(connection: Connection, since: datetime) -> int:
     return 0 if first is None or last is None else abs(last - first) + 1
 
 
-def _taken(connection: Connection, seconds: int, seen_within: ColumnElement[bool]) -> CTE:
+def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool]) -> CTE:
     """A row for each camera, hole and interval in which crops came."""
     seen, captured = _seconds(connection, crops.c.seen_at), _seconds(connection, crops.c.captured_at)
     decided = crops.c.state == "scored"
@@ -129,13 +129,14 @@ def _taken(connection: Connection, seconds: int, seen_within: ColumnElement[bool
             case((captured <= seen + FAST_CLOCK_SECONDS, captured), else_=seen).label("moment"),
             case((captured > seen + FAST_CLOCK_SECONDS, 1), else_=0).label("ahead"),
             case((decided, seen)).label("decided"),
+            case((seen >= grid.first * grid.seconds, 1), else_=0).label("inside"),
         )
         .where(crops.c.source == "inbox", seen_within)
         .subquery()
     )
     # Plain division is exact here; SQLAlchemy's own operator would let the database round down anew. A time before
     # 1970, which no clock shows that runs, would be rounded up.
-    interval = timed.c.moment.op("/")(literal(seconds, Integer)).label("interval")
+    interval = timed.c.moment.op("/")(literal(grid.seconds, Integer)).label("interval")
     rows = select(*timed.c, interval).subquery()
     return (
         select(
@@ -144,6 +145,7 @@ def _taken(connection: Connection, seconds: int, seen_within: ColumnElement[bool
             func.max(rows.c.moment).label("last"),
             func.count().label("crops"),
             func.sum(rows.c.ahead).label("ahead"),
+            func.sum(rows.c.inside).label("inside"),
         )
         .group_by(rows.c.interval, rows.c.camera, rows.c.hole)
         .cte("taken")
@@ -156,7 +158,7 @@ def _counted(
     """One statement for cameras (rows without a hole) and holes, so that the crops are looked through once."""
     foremost = case((taken.c.camera.in_(sorted(named)), 0), else_=1)
     active = func.count(distinct(case((inside, taken.c.interval))))
-    before = case((taken.c.interval < grid.first, taken.c.crops), else_=0)
+    before = case((taken.c.interval < grid.first, taken.c.inside), else_=0)
     by_camera = (
         select(
             *(taken.c.camera, cast(null(), Integer).label("hole"), active.label("intervals")),

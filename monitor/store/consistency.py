@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, true
 
 from monitor.store.schema import calibrations, crops, metadata, models, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy.engine import Connection
 
@@ -19,6 +19,7 @@ ROWS: Final = 1000
 class FileRow(NamedTuple):
     """Where the file of a decided crop ought to lie; ``pruned``: an alarm whose scores and file were deleted."""
 
+    id: int
     path: str
     archived_path: str | None
     size_bytes: int
@@ -61,11 +62,11 @@ def active_without_threshold(connection: Connection) -> list[str]:
     return list(connection.execute(query.order_by(models.c.id)).scalars())
 
 
-def file_rows(connection: Connection) -> Iterator[FileRow]:
-    """Every decided crop, a row at a time."""
+def file_rows(connection: Connection, ids: Collection[int] | None = None) -> Iterator[FileRow]:
+    """Every decided crop, a row at a time, or those of these."""
     query = select(
-        *(crops.c.path, crops.c.archived_path, crops.c.size_bytes, crops.c.mtime_ns, crops.c.source),
+        *(crops.c.id, crops.c.path, crops.c.archived_path, crops.c.size_bytes, crops.c.mtime_ns, crops.c.source),
         (~exists().where(scores.c.crop_id == crops.c.id)).label("pruned"),
-    ).where(crops.c.state == "scored")
+    ).where(crops.c.state == "scored", true() if ids is None else crops.c.id.in_(sorted(ids)))
     for row in connection.execute(query.order_by(crops.c.id), execution_options={"yield_per": ROWS}):
         yield FileRow._make(row)

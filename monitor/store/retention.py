@@ -33,6 +33,7 @@ class OldCrop(NamedTuple):
 
     id: int
     path: str
+    sha256: str
     size_bytes: int
     mtime_ns: int
     archived_path: str | None
@@ -63,7 +64,8 @@ def old_crops(connection: Connection, before: datetime, *, after: int, until: in
     """The first ``most`` crops with numbers in (after, until] that may go, of those seen before then."""
     query = (
         select(
-            *(crops.c.id, crops.c.path, crops.c.size_bytes, crops.c.mtime_ns, crops.c.archived_path),
+            *(crops.c.id, crops.c.path, crops.c.sha256),
+            *(crops.c.size_bytes, crops.c.mtime_ns, crops.c.archived_path),
             _is_alarm().label("alarm"),
         )
         .where(crops.c.id > after, crops.c.id <= until, *_may_go(before))

@@ -73,6 +73,14 @@ def newest_slot(connection: Connection, job: str) -> datetime | None:
     return slot
 
 
+def started_before(connection: Connection, run_id: int) -> datetime | None:
+    """When the run of the same job that was taken on before this one was started, by the clock of then."""
+    job = select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
+    query = select(runs.c.started_at).where(runs.c.job == job, runs.c.id < run_id).order_by(runs.c.id.desc()).limit(1)
+    started: datetime | None = connection.execute(query).scalar()
+    return started
+
+
 def ever_ran(connection: Connection, job: str) -> bool:
     """Whether any slot of the job is known."""
     return newest_slot(connection, job) is not None

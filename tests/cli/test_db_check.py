@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.store import consistency
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Run
@@ -157,6 +159,26 @@ def test_the_archive_is_held_against_the_store(check: Check, trained: Path) -> N
     assert check() == (0, {})
 
 
+def test_files_that_a_daemon_moves_meanwhile_are_no_findings(
+    check: Check, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is claimed while the rows are read, and another is decided and moved right after."""
+    day = after(trained, "archive") / "2026-01-01" / "ne_proliv"
+    day.mkdir(parents=True)
+    first = decide(trained, "1.jpg", archived_path=str(day / "1.jpg"))
+    claim = first.rename(first.with_name(".1.monitor-claim"))
+    before = consistency.file_rows
+
+    def file_rows(*arguments: Any) -> Iterator[consistency.FileRow]:
+        yield from before(*arguments)
+        monkeypatch.setattr(consistency, "file_rows", before)
+        claim.rename(day / "1.jpg")
+        decide(trained, "2.jpg", archived_path=str(day / "2.jpg")).rename(day / "2.jpg")
+
+    monkeypatch.setattr(consistency, "file_rows", file_rows)
+    assert check() == (0, {})
+
+
 def test_the_table_names_a_few_and_says_what_to_do(monitor: Run, check: Check, trained: Path) -> None:
     for number in range(9):
         decide(trained, f"{number}.jpg").unlink()
@@ -168,3 +190,13 @@ def test_the_table_names_a_few_and_says_what_to_do(monitor: Run, check: Check, t
     assert lines[7] == "  …"
     assert 'set inbox.after = "delete"' in lines[8]
     assert done.returncode == 65
+
+
+def test_an_inbox_that_is_not_there_is_not_taken_for_files_that_were_removed(check: Check, trained: Path) -> None:
+    decide(trained, "1.jpg")
+    assert check() == (0, {})
+    (trained / "inbox").rename(trained / "unmounted")
+    code, found = check()
+    assert (code, set(found)) == (65, {"inbox"})
+    assert found["inbox"]["examples"] == [str(trained / "inbox")]
+    assert "mount its share" in found["inbox"]["remedy"]

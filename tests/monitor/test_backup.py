@@ -20,7 +20,7 @@ from monitor.errors import OutputError, StoreDamagedError, StoreError
 from monitor.store.engine import Database
 from monitor.store.schema import crops
 from tests.made_up import NOW, made_up
-from tests.monitor.test_tidying import below, small_disk
+from tests.monitor.test_tidying import as_nobody, below, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,6 +82,12 @@ def test_nothing_is_overwritten(database: Database, configuration: Configuration
         with pytest.raises(OutputError, match="is there already; a backup overwrites nothing"):
             backup(database, configuration, output, NOW, with_models=False)
     assert there.read_text() == "precious"
+
+
+def test_none_goes_into_another_one(database: Database, configuration: Configuration, tmp_path: Path) -> None:
+    backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
+    with pytest.raises(OutputError, match="saved: is a backup or a state folder itself"):
+        backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
 
 
 def test_what_gets_the_name_meanwhile_is_not_overwritten(
@@ -188,6 +194,22 @@ def test_a_folder_that_cannot_be_written(database: Database, configuration: Conf
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="the folder cannot be made"):
         backup(database, configuration, tmp_path / "file" / "sub" / "a.db", NOW, with_models=False)
+
+
+def test_a_folder_without_permission(database: Database, configuration: Configuration, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    with as_nobody(tmp_path):
+        closed.mkdir(mode=0)
+        for output in (closed, closed / "a.db", closed / "sub" / "a.db"):
+            with pytest.raises(OutputError, match=r"closed.*Permission denied"):
+                backup(database, configuration, output, NOW, with_models=False)
+
+
+def test_a_name_that_is_too_long(database: Database, configuration: Configuration, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OutputError, match="File name too long; nothing was saved"):
+        backup(database, configuration, tmp_path / "out" / ("x" * 300), NOW, with_models=False)
+    assert below(tmp_path / "out") == []
 
 
 def test_a_servers_database_is_saved_by_its_own_program(

@@ -214,12 +214,16 @@ def test_a_time_zone_has_to_be_known(tmp_path: Path, value: str) -> None:
     assert line.startswith("plant.time_zone: is not a known time zone; use a name such as")
 
 
-def test_folders_in_the_inbox_are_refused_both_at_once(tmp_path: Path) -> None:
+def test_folders_in_the_inbox_or_in_the_labelled_one_are_refused_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "inbox")
     text = "[paths]\nstate = 'inbox/state'\nquarantine = 'link/bad'"
     assert problems(text, tmp_path) == [
         f"paths.state: must not lie inside the inbox {tmp_path}/inbox (got 'inbox/state')",
         f"paths.quarantine: must not lie inside the inbox {tmp_path}/inbox (got 'link/bad')",
+    ]
+    moved = "[paths]\nlabelled = 'labelled'\narchive = 'labelled/proliv'\n[inbox]\nafter = 'archive'"
+    assert problems(moved, tmp_path) == [
+        f"paths.archive: must not lie inside the labelled folder {tmp_path}/labelled (got 'labelled/proliv')"
     ]
     assert "paths.state: must not lie inside the inbox" in problems("paths.state = 'inbox'", tmp_path)[0]
     assert config.load(written(tmp_path, "paths.state = 'inbox-state'")).state == tmp_path / "inbox-state"

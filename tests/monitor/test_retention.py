@@ -18,7 +18,10 @@ from sqlalchemy import func, insert, select, update
 from monitor import drift, evidence, labels, quality, retention
 from monitor.config import Calibration, Configuration, Settings, load
 from monitor.errors import AlreadyRunningError, ConfigurationError, InputMissingError
+from monitor.jobs import Jobs
+from monitor.metrics import Metrics
 from monitor.quality import Window
+from monitor.registry import Registry
 from monitor.retention import prune
 from monitor.store import replay, summaries
 from monitor.store import retention as stored
@@ -240,9 +243,9 @@ def archived(store: MadeUp, configuration: Configuration, name: str, at: datetim
     assert configuration.archive is not None
     place = configuration.archive / "2026-01-01" / "ne_proliv" / name
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(b"1")
     crop = store.crop(0.1, at=at)
-    change(store, crop, archived_path=str(place))
+    place.write_bytes(b"%d" % crop)
+    change(store, crop, archived_path=str(place), sha256=hashlib.sha256(b"%d" % crop).hexdigest())
     return crop, place
 
 
@@ -259,6 +262,17 @@ def test_archived_files_go_with_their_crops(sqlite_store: MadeUp, configuration:
     assert (foreseen.crops, foreseen.alarms, foreseen.files) == (1, 1, 2)
     assert [path.exists() for path in (first, second, third, fourth)] == [False, True, False, True]
     assert present(sqlite_store) == {labelled: True, alarm: False, young: True}
+
+
+def test_another_crops_file_at_the_same_place_stays(sqlite_store: MadeUp, configuration: Configuration) -> None:
+    """The camera overwrote the first crop before it was moved, with a picture of the same size."""
+    _, place = archived(sqlite_store, configuration, "1.jpg")
+    second, _ = archived(sqlite_store, configuration, "1.jpg")
+    sqlite_store.label(second, "proliv")
+    sqlite_store.crop(0.1)
+    done = prune(sqlite_store.database, configuration, 30, NOW)
+    assert (done.crops, done.files, done.undeleted) == (1, 0, 0)
+    assert place.exists()
 
 
 def test_a_crop_whose_archived_file_cannot_be_deleted_stays(
@@ -390,6 +404,35 @@ def test_as_many_days_as_are_looked_back_are_enough() -> None:
     assert Settings().keeps_too_short(0) is None
 
 
+def test_a_clock_that_jumps_ahead_with_crops_and_all_deletes_no_more_than_two_days(
+    sqlite_store: MadeUp, tmp_path: Path
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "config.toml").write_text("[store]\nkeep_days = 30\n")
+    configuration = load(tmp_path / "config.toml")
+    for day in range(40):
+        sqlite_store.crop(0.1, at=NOW - day * DAY)
+    jumped = NOW + 700 * DAY
+    sqlite_store.crop(0.1, at=jumped)
+    database, registry = sqlite_store.database, Registry.load()
+    jobs = Jobs(configuration, database, registry, Metrics(), in_use=tuple, reload=lambda: None)
+    job = jobs._retention
+    job.begin(NOW)
+    # The clock is right, wrong, and right again.
+    pruned = [job.tick(now) for now in (NOW + DAY, jumped, NOW + 2 * DAY)]
+    assert [deleted(outcome) for outcome in pruned] == [10, 2, 0]
+    # Wrong once more, and the next day as well: or else the plant stood still for two years.
+    later = jumped + 10 * DAY
+    sqlite_store.crop(0.1, at=later + DAY)
+    pruned = [job.tick(now) for now in (NOW + 3 * DAY, later, later + DAY)]
+    assert [deleted(outcome) for outcome in pruned] == [0, 2, 26]
+
+
+def deleted(outcome: str | None) -> int:
+    assert outcome is not None
+    return int(outcome.split()[0])
+
+
 def fill(file: Path, count: int, at: str = "2026-01-01 00:00:00.000000") -> None:
     """Old decisions, past the program."""
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -413,7 +456,7 @@ def test_the_daemon_prunes_once_a_day(daemon: Daemon) -> None:
     fill_now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.000000")
     with closing(sqlite3.connect(daemon.database)) as connection, connection:
         connection.execute("update crops set seen_at = ? where path = '/gone/0.jpg'", (fill_now,))
-        old = "2026-01-01 04:00:00.000000"
+        old = f"{datetime.now(UTC) - DAY:%Y-%m-%d %H:%M:%S}.000000"
         connection.execute(
             "insert into runs (job, slot, started_at, finished_at, outcome) values ('retention', ?, ?, ?, 'old')",
             (old, old, old),

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from monitor import files, labelling
+from monitor import files, labelling, quarantine
 from monitor.config import load
-from monitor.crops import to_text
+from monitor.crops import CropReader, to_text
 from monitor.files import Place, opened_folder
 from monitor.store import queries
 from monitor.store.engine import Database
@@ -69,6 +69,25 @@ def small_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def as_nobody(home: Path) -> Iterator[None]:
+    """Be a user to whom the folder and all in it belongs, and nothing else."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    modes = {folder: folder.stat().st_mode for folder in home.parents}
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    for folder, mode in modes.items():
+        folder.chmod(mode | 0o011)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)
 
 
 class Plant:
@@ -320,6 +339,71 @@ def test_claims_that_a_crash_left_are_finished_or_given_back(plant: Callable[...
     assert here.archived() == {f"{DAY}/ne_proliv/1.jpg": b"one", f"{DAY}/ne_proliv/2.jpg": b"two"}
     assert {path.read_bytes() for path in below(here.inbox)} == {b"else", b"unknown"}
     assert not [path for path in below(here.inbox) if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("after", ["delete", "archive"])
+def test_a_claim_that_is_no_decided_file_goes_nowhere(plant: Callable[..., Plant], after: str) -> None:
+    """Whoever may write into the inbox may make one of any number."""
+    here = plant(after)
+    failed = here.put("1.jpg", b"one")
+    number = here.decide(failed, planned=False, reason="truncated", error="e", verdict=None, scores=())
+    failed.rename(here.inbox / f".{number}.monitor-claim")
+    here.put(f".{'9' * 60}.monitor-claim", b"two")
+    here.decide(here.put("3.jpg", b"three"))
+    here.tidy()
+    assert {path.name: path.read_bytes() for path in below(here.inbox)} == {
+        f"{number}.jpg": b"one",
+        f".{'9' * 60}.monitor-claim": b"two",
+    }
+    assert here.outcomes == {"changed": 1, "deleted" if after == "delete" else "archived": 1}
+
+
+def test_claims_wait_while_the_database_does_not_answer(
+    plant: Callable[..., Plant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = plant("delete")
+    path = here.put("1.jpg", b"one")
+    path.rename(here.inbox / f".{here.decide(path)}.monitor-claim")
+    tidier = here.tidier()
+    with monkeypatch.context() as patch:
+        patch.setattr(tidier, "_database", Database(f"sqlite:///{here.home}", busy_seconds=0))
+        tidier._sweep()
+    assert (len(below(here.inbox)), here.outcomes) == (1, {"failed": 1})
+    tidier._trouble = False
+    tidier._sweep()
+    assert (below(here.inbox), here.outcomes) == ([], {"failed": 1, "deleted": 1})
+
+
+def test_what_may_not_be_changed_holds_up_no_other_file(
+    plant: Callable[..., Plant], caplog: pytest.LogCaptureFixture
+) -> None:
+    here = plant("delete")
+    paths = [here.put(f"{folder}/{number}.jpg", b"%d" % number) for number, folder in enumerate("abcdcba")]
+    for path in paths:
+        here.decide(path)
+    with as_nobody(here.home):
+        (here.inbox / "b").chmod(0o555)
+        paths[2].chmod(0)
+        here.tidy()
+    assert below(here.inbox) == sorted(paths[index] for index in (1, 2, 5))
+    assert here.outcomes == {"deleted": 4, "failed": 3}
+    assert "cannot be taken out of the inbox: Permission denied" in caplog.text
+
+
+def test_what_comes_while_a_failed_file_is_quarantined_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "1.jpg"
+    path.write_bytes(b"bad")
+    content = CropReader(max_bytes=10, max_pixels=10).load(path)
+    before = files.move
+
+    def move(source: Place, target: Place) -> None:
+        monkeypatch.setattr(quarantine, "move", before)
+        replace_like(path, b"new")
+        before(source, target)
+
+    monkeypatch.setattr(quarantine, "move", move)
+    assert quarantine.quarantine(path, content, tmp_path / "quarantine") is None
+    assert (path.read_bytes(), list((tmp_path / "quarantine").iterdir())) == (b"new", [])
 
 
 def test_a_full_archive_keeps_files_in_the_inbox_until_there_is_space(

@@ -106,9 +106,10 @@ def test_a_crop_counts_when_its_name_says_or_else_when_it_was_seen(database: Dat
         crop(4, 52 + 61, 52),  # one that is faster is not
         crop(5, -1, 52),  # before the first interval
         crop(6, None, 300),  # after the last one
+        crop(7, -30, -29),  # seen before it, as its name says
     ]
     result = found(database, rows, grid())
-    assert result.cameras == {"C": CameraArrivals(active=2, crops=6, ahead=1, before=1)}
+    assert result.cameras == {"C": CameraArrivals(active=2, crops=7, ahead=1, before=1)}
     assert {hole: one.last for (_, hole), one in result.holes.items()} == {1: at(50), 2: at(52), 3: at(112), 4: at(52)}
 
 
