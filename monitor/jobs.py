@@ -32,12 +32,14 @@ REFRESH_SECONDS: Final = 300
 REFRESH: Final = "refresh"
 BACKLOG_SECONDS: Final = 5
 INTERVALS_SECONDS: Final = 60
+CLOCK_JUMP_SECONDS: Final = 2.0
+"""A clock that moves by more against the time that passes was set."""
 INTERVALS_SHARE: Final = 0.02
 """At most this share of the time is taken by counting which crops came; where that is slow, it is done less often."""
 
 
 class Jobs:
-    """The daemon's background jobs, one after the other in the thread of a scheduler, which ends with the program."""
+    """The daemon's background jobs, one after the other in a thread that ends with the program."""
 
     def __init__(
         self,
@@ -77,17 +79,19 @@ class Jobs:
         )
         self._begun: set[str] = set()
         self._count_again_at = 0.0
+        self._clock_ahead = _clock_ahead()
 
     def start(self) -> None:
         """Start the scheduler."""
-        from apscheduler.executors.debug import DebugExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
+
+        from monitor.background import OneThread
 
         # Where the machine slept or was busy, one late look is enough.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        # Jobs run in the scheduler's own thread: those of a pool are waited for at the end of the program, be it hours.
+        self._executor = OneThread()
         self._scheduler = BackgroundScheduler(
-            timezone=UTC, job_defaults=defaults, executors={"default": DebugExecutor()}
+            timezone=UTC, job_defaults=defaults, executors={"default": self._executor}
         )
         now = datetime.now(UTC)
         # Of what is due at once, what is due for longer comes first. A night that is caught up does not keep alerts
@@ -101,18 +105,36 @@ class Jobs:
         if self._configuration.settings.store.keep_days:
             self._scheduler.add_job(self.look_for_old, "interval", seconds=LOOK_SECONDS, next_run_time=now)
         self._scheduler.add_job(self.follow, "interval", seconds=LOOK_SECONDS)
-        self._scheduler.add_job(self.refresh, "interval", seconds=REFRESH_SECONDS, next_run_time=after, id=REFRESH)
+        # One that runs may have read already what another one is asked for because of.
+        self._scheduler.add_job(
+            *(self.refresh, "interval"), seconds=REFRESH_SECONDS, next_run_time=after, id=REFRESH, max_instances=2
+        )
         if self._configuration.settings.completeness.interval_seconds:
             self._scheduler.add_job(self.count_intervals, "interval", seconds=INTERVALS_SECONDS, next_run_time=now)
         self._scheduler.start()
 
     def refresh_now(self) -> None:
-        """Have the figures worked out anew, in the scheduler's thread."""
+        """Have the figures worked out anew, in the background."""
         self._scheduler.modify_job(REFRESH, next_run_time=datetime.now(UTC))
+
+    def follow_clock(self) -> None:
+        """Have everything looked at where the clock was set; to be called often.
+
+        The scheduler would sleep until the time comes again that it was told of: for as long as the clock was put back.
+        """
+        ahead = _clock_ahead()
+        jumped, self._clock_ahead = ahead - self._clock_ahead, ahead
+        if abs(jumped) < CLOCK_JUMP_SECONDS:
+            return
+        log.warning("the clock was set by %+.0f seconds; all that is done at times is looked at anew", jumped)
+        now = datetime.now(UTC)
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=now)
 
     def stop(self) -> None:
         """Start no job any more; one that is running ends with the program, which does no harm."""
         self._scheduler.pause()
+        self._executor.shutdown(wait=False)
 
     def look(self) -> None:
         """Run what is due of the nightly run."""
@@ -188,7 +210,13 @@ class Jobs:
             self._metrics.count_calibration(outcome.model.detector, outcome.result, outcome.refusal or "")
         return nightly.summary(outcomes)
 
-    def _prune(self, _run_id: int, now: datetime) -> str:
+    def _prune(self, run_id: int, now: datetime) -> str:
         keep_days = self._configuration.settings.store.keep_days
-        done = retention.prune(*(self._database, self._configuration, keep_days, now), count=self._metrics.pruned.inc)
+        until = retention.believed(self._database, run_id, now)
+        done = retention.prune(*(self._database, self._configuration, keep_days, until), count=self._metrics.pruned.inc)
         return done.sentence
+
+
+def _clock_ahead() -> float:
+    """How far the clock is ahead of the one that nobody sets, in seconds."""
+    return time.time() - time.monotonic()

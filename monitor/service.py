@@ -79,6 +79,7 @@ class Service:
         # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
         self._stopping = False
+        self._reload_waits = False
         self._exit_code = ExitCode.OK
         self._decided = 0
         self._last_decided_at: float | None = None
@@ -114,7 +115,7 @@ class Service:
             registry,
             self.metrics,
             in_use=self._calibrations_in_use,
-            reload=lambda: self._happenings.put("reload"),
+            reload=self._ask_to_reload,
             backlog=backlog,
         )
         for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
@@ -148,11 +149,13 @@ class Service:
         """Wait for what happens, with a sign of life for systemd while the pipeline moves."""
         while True:
             self._signs.give()
+            self._jobs.follow_clock()
             try:
                 happening = self._happenings.get(timeout=self._signs.pause)
             except Empty:
                 continue
             if happening == "reload":
+                self._reload_waits = False
                 self._reload()
             elif happening == "dead":
                 return self._exit_code
@@ -206,13 +209,19 @@ class Service:
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
-        signal.signal(signal.SIGHUP, lambda *_: self._happenings.put("reload"))
+        signal.signal(signal.SIGHUP, lambda *_: self._ask_to_reload())
 
     def _on_stop(self, number: int, _frame: object) -> None:
         if self._stopping:
             os._exit(128 + number)
         self._stopping = True
         self._happenings.put("stop")
+
+    def _ask_to_reload(self) -> None:
+        """Ask once, however often it is wished: a stop must not wait behind a hundred reloads."""
+        if not self._reload_waits:
+            self._reload_waits = True
+            self._happenings.put("reload")
 
     def _die(self, code: ExitCode) -> None:
         self._exit_code = code

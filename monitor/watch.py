@@ -155,6 +155,8 @@ class Watcher:
         self._waiting: dict[Path, Waiting] = {}
         self._due: list[tuple[float, Path]] = []
         self._unreadable: set[Path] = set()
+        self._told_unreadable: set[Path] = set()
+        self._handing_on = 0.0
         self._told_of_no_events = False
         self._next_scan = 0.0
         self._stopping = False
@@ -283,7 +285,9 @@ class Watcher:
         if not self._deliver(candidate):
             self._stopping = True
         self._stage.busy()
-        if not was_held and time.monotonic() - offered_at < QUICK_SECONDS:
+        handing_on = time.monotonic() - offered_at
+        self._handing_on += handing_on
+        if not was_held and handing_on < QUICK_SECONDS:
             self._held_since = None
 
     def _candidate(self, path: Path, looks: Signature | None) -> Candidate:
@@ -300,6 +304,8 @@ class Watcher:
     def _scan(self) -> None:
         assert self._stage is not None
         started = time.monotonic()
+        self._handing_on = 0.0
+        self._told_unreadable, self._unreadable = self._unreadable, set()
         whole = False
         try:
             whole = not self._has_vanished()
@@ -316,6 +322,7 @@ class Watcher:
                 self._receive()
                 if self._stopping:
                     return
+            whole = whole and not self._unreadable
         except (MonitorError, OSError) as error:
             whole = False
             log.error(  # noqa: TRY400
@@ -323,7 +330,8 @@ class Watcher:
                 printable(self.folder), error, self._settings.scan_seconds,
             )  # fmt: skip
         self._scanned(whole)
-        took = time.monotonic() - started
+        # Waiting for the stages after this one is no work: it would put the next scan off by hours.
+        took = time.monotonic() - started - self._handing_on
         self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
 
     def _has_vanished(self) -> bool:
@@ -389,9 +397,11 @@ class Watcher:
             self._observer = None
 
     def _warn_unreadable(self, folder: Path, error: OSError) -> None:
-        if folder in self._unreadable:
-            return
+        if folder == self.folder / "lost+found":
+            return  # the file system's own, where the inbox is a whole one, and root's alone
         self._unreadable.add(folder)
+        if folder in self._told_unreadable:
+            return
         log.error(
             "%s: the folder cannot be read: %s; its crops are not scored until its permissions are mended",
             printable(folder),

@@ -22,6 +22,8 @@ def rules(settings: Settings) -> list[Alert]:
     # What came last longer ago is taken for out of use.
     forgotten = number(max(settings.completeness.learn_days * DAY_SECONDS, 2 * silent))
     last_hole = 'monitor_hole_last_crop_timestamp_seconds{hole!~"unknown|other"}'
+    # A file whose name tells no camera was mostly put there by hand, once.
+    last_camera = f'{recording.CAMERA_LAST_CROP}{{camera!~"unknown|other"}}'
     span = duration(settings.completeness.window_hours * 3600)
     uptime = f"and on (job, instance) {running_for(silent)}"
     return [
@@ -40,8 +42,8 @@ def rules(settings: Settings) -> list[Alert]:
         ),
         Alert(
             "MonitorCameraSilent",
-            f"time() - {recording.CAMERA_LAST_CROP} > {number(silent)}\n"
-            f"and time() - {recording.CAMERA_LAST_CROP} < {forgotten}\n"
+            f"time() - {last_camera} > {number(silent)}\n"
+            f"and time() - {last_camera} < {forgotten}\n"
             f"and on (job, instance) min_over_time({recording.ACTIVE}[{window}]) == 1\n"
             f"{uptime}",
             max(silent / 3, 20),

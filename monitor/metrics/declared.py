@@ -7,6 +7,7 @@ Labels are bounded: detector, model, verdict, queue, a refusal's reason and the 
 from __future__ import annotations
 
 import platform
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import (
@@ -20,6 +21,7 @@ from prometheus_client import (
 )
 
 from monitor import __version__
+from monitor.crops import Reason
 from monitor.dataset import Label
 from monitor.metrics.histograms import ModelHistogram
 
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+OUTCOMES: Final = ("done", "failed")
+"""Of a scan and of a scheduled run."""
+TASKS: Final = ("nightly", "retention")
+TIDIED: Final = ("deleted", "archived", "changed", "failed")
+FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
+"""Why a crop has no decision: by the file's fault, or by a detector's or the database's."""
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -49,9 +57,18 @@ class Declared:
         PlatformCollector(registry=self.registry)
         self._shown: dict[Gauge, set[tuple[str, ...]]] = {}
         self.build.labels(__version__, platform.python_version()).set(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin series at 0 whose labels are known: Prometheus sees no increase in one that begins with its first."""
         for verdict in Label:
-            # A series that begins at 0 lets the first proliv show up in Prometheus' rates, here and further down.
             self.verdicts.labels(verdict)
+        for reason in FAILURES:
+            self.failed.labels(reason)
+        for task, outcome in product(TASKS, OUTCOMES):
+            self.scheduled_runs.labels(task, outcome)
+        for outcome in TIDIED:
+            self.tidied.labels(outcome)
 
     def _declare_crops(self, own: Any) -> None:
         self.seen = Counter("monitor_crops_seen", "Crops that were taken up for reading.", **own)

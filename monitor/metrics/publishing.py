@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.dataset import Label
 from monitor.metrics.buckets import fitting
-from monitor.metrics.declared import Declared
+from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from monitor.store.summaries import ThresholdOrigin
     from monitor.store.traffic import LastCrop
 
-OUTCOMES: Final = ("done", "failed")
-TASKS: Final = {"recalibrate": "nightly"}
+TASK_OF_JOB: Final = {"recalibrate": "nightly"}
 """Tasks that are called otherwise in the store."""
 
 
@@ -127,7 +126,7 @@ class Metrics(Declared):
 
     def show_runs(self, successes: Mapping[str, datetime]) -> None:
         """Publish when each scheduled job last ended well."""
-        self._show(self.last_success, {(TASKS.get(job, job),): at.timestamp() for job, at in successes.items()})
+        self._show(self.last_success, {(TASK_OF_JOB.get(job, job),): at.timestamp() for job, at in successes.items()})
 
     def show_space(self, database_bytes: int, free_bytes: Mapping[str, int]) -> None:
         """Publish what the database takes, and what is free where each folder lies."""
@@ -170,7 +169,7 @@ class Metrics(Declared):
 
     def count_run(self, job: str, outcome: str) -> None:
         """Count the end of a scheduled run; both are machine-readable words."""
-        self.scheduled_runs.labels(TASKS.get(job, job), outcome).inc()
+        self.scheduled_runs.labels(TASK_OF_JOB.get(job, job), outcome).inc()
 
     def count_scan(self, folder: str, now: float, *, whole: bool) -> None:
         """Count a look over a folder; ``now``: Unix time."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
 import sys
+from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from socketserver import TCPServer
@@ -43,15 +45,19 @@ class MetricsServer:
         """
         self._certificate = certificate
         context = None if certificate is None else tls_context(*certificate)
-        handler = type("Handler", (_Handler,), {"registry": registry})
+        handler = type("Handler", (_Handler,), {"registry": registry, "putting_together": Lock()})
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
             kind = type("Server", (_Server,), {"address_family": family, "context": context})
             self._server = kind(address[:2], handler)
         except OSError as error:
+            remedy = (
+                "choose another port, or stop the program that has it"
+                if error.errno == errno.EADDRINUSE
+                else "give an address of this machine, and a port from 1024 on"
+            )
             raise AddressInUseError(
-                f"metrics.host {host}, metrics.port {port}: cannot be bound: {error.strerror or error}; choose "
-                "another port, or stop the program that has it"
+                f"metrics.host {host}, metrics.port {port}: cannot be bound: {error.strerror or error}; {remedy}"
             ) from None
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'http' if context is None else 'https'}://{shown}:{self._server.server_port}/metrics"
@@ -84,7 +90,8 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         # A key with a password would be asked for on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = str(getattr(error, "reason", None) or error).replace("_", " ").lower()
+        # OpenSSL gives no reason where a file holds nothing that it knows.
+        reason = str(getattr(error, "reason", None) or "not in PEM format").replace("_", " ").lower()
         raise ConfigurationError(
             f"metrics.certificate {printable(certificate)}, metrics.key {printable(key)}: are no certificate and its "
             f"key ({reason}); give two files in PEM format that belong together, the key without a password"
@@ -96,6 +103,8 @@ class _Handler(MetricsHandler):
     """Answers a request for the metrics, at any path."""
 
     timeout = CLIENT_SECONDS
+    putting_together: Lock
+    server: _Server
 
     def do_GET(self) -> None:  # noqa: N802 - the name is the library's
         """Write the metrics in the format that the client asks for.
@@ -103,7 +112,15 @@ class _Handler(MetricsHandler):
         The library would compress them for whoever takes that, which costs as much time again.
         """
         encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-        output = encode(self.registry)
+        if isinstance(encode, partial) and encode.keywords.get("escaping") == "underscores":
+            # All our names are plain, so that there is nothing to escape; the library would look at every letter.
+            encode = partial(encode, escaping="allow-utf-8")
+        # One at a time, so that many clients at once leave the processor to the decisions.
+        with self.putting_together:
+            # Where a client had to give way, its request ends in the middle, which looks like its whole.
+            if not self.server.serves(self.request):
+                return
+            output = encode(self.registry)
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(output)))
@@ -142,6 +159,11 @@ class _Server(ThreadingHTTPServer):
             if len(self._clients) > MOST_CLIENTS:
                 _hang_up(self._clients.pop(0))
         super().process_request(request, client_address)
+
+    def serves(self, request: Any) -> bool:
+        """Whether a connection has not had to give way."""
+        with self._lock:
+            return request in self._clients
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands and answer, in the connection's own thread."""

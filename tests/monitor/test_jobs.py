@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +19,11 @@ from monitor.metrics import Metrics
 from monitor.recalibration import recalibrate
 from monitor.registry import Registry
 from monitor.store import calibrations, queries
+from tests.daemon import PATIENCE_SECONDS, wait_until
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.daemon import Daemon
@@ -155,3 +159,66 @@ def test_another_primary_is_a_change(tmp_path: Path) -> None:
             queries.activate_model(connection, queries.find_model(connection, "made-up-1"))
         following.jobs.follow()
         assert following.reloads == 1
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Jobs]:
+    """The daemon's background jobs, running."""
+    with made_up(tmp_path) as made:
+        made.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 10, [4.0] * 10)
+        jobs = Following(made).jobs
+        yield jobs
+        jobs.stop()
+
+
+def shown(jobs: Jobs, name: str) -> float | None:
+    """The value of a series without labels."""
+    return jobs._metrics.registry.get_sample_value(name)
+
+
+def test_whoever_asks_for_figures_does_not_wait_for_a_long_night(
+    background: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night, dawn = Event(), Event()
+
+    def look() -> None:
+        night.set()
+        dawn.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(background, "look", look)
+    background.start()
+    assert night.wait(PATIENCE_SECONDS)
+    # The daemon's main thread, which has to answer signals and systemd's watchdog meanwhile.
+    asking = Thread(target=background.refresh_now, daemon=True)
+    asking.start()
+    asking.join(PATIENCE_SECONDS / 4)
+    assert not asking.is_alive()
+    assert not shown(background, "monitor_database_size_bytes")
+    dawn.set()
+    wait_until(lambda: bool(shown(background, "monitor_database_size_bytes")))
+
+
+def test_jobs_go_on_when_the_clock_is_put_back(background: Jobs) -> None:
+    background.start()
+    wait_until(lambda: bool(shown(background, "monitor_database_size_bytes")))
+    background._metrics.database_size.set(0)
+    # To the scheduler a clock that was put back by a day looks as if everything were due a day later.
+    for job in background._scheduler.get_jobs():
+        job.modify(next_run_time=datetime.now(UTC) + timedelta(days=1))
+    background.follow_clock()
+    assert all(job.next_run_time > datetime.now(UTC) + timedelta(hours=1) for job in background._scheduler.get_jobs())
+    background._clock_ahead += timedelta(days=1).total_seconds()
+    background.follow_clock()
+    wait_until(lambda: bool(shown(background, "monitor_database_size_bytes")))
+
+
+def test_a_job_that_fails_by_a_defect_is_told_of_and_the_others_go_on(
+    background: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def restore() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(background, "restore", restore)
+    background.start()
+    wait_until(lambda: bool(shown(background, "monitor_database_size_bytes")))
+    assert "ZeroDivisionError" in caplog.text

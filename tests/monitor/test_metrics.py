@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from pathlib import Path
+from threading import Thread, active_count
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from monitor.config import Settings
 from monitor.dataset import Label
@@ -30,10 +35,13 @@ from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
 from monitor.store.calibrations import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
+from monitor.tidying import Outcome
+from tests.daemon import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from prometheus_client import Metric
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -152,6 +160,18 @@ def test_expected_holes_begin_at_0() -> None:
     found = shown(Metrics(Holes(10, [("A", 1)])).registry)
     assert found['monitor_hole_crops_total{camera="A",hole="1",verdict="proliv"}'] == 0
     assert 'monitor_hole_last_crop_timestamp_seconds{camera="A",hole="1"}' not in found
+
+
+def test_counters_of_known_labels_begin_at_0_so_that_their_first_event_is_an_increase() -> None:
+    found = shown(Metrics().registry)
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    reasons = text.partition("## Failed crops")[2].partition(": ")[2]
+    assert {name: value for name, value in found.items() if name.startswith("monitor_crops_failed_total")} == {
+        f'monitor_crops_failed_total{{reason="{reason}"}}': 0 for reason in re.findall(r"`([a-z_]+)`", reasons)
+    }
+    assert found['monitor_scheduled_runs_total{outcome="failed",task="nightly"}'] == 0
+    for outcome in get_args(Outcome):
+        assert found[f'monitor_tidied_files_total{{outcome="{outcome}"}}'] == 0
 
 
 MODELS: list[Any] = [
@@ -300,6 +320,71 @@ def test_a_client_gets_the_format_that_it_asks_for(served: MetricsServer, certif
     assert {"monitor_score", "monitor_crops_seen", "process_cpu_seconds", "python_info"} <= families
 
 
+def test_what_is_not_escaped_needs_no_escaping(served: MetricsServer, certificate: tuple[Path, Path]) -> None:
+    """The library writes out every name letter by letter for those who take no other names than ours."""
+    plain, any_name = (fetch(served, certificate[0], OPENMETRICS + more) for more in ("", "; escaping=allow-utf-8"))
+    assert "escaping=underscores" in plain[0]
+    names = [[line.rpartition(b" ")[0] for line in text.splitlines()] for _, text in (plain, any_name)]
+    assert names[0] == names[1]
+    assert all(line.startswith((b"#", b"monitor_", b"process_", b"python_")) for line in names[0])
+    # Who wants the underscores written otherwise gets that.
+    assert b"\nmonitor__build__info{" in fetch(served, certificate[0], OPENMETRICS + "; escaping=dots")[1]
+
+
+class Slow(Collector):
+    """Collects so slowly that two at a time would be noticed."""
+
+    def __init__(self) -> None:
+        self.most = self.now = self.times = 0
+
+    def collect(self) -> list[Metric]:
+        self.times += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        self.now -= 1
+        return []
+
+
+def test_many_clients_at_once_take_turns(certificate: tuple[Path, Path]) -> None:
+    registry, slow = CollectorRegistry(), Slow()
+    registry.register(slow)
+    running = MetricsServer(registry, "127.0.0.1", 0)
+    try:
+        clients = [Thread(target=fetch, args=(running, certificate[0])) for _ in range(8)]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join(60)
+    finally:
+        running.stop()
+    assert slow.most == 1
+
+
+def test_clients_that_had_to_give_way_cost_nothing() -> None:
+    registry, slow = CollectorRegistry(), Slow()
+    registry.register(slow)
+    slow.times = 0
+    running = MetricsServer(registry, "127.0.0.1", 0)
+    threads = active_count()
+    unfinished = []
+    try:
+        for _ in range(MOST_CLIENTS + 20):
+            one = socket.create_connection(("127.0.0.1", running._server.server_port))
+            one.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+            unfinished.append(one)
+        for one in unfinished[:20]:
+            one.settimeout(60)
+            with suppress(ConnectionResetError):
+                assert one.recv(1) == b""
+        wait_until(lambda: active_count() <= threads + MOST_CLIENTS)
+        assert slow.times == 0
+    finally:
+        running.stop()
+        for one in unfinished:
+            one.close()
+
+
 def test_silent_clients_hold_up_neither_others_nor_the_stop(
     served: MetricsServer, certificate: tuple[Path, Path]
 ) -> None:
@@ -340,6 +425,12 @@ def test_a_port_that_is_taken_is_refused(served: MetricsServer) -> None:
     port = int(served.url.split(":")[2].split("/")[0])
     with pytest.raises(AddressInUseError, match=rf"metrics.port {port}: cannot be bound"):
         Metrics().serve("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_this_machines_is_refused() -> None:
+    # 192.0.2.0/24 is for documentation, nobody has it.
+    with pytest.raises(AddressInUseError, match=r"metrics.host 192\.0\.2\.1, .*; give an address of this machine"):
+        Metrics().serve("192.0.2.1", 0)
 
 
 def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

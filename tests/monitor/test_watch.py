@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import deque
@@ -347,3 +348,53 @@ def test_what_is_pending_is_known_with_its_age(start: Callable[..., Pipeline], t
     paths[1].unlink()
     pipeline.finish(taken[1])
     wait_until(lambda: pipeline.watcher.pending().crops == 0)
+
+
+def test_waiting_for_space_does_not_put_the_next_scan_off(
+    start: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Were the waiting looked upon as work, it would take a minute to make up for it.
+    monkeypatch.setattr(watch, "SCAN_SHARE", 0.01)
+    pipeline = start(scan_seconds=0.05)
+    pipeline.without_events()
+    pipeline.full.set()
+    (tmp_path / "inbox" / "first.jpg").write_bytes(b"x")
+    wait_until(lambda: pipeline.watcher.pending().crops == 1)
+    time.sleep(0.6)
+    pipeline.full.clear()
+    pipeline.take()
+    (tmp_path / "inbox" / "second.jpg").write_bytes(b"x")
+    assert pipeline.take().path.name == "second.jpg"
+
+
+def test_a_folder_within_that_cannot_be_read_fails_the_scan_and_is_told_of_each_time_it_becomes_so(
+    start: Callable[..., Pipeline],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Permissions do not bind root, so the kernel's answer is played."""
+    refused: set[str] = set()
+    scandir = os.scandir
+
+    def scan(path: str | Path) -> object:
+        if os.path.basename(path) in refused:  # noqa: PTH119 - text or path
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    pipeline = start(scan_seconds=0.05)
+    for name in ("camera", "lost+found"):
+        (tmp_path / "inbox" / name).mkdir()
+    monkeypatch.setattr(os, "scandir", scan)
+    refused.add("lost+found")
+    pipeline.scans_ended.clear()
+    wait_until(lambda: len(pipeline.scans_ended) >= 3)
+    assert all(pipeline.scans_ended)
+    for times in (1, 2):
+        refused.add("camera")
+        pipeline.scans_ended.clear()
+        wait_until(lambda: pipeline.scans_ended.count(False) >= 3)
+        assert caplog.text.count("the folder cannot be read") == times
+        refused.remove("camera")
+        pipeline.scans_ended.clear()
+        wait_until(lambda: pipeline.scans_ended.count(True) >= 3)

@@ -231,7 +231,7 @@ def _time() -> tuple[Panel, ...]:
         series(
             "Failed files by reason",
             "Files of the 15 minutes before that could not be decided on; docs/metrics.md lists the reasons.",
-            Target(f"sum by (reason) ({recording.FAILED}{{{INSTANCE}}})", "{{reason}}"),
+            Target(f"sum by (reason) ({recording.FAILED}{{{INSTANCE}}}) > 0", "{{reason}}"),
             stacked=True,
         ),
     )

@@ -113,7 +113,7 @@ def _failures() -> tuple[Panel, ...]:
             "Failed files",
             "Files of the 15 minutes before that could not be decided on, by reason (docs/metrics.md). detector_error "
             "and not_recorded are the program's fault: see the log.",
-            Target(f"sum by (reason) ({recording.FAILED}{THESE})", "{{reason}}"),
+            Target(f"sum by (reason) ({recording.FAILED}{THESE}) > 0", "{{reason}}"),
             stacked=True,
         ),
         series(

@@ -188,6 +188,17 @@ SUPPLY = [
         {**running(), **last_crop("1", STEADY), **last_crop("1", "-700000x200", camera="D")},
         "40m",
     ),
+    Case(
+        "MonitorCameraSilent",
+        "a stray file whose name tells no camera, and a made-up one beyond metrics.holes",
+        {
+            **running(),
+            **last_crop("1", STEADY),
+            **last_crop("unknown", STOPPED, camera="unknown"),
+            **last_crop("other", STOPPED, camera="other"),
+        },
+        "40m",
+    ),
     Case("MonitorCameraSilent", "worked off last after a restart", RESTARTED, "44m"),
     Case("MonitorNoCrops", "none for more than two hours", last_crop("1", STOPPED), "135m", (WARNING,)),
     Case("MonitorNoCrops", "a pause", last_crop("1", STOPPED), "120m"),
