@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from monitor.api import ThresholdRule
-    from monitor.config import Calibration, Configuration
+    from monitor.config import Configuration
     from monitor.evidence import Evidence
     from monitor.registry import Registry
+    from monitor.settings import Calibration
     from monitor.store.queries import ModelRow
 
 

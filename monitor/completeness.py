@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from monitor.config import MOST_EXPECTED_HOLES, parse_holes
+from monitor.settings import MOST_EXPECTED_HOLES, parse_holes
 from monitor.store import traffic
 from monitor.store.arrivals import (
     FAST_CLOCK_SECONDS,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.config import Completeness as Settings
+    from monitor.settings import Completeness as Settings
 
 STATES: Final = ("expected", "came", "late", "missing")
 """What hole-intervals are counted as; the first is the sum of the others."""

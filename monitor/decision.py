@@ -31,7 +31,7 @@ from monitor.dataset import Label
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.config import Decide
+    from monitor.settings import Decide
 
 DECISION: Final = "decision"
 """What stands for the final decision where a detector is named; no detector may be called so."""

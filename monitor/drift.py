@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
-    from monitor.config import Drift as Settings
+    from monitor.settings import Drift as Settings
     from monitor.store.queries import ModelRow
     from monitor.store.summaries import GroupKey, Summary
 

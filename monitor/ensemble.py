@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.api import Detector
-    from monitor.config import Configuration, Decide
+    from monitor.config import Configuration
     from monitor.dataset import Label
     from monitor.registry import Registry
+    from monitor.settings import Decide
     from monitor.store.engine import Database
     from monitor.store.queries import ModelRow
 

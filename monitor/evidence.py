@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
-    from monitor.config import Calibration
     from monitor.labels import LabelledCrop, LabelledCrops
+    from monitor.settings import Calibration
     from monitor.store.calibrations import CalibrationRow, ReferenceRow
     from monitor.store.labels import LabelRow
 

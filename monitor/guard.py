@@ -16,8 +16,8 @@ from monitor.store.calibrations import WITHDRAWN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.config import Calibration
     from monitor.evidence import Item
+    from monitor.settings import Calibration
 
 
 class Refusal(StrEnum):

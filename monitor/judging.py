@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from monitor.api import ScoreArray, ScoreEvidence
     from monitor.choosing import Chosen
-    from monitor.config import Calibration
     from monitor.evaluation import Evaluation
     from monitor.evidence import Evidence
+    from monitor.settings import Calibration
     from monitor.store.calibrations import CalibrationRow, Origin, State
     from monitor.store.queries import ModelRow
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.config import Configuration, Watch
+    from monitor.config import Configuration
     from monitor.ensemble import Ensemble
     from monitor.labels import LabelledCrop
     from monitor.pipeline import Reader, Work
+    from monitor.settings import Watch
     from monitor.stage import Stage
     from monitor.store.engine import Database
     from monitor.store.queries import StoredScore

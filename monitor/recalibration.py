@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from monitor.api import ThresholdRule
     from monitor.choosing import Rules
-    from monitor.config import Calibration
     from monitor.evidence import Evidence
     from monitor.judging import By, Record, Result
+    from monitor.settings import Calibration
     from monitor.store.calibrations import CalibrationRow, ReferenceRow
     from monitor.store.engine import Database
     from monitor.store.queries import ModelRow

@@ -30,6 +30,8 @@ NIGHTLY: Final = "recalibrate"
 """The job of the night."""
 RETENTION: Final = "retention"
 """The job that deletes decisions for their age."""
+BEFORE_THE_START: Final = "before the first start"
+"""The outcome of the newest slot when a job's program starts for the first time."""
 CLOCK_PLAY: Final = timedelta(days=7)
 """A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
 LEASE: Final = timedelta(minutes=15)
@@ -67,7 +69,7 @@ class DailyJob:
         with self._database.write() as connection:
             if not runs.ever_ran(connection, self._name):
                 slot = newest_slot(self._at, self._time_zone, now)
-                runs.skip(connection, self._name, slot, outcome="before the first start", now=now)
+                runs.skip(connection, self._name, slot, outcome=BEFORE_THE_START, now=now)
 
     def tick(self, now: datetime) -> str | None:
         """Run the newest slot if nobody has; return the outcome, none where there was nothing to do.

@@ -349,7 +349,7 @@ class Service:
         while True:
             stage.busy()
             try:
-                return self._store(batch)
+                recorded = self._store(batch)
             except StoreDamagedError:
                 raise
             except StoreRefusedError as error:
@@ -364,6 +364,10 @@ class Service:
                     )  # fmt: skip
                     return None
                 log.error("%d decisions wait: %s; tried again in %g s", len(batch), error, pause)  # noqa: TRY400
+            else:
+                if pause > FIRST_COMMIT_PAUSE_SECONDS:
+                    log.info("%d decisions that waited are stored", len(batch))
+                return recorded
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from watchdog.observers.api import BaseObserver
 
-    from monitor.config import Watch
     from monitor.dataset import Label
+    from monitor.settings import Watch
     from monitor.stage import Stage
 
 log = logging.getLogger(__name__)

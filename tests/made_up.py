@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.api import ThresholdRule
-    from monitor.config import Calibration
     from monitor.judging import Outcome
+    from monitor.settings import Calibration
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.queries import ModelRow
 

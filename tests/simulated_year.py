@@ -28,11 +28,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from monitor.config import Calibration
 from monitor.judging import By
 from monitor.nightly import summary
 from monitor.recalibration import calibrate, recalibrate
 from monitor.schedule import NIGHTLY, DailyJob, newest_slot
+from monitor.settings import Calibration
 from monitor.store import calibrations as stored
 from monitor.store.calibrations import ReferenceRow
 from monitor.store.engine import Database

@@ -210,6 +210,9 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _night(night: dict[str, Any] | None) -> str:
-    if night is None:
+    from monitor.schedule import BEFORE_THE_START
+
+    # The newest slot at the very first start is noted as done, for there was nothing to do.
+    if night is None or night["outcome"] == BEFORE_THE_START:
         return "none yet"
     return f"{night['slot'][:16]} UTC: {night['outcome'] or 'not finished'}"

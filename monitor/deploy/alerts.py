@@ -12,7 +12,7 @@ from monitor.deploy import recording, supplying
 from monitor.deploy.rules import DAY_SECONDS, JOB, Alert, duration, increased, number, running_for
 
 if TYPE_CHECKING:
-    from monitor.config import Settings
+    from monitor.settings import Settings
 
 NIGHTLY: Final = "nightly"
 RETENTION: Final = "retention"
@@ -21,6 +21,8 @@ OVERDUE_SECONDS: Final = 26 * 3600
 LARGEST_FAILED_SHARE: Final = 0.05
 LEAST_FAILED: Final = 5
 LEAST_DISK_BYTES: Final = 2**30
+LONGEST_COMMIT_PAUSE_SECONDS: Final = 10
+"""Of the daemon's writer; the service itself is not imported here."""
 
 
 def rules(settings: Settings) -> list[Alert]:
@@ -33,7 +35,7 @@ def rules(settings: Settings) -> list[Alert]:
         *_thresholds(settings),
         *_runs(settings),
         *_drift(),
-        *_failures(),
+        *_failures(settings),
         *_disks(),
     ]
 
@@ -220,9 +222,11 @@ def _drift() -> list[Alert]:
     ]
 
 
-def _failures() -> list[Alert]:
+def _failures(settings: Settings) -> list[Alert]:
     failed = f"sum by (job, instance) ({recording.FAILED})"
     ours = 'reason=~"detector_error|not_recorded"'
+    # A refusal is waited for and tried again; within this at least two are counted.
+    refusing = max(60, 2 * (settings.database.busy_seconds + LONGEST_COMMIT_PAUSE_SECONDS))
     return [
         Alert(
             "MonitorFilesFailing",
@@ -243,11 +247,12 @@ def _failures() -> list[Alert]:
         ),
         Alert(
             "MonitorCommitsFailing",
-            "increase(monitor_store_failures_total[5m]) > 0",
-            300,
+            f"increase(monitor_store_failures_total[{duration(refusing)}]) > 0",
+            # Longer than the window, in which a trouble that is over still shows.
+            max(300, refusing + 60),
             "critical",
             "Decisions on {{ $labels.instance }} cannot be stored",
-            "The database has refused for 5 minutes; what was decided waits, and nothing new is. Look with: "
+            "The database refuses again and again; what was decided waits, and nothing new is. Look with: "
             "monitor db check",
         ),
         Alert(

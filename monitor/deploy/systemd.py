@@ -6,6 +6,7 @@ the same text. It opens exactly the folders that the daemon writes into and the 
 
 from __future__ import annotations
 
+import grp
 import re
 import sys
 from dataclasses import dataclass
@@ -97,6 +98,11 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
             f"{', '.join(map(str, beside))}: a relative path counts from the configuration's folder, where the service "
             "makes no folders; give a whole path in [paths], or an empty one for paths.labelled"
         )
+    for group in access.groups:
+        try:
+            grp.getgrnam(group)
+        except KeyError:
+            found.append(f"{group}: there is no such group here, and the service does not start without: groupadd")
     if writable and not access.groups:
         found.append(
             f"{', '.join(map(str, writable))}: the service writes there, as a user that owns nothing; name a group "

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from monitor.dataset import Label
+from monitor.guard import Refusal
 from monitor.metrics.buckets import fitting
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
@@ -59,6 +60,10 @@ class Metrics(Declared):
         for name in names:
             for verdict in Label:
                 self.decisions.labels(name, verdict)
+            for outcome in ("activated", "unchanged", "shadow"):
+                self.calibrations.labels(name, outcome, "")
+            for refusal in Refusal:
+                self.calibrations.labels(name, "refused", refusal.value)
         self.score.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].score)) for one in active})
         self.mse.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].mse)) for one in active})
 

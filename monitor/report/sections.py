@@ -15,10 +15,10 @@ from monitor.report.page import Note, Picture, Section, Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.config import Decide
     from monitor.report.facts import Facts
     from monitor.report.measuring import Judged
     from monitor.report.page import Part as PagePart
+    from monitor.settings import Decide
 
 
 def model_section(facts: Facts, judged: Judged | None) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -203,7 +204,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+        service = "; make it, or where a service has to write there, write its unit anew: monitor deploy systemd"
+        remedy = service if error.errno == errno.EROFS else ""
+        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}{remedy}") from None
 
 
 def _configure_sqlite(connection: Any, _record: Any, *, busy_seconds: float) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.config import Calibration
+from monitor.settings import Calibration
 
 if TYPE_CHECKING:
     import subprocess

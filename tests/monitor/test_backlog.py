@@ -12,8 +12,8 @@ from sqlalchemy import insert
 
 from monitor import backlog, known, watch
 from monitor.backlog import Backlog, Waiting, walk
-from monitor.config import Watch
 from monitor.paths import to_text
+from monitor.settings import Watch
 from monitor.stage import Stage
 from monitor.store.engine import Database
 from monitor.store.schema import crops

@@ -22,10 +22,10 @@ from monitor.completeness import (
     slices,
     with_last_crops,
 )
-from monitor.config import Calibration
-from monitor.config import Completeness as Settings
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
+from monitor.settings import Calibration
+from monitor.settings import Completeness as Settings
 from monitor.store.arrivals import Arrivals, CameraArrivals, Grid, HoleArrivals
 from tests.made_up import MadeUp, made_up, midpoint
 

@@ -12,6 +12,7 @@ import pytest
 from monitor import config, crops
 from monitor.errors import ConfigurationError
 from monitor.registry import Registry
+from monitor.settings import Crops, Settings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -50,11 +51,11 @@ def problems(text: str, folder: Path) -> list[str]:
 
 def test_the_sample_holds_every_key_with_its_default() -> None:
     sample = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
-    defaults = config.Settings()
+    defaults = Settings()
     sections = {name: section for name, section in sample.items() if name not in {"rules", "detectors"}}
     assert {name: set(section) for name, section in sections.items()} == {
         name: set(type(getattr(defaults, name)).model_fields)
-        for name in config.Settings.model_fields
+        for name in Settings.model_fields
         if name not in {"rules", "detectors"}
     }
     loaded = config.load(SAMPLE).settings
@@ -107,7 +108,7 @@ def test_the_sample_mentions_every_plugin_key_without_a_default() -> None:
 
 
 def test_the_defaults_are_those_of_the_code_that_uses_them() -> None:
-    section = config.Crops()
+    section = Crops()
     assert section.name_pattern == crops.DEFAULT_NAME_PATTERN
     assert section.time_format == crops.DEFAULT_TIME_FORMAT
     assert problems(f"crops.max_pixels = {crops.LARGEST_PIXEL_LIMIT + 1}", Path.cwd()) == [
@@ -335,7 +336,7 @@ def test_problems_of_the_environment_name_the_variable(tmp_path: Path, monkeypat
 
 
 def test_every_key_can_be_given_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = config.Settings()
+    defaults = Settings()
     sample = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
     for section, keys in sample.items():
         for key, value in keys.items():

@@ -22,7 +22,7 @@ from monitor.decision import (
 from monitor.evaluation import roc_auc
 
 if TYPE_CHECKING:
-    from monitor.config import Decide
+    from monitor.settings import Decide
 
 MODES: tuple[Decide, ...] = ("primary", "any", "all", "majority", "rank-mean")
 NORMAL = [number / 100 for number in range(PERCENTILES)]  # 0 to 1

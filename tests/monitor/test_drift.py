@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom, norm, ttest_ind
 from sqlalchemy import insert
 
-from monitor.config import Drift as Settings
 from monitor.drift import (
     Drift,
     GroupDrift,
@@ -25,6 +24,7 @@ from monitor.drift import (
     sentence,
     stability_index,
 )
+from monitor.settings import Drift as Settings
 from monitor.store import queries
 from monitor.store.engine import Database
 from monitor.store.schema import calibrations, models, score_summaries

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from sqlalchemy import delete
 
-from monitor.config import Calibration
 from monitor.dataset import Label
 from monitor.evidence import Evidence, gather, percentiles
 from monitor.judging import By
 from monitor.recalibration import recalibrate
+from monitor.settings import Calibration
 from monitor.store.schema import reference_scores, scores
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import guard
-from monitor.config import Calibration
 from monitor.dataset import Label
 from monitor.evaluation import evaluate, interval
 from monitor.evidence import Item
 from monitor.guard import Refusal
+from monitor.settings import Calibration
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SETTINGS = Calibration()

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.config import Calibration, Configuration, Settings
+from monitor.config import Configuration
 from monitor.jobs import REFRESH_SECONDS, Jobs
 from monitor.judging import By
 from monitor.metrics import Metrics
 from monitor.recalibration import recalibrate
 from monitor.registry import Registry
+from monitor.settings import Calibration, Settings
 from monitor.store import calibrations, queries
 from tests.daemon import PATIENCE_SECONDS, wait_until
 from tests.made_up import NOW, MadeUp, made_up, midpoint

@@ -24,7 +24,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from monitor.config import Settings
 from monitor.dataset import Label
 from monitor.drift import Drift, GroupDrift, State
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
@@ -33,6 +32,7 @@ from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
 from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
+from monitor.settings import Settings
 from monitor.store.calibrations import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
 from monitor.tidying import Outcome

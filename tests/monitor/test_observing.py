@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import func, insert, select, text, update
 
-from monitor.config import Calibration, Configuration, Settings
+from monitor.config import Configuration
 from monitor.drift import Drift, GroupDrift, State
 from monitor.errors import StoreBusyError
 from monitor.evaluation import WeightedRate
@@ -19,6 +19,7 @@ from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
 from monitor.observing import refresh, restore_holes
 from monitor.quality import Quality, Rates, last_days
+from monitor.settings import Calibration, Settings
 from monitor.store import calibrations as stored
 from monitor.store import summaries
 from monitor.store.engine import Database

@@ -12,13 +12,14 @@ from sqlalchemy import delete
 from monitor import evidence as evidence_module
 from monitor.api import ThresholdRule
 from monitor.choosing import Rules
-from monitor.config import Calibration, Configuration, Settings
+from monitor.config import Configuration
 from monitor.errors import ConfigurationError, EvidenceMissingError, NoModelError
 from monitor.guard import Refusal
 from monitor.judging import By, Outcome
 from monitor.recalibration import recalibrate, set_threshold
 from monitor.registry import Registry
 from monitor.replaying import replayed
+from monitor.settings import Calibration, Settings
 from monitor.store import calibrations as stored
 from monitor.store import queries
 from monitor.store.replay import Span, between, nearest, replay

@@ -16,13 +16,14 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from monitor import drift, evidence, labels, quality, retention
-from monitor.config import Calibration, Configuration, Settings, load
+from monitor.config import Configuration, load
 from monitor.errors import AlreadyRunningError, ConfigurationError, InputMissingError
 from monitor.jobs import Jobs
 from monitor.metrics import Metrics
 from monitor.quality import Window
 from monitor.registry import Registry
 from monitor.retention import prune
+from monitor.settings import Calibration, Settings
 from monitor.store import replay, summaries
 from monitor.store import retention as stored
 from monitor.store.engine import Database

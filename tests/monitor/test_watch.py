@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor import watch
-from monitor.config import Watch
 from monitor.errors import StoreBusyError
+from monitor.settings import Watch
 from monitor.stage import Stage
 from monitor.watch import Candidate, Done, Incomplete, Pending, Stop, Watcher, look
 

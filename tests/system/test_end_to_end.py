@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from generators.crops import CastingTable, encode, write_dataset
-from monitor.config import Settings, Store
 from monitor.deploy import alerts
+from monitor.settings import Settings, Store
 from tests.monitor.deploy.expressions import every
 from tests.system.conftest import a_machine, go_without
 from tests.system.container import missing

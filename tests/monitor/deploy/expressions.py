@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from monitor.config import Configuration, Settings
+from monitor.config import Configuration
 from monitor.deploy import grafana
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from monitor.settings import Settings
 
 FILLED_IN = {
     "__rate_interval": "1m",

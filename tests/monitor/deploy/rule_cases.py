@@ -451,6 +451,7 @@ FAILURES = [
         "20m",
         (CRITICAL,),
     ),
+    Case("MonitorCommitsFailing", "a minute", {metric("monitor_store_failures_total"): "0x5 0+1x4 4x60"}, "9m"),
     Case("MonitorCommitsFailing", "locked for a moment", {metric("monitor_store_failures_total"): "0x5 2x60"}, "10m"),
     Case(
         "MonitorScansFailing",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Alerts, Configuration, Settings, Store
+from monitor.config import Configuration
 from monitor.deploy import alerts, prometheus, recording
+from monitor.settings import Alerts, Settings, Store
 from tests.monitor.deploy.rule_cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]

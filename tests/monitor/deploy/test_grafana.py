@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.config import Alerts, Configuration, Quality, Settings
+from monitor.config import Configuration
 from monitor.deploy import grafana
+from monitor.settings import Alerts, Quality, Settings
 from tests.monitor.deploy.expressions import dashboards, every, panels
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from monitor.config import Configuration, Settings
+from monitor.config import Configuration
 from monitor.dataset import open_dataset
 from monitor.pipeline import Reader
 from monitor.report import codes, inside, measuring
 from monitor.report.page import Note, Picture, Table
+from monitor.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor.config import Configuration, Settings
+from monitor.config import Configuration
 from monitor.dataset import open_dataset
 from monitor.decision import DECISION
 from monitor.ensemble import Ensemble
 from monitor.pipeline import Reader
 from monitor.report import measuring
 from monitor.report.measuring import Part
+from monitor.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
