@@ -78,18 +78,19 @@ def increased(counter: str, seconds: int, *, by: str = "") -> str:
     """By how much a counter grew in the last seconds, by daemon and the labels ``by``.
 
     A series appears with its first event, already at 1, and Prometheus' increase() takes a first value for old. So
-    one that was not there while the daemon was scraped, or whose daemon is younger than the window, counts whole.
+    one that was not there while the daemon was scraped, or whose daemon is younger than the window, counts whole. What
+    was counted before a restart does not count, nor does anything of a daemon that is down.
     """
     window = duration(seconds)
     labels = ", ".join(part for part in ("job", "instance", by) if part)
+    uptime = f'time() - process_start_time_seconds{{job="{JOB}"}}'
     return (
         f"sum by ({labels}) (\n"
-        f"    {counter} and on (job, instance) "
-        f'(time() - process_start_time_seconds{{job="{JOB}"}} < {seconds})\n'
+        f"    {counter} and on (job, instance) ({uptime} < {seconds})\n"
         "  or\n"
         f"    ({counter} unless {counter} offset {window})\n"
         f'    and on (job, instance) (up{{job="{JOB}"}} offset {window} == 1)\n'
         "  or\n"
-        f"    increase({counter}[{window}])\n"
+        f"    increase({counter}[{window}]) and on (job, instance) ({uptime} >= {seconds})\n"
         ")"
     )

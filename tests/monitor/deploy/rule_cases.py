@@ -461,6 +461,16 @@ FAILURES = [
         ({"folder": "inbox", **WARNING},),
     ),
     Case("MonitorScansFailing", "they are done", {**running(), SCANNED: "0+1x60"}, "20m"),
+    Case(
+        "MonitorScansFailing",
+        "before a restart, and now it is down",
+        {
+            metric("up"): "1x12 0x60",
+            metric("process_start_time_seconds"): f"{LONG_AGO}x7 480x3 stale",
+            SCANS: "0x1 4+4x4 20x1 0x3 stale",
+        },
+        "19m",
+    ),
     Case("MonitorScansFailing", "once", {**running(), SCANS: "0x5 1x60"}, "20m"),
     Case(
         "MonitorNoScan",
