@@ -16,7 +16,7 @@ from monitor.store import calibrations as stored
 from monitor.store import queries
 from monitor.store.calibrations import ReferenceRow
 from monitor.store.engine import Database
-from monitor.store.schema import audit_crops, audits, calibrations, crops, labels, scores
+from monitor.store.schema import audit_crops, audits, calibrations, crops, labels, models, scores
 from monitor.store.upgrade import upgrade
 from plugins.rules import NormalQuantile, QuantileMidpoint
 
@@ -106,6 +106,15 @@ class MadeUp:
         with self.database.read() as connection:
             query = select(calibrations.c.refusal).where(calibrations.c.state == "refused").order_by(calibrations.c.id)
             return list(connection.execute(query).scalars())
+
+
+def store_model(connection: Connection, at: datetime, *, calibrated_at: datetime, fallback: bool = False) -> None:
+    """The active model ae-1, number 1, with the threshold 1 that was chosen by hand."""
+    model = {"id": 1, "name": "ae-1", "detector": "ae", "fingerprint": "1" * 64, "folder": "ae-1", "settings": {}}
+    connection.execute(insert(models).values(**model, trained_at=at, activated_at=at, active=True))
+    chosen = {"id": 1, "model_id": 1, "rule": "fixed", "settings": {}, "threshold": 1.0, "evidence": {}}
+    row = {**chosen, "state": "active", "created_at": calibrated_at, "fallback": fallback}
+    connection.execute(insert(calibrations).values(**row))
 
 
 def store_crop(

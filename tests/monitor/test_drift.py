@@ -27,9 +27,10 @@ from monitor.drift import (
 from monitor.settings import Drift as Settings
 from monitor.store import queries
 from monitor.store.engine import Database
-from monitor.store.schema import calibrations, models, score_summaries
+from monitor.store.schema import score_summaries
 from monitor.store.summaries import Summary
 from monitor.store.upgrade import upgrade
+from tests.made_up import store_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -302,30 +303,7 @@ def test_it_measures_from_the_calibration_by_hand_to_the_last_finished_hour(tmp_
     rows += [summary(40, 30.0), summary(41, -99.0)]  # the last finished hour, and the one that goes on
     now = START + timedelta(hours=41, minutes=5)
     with database.write() as connection:
-        connection.execute(
-            insert(models).values(
-                id=1,
-                name="ae-1",
-                detector="ae",
-                fingerprint="1",
-                folder="ae",
-                settings={},
-                trained_at=START,
-                active=True,
-                activated_at=START,
-            )
-        )
-        connection.execute(
-            insert(calibrations).values(
-                model_id=1,
-                rule="fixed",
-                settings={},
-                threshold=1.0,
-                evidence={},
-                state="active",
-                created_at=START + 9.5 * HOUR,
-            )
-        )
+        store_model(connection, START, calibrated_at=START + 9.5 * HOUR)
         connection.execute(insert(score_summaries), [{"model_id": 1, **row._asdict()} for row in rows])
     with database.read() as connection:
         (model,) = queries.active_models(connection)

@@ -24,7 +24,6 @@ from monitor.store import calibrations as stored
 from monitor.store import summaries
 from monitor.store.engine import Database
 from monitor.store.schema import (
-    calibrations,
     crops,
     labels,
     models,
@@ -34,7 +33,7 @@ from monitor.store.schema import (
     scores,
 )
 from monitor.store.upgrade import upgrade
-from tests.made_up import MadeUp, made_up, midpoint
+from tests.made_up import MadeUp, made_up, midpoint, store_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,32 +55,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made = [(number, at, number % CROPS_AN_HOUR == 1) for number, at in enumerate(times, 1)]
     words = {True: "proliv", False: "ne_proliv"}
     with opened.write() as connection:
-        connection.execute(
-            insert(models).values(
-                id=1,
-                name="ae-1",
-                detector="ae",
-                fingerprint="1" * 64,
-                folder="ae-1",
-                settings={},
-                trained_at=NOON,
-                active=True,
-                activated_at=NOON,
-            )
-        )
-        connection.execute(
-            insert(calibrations).values(
-                id=1,
-                model_id=1,
-                rule="fixed",
-                settings={},
-                threshold=1.0,
-                evidence={},
-                state="active",
-                created_at=NOON - timedelta(days=1),
-                fallback=True,
-            )
-        )
+        store_model(connection, NOON, calibrated_at=NOON - timedelta(days=1), fallback=True)
         connection.execute(
             insert(crops),
             [

@@ -13,8 +13,9 @@ from monitor.evaluation import interval, weighted_rate
 from monitor.quality import NOT_AUDITED, Quality, Rates, Window, last_days, measure
 from monitor.store import queries
 from monitor.store.engine import Database
-from monitor.store.schema import audit_crops, audits, calibrations, crops, labels, models, scores
+from monitor.store.schema import audit_crops, audits, calibrations, crops, labels, scores
 from monitor.store.upgrade import upgrade
+from tests.made_up import store_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,21 +56,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened = Database(f"sqlite:///{tmp_path / 'monitor.db'}", busy_seconds=30)
     upgrade(opened)
     with opened.write() as connection:
-        model = {"id": 1, "name": "ae-1", "detector": "ae", "fingerprint": "1" * 64, "folder": "ae-1", "settings": {}}
-        times = {"trained_at": NOW, "activated_at": NOW}
-        connection.execute(insert(models).values(**model, **times, active=True))
-        connection.execute(
-            insert(calibrations).values(
-                id=1,
-                model_id=1,
-                rule="fixed",
-                settings={},
-                threshold=1.0,
-                evidence={},
-                state="active",
-                created_at=NOW - timedelta(days=60),
-            )
-        )
+        store_model(connection, NOW, calibrated_at=NOW - timedelta(days=60))
     yield opened
     opened.close()
 

@@ -17,6 +17,7 @@ from generators.crops import CastingTable, encode, write_dataset
 from monitor.deploy import alerts
 from monitor.settings import Settings, Store
 from tests.monitor.deploy.expressions import every
+from tests.system.conftest import CONFIGURATION as SERVICE
 from tests.system.conftest import a_machine, go_without
 from tests.system.container import missing
 from tests.system.plant import INBOX, Cameras, Plant
@@ -25,31 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CONFIGURATION: Final = """\
-[paths]
-inbox = "/srv/camera/holes"
-state = "/var/lib/monitor"
-labelled = "/srv/camera/labelled"
-archive = "/srv/camera/archive"
-quarantine = "/srv/camera/unreadable"
-
-[inbox]
-after = "archive"
-
-[watch]
-scan_seconds = 0.5
-settle_seconds = 0.3
-give_up_seconds = 1.5
-
+CONFIGURATION: Final = f"""\
+{SERVICE.replace("nightly = false", "minimum_normal = 100000")}
 [store]
 keep_days = 40
 
 [database]
 busy_seconds = 0.5
-
-[calibration]
-nightly = true
-minimum_normal = 100000
 
 [decision]
 detectors = ["ae", "brightness"]
