@@ -44,7 +44,6 @@ class Plant:
     def __init__(self, machine: Container) -> None:
         self.machine = machine
         self.prometheus = Prometheus(machine)
-        self.home = STATE
 
     @property
     def database(self) -> Path:

@@ -98,11 +98,6 @@ class Prometheus:
         """The names of the alerts that fire."""
         return {labels["alertname"] for labels, _ in self.query('ALERTS{alertstate="firing"}')}
 
-    def label_values(self, label: str, metric: str) -> list[str]:
-        """What Grafana offers for a variable."""
-        found: list[str] = self._ask(f"label/{label}/values", **{"match[]": metric})
-        return found
-
     def _ask(self, what: str, **parameters: str) -> Any:
         url = f"{ADDRESS}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
         return self._inside.submit(_fetch, url).result()["data"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.deploy import recording
 from monitor.deploy.dashboard import CAMERA, INSTANCE, Dashboard, Row
-from monitor.deploy.dashboards.shared import CAMERAS, INSTANCES, STARTS
+from monitor.deploy.dashboards.shared import CAMERAS, INSTANCES, STARTS, rate_stat
 from monitor.deploy.panels import Target, override, series, stat, table
 from monitor.deploy.rules import JOB
 
@@ -120,19 +120,13 @@ def _day(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
     rate = f'detector="decision", window="{longest}", {INSTANCE}'
 
     def quality(name: str, metric: str, target: float, what: str) -> Panel:
-        return stat(
+        return rate_stat(
             f"{name} of {longest}",
             f"{what} in operation, from the labelled crops, with the ends of the 95 % interval: at least, at most. "
             "Without labels there is none: label crops, also random ones (monitor label --audit 20).",
-            Target(f"min({metric}{{{rate}}})", name),
-            Target(f"min({metric}_low{{{rate}}})", "at least"),
-            Target(f"min({metric}_high{{{rate}}})", "at most"),
-            unit="percentunit",
-            decimals=1,
-            steps=((None, "red"), (target, "green")),
-            names=True,
-            width=6,
-            no_value="no labels",
+            name,
+            f"min({metric}{{end}}{{{{{rate}}}}})",
+            target,
         )
 
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.deploy.dashboard import DETECTOR, INSTANCE, WINDOW, Dashboard, Row
-from monitor.deploy.dashboards.shared import CALIBRATIONS, DETECTORS, ONE_INSTANCE
+from monitor.deploy.dashboards.shared import CALIBRATIONS, DETECTORS, ONE_INSTANCE, rate_stat
 from monitor.deploy.panels import Target, bars, heatmap, override, series, stat, table
 
 if TYPE_CHECKING:
@@ -65,19 +65,13 @@ def _rates(detector: str, bounds: Alerts) -> tuple[Panel, ...]:
 
 def _labels(bounds: Alerts) -> tuple[Panel, ...]:
     def now(name: str, metric: str, target: float) -> Panel:
-        selector = f'{{detector="decision", {WINDOW}, {INSTANCE}}}'
-        return stat(
+        selector = f'{{{{detector="decision", {WINDOW}, {INSTANCE}}}}}'
+        return rate_stat(
             f"{name} now",
             "With the ends of the 95 % interval. Green from the target on.",
-            Target(f"max(monitor_{metric}{selector})", name),
-            Target(f"max(monitor_{metric}_low{selector})", "at least"),
-            Target(f"max(monitor_{metric}_high{selector})", "at most"),
-            unit="percentunit",
-            decimals=1,
-            steps=((None, "red"), (target, "green")),
-            names=True,
-            width=6,
-            no_value="no labels",
+            name,
+            f"max(monitor_{metric}{{end}}{selector})",
+            target,
         )
 
     return (

@@ -1,10 +1,11 @@
-"""Variables and annotations that several dashboards have."""
+"""Variables, annotations and panels that several dashboards have."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from monitor.deploy.dashboard import CAMERA, DETECTOR, INSTANCE, Annotation, Variable
+from monitor.deploy.panels import Panel, Target, stat
 from monitor.deploy.rules import JOB
 
 INSTANCES: Final = Variable("instance", "Instance", "label_values(monitor_build_info, instance)")
@@ -31,3 +32,20 @@ CALIBRATIONS: Final = Annotation(
     "{{detector}} on {{instance}}",
     "orange",
 )
+
+
+def rate_stat(title: str, description: str, name: str, series: str, target: float) -> Panel:
+    """TPR or TNR now, with the ends of its interval; ``series`` has the place {end} for nothing, _low and _high."""
+    return stat(
+        title,
+        description,
+        Target(series.format(end=""), name),
+        Target(series.format(end="_low"), "at least"),
+        Target(series.format(end="_high"), "at most"),
+        unit="percentunit",
+        decimals=1,
+        steps=((None, "red"), (target, "green")),
+        names=True,
+        width=6,
+        no_value="no labels",
+    )

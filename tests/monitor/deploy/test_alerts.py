@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import service
 from monitor.config import Configuration
 from monitor.deploy import alerts, prometheus, recording
 from monitor.settings import Alerts, Settings, Store
@@ -93,3 +94,7 @@ def test_the_runbook_tells_the_severity_and_how_long_an_alert_waits() -> None:
     text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[(\w+)\]\(#(\w+)\) \| (\w+) \|", text, re.MULTILINE)
     assert rows == [(alert.name, alert.name.lower(), alert.severity) for alert in ALERTS.values()]
+
+
+def test_the_longest_pause_between_commits_is_the_services() -> None:
+    assert alerts.LONGEST_COMMIT_PAUSE_SECONDS == service.LONGEST_COMMIT_PAUSE_SECONDS
