@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 import pluggy
 
@@ -40,6 +40,7 @@ __all__ = [
     "OutputError",
     "Progress",
     "Provider",
+    "Runtime",
     "ScoreEvidence",
     "Scores",
     "ThresholdRule",
@@ -51,6 +52,9 @@ PROJECT_NAME: Final = "monitor"
 
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 """Marks a function of a plug-in as the implementation of a hook."""
+
+Runtime: TypeAlias = Literal["auto", "torch", "onnx"]
+"""What ``pipeline.runtime`` may be; see `Detector.use_runtime`."""
 
 SMALLEST_CROP: Final = 8
 """Crops with a side below this many pixels are refused: no detector can say anything about them."""
@@ -143,7 +147,11 @@ class Detector(ABC):
     Settings: ClassVar[type[BaseModel]]
 
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
-        """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``."""
+        """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``, or ``auto``.
+
+        A detector that computes on a GPU says so in ``self.device``: on the processor, crops are scored in processes
+        that are forked from the one that loaded the model, which a GPU does not survive.
+        """
         self.settings: Any = settings
         self.device = device
 
@@ -163,6 +171,19 @@ class Detector(ABC):
         height, width = self.input_size
         return _as_array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
+    def prepare_together(self, crops: Sequence[Pixels]) -> Pixels:
+        """`prepare` for many crops, each uint8 (h, w, 3), at once: uint8 (N, H, W, 3).
+
+        The default prepares one after the other. A detector that is faster with many overrides it; the pixels have
+        to be those of `prepare`. A subclass that overrides `prepare` alone gets this default back.
+        """
+        import numpy as np
+
+        batch = np.empty((len(crops), *self.input_size, 3), dtype=np.uint8)
+        for row, pixels in zip(batch, crops, strict=True):
+            row[:] = self.prepare(pixels)
+        return batch
+
     def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:  # noqa: ARG002 - for overrides
         """Bring decoded crops, each uint8 (h, w, 3), to one uint8 (N, H, W, 3).
 
@@ -171,17 +192,28 @@ class Detector(ABC):
         after it gets the prepared crops and nothing else. Raises `CropRefusedError` for a crop with a side under
         `SMALLEST_CROP` pixels.
         """
-        import numpy as np
-
-        batch = np.empty((len(crops), *self.input_size, 3), dtype=np.uint8)
-        for row, pixels in zip(batch, crops, strict=True):
+        for pixels in crops:
             height, width = pixels.shape[:2]
-            if min(height, width) < SMALLEST_CROP:
+            if height < SMALLEST_CROP or width < SMALLEST_CROP:
                 raise CropRefusedError(
                     "too_small", f"{width}x{height} pixels are too few; a side needs at least {SMALLEST_CROP}"
                 )
-            row[:] = self.prepare(pixels)
-        return batch
+        # Of the two ways to prepare crops, the one that the most derived class has said.
+        newest = next(kind for kind in type(self).__mro__ if {"prepare", "prepare_together"} & vars(kind).keys())
+        if "prepare_together" in vars(newest):
+            return self.prepare_together(crops)
+        return Detector.prepare_together(self, crops)
+
+    def use_runtime(self, runtime: Runtime) -> str:  # noqa: ARG002 - for overrides
+        """Choose what computes the scores from here on, as ``pipeline.runtime`` asks for; return what it is in words.
+
+        Called once for a loaded model, before it scores. The default changes nothing, for a detector whose arithmetic
+        has one way alone. An override for a network may choose between ``torch`` and ``onnx`` (ONNX Runtime); where it
+        cannot do what is asked for, it logs a warning that says why, and goes on with what it can. Whatever is chosen,
+        every ``mse`` stays the same within 1e-5 of itself. Processes may be forked after the call, so threads that a
+        runtime needs are to be started at the first score of each process.
+        """
+        return "its own arithmetic"
 
     @abstractmethod
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
@@ -221,7 +253,7 @@ class Detector(ABC):
     @classmethod
     @abstractmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
-        """Read back what `save` wrote."""
+        """Read back what `save` wrote. Starts no threads: processes may be forked from this one afterwards."""
 
 
 class ScoreEvidence:

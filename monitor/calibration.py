@@ -121,6 +121,7 @@ def references_for(
     on_read: Callable[[], None] = lambda: None,
 ) -> list[ReferenceRow]:
     """Load a model and score the labelled crops that its threshold is chosen from."""
-    detector = models.load(registry, configuration.models, model, configuration.settings.pipeline.device)
+    settings = configuration.settings.pipeline
+    detector = models.load(registry, configuration.models, model, settings.device, settings.runtime)
     validation = models.validation_digests(configuration.models, model)
     return score_labelled(detector, validation, dataset, reader, on_read)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -26,9 +27,11 @@ from monitor.store.engine import make_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.api import Detector, FitReport
+    from monitor.api import Detector, FitReport, Runtime
     from monitor.registry import Registry
     from monitor.store.queries import ModelRow
+
+log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
 MANIFEST: Final = "model.json"
@@ -78,14 +81,18 @@ def save(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def load(registry: Registry, models_folder: Path, row: ModelRow, device: str) -> Detector:
-    """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained."""
+def load(registry: Registry, models_folder: Path, row: ModelRow, device: str, runtime: Runtime = "torch") -> Detector:
+    """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained.
+
+    ``device`` and ``runtime`` as under ``[pipeline]``.
+    """
     folder = models_folder / Path(row.folder).name
     manifest = verify(folder, row.fingerprint)
     detector_class = registry.detector_class(row.detector)
     try:
         settings = detector_class.Settings.model_validate(manifest["settings"])
-        return detector_class.load(folder / DETECTOR_FOLDER, settings, device)
+        detector = detector_class.load(folder / DETECTOR_FOLDER, settings, device)
+        computed_by = detector.use_runtime(runtime)
     except MonitorError:
         raise
     except ValidationError as error:
@@ -98,6 +105,8 @@ def load(registry: Registry, models_folder: Path, row: ModelRow, device: str) ->
         raise ModelDamagedError(
             f"{folder}: cannot be loaded by the detector {row.detector!r}: {reason}; train it again"
         ) from error
+    log.debug("%s is computed by %s", row.name, computed_by)
+    return detector
 
 
 def verify(folder: Path, fingerprint: str) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def tabulate(
     for one in found:
         try:
             # One at a time, for all that were ever trained might not fit into memory together.
-            detector = models.load(registry, configuration.models, one.row, configuration.settings.pipeline.device)
+            settings = configuration.settings.pipeline
+            detector = models.load(registry, configuration.models, one.row, settings.device, settings.runtime)
         except MonitorError as error:
             failure = error
             log.warning("%s; %s is left out", error, one.row.name)

@@ -11,9 +11,19 @@ from pydantic import BaseModel, Field, model_validator
 from monitor.api import FitReport, Scores
 from plugins.autoencoders import Network, new_network
 from plugins.fitting import fit_epochs
+from plugins.images import squared_errors
 from plugins.networks import joined
 from plugins.regions import RESIDUAL_FEATURES, Regions
-from plugins.views import Kinds, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, squared_errors
+from plugins.views import (
+    Kinds,
+    Passage,
+    Seen,
+    Shrinkage,
+    Trimmed,
+    ViewDetector,
+    ViewSettings,
+    in_own_light,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +117,7 @@ class Autoencoder(ViewDetector[Network]):
         network.standardization.learn(torch.tensor(crops))
         report = fit_epochs(
             network,
-            lambda batch: _loss(network, self._view(batch)),
+            lambda batch: self._loss(network, self._view(batch)),
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
             train=torch.tensor(crops, device=self.device),
             validation=torch.tensor(validation, device=self.device),
@@ -118,19 +128,18 @@ class Autoencoder(ViewDetector[Network]):
             progress=progress,
         )
         if self._judges_regions:
-            features = [self._residual_features(seen) for seen in self._seen(network, crops)]
+            features = [self._residual_features(seen) for seen in self._seen(self._as_trained(network), crops)]
             self._regions = Regions.learn(
                 np.concatenate(features), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
             )
-        self._network = network
+        self._take(network)
         return report
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``regions`` where that decides."""
-        network = self._learned(self._network)
         errors: list[Tensor] = []
         distances = [np.empty(0, dtype=np.float32)]
-        for seen in self._seen(network, crops):
+        for seen in self._seen(self._for_scoring(), crops):
             errors.append(squared_errors(seen.view, seen.reconstruction))
             if self._regions is not None:
                 distances.append(self._regions.distance(self._residual_features(seen), trimmed=self.settings.trimmed))
@@ -142,7 +151,8 @@ class Autoencoder(ViewDetector[Network]):
     def latent(self, crops: Pixels) -> Floats:
         """Return the codes of prepared crops: float32 (N, code_size)."""
         network = self._learned(self._network)
-        return joined([network.encode(view) for view in self._views(crops)], (self.settings.code_size,))
+        views = (self._view(batch) for batch in self._batches(crops, self._batch))
+        return joined([network.encode(self._lit_evenly(view)[0]) for view in views], (self.settings.code_size,))
 
     @property
     def _judges_regions(self) -> bool:
@@ -151,17 +161,18 @@ class Autoencoder(ViewDetector[Network]):
     def _new_network(self, seed: int) -> Network:
         return new_network(self.settings, seed).to(self.device)
 
+    def _loss(self, network: Network, view: Tensor) -> Tensor:
+        """The mean squared error over a batch of views, (N, 3, H, W)."""
+        pictures, level = self._lit_evenly(view)
+        return squared_errors(view, (network(pictures) * level).clamp(0, 1)).mean()
+
     @torch.inference_mode()
-    def _seen(self, network: Network, crops: Pixels) -> Iterator[Seen]:
-        for view in self._views(crops):
-            yield Seen(view, network(view), self._level(view))
+    def _seen(self, passage: Passage, crops: Pixels) -> Iterator[Seen]:
+        for batch in self._batches(crops, self._batch):
+            view = passage.view(batch)
+            pictures, level = self._lit_evenly(view)
+            yield Seen(view, pictures, in_own_light(passage.forward(pictures), level), level)
 
-    def _views(self, crops: Pixels) -> Iterator[Tensor]:
-        """The views of crops, uint8 (N, H, W, 3), batch by batch."""
-        size = CONVOLUTION_BATCH if self.settings.variant == "conv" else DENSE_BATCH
-        return (self._view(batch) for batch in self._batches(crops, size))
-
-
-def _loss(network: Network, view: Tensor) -> Tensor:
-    """The mean squared error over a batch of views, (N, 3, H, W)."""
-    return squared_errors(view, network(view)).mean()
+    @property
+    def _batch(self) -> int:
+        return CONVOLUTION_BATCH if self.settings.variant == "conv" else DENSE_BATCH

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+import torch
 from torch import Tensor, nn
 
-from plugins.images import light
-from plugins.networks import Standardization, seeded
+from plugins.inference import Pictures, Tunable
+from plugins.networks import NoStandardization, Standardization, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,44 +18,44 @@ if TYPE_CHECKING:
     from plugins.ae import AutoencoderSettings
 
 
-class Network(nn.Module):
+class Network(Tunable):
     """An encoder and a decoder: float32 (N, 3, H, W), 0-1 -> code (N, D) -> float32 (N, 3, H, W), 0-1."""
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, *, even_light: bool) -> None:
+    def __init__(self, encoder: nn.Sequential, decoder: nn.Sequential) -> None:
         super().__init__()
         self.standardization = Standardization()
         self.encoder = encoder
         self.decoder = decoder
-        self.even_light = even_light
 
-    def encode(self, view: Tensor) -> Tensor:
-        """The code of each view, (N, D)."""
-        code: Tensor = self.encoder(self.standardization(view / self._level(view)))
+    def encode(self, pictures: Tensor) -> Tensor:
+        """The code of each picture, (N, D)."""
+        code: Tensor = self.encoder(self.standardization(pictures))
         return code
 
-    def forward(self, view: Tensor) -> Tensor:
-        """The reconstruction of each view."""
-        restored = self.standardization.back(self.decoder(self.encode(view)))
-        return (restored * self._level(view)).clamp(0, 1)
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The reconstruction of each picture."""
+        return self.standardization.back(self.decoder(self.encode(pictures))).clamp(0, 1)
 
-    def _level(self, view: Tensor) -> Tensor | float:
-        return light(view) if self.even_light else 1.0
+    def tuned(self, *, doubling: bool = True) -> Self:
+        """A copy for scoring alone: `plugins.inference.tuned`; a fully connected one takes pixels as they lie."""
+        fast = super().tuned(doubling=doubling)
+        if isinstance(fast.encoder[0], nn.Flatten) and isinstance(fast.encoder[1], nn.Linear):
+            _take_pixels(fast)
+        return fast
 
 
 def new_network(settings: AutoencoderSettings, seed: int) -> Network:
     """An untrained network on the CPU, the same for the same settings and seed."""
     with seeded(seed):
         if settings.variant == "conv":
-            return Network(
-                *_convolutional(settings.height, settings.width, settings.code_size), even_light=settings.even_light
-            )
+            return Network(*_convolutional(settings.height, settings.width, settings.code_size))
         shape = (3, settings.height, settings.width)
         inner = {"linear-2": (), "linear-5": (512, 128), "dense-30x50": (512,)}[settings.variant]
         parts = _fully_connected(shape, inner, settings.code_size, odd=settings.variant == "linear-5")
-        return Network(*parts, even_light=settings.even_light)
+        return Network(*parts)
 
 
-def _convolutional(height: int, width: int, code_size: int) -> tuple[nn.Module, nn.Module]:
+def _convolutional(height: int, width: int, code_size: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Three halvings by strided convolutions to 8, 16 and 16 channels, a linear code, and the way back."""
     rows, columns = height // 8, width // 8
     encoder = nn.Sequential(
@@ -74,7 +75,7 @@ def _convolutional(height: int, width: int, code_size: int) -> tuple[nn.Module, 
 
 def _fully_connected(
     shape: tuple[int, int, int], inner: tuple[int, ...], code_size: int, *, odd: bool
-) -> tuple[nn.Module, nn.Module]:
+) -> tuple[nn.Sequential, nn.Sequential]:
     """Linear layers with ReLUs between them; ``odd`` leaves out the decoder's first inner layer."""
     sizes = (math.prod(shape), *inner, code_size)
     back = tuple(reversed(sizes[:-2] if odd else sizes[:-1]))
@@ -89,3 +90,32 @@ def _linear_layers(sizes: tuple[int, ...]) -> Iterator[nn.Module]:
         if position:
             yield nn.ReLU()
         yield nn.Linear(before, after)
+
+
+@torch.no_grad()
+def _take_pixels(network: Network) -> None:
+    """Change a fully connected network so that it takes and gives pictures as they lie in memory, channels last.
+
+    The standardisation goes into the first and the last layer too. It saves eight passes over every picture.
+    """
+    first, last, unflatten = network.encoder[1], network.decoder[-2], network.decoder[-1]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    assert isinstance(unflatten, Pictures)
+    shape = unflatten.shape
+    order = torch.arange(shape.numel(), device=first.weight.device).reshape(shape).permute(1, 2, 0).flatten()
+    mean, spread = (part.double().expand(shape).flatten() for part in network.standardization.buffers())
+    weight = first.weight.double() / spread
+    first.bias.copy_(first.bias - weight @ mean)
+    first.weight.copy_(weight[:, order])
+    last.bias.copy_((last.bias * spread + mean)[order])
+    last.weight.copy_((last.weight * spread[:, None])[order])
+    network.encoder[0], network.decoder[-1] = _Rows(), Pictures(shape, pixels=True)
+    network.standardization = NoStandardization()
+
+
+class _Rows(nn.Module):
+    """Pictures (N, 3, H, W) as rows (N, 3 H W), pixel by pixel."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.permute(0, 2, 3, 1).flatten(1)

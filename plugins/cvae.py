@@ -14,16 +14,19 @@ from torch.nn.functional import avg_pool2d, pad
 from monitor.api import FitReport, Scores
 from plugins.fitting import fit_epochs
 from plugins.framing import Padding, augmented, fitted
+from plugins.images import squared_errors
 from plugins.networks import joined, seeded
 from plugins.regions import ENERGY_FLOOR, Regions
 from plugins.variational import HOLES, STRIDE, UNKNOWN, VariationalNetwork, divergence, draw
-from plugins.views import Seen, ViewDetector, ViewSettings, squared_errors
+from plugins.views import Passage, Seen, ViewDetector, ViewSettings, in_own_light
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from monitor.api import Floats, Pixels, Progress
 
+BATCH: Final = 64
+"""Crops that go through the network at once: few enough for the processor's caches."""
 UNKNOWN_SHARE: Final = 0.2
 """So many training crops are shown without the number of their hole, so that a crop without one can be judged."""
 
@@ -95,10 +98,10 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     region_features = 3
     Settings: ClassVar[type[BaseModel]] = VariationalAutoencoderSettings
 
-    def prepare(self, pixels: Pixels) -> Pixels:
-        """Fit the centre of a crop, uint8 (h, w, 3), into uint8 (H, W, 3): bilinear, its shape kept, padded."""
+    def prepare_together(self, crops: Sequence[Pixels]) -> Pixels:
+        """Fit the centre of each crop, uint8 (h, w, 3), into uint8 (N, H, W, 3): bilinear, its shape kept, padded."""
         shares = (self.settings.centre_height, self.settings.centre_width)
-        return fitted(pixels, size=self.input_size, share=shares, padding=self.settings.padding)
+        return fitted(crops, size=self.input_size, share=shares, padding=self.settings.padding)
 
     def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:
         """Prepare crops, each uint8 (h, w, 3): uint8 (N, H, W, 3), or (N, H, W, 4) with ``hole_numbers``."""
@@ -133,17 +136,18 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
             generator=generator,
             progress=progress,
         )
-        features = np.concatenate([self._features(seen) for seen in self._seen(network, validation)])
+        seen = self._seen(self._as_trained(network), validation)
+        features = np.concatenate([self._features(batch) for batch in seen])
         self._regions = Regions.learn(features, shrinkage=self.settings.shrinkage)
-        self._network = network
+        self._take(network)
         return report
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3 or 4): ``mse``, ``elbo``, ``kl`` and ``regions``."""
-        network, regions = self._learned(self._network), self._learned(self._regions)
+        passage, regions = self._for_scoring(), self._learned(self._regions)
         errors, bounds, divergences = [], [], []
         distances = [np.empty(0, dtype=np.float32)]
-        for seen in self._seen(network, crops):
+        for seen in self._seen(passage, crops):
             errors.append(squared_errors(seen.view, seen.reconstruction))
             bounds.append(seen.elbo)
             divergences.append(seen.kl)
@@ -153,8 +157,7 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
 
     def latent(self, crops: Pixels) -> Floats:
         """Return the mean codes of prepared crops: float32 (N, code_size)."""
-        network = self._learned(self._network)
-        return joined([seen.code for seen in self._seen(network, crops)], (self.settings.code_size,))
+        return joined([seen.code for seen in self._seen(self._for_scoring(), crops)], (self.settings.code_size,))
 
     def _new_network(self, seed: int) -> VariationalNetwork:
         with seeded(seed):
@@ -170,38 +173,44 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
         view, holes = self._view(crops), self._holes(crops)
         if network.training and holes is not None:
             holes = holes.where(torch.rand(len(holes), generator=generator).to(holes.device) >= UNKNOWN_SHARE, UNKNOWN)
-        target = network.standardization(view / self._level(view))
+        target = network.standardization(self._lit_evenly(view)[0])
         mean, log_variance = network.encode(target, holes)
         code = draw(mean, log_variance, generator) if network.training else mean
-        return self._bound(target, network.decode(code, holes), divergence(mean, log_variance)).mean()
+        error = squared_errors(target, network.decode(code, holes))
+        return self._bound(error, divergence(mean, log_variance)).mean()
 
-    def _bound(self, target: Tensor, restored: Tensor, kl: Tensor) -> Tensor:
-        """``mean (x - y)^2 + beta kl / n`` of each of N crops: (N,)."""
+    def _bound(self, error: Tensor, kl: Tensor) -> Tensor:
+        """``mean (x - y)^2 + beta kl / n`` of each of N crops, of its first term, ``error``: (N,)."""
         beta: float = self.settings.beta
-        return squared_errors(target, restored) + beta * kl / target[0].numel()
+        values: int = 3 * self.settings.height * self.settings.width
+        return error + beta * kl / values
 
     @torch.inference_mode()
-    def _seen(self, network: VariationalNetwork, crops: Pixels) -> Iterator[Coded]:
-        for batch in self._batches(crops):
-            view, holes = self._view(batch), self._holes(batch)
-            level = self._level(view)
-            target = network.standardization(view / level)
-            mean, log_variance = network.encode(target, holes)
-            restored, kl = network.decode(mean, holes), divergence(mean, log_variance)
-            reconstruction = (network.standardization.back(restored) * level).clamp(0, 1)
-            yield Coded(view, reconstruction, level, mean, self._bound(target, restored, kl), kl)
+    def _seen(self, passage: Passage, crops: Pixels) -> Iterator[Coded]:
+        for batch in self._batches(crops, BATCH):
+            view, holes = passage.view(batch), self._holes(batch)
+            pictures, level = self._lit_evenly(view)
+            inputs = (pictures,) if holes is None else (pictures, holes)
+            restored, error, mean, log_variance = passage.forward(*inputs)
+            kl = divergence(mean, log_variance)
+            reconstruction = in_own_light(restored.clamp_(0, 1), level)
+            yield Coded(view, pictures, reconstruction, level, mean, self._bound(error, kl), kl)
 
     def _features(self, seen: Seen) -> Floats:
         """What is held against the usual in each cell, float32 (n, C, 3), row by row; as if in an even light."""
-        error = (seen.view - seen.reconstruction) / seen.level
-        red, green, blue = error.unbind(dim=1)
-        opponents = ((red - green).square() + (blue - (red + green) / 2).square()) / 2
-        brightness = pad((seen.view / seen.level).mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")[:, 0]
+        red, green, blue = (seen.view - seen.reconstruction).contiguous().unbind(dim=1)
+        energies = red.new_empty(3, *red.shape)
+        yellow = red + green
+        torch.add(yellow, blue, out=energies[0]).div_(3).square_()
+        torch.sub(red, green, out=energies[1]).square_()
+        energies[1].add_(blue.sub_(yellow, alpha=0.5).square_()).div_(2)
+        brightness = pad(seen.view.contiguous().mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")[:, 0]
         down = brightness[:, 2:, 1:-1] - brightness[:, :-2, 1:-1]
-        across = brightness[:, 1:-1, 2:] - brightness[:, 1:-1, :-2]
-        texture = (down.square() + across.square()) / 4
-        energies = torch.stack([error.mean(dim=1).square(), opponents, texture], dim=1)
-        cells = avg_pool2d(energies, self.settings.cell).flatten(start_dim=2).transpose(1, 2)
+        across = torch.sub(brightness[:, 1:-1, 2:], brightness[:, 1:-1, :-2], out=energies[2])
+        across.square_().add_(down.square_()).div_(4)
+        cells = avg_pool2d(energies, self.settings.cell).flatten(start_dim=2).permute(1, 2, 0)
+        # The light comes last, for there are fewer cells than pixels.
+        cells = cells / seen.level.square()[:, 0]
         # Contiguous, because means of an array keep its order, and what is learned is saved as it lies in memory.
         features: Floats = (cells + float(ENERGY_FLOOR)).log().contiguous().cpu().numpy()
         return features
@@ -209,6 +218,17 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     def _view(self, crops: Tensor) -> Tensor:
         """What is seen of crops, uint8 (N, H, W, 3 or 4): float32 (N, 3, H, W), 0-1, blurred."""
         return super()._view(crops).contiguous(memory_format=torch.channels_last)
+
+    def _inputs(self, view: Callable[[Tensor], Tensor], crops: Tensor) -> tuple[Tensor, ...]:
+        holes = self._holes(crops)
+        return (*super()._inputs(view, crops), *(() if holes is None else (holes,)))
+
+    def _probe(self) -> Pixels:
+        pictures = super()._probe()
+        if not self.settings.hole_numbers:
+            return pictures
+        numbers = np.arange(len(pictures), dtype=np.uint8)[:, None, None, None]
+        return np.concatenate([pictures, np.broadcast_to(numbers, (*pictures.shape[:3], 1))], axis=3)
 
     def _holes(self, crops: Tensor) -> Tensor | None:
         """The numbers of the holes of crops, uint8 (N, H, W, 4): int64 (N,)."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import torch
 
-from plugins.images import centre
+from plugins.resizing import grouped, resized
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -22,27 +24,36 @@ LIGHT_CHANGE: Final = 0.15
 """Augmentation moves a picture by up to this part of its sides, and changes its light by up to that part."""
 
 
-def fitted(pixels: Pixels, *, size: tuple[int, int], share: tuple[float, float], padding: Padding) -> Pixels:
-    """Fit the middle ``share`` (of rows, of columns; 0-1) of a crop, uint8 (h, w, 3), into ``size``, uint8 (H, W, 3).
+def fitted(crops: Sequence[Pixels], *, size: tuple[int, int], share: tuple[float, float], padding: Padding) -> Pixels:
+    """Fit the middle ``share`` (of rows, of columns; 0-1) of each crop, uint8 (h, w, 3), into ``size``.
 
-    It is resized, with its shape kept, until it touches two opposite sides, and stands in the middle. ``padding`` says
-    what is beside it: its edge repeated, its mirror images, black, or its mean colour.
+    It is resized, with its shape kept, until it touches two opposite sides, and stands in the middle: uint8 (N, H, W,
+    3). ``padding`` says what is beside it: its edge repeated, its mirror images, black, or its mean colour.
     """
-    kept = [side * part for side, part in zip(pixels.shape[:2], share, strict=True)]
-    scale = min(side / part for side, part in zip(size, kept, strict=True))
-    height, width = (max(round(part * scale), 1) for part in kept)
-    picture = centre(pixels, size=(height, width), share=share)
+    frames = np.empty((len(crops), *size, 3), dtype=np.uint8)
+    for shape, places in grouped(pixels.shape[:2] for pixels in crops).items():
+        kept = [side * part for side, part in zip(shape, share, strict=True)]
+        scale = min(side / part for side, part in zip(size, kept, strict=True))
+        height, width = (max(round(part * scale), 1) for part in kept)
+        pictures = resized([crops[place] for place in places], size=(height, width), share=share)
+        frames[places] = _framed(pictures, size, padding)
+    return frames
+
+
+def _framed(pictures: Pixels, size: tuple[int, int], padding: Padding) -> Pixels:
+    """Pictures, uint8 (n, h, w, 3), in the middle of frames (n, H, W, 3)."""
+    height, width = pictures.shape[1:3]
     if padding in ("edge", "reflect"):
-        rows, columns = (
-            _places(inner, outer, mirrored=padding == "reflect")
-            for inner, outer in zip((height, width), size, strict=True)
-        )
-        return picture[rows[:, None], columns]
-    frame = np.empty((*size, 3), dtype=np.uint8)
-    frame[:] = 0 if padding == "black" else picture.mean(axis=(0, 1)).round()
+        for axis, inner, outer in ((1, height, size[0]), (2, width, size[1])):
+            if inner != outer:
+                pictures = pictures.take(_places(inner, outer, mirrored=padding == "reflect"), axis=axis)
+        return pictures
+    frames = np.zeros((len(pictures), *size, 3), dtype=np.uint8)
+    if padding == "mean":
+        frames[:] = pictures.mean(axis=(1, 2), keepdims=True).round()
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    frame[top : top + height, left : left + width] = picture
-    return frame
+    frames[:, top : top + height, left : left + width] = pictures
+    return frames
 
 
 def _places(inner: int, outer: int, *, mirrored: bool) -> NDArray[np.intp]:

@@ -1,31 +1,15 @@
-"""What detectors do to pictures before they look at them: cut the centre out, resize, blur."""
+"""What networks get to see of prepared crops: tensors, blurred, and the light in which they were taken."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from monitor.api import Pixels
-
-
-def centre(pixels: Pixels, *, size: tuple[int, int], share: tuple[float, float]) -> Pixels:
-    """Cut the middle ``share`` (of rows, of columns; 0-1) out of a crop, uint8 (h, w, 3), and resize it.
-
-    ``size``: (height, width) in pixels of the result, uint8 (height, width, 3); the filter is Pillow's bilinear.
-    """
-    from PIL import Image
-
-    rows, columns = pixels.shape[:2]
-    top, left = rows * (1 - share[0]) / 2, columns * (1 - share[1]) / 2
-    resized = Image.fromarray(pixels).resize(
-        (size[1], size[0]), Image.Resampling.BILINEAR, box=(left, top, columns - left, rows - top)
-    )
-    return np.asarray(resized, dtype=np.uint8)
+BLURRED_TOGETHER: Final = 48
+"""Values of a row, three for each pixel, that one product of matrices blurs."""
 
 
 def as_tensor(crops: Tensor) -> Tensor:
@@ -57,3 +41,56 @@ def blur(images: Tensor, kernel: Tensor) -> Tensor:
     padded = nn.functional.pad(images, (radius, radius, radius, radius), mode="replicate")
     rows = nn.functional.conv2d(padded, kernel.expand(3, 1, 1, -1), groups=3)
     return nn.functional.conv2d(rows, kernel[:, None].expand(3, 1, -1, 1), groups=3)
+
+
+def squared_errors(pictures: Tensor, restored: Tensor) -> Tensor:
+    """The mean squared error of each picture, (N, 3, H, W): (N,)."""
+    return (pictures - restored).square().mean(dim=(1, 2, 3))
+
+
+class QuickView:
+    """`as_tensor` and `blur` at once, for scoring: the same pictures to the rounding, in less than half of the time.
+
+    A convolution of one channel, seven weights long, uses a small part of what a processor can do; the same blur as
+    a product with a matrix uses all of it. The trainings keep the convolution, so that their weights stay the same.
+    """
+
+    def __init__(self, height: int, width: int, kernel: Tensor) -> None:
+        """``kernel``: that of `gaussian`, on the device of the crops."""
+        self._blurs = len(kernel) > 1
+        self._rows = (_blur_matrix(height, kernel) / 255).float()
+        # The channels of a pixel lie side by side, so a column's weight is one for three values.
+        channels = torch.eye(3, dtype=torch.float64, device=kernel.device)
+        columns = torch.kron(_blur_matrix(width, kernel).T.contiguous(), channels).float()
+        # Far from the diagonal the matrix is empty: a block of columns needs those that the kernel reaches, no more.
+        reach = 3 * (len(kernel) // 2)
+        starts = range(0, 3 * width, BLURRED_TOGETHER)
+        blocks = [(slice(max(start - reach, 0), start + BLURRED_TOGETHER + reach), start) for start in starts]
+        self._blocks = [
+            (seen, slice(start, start + BLURRED_TOGETHER), columns[seen, start : start + BLURRED_TOGETHER].contiguous())
+            for seen, start in blocks
+        ]
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """The views of crops, uint8 (N, H, W, 3): float32 (N, 3, H, W), 0-1, channels last in memory."""
+        count, height, width, channels = crops.shape
+        pixels = crops.float()
+        if not self._blurs:
+            # Divided, as `as_tensor` does it: a product with 1 / 255 would be rounded in another way.
+            return pixels.div_(255).permute(0, 3, 1, 2)
+        rows = (self._rows @ pixels.reshape(count, height, width * channels)).reshape(-1, width * channels)
+        blurred = torch.empty_like(rows)
+        for seen, block, weights in self._blocks:
+            torch.mm(rows[:, seen], weights, out=blurred[:, block])
+        return blurred.reshape(crops.shape).permute(0, 3, 1, 2)
+
+
+def _blur_matrix(side: int, kernel: Tensor) -> Tensor:
+    """The blur of a line of ``side`` pixels as a matrix, float64 (side, side)."""
+    radius = len(kernel) // 2
+    matrix = torch.zeros(side, side, dtype=torch.float64, device=kernel.device)
+    pixels = torch.arange(side, device=kernel.device)
+    for offset, weight in enumerate(kernel.double(), -radius):
+        # Beyond the edge the edge's pixels repeat.
+        matrix[pixels, (pixels + offset).clamp(0, side - 1)] += weight
+    return matrix

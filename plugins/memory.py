@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
+from plugins.inference import Tunable
 from plugins.networks import seeded
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Memory(nn.Module):
         return (queries - first).square().mean(), (nearer + MARGIN).clamp(min=0).mean()
 
 
-class MemoryNetwork(nn.Module):
+class MemoryNetwork(Tunable):
     """Pictures, float32 (B, 3, H, W), -1 to 1 -> queries (B, C, H/8, W/8) -> pictures (B, 3, H, W), -1 to 1.
 
     ``channels``: those of the first convolution, 64 as published; C is eight times as many. Without a memory
@@ -161,6 +162,11 @@ class MemoryNetwork(nn.Module):
         """The reconstruction from queries, (B, C, h, w), and what the memory answers to them."""
         reconstruction: Tensor = self.decoder(torch.cat([queries, self.answer(queries)], dim=1))
         return reconstruction
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The queries of pictures, and the reconstruction."""
+        queries = self.query(pictures)
+        return queries, self.decode(queries)
 
     def learn_usual(self, psnr: Tensor, queries: Tensor) -> None:
         """Freeze both ranges by held-out normal pictures, and count how much they use each item.

@@ -11,13 +11,23 @@ from pydantic import BaseModel, Field, model_validator
 
 from monitor.api import FitReport, Scores
 from plugins.fitting import fit_epochs
+from plugins.images import squared_errors
 from plugins.memory import STRIDE, MemoryNetwork, as_rows, new_memory_network
 from plugins.networks import joined
 from plugins.regions import Regions
-from plugins.views import Kinds, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, squared_errors
+from plugins.views import (
+    Kinds,
+    Passage,
+    Seen,
+    Shrinkage,
+    Trimmed,
+    ViewDetector,
+    ViewSettings,
+    in_own_light,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
 
 PEAK_SQUARED: Final = 4.0
 """The square of the distance from black, -1, to white, 1."""
+BATCH: Final = 64
+"""Crops that go through the network at once: few enough for the processor's caches."""
 LEAST_ERROR: Final = 1e-9
 """Of the range squared: keeps the PSNR of a perfect reconstruction finite (96 dB)."""
 
@@ -136,12 +148,12 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
             generator=torch.Generator().manual_seed(seed),
             progress=after_epoch,
         )
-        seen = list(self._seen(network, validation))
+        seen = list(self._seen(self._as_trained(network), validation))
         network.learn_usual(torch.cat([batch.psnr for batch in seen]), torch.cat([batch.queries for batch in seen]))
-        features = np.concatenate([self._features(batch) for batch in self._seen(network, crops)])
+        features = np.concatenate([self._features(batch) for batch in self._seen(self._as_trained(network), crops)])
         shrinkage, kinds = self.settings.shrinkage, self.settings.kinds
         self._regions = Regions.learn(features, shrinkage=shrinkage, kinds=kinds, seed=seed)
-        self._network = network
+        self._take(network)
         return report
 
     def score(self, crops: Pixels) -> Scores:
@@ -152,7 +164,7 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
         if network.memory is not None:
             others["feature_distance"] = []
         distances = [np.empty(0, dtype=np.float32)]
-        for seen in self._seen(network, crops):
+        for seen in self._seen(self._for_scoring(), crops):
             errors.append(squared_errors(seen.view, seen.reconstruction))
             published = network.published_scores(seen.psnr, seen.queries, alpha=self.settings.alpha)
             for name, values in published.items():
@@ -164,7 +176,7 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
     def latent(self, crops: Pixels) -> Floats:
         """Return the mean over the places of each crop's queries: float32 (N, 8 * channels)."""
         network = self._learned(self._network)
-        means = [seen.queries.mean(dim=(2, 3)) for seen in self._seen(network, crops)]
+        means = [seen.queries.mean(dim=(2, 3)) for seen in self._seen(self._for_scoring(), crops)]
         return joined(means, (network.query_channels,))
 
     def prototypes(self) -> Floats:
@@ -198,7 +210,7 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
     def _loss(self, network: MemoryNetwork, crops: Tensor) -> Tensor:
         """The mean loss over crops, uint8 (N, H, W, 3); while the network trains, the memory learns from them."""
         view = self._view(crops)
-        pictures = _pictures(view, self._level(view))
+        pictures = _ranged(self._lit_evenly(view)[0])
         queries = network.query(pictures)
         loss: Tensor = (pictures - network.decode(queries)).square().mean()
         if network.memory is None:
@@ -211,16 +223,18 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
         return loss + weights[0] * compactness + weights[1] * separateness
 
     @torch.inference_mode()
-    def _seen(self, network: MemoryNetwork, crops: Pixels) -> Iterator[Queried]:
-        for batch in self._batches(crops):
-            view = self._view(batch)
-            level = self._level(view)
-            pictures = _pictures(view, level)
-            queries = network.query(pictures)
-            restored = network.decode(queries)
-            error = squared_errors(pictures, restored).double() / PEAK_SQUARED
+    def _seen(self, passage: Passage, crops: Pixels) -> Iterator[Queried]:
+        for batch in self._batches(crops, BATCH):
+            view = passage.view(batch)
+            pictures, level = self._lit_evenly(view)
+            ranged = _ranged(pictures)
+            queries, restored = passage.forward(ranged)
+            error = squared_errors(ranged, restored).double() / PEAK_SQUARED
             psnr = -10 * error.clamp(min=LEAST_ERROR).log10()
-            yield Queried(view, ((restored + 1) / 2 * level).clamp(0, 1), level, queries, psnr)
+            yield Queried(view, pictures, in_own_light(restored.add_(1).div_(2), level), level, queries, psnr)
+
+    def _inputs(self, view: Callable[[Tensor], Tensor], crops: Tensor) -> tuple[Tensor, ...]:
+        return tuple(_ranged(pictures) for pictures in super()._inputs(view, crops))
 
     def _features(self, seen: Seen) -> Floats:
         """What is held against the usual in each cell, float32 (n, cells, 2), row by row; as if in an even light."""
@@ -228,6 +242,6 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
         return self._residual_features(seen)[..., : self.region_features]
 
 
-def _pictures(view: Tensor, level: Tensor) -> Tensor:
-    """Views as the network takes and restores them: float32 (N, 3, H, W), -1 to 1."""
-    return (view / level * 2 - 1).clamp(max=1)
+def _ranged(pictures: Tensor) -> Tensor:
+    """Views in an even light as the network takes and restores them: float32 (N, 3, H, W), -1 to 1."""
+    return (pictures * 2 - 1).clamp(max=1)

@@ -69,8 +69,48 @@ class Standardization(nn.Module):
         return (images - self.mean) / self.spread
 
     def back(self, values: Tensor) -> Tensor:
-        """Turn standardised values back into images, 0-1."""
-        return (values * self.spread + self.mean).clamp(0, 1)
+        """Turn standardised values back into images; what was restored badly lies outside of 0-1."""
+        return values * self.spread + self.mean
+
+
+class RowwiseStandardization(Standardization):
+    """What a `Standardization` has learned, for scoring: the same numbers, a whole row of pixels at a time.
+
+    Images lie channels last in memory, where torch takes a channel's mean and spread three numbers at a time.
+    """
+
+    def __init__(self, learned: Standardization) -> None:
+        super().__init__()
+        self.mean, self.spread = learned.mean, learned.spread
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Standardise images, float32 (N, 3, H, W), 0-1."""
+        mean, spread = self._rows(images)
+        rows = images.permute(0, 2, 3, 1).flatten(2)
+        return (rows - mean).div_(spread).reshape(-1, *images.shape[2:], 3).permute(0, 3, 1, 2)
+
+    def back(self, values: Tensor) -> Tensor:
+        """Turn standardised values back into images; in place, where they lie channels last."""
+        mean, spread = self._rows(values)
+        rows = values.permute(0, 2, 3, 1).flatten(2)
+        return rows.mul_(spread).add_(mean).reshape(-1, *values.shape[2:], 3).permute(0, 3, 1, 2)
+
+    def _rows(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread for each number of a row: (3 W,)."""
+        width = images.shape[3]
+        return self.mean.flatten().repeat(width), self.spread.flatten().repeat(width)
+
+
+class NoStandardization(Standardization):
+    """For a network whose layers standardise by themselves."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the images."""
+        return images
+
+    def back(self, values: Tensor) -> Tensor:
+        """Return the values."""
+        return values
 
 
 def save_weights(network: nn.Module, folder: Path) -> None:

@@ -10,17 +10,24 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from monitor.api import DataError, Detector, FitReport, Scores
-from plugins.regions import Regions, padded, pool, squared_gradients
+from plugins.allocation import keep_freed_memory
+from plugins.regions import Neighbours, Regions, pool, pool_neighbours
+from plugins.resizing import resized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from monitor.api import Floats, Pixels, Progress
 
 PICTURE: Final = "picture.safetensors"
 BATCH: Final = 128
-"""Crops that are measured at once: few enough for the processor's caches."""
+"""Crops that are measured at once: few enough for the processor's caches.
+
+What `fit` learns from is in an order that depends on it, so another number would make other models.
+"""
 
 FEATURES: Final = (
     "brightness", "red_green", "blue_yellow", "gradient_down", "gradient_across", "detail", "colour_gradient",
@@ -29,6 +36,9 @@ USUAL_BRIGHTNESS: Final = np.float32(0.5)
 LEAST_BRIGHTNESS: Final = np.float32(0.05)
 ENERGY_FLOOR: Final = np.float32(1e-5)
 """In squared intensity; about what the rounding to 256 levels leaves in an even surface."""
+MEANS_OF: Final = np.array([3, 1, 2], dtype=np.float32)
+ENERGIES_OF: Final = np.array([36, 36, 9, 4], dtype=np.float32)
+"""How many times the features' own are those that are measured in whole levels."""
 
 
 class PatchStatisticsSettings(BaseModel):
@@ -110,16 +120,23 @@ class PatchStatistics(Detector):
         """(height, width) in pixels of what `prepare` returns."""
         return self.settings.height, self.settings.width
 
+    def prepare_together(self, crops: Sequence[Pixels]) -> Pixels:
+        """`prepare` for many crops: uint8 (N, H, W, 3)."""
+        return resized(crops, size=self.input_size)
+
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:  # noqa: ARG002 - nothing is stopped early
         """Learn the usual statistics from prepared ne_proliv crops, uint8 (N, H, W, 3), in one pass."""
         total = np.zeros(crops.shape[1:], dtype=np.float64)
         features = []
         generator = np.random.default_rng(seed)
-        for images, _ in self._normalized(crops):
-            total += images.sum(axis=0, dtype=np.float64)
-            features.append(self._features(images))
+        for batch in _batches(crops):
+            scale = _scale(_gain(batch))
+            total += (batch * scale[:, None, None, None]).sum(axis=0, dtype=np.float64)
+            colours = self._centre(batch)
+            features.append(self._features(colours, scale))
             if self.settings.colour_cast:
-                features.append(self._features(_under_a_cast(images, self.settings.colour_cast, generator)))
+                cast, level = _cast(batch, scale, self.settings.colour_cast, generator)
+                features.append(self._features(colours * cast.T[:, :, None, None], scale / level))
         self._regions = Regions.learn(
             _joined(features, (0, 0)), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
         )
@@ -130,25 +147,30 @@ class PatchStatistics(Detector):
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``distance``, which decides."""
         regions = self._trained()
         errors, distances = [], []
-        for images, gain in self._normalized(crops):
-            difference = images - self._picture
-            errors.append(np.einsum("nhwc,nhwc->n", difference, difference) * gain**2 / self._picture.size)
-            distances.append(regions.distance(self._features(images), trimmed=self.settings.trimmed))
+        for batch in _batches(crops):
+            gain = _gain(batch)
+            scale = _scale(gain)
+            difference = batch.reshape(len(batch), -1).astype(np.float32)
+            difference *= scale[:, None]
+            difference -= self._picture.ravel()
+            errors.append(np.einsum("ni,ni->n", difference, difference) * gain**2 / self._picture.size)
+            distances.append(
+                regions.distance(self._features(self._centre(batch), scale), trimmed=self.settings.trimmed)
+            )
         return Scores(_joined(errors, ()), {"distance": _joined(distances, ())}, decision="distance")
 
     def reconstruct(self, crops: Pixels) -> Floats:
         """The mean training crop at the brightness of each crop: float32 (N, H, W, 3), 0-1."""
         self._trained()
-        pictures = [self._picture * gain[:, None, None, None] for _, gain in self._normalized(crops)]
+        pictures = [self._picture * _gain(batch)[:, None, None, None] for batch in _batches(crops)]
         return _joined(pictures, self._picture.shape).clip(0, 1)
 
     def latent(self, crops: Pixels) -> Floats:
         """The logarithms of the cells' distances: float32 (N, C), row by row from the top left."""
         regions = self._trained()
         trimmed = self.settings.trimmed
-        codes = [
-            regions.log_distances(self._features(images), trimmed=trimmed) for images, _ in self._normalized(crops)
-        ]
+        features = [self._features(self._centre(batch), _scale(_gain(batch))) for batch in _batches(crops)]
+        codes = [regions.log_distances(of_batch, trimmed=trimmed) for of_batch in features]
         return _joined(codes, (self._cells,))
 
     def details(self) -> Mapping[str, Any]:
@@ -164,6 +186,7 @@ class PatchStatistics(Detector):
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
         """Read it back; raises `DataError` when it is damaged or belongs to other settings."""
+        keep_freed_memory()
         detector = cls(settings, device)
         detector._regions = Regions.load(folder, cells=detector._cells, features=len(FEATURES))
         try:
@@ -181,35 +204,76 @@ class PatchStatistics(Detector):
             raise DataError("this detector has not been trained yet; fit it or load a trained one")
         return self._regions
 
-    def _normalized(self, crops: Pixels) -> Iterator[tuple[Floats, Floats]]:
-        """Crops at the usual brightness, float32 (n, H, W, 3), in batches, with the gains (n,) that undo it."""
-        for start in range(0, len(crops), BATCH):
-            batch = crops[start : start + BATCH]
-            # Every second pixel, both ways, has the same median for a fourth of the work.
-            levels = batch[:, ::2, ::2].sum(axis=3, dtype=np.uint16).reshape(len(batch), -1)
-            brightness = np.median(levels, axis=1).astype(np.float32) / np.float32(765)
-            gain = np.maximum(brightness, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS
-            yield batch * (np.float32(1 / 255) / gain)[:, None, None, None], gain
+    def _centre(self, batch: Pixels) -> Floats:
+        """The colours of the centre's cells and of one more pixel all around: float32 (3, n, h + 2, w + 2), 0-255."""
+        centre = batch[:, _span(self._rows, self.settings.cell, batch.shape[1])]
+        centre = centre[:, :, _span(self._columns, self.settings.cell, batch.shape[2])]
+        return np.moveaxis(centre, 3, 0).astype(np.float32, order="C")
 
-    def _features(self, images: Floats) -> Floats:
-        """The features of the centre's cells, float32 (n, C, K), of images at the usual brightness."""
+    def _features(self, colours: Floats, scale: Floats) -> Floats:
+        """The features of the centre's cells, float32 (n, C, K), of what `_centre` has cut out.
+
+        ``scale``, (n,), brings it to 0-1 at the usual brightness.
+        """
         cell = self.settings.cell
-        top, left = self._rows[0] * cell, self._columns[0] * cell
-        height, width = len(self._rows) * cell, len(self._columns) * cell
-        # With one more pixel all around, for differences across the centre's border.
-        centre = padded(images)[:, top : top + height + 2, left : left + width + 2]
-        red, green, blue = (np.ascontiguousarray(centre[..., channel]) for channel in range(3))
-        brightness = (red + green + blue) / np.float32(3)
-        red_green = red - green
-        blue_yellow = blue - (red + green) / np.float32(2)
-        energies = [
-            *squared_gradients(brightness),
-            _squared_laplacian(brightness),
-            np.add(*squared_gradients(red_green)) + np.add(*squared_gradients(blue_yellow)),
-        ]
-        features = [pool(_inner(values), cell) for values in (brightness, red_green, blue_yellow)]
-        features += [np.log(pool(values, cell) + ENERGY_FLOOR) for values in energies]
-        return np.stack(features, axis=2)
+        red, green, blue = colours
+        # 3 L, r - g and 2 b - (r + g): whole levels, so that nothing is rounded before the means over the cells.
+        values = np.empty_like(colours)
+        both = np.add(red, green, out=values[0])
+        np.add(blue, blue, out=values[2])
+        values[2] -= both
+        both += blue
+        np.subtract(red, green, out=values[1])
+        means = pool(values[..., 1:-1, 1:-1], cell)
+        means *= (scale / MEANS_OF[:, None])[:, :, None]
+        brightness, red_green, blue_yellow = (Neighbours(channel) for channel in values)
+        slopes = pool_neighbours(brightness.squared_slopes(), cell)
+        detail = pool_neighbours(brightness.squared_detail(), cell)
+        gradients = blue_yellow.squared_slopes()
+        gradients *= np.float32(1 / 4)
+        gradients += red_green.squared_slopes()
+        gradients[0] += gradients[1]
+        energies = np.concatenate([slopes, detail, pool_neighbours(gradients[:1], cell)])
+        energies *= (scale**2 / ENERGIES_OF[:, None])[:, :, None]
+        energies += ENERGY_FLOOR
+        return np.concatenate([means, np.log(energies, out=energies)]).transpose(1, 2, 0)
+
+
+def _batches(crops: Pixels) -> Iterator[Pixels]:
+    return (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+
+
+def _gain(batch: Pixels) -> Floats:
+    """How bright crops, uint8 (n, H, W, 3), are, in parts of the usual brightness: float32 (n,)."""
+    # Every second pixel, both ways, has the same median for a fourth of the work.
+    red, green, blue = np.moveaxis(batch[:, ::2, ::2], 3, 0)
+    levels = red.astype(np.int32)
+    levels += green
+    levels += blue
+    brightness = _median(levels.reshape(len(batch), -1)) / np.float32(765)
+    gain: Floats = np.maximum(brightness, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS
+    return gain
+
+
+def _median(levels: NDArray[np.int32]) -> Floats:
+    """The median of each row: float32. Sorting all of it is several times as quick as `numpy.median`."""
+    ordered = np.sort(levels, axis=1)
+    count = levels.shape[1]
+    return (ordered[:, (count - 1) // 2] + ordered[:, count // 2]).astype(np.float32) / np.float32(2)
+
+
+def _scale(gain: Floats) -> Floats:
+    """What brings intensities 0-255 of crops with these gains to 0-1 at the usual brightness: float32 (n,)."""
+    scale: Floats = np.float32(1 / 255) / gain
+    return scale
+
+
+def _cast(batch: Pixels, scale: Floats, most: float, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """A random factor within 1 +- ``most`` for each channel of crops, (n, 3), and how it changes their gain, (n,)."""
+    cast = generator.uniform(1 - most, 1 + most, size=(len(batch), 1, 1, 3)).astype(np.float32)
+    tinted = batch[:, ::2, ::2] * (scale[:, None, None, None] * cast)
+    level = np.median(tinted.sum(axis=3).reshape(len(batch), -1), axis=1) / np.float32(3)
+    return cast[:, 0, 0], (np.maximum(level, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS).astype(np.float32)
 
 
 def _middle(length: int, cell: int, share: float) -> range:
@@ -219,26 +283,10 @@ def _middle(length: int, cell: int, share: float) -> range:
     return range(inside[0], inside[-1] + 1) if inside else range(0)
 
 
-def _under_a_cast(images: Floats, cast: float, generator: np.random.Generator) -> Floats:
-    """Images, float32 (n, H, W, 3), with each channel multiplied by its own random factor within 1 +- ``cast``."""
-    gains = generator.uniform(1 - cast, 1 + cast, size=(len(images), 1, 1, 3)).astype(np.float32)
-    # Back to the usual brightness, as every crop is that is scored.
-    tinted = images * gains
-    level = np.median(tinted[:, ::2, ::2].sum(axis=3).reshape(len(images), -1), axis=1) / np.float32(3)
-    gain = (np.maximum(level, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS).astype(np.float32)
-    evened: Floats = tinted / gain[:, None, None, None]
-    return evened
-
-
-def _inner(values: Floats) -> Floats:
-    return values[:, 1:-1, 1:-1]
-
-
-def _squared_laplacian(values: Floats) -> Floats:
-    """The square of four times a pixel less its four neighbours; (n, h + 2, w + 2) -> (n, h, w)."""
-    around = values[:, 2:, 1:-1] + values[:, :-2, 1:-1] + values[:, 1:-1, 2:] + values[:, 1:-1, :-2]
-    detail = np.float32(4) * _inner(values) - around
-    return detail * detail
+def _span(cells: range, cell: int, length: int) -> slice | NDArray[np.intp]:
+    """The pixels of these cells along a side of ``length`` pixels and one more at both ends, the edge's if need be."""
+    start, stop = cells[0] * cell - 1, (cells[-1] + 1) * cell + 1
+    return slice(start, stop) if start >= 0 and stop <= length else np.arange(start, stop).clip(0, length - 1)
 
 
 def _joined(batches: list[Any], shape: tuple[int, ...]) -> Floats:

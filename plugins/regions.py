@@ -57,13 +57,7 @@ class Regions(NamedTuple):
 
         d is Mahalanobis' squared distance per feature, ``d = (x - m)' S^-1 (x - m) / K``: about 1 for a usual cell.
         """
-        by_kind: list[NDArray[np.float64]] = []
-        for mean, precision in zip(self.mean, self.precision, strict=True):
-            difference = (features - mean).transpose(1, 0, 2)
-            distances = ((difference @ precision) * difference).sum(axis=2).T / mean.shape[1]
-            by_kind.append(np.log(distances + DISTANCE_FLOOR))
-        if len(by_kind) == 1:
-            return by_kind[0]
+        by_kind = self._by_kind(features)
         nearest = np.argmin([_trimmed_mean(logarithms, trimmed) for logarithms in by_kind], axis=0)
         logarithms: NDArray[np.float64] = np.stack(by_kind)[nearest, np.arange(len(features))]
         return logarithms
@@ -75,10 +69,22 @@ class Regions(NamedTuple):
         out, or a hole that is empty, changes most of what is seen; a tool's edge, a bar or a reflection changes a few
         cells very much, and these are the ones that are left out.
         """
-        distances: Floats = np.exp(_trimmed_mean(self.log_distances(features, trimmed=trimmed), trimmed)).astype(
-            np.float32
-        )
+        means = [_trimmed_mean(logarithms, trimmed) for logarithms in self._by_kind(features)]
+        distances: Floats = np.exp(np.min(means, axis=0)).astype(np.float32)
         return distances
+
+    def _by_kind(self, features: Floats) -> list[NDArray[np.float64]]:
+        """``log(d + 0.1)`` of each cell in each kind of scene, float64 (N, C)."""
+        # With the same number of all crops side by side in memory, numpy has long rows to work on.
+        values = np.ascontiguousarray(features.transpose(1, 2, 0), dtype=np.float64)
+        by_kind = []
+        for mean, precision in zip(self.mean, self.precision, strict=True):
+            difference = values - mean[:, :, None]
+            squares = precision @ difference
+            squares *= difference
+            distances = squares.sum(axis=1).T / mean.shape[1]
+            by_kind.append(np.log(distances + DISTANCE_FLOOR))
+        return by_kind
 
     def save(self, folder: Path) -> None:
         """Write both arrays into ``folder``, without pickle."""
@@ -131,23 +137,77 @@ def _trimmed_mean(logarithms: NDArray[np.float64], trimmed: float) -> NDArray[np
 
 
 def pool(values: Floats, cell: int) -> Floats:
-    """The mean over each square cell of ``cell`` pixels, row by row: float32 (N, h, w) -> (N, C)."""
-    count, height, width = values.shape
-    blocks = values.reshape(count, height // cell, cell, width // cell, cell)
-    means: Floats = blocks.mean(axis=(2, 4)).reshape(count, -1).astype(np.float32, copy=False)
-    return means
+    """The mean over each square cell of ``cell`` >= 2 pixels a side, row by row: float32 (..., h, w) -> (..., C)."""
+    rows = _sum_of_each(values.swapaxes(-1, -2), cell).swapaxes(-1, -2)
+    sums = _sum_of_each(rows, cell).reshape(*values.shape[:-2], -1)
+    sums *= np.float32(1 / cell**2)
+    return sums
+
+
+def _sum_of_each(values: Floats, cell: int) -> Floats:
+    """The sums of each ``cell`` numbers of the last axis."""
+    # A sum over an axis of its own takes several times as long.
+    sums = values[..., 0::cell] + values[..., 1::cell]
+    for place in range(2, cell):
+        sums += values[..., place::cell]
+    return sums
+
+
+def pool_neighbours(values: Floats, cell: int) -> Floats:
+    """`pool` of what `Neighbours` gives: float32 (..., h + 2, w + 2) -> (..., C)."""
+    return pool(values[..., :-2, :-2], cell)
 
 
 def padded(values: Floats) -> Floats:
-    """One more pixel all around, for differences across the border: (N, h, w, ...) -> (N, h + 2, w + 2, ...)."""
-    return np.pad(values, ((0, 0), (1, 1), (1, 1)) + ((0, 0),) * (values.ndim - 3), mode="edge")
+    """One more pixel all around, for differences across the border: (N, h, w) -> (N, h + 2, w + 2)."""
+    count, height, width = values.shape
+    wider = np.empty((count, height + 2, width + 2), dtype=values.dtype)
+    wider[:, 1:-1, 1:-1] = values
+    wider[:, 0, 1:-1], wider[:, -1, 1:-1] = values[:, 0], values[:, -1]
+    wider[:, :, 0], wider[:, :, -1] = wider[:, :, 1], wider[:, :, -2]
+    return wider
 
 
-def squared_gradients(values: Floats) -> tuple[Floats, Floats]:
-    """The squared slopes down and across, by central differences: (N, h + 2, w + 2) -> twice (N, h, w)."""
-    down = values[:, 2:, 1:-1] - values[:, :-2, 1:-1]
-    across = values[:, 1:-1, 2:] - values[:, 1:-1, :-2]
-    return down * down * np.float32(0.25), across * across * np.float32(0.25)
+class Neighbours:
+    """The pixels of pictures, float32 (N, h + 2, w + 2), but for the border, with the four around each of them.
+
+    Each of the five is one long row of numbers, because numpy is several times as fast with these as with many short
+    ones. The row runs on across the pictures' edges, so that what is made of it has the pictures' shape, and its last
+    two rows and columns mean nothing; `pool_neighbours` leaves them out.
+    """
+
+    def __init__(self, pictures: Floats) -> None:
+        width = pictures.shape[2]
+        self._shape = pictures.shape
+        self._count = pictures.size - 2 * width - 2
+        row = pictures.ravel()
+        self.above, self.left, self.middle, self.right, self.below = (
+            row[start : start + self._count] for start in (1, width, width + 1, width + 2, 2 * width + 1)
+        )
+
+    def squared_slopes(self) -> Floats:
+        """Four times the squares of the slopes down and across, by central differences: (2, N, h + 2, w + 2)."""
+        slopes, rows = self._pictures(2)
+        np.subtract(self.below, self.above, out=rows[0])
+        np.subtract(self.right, self.left, out=rows[1])
+        slopes *= slopes
+        return slopes
+
+    def squared_detail(self) -> Floats:
+        """The square of four times a pixel less its four neighbours: (1, N, h + 2, w + 2)."""
+        detail, rows = self._pictures(1)
+        np.multiply(self.middle, np.float32(4), out=rows[0])
+        for neighbour in (self.above, self.left, self.right, self.below):
+            rows[0] -= neighbour
+        detail *= detail
+        return detail
+
+    def _pictures(self, number: int) -> tuple[Floats, Floats]:
+        """Memory for so many values of each pixel, as pictures and as rows."""
+        pictures = np.empty((number, *self._shape), dtype=np.float32)
+        rows = pictures.reshape(number, -1)
+        rows[:, self._count :] = 0
+        return pictures, rows[:, : self._count]
 
 
 def residual_features(view: Floats, reconstruction: Floats, cell: int) -> Floats:
@@ -159,20 +219,24 @@ def residual_features(view: Floats, reconstruction: Floats, cell: int) -> Floats
     too little error for its place, a strange colour an error in one direction: the distance from the usual is
     two-sided and sees both.
     """
-    error = view - reconstruction
-    red, green, blue = (error[..., channel] for channel in range(3))
-    down, across = squared_gradients(padded(_grey(view)))
-    features = [
-        np.log(pool(_grey(error * error), cell) + ENERGY_FLOOR),
-        np.log(pool(down + across, cell) + ENERGY_FLOOR),
-        pool(_grey(error), cell),
-        pool(red - green, cell),
-        (pool(blue - red, cell) + pool(blue - green, cell)) / 2,
-    ]
-    return np.stack(features, axis=2)
-
-
-def _grey(values: Floats) -> Floats:
-    """The mean over the channels: (N, H, W, 3) -> (N, H, W)."""
-    grey: Floats = (values[..., 0] + values[..., 1] + values[..., 2]) / np.float32(3)
-    return grey
+    # Colour by colour, because numpy is fast with long rows of numbers.
+    error = np.ascontiguousarray(np.moveaxis(view, 3, 0))
+    brightness = error[0] + error[1]
+    brightness += error[2]
+    error = error - np.moveaxis(reconstruction, 3, 0)
+    red, green, blue = pool(error, cell)
+    error *= error
+    error[0] += error[1]
+    error[0] += error[2]
+    down, across = Neighbours(padded(brightness)).squared_slopes()
+    down += across
+    features = np.empty((RESIDUAL_FEATURES, *red.shape), dtype=np.float32)
+    np.divide(pool(error[0], cell), 3, out=features[0])
+    # The slopes are those of three times L over two pixels.
+    np.divide(pool_neighbours(down, cell), 36, out=features[1])
+    features[:2] += ENERGY_FLOOR
+    np.log(features[:2], out=features[:2])
+    np.divide(red + green + blue, 3, out=features[2])
+    np.subtract(red, green, out=features[3])
+    np.subtract(blue, (red + green) / 2, out=features[4])
+    return features.transpose(1, 2, 0)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
+from plugins.images import squared_errors
+from plugins.inference import Tunable
 from plugins.networks import Standardization
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ LOG_VARIANCES: Final = 12.0
 """Logarithms of variances stay within plus and minus this, so that their exponential is finite."""
 
 
-class VariationalNetwork(nn.Module):
+class VariationalNetwork(Tunable):
     """Pictures -> normal distributions of codes -> pictures.
 
-    Pictures are float32 (N, 3, H, W), standardised by `standardization`; H and W are multiples of 16. Codes are
+    Pictures are float32 (N, 3, H, W), and but for `forward` standardised; H and W are multiples of 16. Codes are
     float32 (N, D). ``holes`` throughout: int64 (N,), 0-255, or None for a network that knows no holes.
     """
 
@@ -69,6 +71,17 @@ class VariationalNetwork(nn.Module):
         """The pictures that codes stand for."""
         pictures: Tensor = self.decoder(self._beside(codes, holes))
         return pictures
+
+    def forward(self, pictures: Tensor, holes: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pictures that are not standardised, 0-1 -> what their mean codes stand for, likewise, but not clamped.
+
+        And for each picture the mean squared error of it, standardised, (N,), and what `encode` says.
+        """
+        standardized = self.standardization(pictures)
+        mean, log_variance = self.encode(standardized, holes)
+        restored = self.decode(mean, holes)
+        error = squared_errors(standardized, restored)
+        return self.standardization.back(restored), error, mean, log_variance
 
     def _beside(self, values: Tensor, holes: Tensor | None) -> Tensor:
         """Append the description of each hole to the values, (N, F)."""

@@ -58,7 +58,8 @@ def show(program: Program, model: str, output_format: str) -> None:
     with program.database(create=False).read() as connection:
         row = queries.find_model(connection, model)
         calibration = calibrations.active(connection, row.id)
-    detector = models.load(program.registry, configuration.models, row, configuration.settings.pipeline.device)
+    settings = configuration.settings.pipeline
+    detector = models.load(program.registry, configuration.models, row, settings.device)
     folder = configuration.models / Path(row.folder).name
     training = json.loads((folder / models.TRAINING_REPORT).read_bytes())
     report = {
@@ -69,6 +70,7 @@ def show(program: Program, model: str, output_format: str) -> None:
         "trained_at": row.trained_at.isoformat(),
         "active": row.active,
         "activated_at": row.activated_at.isoformat() if row.activated_at else None,
+        "computed_by": detector.use_runtime(settings.runtime),
         "threshold": row.threshold,
         "calibration": _calibration(calibration) if calibration else None,
         "training": _training(training),

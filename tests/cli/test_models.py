@@ -71,6 +71,7 @@ def test_show_tells_where_a_threshold_comes_from_and_how_it_was_trained(
     found = json.loads(evidence)
     assert (report["model"], report["detector"], report["active"]) == (first, "ae", True)
     assert rows("select fingerprint from models") == [(report["fingerprint"],)]
+    assert report["computed_by"] == "torch on cpu"
     assert report["folder"] == str(trained / "state" / "models" / first)
     assert report["settings"]["epochs"] == 2
     assert (report["threshold"], report["calibration"]["rule"]) == (threshold, rule)

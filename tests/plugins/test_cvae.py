@@ -107,7 +107,7 @@ def test_a_heavier_divergence_leaves_less_in_the_code() -> None:
 @pytest.mark.parametrize(("rows", "columns"), [(28, 50), (50, 28), (30, 30), (1, 40), (2, 80)])
 def test_a_crop_keeps_its_shape_and_stands_in_the_middle(padding: Padding, rows: int, columns: int) -> None:
     crop = np.full((rows, columns, 3), 120, dtype=np.uint8)
-    framed = fitted(crop, size=(32, 32), share=(1.0, 1.0), padding=padding)
+    (framed,) = fitted([crop], size=(32, 32), share=(1.0, 1.0), padding=padding)
     assert framed.shape == (32, 32, 3)
     if padding == "black":
         inside = (framed == 120).all(axis=2)
@@ -123,7 +123,7 @@ def test_a_crop_keeps_its_shape_and_stands_in_the_middle(padding: Padding, rows:
 def test_each_padding_fills_the_frame_in_its_own_way() -> None:
     crop = np.repeat(np.arange(4, dtype=np.uint8)[:, None, None] * 40, 12, axis=1).repeat(3, axis=2)
     column = {
-        padding: fitted(crop, size=(12, 12), share=(1.0, 1.0), padding=padding)[:, 5, 0].tolist()
+        padding: fitted([crop], size=(12, 12), share=(1.0, 1.0), padding=padding)[0, :, 5, 0].tolist()
         for padding in PADDINGS
     }
     picture = [0, 40, 80, 120]

@@ -164,7 +164,9 @@ def test_mse_is_the_mean_squared_error_of_the_reconstruction(even_light: bool) -
 def test_the_ends_of_the_published_scores_are_those_of_the_held_out_crops() -> None:
     detector = trained(alpha=0.6)
     held_out = detector.score(detector.prepare_batch(crops(16, seed=1)))
-    assert (held_out.others["low_psnr"].min(), held_out.others["low_psnr"].max()) == (0, 1)
+    ends = held_out.others["low_psnr"].min(), held_out.others["low_psnr"].max()
+    # But for the rounding, which is another in scoring than in the training.
+    assert ends == pytest.approx((0, 1), abs=1e-5)
     scores = detector.score(detector.prepare_batch(bleed_outs(5)))
     low, high = detector.details()["feature_distance_range"]
     assert low == pytest.approx(held_out.others["feature_distance"].min(), rel=1e-6)
@@ -196,7 +198,7 @@ def test_the_regions_are_judged_by_their_error_and_their_texture() -> None:
     detector = trained(blur_sigma=0, even_light=False, cell=16)
     batch = detector.prepare_batch(crops(3, seed=5))
     assert detector._network is not None
-    (seen,) = detector._seen(detector._network, batch)
+    (seen,) = detector._seen(detector._as_trained(detector._network), batch)
     features = detector._features(seen)
     assert features.shape == (3, 4, 2)
     picture, cell = batch[1].astype(np.float64) / 255, (slice(0, 16), slice(16, 32))

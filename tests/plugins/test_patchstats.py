@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from monitor.api import DataError
 from plugins.patchstats import PatchStatistics
+from plugins.regions import Regions
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 
@@ -28,6 +29,62 @@ def trained(count: int = 200, **settings: Any) -> PatchStatistics:
 
 def deciding(detector: PatchStatistics, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
     return detector.score(detector.prepare_batch(pictures)).deciding
+
+
+def measured(batch: NDArray[np.uint8], *, cell: int, rows: slice, columns: slice) -> NDArray[np.float64]:
+    """The features of the class's description, (N, C, 7), each written down as it stands there."""
+    levels = batch[:, ::2, ::2].mean(axis=3).reshape(len(batch), -1)
+    gain = np.maximum(np.median(levels, axis=1) / 255, 0.05) / 0.5
+    images = np.pad(batch / 255 / gain[:, None, None, None], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    red, green, blue = np.moveaxis(images, 3, 0)
+    brightness, red_green, blue_yellow = (red + green + blue) / 3, red - green, blue - (red + green) / 2
+
+    def pooled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        inner = values[:, 1:-1, 1:-1][:, rows, columns]
+        height, width = inner.shape[1] // cell, inner.shape[2] // cell
+        cells: NDArray[np.float64] = inner.reshape(-1, height, cell, width, cell).mean(axis=(2, 4))
+        return cells.reshape(len(batch), -1)
+
+    down, across = np.gradient(brightness, axis=(1, 2))
+    around = sum(np.roll(brightness, step, axis) for step in (1, -1) for axis in (1, 2))
+    colours = sum(np.square(np.gradient(values, axis=(1, 2))).sum(axis=0) for values in (red_green, blue_yellow))
+    energies = [down**2, across**2, (4 * brightness - around) ** 2, colours]
+    return np.stack(
+        [pooled(values) for values in (brightness, red_green, blue_yellow)]
+        + [np.log(pooled(values) + 1e-5) for values in energies],
+        axis=2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "cell", "rows", "columns"),
+    [
+        ({}, 4, slice(4, 28), slice(12, 36)),
+        # Up to the picture's edge.
+        ({"centre_height": 1, "centre_width": 1}, 4, slice(None), slice(None)),
+        # An odd number of pixels has one in the middle.
+        ({"height": 27, "width": 45, "cell": 9, "centre_height": 0.5}, 9, slice(9, 18), slice(9, 36)),
+    ],
+)
+def test_the_features_are_what_they_are_said_to_be(
+    settings: dict[str, Any], cell: int, rows: slice, columns: slice
+) -> None:
+    detector = trained(150, **settings, colour_cast=0, kinds=1)
+    batch = detector.prepare_batch([*crops(70), *bleed_outs(5), *(crop // 16 for crop in crops(5))])
+    features = measured(batch, cell=cell, rows=rows, columns=columns)
+    usual = measured(detector.prepare_batch(crops(150)), cell=cell, rows=rows, columns=columns)
+    regions = Regions.learn(usual, shrinkage=0.05)  # type: ignore[arg-type]
+    np.testing.assert_allclose(detector.score(batch).deciding, regions.distance(features, trimmed=0.4), rtol=1e-4)  # type: ignore[arg-type]
+
+
+def test_a_score_is_to_the_bit_the_same_in_every_batch() -> None:
+    detector = trained()
+    batch = detector.prepare_batch([*crops(140, seed=6), *bleed_outs(10)])
+    together = detector.score(batch)
+    for size in (1, 7, 100):
+        parts = [detector.score(batch[start : start + size]) for start in range(0, len(batch), size)]
+        np.testing.assert_array_equal(np.concatenate([part.deciding for part in parts]), together.deciding)
+        np.testing.assert_array_equal(np.concatenate([part.mse for part in parts]), together.mse)
 
 
 @pytest.mark.parametrize("odd", [bleed_outs, empty_holes])
@@ -112,3 +169,12 @@ def test_another_white_balance_is_learned_as_usual() -> None:
     tinted = [(picture * [1.06, 0.97, 0.96]).clip(0, 255).astype(np.uint8) for picture in crops(50, seed=2)]
     told, untold = (deciding(trained(colour_cast=cast), tinted) for cast in (0.08, 0.0))
     assert np.median(told) < 0.5 * np.median(untold)
+
+
+def test_crops_under_a_made_up_cast_are_learned_at_the_usual_brightness() -> None:
+    # Channels that are changed by up to a half change the brightness of the whole by far more than it varies in a cell.
+    told, untold = (trained(colour_cast=cast, kinds=1, shrinkage=0)._regions for cast in (0.5, 0.0))
+    assert told is not None
+    assert untold is not None
+    spread, usual = (np.sqrt(np.linalg.inv(regions.precision[0])[:, 0, 0]) for regions in (told, untold))
+    np.testing.assert_allclose(spread, usual, rtol=0.1)

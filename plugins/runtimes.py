@@ -1,0 +1,154 @@
+"""Where the forward pass of a network is computed: by torch, the reference, or by ONNX Runtime where it is installed.
+
+A network is exported in memory, from the weights that were loaded; nothing is written into a model's folder.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+import weakref
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+PACKAGES: Final = ("onnxruntime", "onnx")
+"""What the extra ``runtime`` installs: torch needs the second one for writing what the first one reads."""
+OPSET: Final = 17
+ONLY_ERRORS: Final = 3
+"""Of ONNX Runtime's levels of severity, from 0 to 4."""
+
+
+class NotExportedError(Exception):
+    """A network that ONNX Runtime cannot compute; the message is the reason."""
+
+
+def missing_packages() -> list[str]:
+    """Which packages of the extra ``runtime`` cannot be imported."""
+    return [name for name in PACKAGES if not _is_there(name)]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@cache
+def say_once(message: str) -> None:
+    """Warn, but not again of the same thing: several models are loaded, and again on every reload."""
+    log.warning("%s", message)
+
+
+class OnnxNetwork:
+    """A network's forward pass, computed by ONNX Runtime on the processor; called like the network.
+
+    Tensors with four dimensions go in and come out channels last in memory, as they are in scoring.
+    """
+
+    def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
+        """Export ``network`` for inputs like those of ``example``, of any number of crops.
+
+        Raises `NotExportedError`.
+        """
+        try:
+            self._model = _exported(network, example)
+            self._session, self._threads = _new_session(self._model, threads=1), 1
+        except Exception as error:  # exporter and session have exceptions of their own, by the dozen
+            reason = " ".join(str(error).split())
+            raise NotExportedError(f"{type(error).__name__}: {reason[:200]}") from error
+        _networks.add(self)
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """What the network answers: a tensor, or a tuple of several."""
+        session = self._current_session()
+        names = [one.name for one in session.get_inputs()]
+        arrays = [(one.permute(0, 2, 3, 1) if one.dim() == 4 else one).contiguous().numpy() for one in inputs]
+        outputs = [torch.from_numpy(one) for one in session.run(None, dict(zip(names, arrays, strict=True)))]
+        answers = tuple(one.permute(0, 3, 1, 2) if one.dim() == 4 else one for one in outputs)
+        return answers if len(answers) > 1 else answers[0]
+
+    def close(self) -> None:
+        """Let go of the session and its threads; the next call begins a new one."""
+        self._session = None
+
+    def _current_session(self) -> Any:
+        """A session with as many threads as torch has now."""
+        threads = torch.get_num_threads()
+        if self._session is None or self._threads != threads:
+            self._session, self._threads = _new_session(self._model, threads), threads
+        return self._session
+
+
+_networks: weakref.WeakSet[OnnxNetwork] = weakref.WeakSet()
+
+
+def _close_sessions() -> None:
+    for network in list(_networks):
+        network.close()
+
+
+# The threads of a session do not live on in a forked process, which would wait for them for ever.
+os.register_at_fork(before=_close_sessions)
+
+
+class _ChannelsLast(nn.Module):
+    """A network whose four-dimensional inputs and outputs are (N, H, W, C)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Any:
+        answers = self.network(*(one.permute(0, 3, 1, 2) if one.dim() == 4 else one for one in inputs))
+        every = answers if isinstance(answers, tuple) else (answers,)
+        return tuple(one.permute(0, 2, 3, 1) if one.dim() == 4 else one for one in every)
+
+
+def _exported(network: nn.Module, example: Sequence[Tensor]) -> bytes:
+    """The network in the ONNX format, with the number of crops left open."""
+    inputs = tuple((one.permute(0, 2, 3, 1) if one.dim() == 4 else one).contiguous() for one in example)
+    names = [f"input_{number}" for number in range(len(inputs))]
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # torch warns that this exporter, of traces, is the older one. The newer one takes seconds instead of a tenth
+        # of one, at every start, and needs another package.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _ChannelsLast(network).eval(),
+            inputs,
+            file,  # type: ignore[arg-type]  # typed as a path, but this exporter takes a file as well
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=names,
+            dynamic_axes={name: {0: "crops"} for name in names},
+        )
+    return file.getvalue()
+
+
+def _new_session(model: bytes, threads: int) -> Any:
+    # Microsoft's builds since 1.29 report to Microsoft which networks are run, unless this is set before the import.
+    # Nothing leaves the plant; and the thread that would report does not live on in a forked process, which would
+    # wait for it for ever when it ends.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that wait for work by spinning take the processor from torch's, and from other processes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # It would warn with every batch that this is another number of crops than the export was traced with.
+    options.log_severity_level = ONLY_ERRORS
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

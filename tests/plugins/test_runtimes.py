@@ -1,0 +1,310 @@
+"""ONNX Runtime against torch: the same scores and verdicts, and torch in its place where it cannot be used."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from monitor import models
+from monitor.api import FitReport
+from monitor.registry import Registry
+from monitor.store.queries import ModelRow
+from plugins.ae import Autoencoder
+from plugins.cvae import VariationalAutoencoder
+from plugins.images import QuickView, as_tensor, blur, gaussian
+from plugins.inference import Doubling, tuned
+from plugins.mnad import MemoryAutoencoder
+from plugins.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
+from tests.plugins.conftest import bleed_outs, crops
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector
+    from plugins.views import ViewDetector
+
+ONNX, TORCH = "ONNX Runtime on cpu", "torch on cpu"
+KINDS: dict[str, tuple[type[ViewDetector[Any]], dict[str, Any]]] = {
+    "conv": (Autoencoder, {}),
+    "linear-2": (Autoencoder, {"variant": "linear-2"}),
+    "linear-5": (Autoencoder, {"variant": "linear-5"}),
+    "dense-30x50": (Autoencoder, {"variant": "dense-30x50"}),
+    "cvae": (VariationalAutoencoder, {}),
+    "cvae with holes": (VariationalAutoencoder, {"hole_numbers": True}),
+    "mnad": (MemoryAutoencoder, {}),
+    "mnad without memory": (MemoryAutoencoder, {"memory": False}),
+}
+
+# Looked for, not imported: importing ONNX Runtime before the program does would let it report to its maker.
+missing = [name for name in PACKAGES if find_spec(name) is None]
+needs_runtime = pytest.mark.skipif(
+    bool(missing) and "runtime" not in os.environ.get("MONITOR_TESTS_REQUIRE", ""),
+    reason="needs the extra proliv-monitor[runtime]",
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_said_before() -> Iterator[None]:
+    say_once.cache_clear()
+    yield
+    say_once.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, ViewDetector[Any]]:
+    """Each kind that was asked for, trained once for all tests."""
+    return {}
+
+
+def of_kind(kind: str, trained: dict[str, ViewDetector[Any]]) -> ViewDetector[Any]:
+    if kind not in trained:
+        detector_class, changes = KINDS[kind]
+        detector = detector_class(detector_class.Settings.model_validate({"epochs": 1, **changes}))
+        train, held_out = prepared(detector, crops(48)), prepared(detector, crops(16, seed=1))
+        detector.fit(train, validation=held_out, seed=0, progress=lambda _: None)
+        trained[kind] = detector
+    return trained[kind]
+
+
+def prepared(detector: Detector, pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return detector.prepare_batch(pictures, list(range(len(pictures))))
+
+
+@needs_runtime
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_runtimes_give_the_same_scores_and_verdicts(kind: str, trained: dict[str, ViewDetector[Any]]) -> None:
+    detector = of_kind(kind, trained)
+    # More than the network takes at once, and bleed-outs among them.
+    batch = prepared(detector, [*crops(60, seed=2), *bleed_outs(20)])
+    assert detector.use_runtime("torch") == TORCH
+    expected, pictures = detector.score(batch), detector.reconstruct(batch)
+    assert detector.use_runtime("onnx") == ONNX
+    found = detector.score(batch)
+    np.testing.assert_allclose(found.mse, expected.mse, rtol=1e-5)
+    thresholds = np.quantile(expected.deciding, [0.1, 0.5, 0.9], method="midpoint")
+    for threshold in thresholds:
+        assert ((found.deciding >= threshold) == (expected.deciding >= threshold)).all()
+    assert found.others.keys() == expected.others.keys()
+    np.testing.assert_allclose(detector.reconstruct(batch), pictures, atol=1e-5)
+    # It was another program that computed them: not one of them is rounded in the same way everywhere.
+    assert (detector.reconstruct(batch) != pictures).any()
+
+
+def test_auto_is_torch_whatever_is_installed(trained: dict[str, ViewDetector[Any]]) -> None:
+    assert {of_kind(kind, trained).use_runtime("auto") for kind in KINDS} == {TORCH}
+
+
+def test_every_network_is_tuned_to_the_same_answers(trained: dict[str, ViewDetector[Any]]) -> None:
+    for kind in KINDS:
+        detector = of_kind(kind, trained)
+        batch = prepared(detector, crops(5, seed=3))
+        network = detector._learned(detector._network)
+        with torch.inference_mode():
+            (plain,), (quick,) = (
+                list(detector._seen(way, batch)) for way in (detector._as_trained(network), detector._for_scoring())
+            )
+        torch.testing.assert_close(quick.view, plain.view, rtol=0, atol=1e-6)
+        torch.testing.assert_close(quick.reconstruction, plain.reconstruction, rtol=0, atol=1e-5)
+        assert detector._for_scoring().forward is not network
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "sigma"), [(32, 32, 1), (30, 50, 0), (8, 8, 10), (30, 50, 1.5), (16, 136, 3)]
+)
+def test_the_quick_view_is_the_blurred_one(height: int, width: int, sigma: float) -> None:
+    pixels = torch.randint(0, 256, (3, height, width, 3), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    kernel = gaussian(sigma)
+    quick = QuickView(height, width, kernel)(pixels)
+    torch.testing.assert_close(quick, blur(as_tensor(pixels), kernel), rtol=0, atol=1e-6 if sigma else 0)
+    assert quick.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("before", "after", "side", "count"), [(16, 3, 5, 4), (3, 1, 1, 1), (1, 8, 4, 2)])
+def test_a_transposed_convolution_is_replaced_by_its_equal(before: int, after: int, side: int, count: int) -> None:
+    layer = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
+    images = torch.rand(count, before, side, side + 1)
+    torch.testing.assert_close(Doubling(layer)(images), layer(images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kernel_size": 2, "padding": 0}, {"output_padding": 1}, {"bias": False}, {"stride": 4}]
+)
+def test_other_transposed_convolutions_stay(changes: dict[str, Any]) -> None:
+    options = {"kernel_size": 4, "stride": 2, "padding": 1, **changes}
+    network = nn.Sequential(nn.ConvTranspose2d(4, 4, **options))
+    assert isinstance(tuned(network)[0], nn.ConvTranspose2d)
+
+
+def scored_in_a_child(detector: Detector, batch: NDArray[np.uint8], found: Any) -> None:
+    torch.set_num_threads(1)
+    found.put(detector.score(batch).mse)
+
+
+@needs_runtime
+def test_a_forked_process_scores_the_same(trained: dict[str, ViewDetector[Any]]) -> None:
+    detector = of_kind("dense-30x50", trained)
+    batch = prepared(detector, crops(20, seed=4))
+    assert detector.use_runtime("onnx") == ONNX
+    threads = torch.get_num_threads()
+    try:
+        # A session with a pool of threads, none of which lives on in the other process.
+        torch.set_num_threads(2)
+        expected = detector.score(batch).mse
+        context = multiprocessing.get_context("fork")
+        found = context.Queue()
+        process = context.Process(target=scored_in_a_child, args=(detector, batch, found))
+        process.start()
+        np.testing.assert_allclose(found.get(timeout=60), expected, rtol=1e-5)
+        process.join(60)
+        assert process.exitcode == 0
+        np.testing.assert_allclose(detector.score(batch).mse, expected, rtol=1e-5)
+    finally:
+        torch.set_num_threads(threads)
+
+
+REPORTING = """
+import os, sys
+from plugins.runtimes import OnnxNetwork
+import torch
+with torch.inference_mode():
+    network = OnnxNetwork(torch.nn.Sequential(torch.nn.Linear(4, 2)), (torch.zeros(3, 4),))
+    assert network(torch.zeros(5, 4)).shape == (5, 2)
+pid = os.fork()
+if pid == 0:
+    sys.exit(0)  # not os._exit: what waits for threads that are no more would hang here
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@needs_runtime
+def test_it_starts_no_thread_that_reports_to_its_maker() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}
+    one_thread = {**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", REPORTING], env=one_thread, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@needs_runtime
+def test_a_model_is_loaded_with_the_runtime_and_its_folder_is_left_as_it_is(
+    trained: dict[str, ViewDetector[Any]], tmp_path: Path
+) -> None:
+    saved = models.save(tmp_path / "models", of_kind("linear-2", trained), validation=(), report=FitReport())
+    now = datetime(2023, 3, 1, tzinfo=UTC)
+    row = ModelRow(
+        1, saved.name, saved.detector, saved.fingerprint, saved.folder.name, saved.settings, now, True, now, 1.0, 1, "r"
+    )
+    loaded = models.load(Registry.load(), tmp_path / "models", row, "cpu", "onnx")
+    assert isinstance(loaded, Autoencoder)
+    assert isinstance(loaded._for_scoring().forward, OnnxNetwork)
+    loaded.score(prepared(loaded, crops(3))).check(3)
+    models.verify(saved.folder, saved.fingerprint)
+
+
+def test_a_detector_without_a_network_keeps_to_itself() -> None:
+    detector = Registry.load().detector_class("patchstats")
+    assert detector(detector.Settings()).use_runtime("onnx") == "its own arithmetic"
+
+
+class Bessel(nn.Module):
+    """A layer that cannot be exported."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        answer: Tensor = torch.special.i0e(values)
+        return answer
+
+
+@needs_runtime
+def test_a_network_that_cannot_be_exported_is_refused_with_the_reason() -> None:
+    with pytest.raises(NotExportedError, match="special_i0e"):
+        OnnxNetwork(nn.Sequential(Bessel()), (torch.rand(2, 3),))
+
+
+class Unexportable(Autoencoder):
+    """An autoencoder with such a layer."""
+
+    def _new_network(self, seed: int) -> Any:
+        network = super()._new_network(seed)
+        network.decoder.append(Bessel())
+        return network
+
+
+class Biased(nn.Module):
+    """A layer that gives other numbers wherever it is traced."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values + 0.01 if torch.onnx.is_in_onnx_export() else values
+
+
+class Disagreeing(Autoencoder):
+    """An autoencoder that another runtime computes otherwise."""
+
+    def _new_network(self, seed: int) -> Any:
+        network = super()._new_network(seed)
+        network.decoder.append(Biased())
+        return network
+
+
+@needs_runtime
+@pytest.mark.parametrize(
+    ("detector_class", "reason"), [(Unexportable, "special_i0e"), (Disagreeing, "its scores are not torch's")]
+)
+def test_torch_takes_its_place_and_that_is_said_once(
+    detector_class: type[Autoencoder], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector = detector_class(Autoencoder.Settings.model_validate({"epochs": 1}))
+    batch = prepared(detector, crops(24))
+    detector.fit(batch, validation=batch, seed=0, progress=lambda _: None)
+    expected = detector.score(batch).mse
+    assert [detector.use_runtime("onnx") for _ in range(2)] == [TORCH, TORCH]
+    (said,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "the detector ae is computed by torch, not by ONNX Runtime" in said.message
+    assert reason in said.message
+    assert (detector.score(batch).mse == expected).all()
+
+
+MISSING = """
+import logging, sys
+import numpy as np
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "onnxruntime":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocked())
+sys.modules["onnxruntime"] = None
+logging.basicConfig(format="%(levelname)s %(message)s")
+from plugins.ae import Autoencoder
+
+for variant in ("linear-2", "linear-2"):
+    detector = Autoencoder(Autoencoder.Settings.model_validate({"variant": variant, "epochs": 1}))
+    batch = np.random.default_rng(0).integers(0, 256, size=(12, 30, 50, 3), dtype=np.uint8)
+    detector.fit(batch, validation=batch, seed=0, progress=lambda _: None)
+    print(detector.use_runtime("auto"))
+    print(detector.use_runtime("onnx"))
+    detector.score(batch).check(12)
+"""
+
+
+def test_without_the_extra_torch_is_used_and_the_extra_is_named_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", MISSING], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [TORCH] * 4
+    (said,) = ended.stderr.splitlines()
+    assert said.startswith("WARNING the detector ae is computed by torch, not by ONNX Runtime: onnxruntime")
+    assert said.endswith("install the extra: pip install 'proliv-monitor[runtime]'")
