@@ -12,7 +12,7 @@ import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.dataset import Label
 from monitor.store import audits, labelled_files
@@ -218,17 +218,42 @@ class Draw:
     crops: Sequence[DrawnCrop]
 
 
-def draw(connection: Connection, count: int, *, author: str | None, seed: int | None = None) -> Draw | None:
-    """Draw crops without an alarm at random, to be labelled; none where there is nothing to draw from.
+class Eligible(NamedTuple):
+    """What a draw is made from: the ids of crops among those with ids from ``first`` to ``last``."""
 
-    From what was stored since the draw before, each content once. Fewer than ``count``: all of them. ``seed``: the
-    same draw from the same crops.
+    first: int
+    last: int
+    ids: Sequence[int]
+
+
+def eligible(connection: Connection) -> Eligible:
+    """The crops without an alarm and without a label that were stored since the draw before, each content once.
+
+    The first time these may be millions, so it is better not asked for while the database is kept from others.
     """
     first, last = audits.span_to_audit(connection)
-    eligible = audits.crops_to_audit(connection, first, last)
-    if not eligible:
+    return Eligible(first, last, audits.crops_to_audit(connection, first, last))
+
+
+def draw(
+    connection: Connection,
+    count: int,
+    *,
+    author: str | None,
+    seed: int | None = None,
+    found: Eligible | None = None,
+) -> Draw | None:
+    """Draw eligible crops at random, to be labelled; none where there is nothing to draw from.
+
+    Fewer than ``count``: all of them. ``seed``: the same draw from the same crops. ``found``: what was eligible a
+    moment ago; not believed where somebody else has drawn since.
+    """
+    if found is None or found.first != audits.span_to_audit(connection)[0]:
+        found = eligible(connection)
+    first, last, ids = found
+    if not ids:
         return None
     chance = random.SystemRandom() if seed is None else random.Random(seed)
-    drawn = chance.sample(eligible, min(count, len(eligible)))
-    audit = audits.add_audit(connection, author=author, first=first, last=last, eligible=len(eligible), drawn=drawn)
-    return Draw(audit, len(eligible), audits.drawn_crops(connection, audit))
+    drawn = chance.sample(ids, min(count, len(ids)))
+    audit = audits.add_audit(connection, author=author, first=first, last=last, eligible=len(ids), drawn=drawn)
+    return Draw(audit, len(ids), audits.drawn_crops(connection, audit))

@@ -171,13 +171,14 @@ def measure(
         found = stored.labelled_scores(connection, model.id)
         own = {crop_id: row.verdict == Label.PROLIV.value for crop_id, row in found.items()}
         verdicts.append((model.detector, model.name, own))
+    draws = summaries.drawn_crops(connection)
     results = []
     for window in windows:
         inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
         crops = [crop for crop in inside if crop.sha256 not in doubtful]
         alarms = summaries.alarms(connection, window.since, window.until)
         proliv = [crop for crop in crops if crop.label is Label.PROLIV]
-        drawn = summaries.drawn_crops(connection, window.since, window.until)
+        drawn = {crop_id for crop_id, seen_at in draws.items() if window.since <= seen_at < window.until}
         audited = [crop for crop in crops if crop.id in drawn]
         results.append(
             Quality(

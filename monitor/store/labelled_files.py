@@ -64,7 +64,7 @@ def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) 
     before = known_files(connection, [row.path for _, row in files])
     found = {row.path: _file_row(label, row, crop_ids.get(row.sha256)) for label, row in files}
     if found:
-        statement = upsert(connection, labelled_files)
+        statement = upsert(connection.dialect.name, labelled_files)
         new = {name: statement.excluded[name] for name in LabelledFileRow._fields if name != "path"}
         connection.execute(
             statement.on_conflict_do_update(index_elements=["path"], set_=new),

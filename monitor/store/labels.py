@@ -127,10 +127,10 @@ def labelled_crops(connection: Connection) -> list[LabelledCropRow]:
 def labelled_scores(connection: Connection, model_id: int) -> dict[int, LabelledScoreRow]:
     """The model's decisions on the crops whose content has a label, by crop."""
     labelled = select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
-    query = (
-        select(scores.c.crop_id, scores.c.score, scores.c.threshold, scores.c.verdict, scores.c.scored_at)
-        .join(crops, crops.c.id == scores.c.crop_id)
-        .where(scores.c.model_id == model_id, crops.c.sha256.in_(labelled))
+    # One within the other: joined, SQLite may go through all scores of the model.
+    labelled_crops = select(crops.c.id).where(crops.c.sha256.in_(labelled))
+    query = select(scores.c.crop_id, scores.c.score, scores.c.threshold, scores.c.verdict, scores.c.scored_at).where(
+        scores.c.model_id == model_id, scores.c.crop_id.in_(labelled_crops)
     )
     return {row.crop_id: LabelledScoreRow._make(row) for row in connection.execute(query)}
 

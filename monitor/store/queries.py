@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, literal_column, select, update
 
 from monitor.errors import NoModelError
-from monitor.store.schema import calibrations, crops, models, scores
+from monitor.store.bulk import insert_many
+from monitor.store.schema import calibrations, crop_tallies, crops, models, score_tallies, scores
 from monitor.store.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
+
+    from monitor.store.upsert import Upsert
 
 
 CropKey = tuple[str, str]
@@ -25,8 +28,7 @@ CropKey = tuple[str, str]
 _FINAL: Final = ("verdict", "decision_score", "decision_threshold", "decided_by")
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
+class ScoreRow(NamedTuple):
     """One model's decision on one crop, ready to be stored."""
 
     model_id: int
@@ -39,8 +41,7 @@ class ScoreRow:
     latency_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CropRow:
+class CropRow(NamedTuple):
     """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it.
 
     ``verdict``, ``decision_score``, ``decision_threshold``, ``decided_by``: the final decision; none of them where it
@@ -64,9 +65,9 @@ class CropRow:
     decision_score: float | None
     decision_threshold: float | None
     decided_by: str | None
-    scores: tuple[ScoreRow, ...]
     source: str = "inbox"
     archived_path: str | None = None
+    scores: tuple[ScoreRow, ...] = ()
 
 
 class Recorded(NamedTuple):
@@ -158,33 +159,43 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     if not rows:
         return Recorded({}, set())
     paths = sorted({row.path for row in rows})
-    before = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths)))
-    known = {(path, sha256) for path, sha256 in before}
-    failed = {(row.path, row.sha256) for row in rows if not row.scores} - known
-    _upsert_crops(connection, rows)
-    found = connection.execute(select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths)))
-    ids = {(path, sha256): identifier for identifier, path, sha256 in found}
-    crop_ids = [ids[row.path, row.sha256] for row in rows if row.scores]
-    existing = connection.execute(select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids)))
-    decided = {(crop_id, model_id) for crop_id, model_id in existing}
+    at_paths = select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths))
+    known = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
+    failed = {(row.path, row.sha256) for row in rows if not row.scores} - known.keys()
+    _forget_unreadable(connection, rows, known)
+    values = [(*row[:-1], "scored" if row.scores else "failed") for row in rows]
+    insert_many(connection, _upsert_crops(connection.dialect.name), _CROP_COLUMNS, values)
+    ids = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
+    decided = _decided(
+        connection, [known[key] for row in rows if row.scores and (key := (row.path, row.sha256)) in known]
+    )
     before_now = {crop_id for crop_id, _ in decided}
     new: dict[CropKey, set[int]] = {}
-    values: list[dict[str, Any]] = []
+    decisions: list[tuple[Any, ...]] = []
     replaced: dict[int, CropRow] = {}
     for row in rows:
+        key = (row.path, row.sha256)
         for score in row.scores:
-            pair = (ids[row.path, row.sha256], score.model_id)
+            pair = (ids[key], score.model_id)
             if pair not in decided:
                 decided.add(pair)
-                new.setdefault((row.path, row.sha256), set()).add(score.model_id)
-                values.append({"crop_id": pair[0], **_as_dict(score)})
+                new.setdefault(key, set()).add(score.model_id)
+                decisions.append((pair[0], *score))
                 if pair[0] in before_now:
                     replaced[pair[0]] = row
-    if values:
-        connection.execute(upsert(connection, scores).on_conflict_do_nothing(), values)
+    if decisions:
+        insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
     if replaced:
         _replace_final(connection, replaced)
     return Recorded(new, failed)
+
+
+def _decided(connection: Connection, crop_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """(crop, model) of the decisions on these crops."""
+    if not crop_ids:
+        return set()
+    query = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids))
+    return {(crop_id, model_id) for crop_id, model_id in connection.execute(query)}
 
 
 def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[KnownCrop]]:
@@ -233,14 +244,14 @@ def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -
     existing = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(sorted(rows)))
     known = {tuple(row) for row in connection.execute(existing)}
     values = [
-        {"crop_id": crop_id, **_as_dict(score)}
+        (crop_id, *score)
         for crop_id, found in rows.items()
         for score in found
         if (crop_id, score.model_id) not in known
     ]
     if values:
-        connection.execute(upsert(connection, scores).on_conflict_do_nothing(), values)
-    return len({value["crop_id"] for value in values})
+        insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, values)
+    return len({crop_id for crop_id, *_ in values})
 
 
 def stored_scores(
@@ -273,7 +284,7 @@ def add_model(
 ) -> None:
     """Store a trained model; one that is known by its fingerprint stays as it is, but counts as trained now."""
     now = datetime.now(UTC)
-    statement = upsert(connection, models).on_conflict_do_update(
+    statement = upsert(connection.dialect.name, models).on_conflict_do_update(
         index_elements=["fingerprint"], set_={"trained_at": now}
     )
     values = {"name": name, "detector": detector, "fingerprint": fingerprint, "folder": folder}
@@ -342,30 +353,26 @@ def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, Mod
 
 
 def summary(connection: Connection) -> StoreSummary:
-    """Count crops, failures and verdicts; crops that came with their label are not counted."""
-    own = crops.c.source != "labelled"
-    states = dict(_pairs(connection, select(crops.c.state, func.count()).where(own).group_by(crops.c.state)))
-    reasons = select(crops.c.reason, func.count()).where(crops.c.state == "failed").group_by(crops.c.reason)
-    final = select(crops.c.verdict, func.count()).where(crops.c.state == "scored", own).group_by(crops.c.verdict)
+    """Count crops, failures and verdicts, however many there are; crops that came with their label are not counted."""
+    kind = (crop_tallies.c.state, crop_tallies.c.reason, crop_tallies.c.verdict)
+    counted = select(*kind, func.sum(crop_tallies.c.crops).label("crops")).where(crop_tallies.c.source != "labelled")
+    found = [row for row in connection.execute(counted.group_by(*kind)) if row.crops]
     verdicts = (
-        select(models.c.name, scores.c.verdict, func.count())
-        .join(models, models.c.id == scores.c.model_id)
-        .join(crops, crops.c.id == scores.c.crop_id)
-        .where(own)
-        .group_by(models.c.name, scores.c.verdict)
+        select(models.c.name, score_tallies.c.verdict, func.sum(score_tallies.c.scores))
+        .join(models, models.c.id == score_tallies.c.model_id)
+        .where(score_tallies.c.source != "labelled")
+        .group_by(models.c.name, score_tallies.c.verdict)
     )
+    # Of each model by itself, which is one look into an index.
+    newest = select(func.max(scores.c.scored_at)).where(scores.c.model_id == models.c.id).scalar_subquery()
     return StoreSummary(
-        scored=states.get("scored", 0),
-        failed=states.get("failed", 0),
-        failed_by_reason=dict(_pairs(connection, reasons)),
-        final=dict(_pairs(connection, final)),
-        verdicts={(name, verdict): count for name, verdict, count in connection.execute(verdicts)},
-        last_scored_at=connection.execute(select(func.max(scores.c.scored_at))).scalar(),
+        scored=sum(int(row.crops) for row in found if row.state == "scored"),
+        failed=sum(int(row.crops) for row in found if row.state == "failed"),
+        failed_by_reason={row.reason: int(row.crops) for row in found if row.state == "failed"},
+        final={row.verdict: int(row.crops) for row in found if row.state == "scored"},
+        verdicts={(name, verdict): int(count) for name, verdict, count in connection.execute(verdicts) if count},
+        last_scored_at=connection.execute(select(func.max(newest)).select_from(models)).scalar(),
     )
-
-
-def _pairs(connection: Connection, query: Any) -> Iterable[tuple[str, int]]:
-    return ((key, count) for key, count in connection.execute(query))
 
 
 def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[ModelRow]:
@@ -385,16 +392,25 @@ def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[Mo
     return [ModelRow._make(row) for row in connection.execute(query)]
 
 
-def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
-    readable = sorted({row.path for row in rows if row.sha256})
+def _forget_unreadable(connection: Connection, rows: Sequence[CropRow], known: Collection[CropKey]) -> None:
+    """A path that could not be read before and can be now is the same crop, not a second one."""
+    unreadable = {path for path, sha256 in known if not sha256}
+    readable = sorted(unreadable & {row.path for row in rows if row.sha256})
     if readable:
-        # A path that could not be read before and can be now is the same crop, not a second one.
         connection.execute(delete(crops).where(crops.c.path.in_(readable), crops.c.sha256 == ""))
-    statement = upsert(connection, crops)
+
+
+_CROP_COLUMNS: Final = (*CropRow._fields[:-1], "state")
+_SCORE_COLUMNS: Final = ("crop_id", *ScoreRow._fields)
+
+
+@cache
+def _upsert_crops(dialect: str) -> Upsert:
+    statement = upsert(dialect, crops)
     new = statement.excluded
     # A decision that was made once stands, even where the same content fails later under other limits.
-    keeps = and_(crops.c.state == "scored", new.state == "failed")
-    statement = statement.on_conflict_do_update(
+    keeps = and_(crops.c.state == literal_column("'scored'"), new.state == literal_column("'failed'"))
+    return statement.on_conflict_do_update(
         index_elements=["path", "sha256"],
         set_={
             "size_bytes": new.size_bytes,
@@ -407,15 +423,13 @@ def _upsert_crops(connection: Connection, rows: Sequence[CropRow]) -> None:
             **{name: func.coalesce(crops.c[name], new[name]) for name in (*_FINAL, "archived_path")},
         },
     )
-    connection.execute(
-        statement, [{**_as_dict(row, "scores"), "state": "scored" if row.scores else "failed"} for row in rows]
-    )
+
+
+@cache
+def _insert_scores(dialect: str) -> Upsert:
+    return upsert(dialect, scores).on_conflict_do_nothing()
 
 
 def _replace_final(connection: Connection, rows: Mapping[int, CropRow]) -> None:
     values = [{"crop_id": crop_id, **{name: getattr(row, name) for name in _FINAL}} for crop_id, row in rows.items()]
     connection.execute(update(crops).where(crops.c.id == bindparam("crop_id")), values)
-
-
-def _as_dict(row: CropRow | ScoreRow, *left_out: str) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__slots__ if name not in left_out}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
 from monitor.store import summaries
 from monitor.store.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
@@ -56,7 +56,8 @@ def newest_seen(connection: Connection) -> datetime | None:
 def last_old_id(connection: Connection, before: datetime) -> int:
     """The highest number of a crop that was seen before then, but for the newest crop of all; 0 where there is none."""
     newest = connection.execute(select(func.max(crops.c.id))).scalar() or 0
-    query = select(func.max(crops.c.id)).where(crops.c.seen_at < before, crops.c.id < newest)
+    # The sum keeps SQLite from looking for the highest number downwards from the newest, through all crops that stay.
+    query = select(func.max(crops.c.id + 0)).where(crops.c.seen_at < before, crops.c.id != newest)
     return connection.execute(query).scalar() or 0
 
 
@@ -95,27 +96,30 @@ def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tu
     return len(going), len(rows) - len(going)
 
 
-def old_summaries(
+def baseline_keys(
     connection: Connection, model_id: int, before: datetime, *, least_crops: int, baseline_hours: int
-) -> list[SummaryKey]:
-    """The summaries of single holes of hours before then that drift is not measured from, the oldest first."""
+) -> set[SummaryKey]:
+    """The summaries of hours before then that drift is measured from."""
     since = summaries.calibrated_by_hand_at(connection, model_id)
-    baseline = {
-        SummaryKey(row.hour, row.camera, row.hole)
-        for row in summaries.baseline_summaries(
-            connection, model_id, since=since, before=before, least_crops=least_crops, most=baseline_hours
-        )
-    }
-    query = (
-        select(*_key_columns())
-        .where(
-            score_summaries.c.model_id == model_id,
-            *(score_summaries.c.hour < before, score_summaries.c.camera != ALL_CAMERAS),
-        )
-        .order_by(*_key_columns())
+    baseline = summaries.baseline_summaries(
+        connection, model_id, since=since, before=before, least_crops=least_crops, most=baseline_hours
     )
-    found = (SummaryKey._make(row) for row in connection.execute(query))
-    return [key for key in found if key not in baseline]
+    return {SummaryKey(row.hour, row.camera, row.hole) for row in baseline}
+
+
+def old_summaries(
+    connection: Connection, model_id: int, before: datetime, *, after: SummaryKey | None, most: int
+) -> list[SummaryKey]:
+    """The first ``most`` summaries of single holes of hours before then that come after a key, the oldest first."""
+    query = select(*_key_columns()).where(
+        score_summaries.c.model_id == model_id,
+        *(score_summaries.c.hour < before, score_summaries.c.camera != ALL_CAMERAS),
+    )
+    if after is not None:
+        # The hour by itself as well, for a server to begin there.
+        query = query.where(score_summaries.c.hour >= after.hour, tuple_(*_key_columns()) > tuple_(*after))
+    found = connection.execute(query.order_by(*_key_columns()).limit(most))
+    return [SummaryKey._make(row) for row in found]
 
 
 def forget_summaries(connection: Connection, model_id: int, keys: Collection[SummaryKey]) -> None:

@@ -27,13 +27,14 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-SCHEMA_REVISION: Final = "0004"
+SCHEMA_REVISION: Final = "0005"
 """The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
 
 metadata = MetaData(
@@ -100,9 +101,18 @@ crops = Table(
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     UniqueConstraint("path", "sha256"),
     Index(None, "sha256"),
-    Index(None, "verdict", "seen_at"),
     Index(None, "seen_at"),
+    # Alarms are few, so that this one is small.
+    Index(
+        "ix_crops_alarms",
+        "seen_at",
+        sqlite_where=text("verdict = 'proliv'"),
+        postgresql_where=text("verdict = 'proliv'"),
+    ),
 )
+
+IS_ALARM: Final = crops.c.verdict == literal_column("'proliv'")
+"""That a crop's final verdict is proliv, in words that lead to the index on alarms; with a parameter they would not."""
 
 models = Table(
     "models",
@@ -179,9 +189,37 @@ scores = Table(
     Column("latency_seconds", Float(53), nullable=False),  # from the file's last change to the decision
     CheckConstraint("verdict in ('proliv', 'ne_proliv')", name="verdict"),
     PrimaryKeyConstraint("crop_id", "model_id"),
-    Index(None, "model_id", "verdict", "scored_at"),
     Index(None, "model_id", "scored_at"),
 )
+
+# How many crops and decisions there are, for counting millions takes seconds; kept up to date in the transaction that
+# stores, changes or deletes what is counted, whoever does so: see monitor.store.tallies. To be summed up over `writer`:
+# a server's connections have rows of their own, so that none waits for another.
+crop_tallies = Table(
+    "crop_tallies",
+    metadata,
+    Column("writer", Integer, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),  # empty where there is none
+    Column("verdict", String(16), nullable=False),  # the final one; empty where there is none
+    Column("crops", BigInteger, nullable=False),
+    PrimaryKeyConstraint("writer", "source", "state", "reason", "verdict"),
+)
+
+score_tallies = Table(
+    "score_tallies",
+    metadata,
+    Column("writer", Integer, nullable=False),
+    Column("model_id", Identifier, nullable=False),
+    Column("source", String(16), nullable=False),  # the crop's
+    Column("verdict", String(16), nullable=False),
+    Column("scores", BigInteger, nullable=False),
+    PrimaryKeyConstraint("writer", "model_id", "source", "verdict"),
+)
+
+# One row: the number of the newest crop that is counted. In SQLite alone; a server counts each row as it comes.
+counted = Table("counted", metadata, Column("until", Identifier, nullable=False))
 
 labels = Table(
     "labels",
@@ -268,6 +306,8 @@ score_summaries = Table(
     Column("proliv", Integer, nullable=False),  # as the model decided
     Column("quantiles", JSON, nullable=False),  # of the deciding score: 0, 0.05, ..., 1
     PrimaryKeyConstraint("model_id", "hour", "camera", "hole"),
+    # The first hours of each hole that had enough crops are what later ones are held against.
+    Index(None, "model_id", "camera", "hole", "hour", "crops"),
 )
 
 runs = Table(

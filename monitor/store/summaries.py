@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import exists, func, select
 
-from monitor.store.schema import audit_crops, calibrations, crops, models, score_summaries, scores
+from monitor.store.schema import IS_ALARM, audit_crops, calibrations, crops, models, score_summaries, scores
 from monitor.store.upsert import insert_unless_there
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
@@ -89,23 +89,29 @@ def baseline_summaries(
     connection: Connection, model_id: int, *, since: datetime | None, before: datetime, least_crops: int, most: int
 ) -> list[Summary]:
     """Of each group the first ``most`` hours in [since, before) with at least ``least_crops`` crops, oldest first."""
-    conditions = [
-        score_summaries.c.model_id == model_id,
-        score_summaries.c.hour < before,
-        score_summaries.c.crops >= least_crops,
-    ]
+    conditions = [score_summaries.c.hour < before, score_summaries.c.crops >= least_crops]
     if since is not None:
         conditions.append(score_summaries.c.hour >= since)
-    position = func.row_number().over(
-        partition_by=(score_summaries.c.camera, score_summaries.c.hole), order_by=score_summaries.c.hour
-    )
-    first = select(*_columns(), position.label("position")).where(*conditions).subquery()
-    query = (
-        select(*(first.c[name] for name in Summary._fields))
-        .where(first.c.position <= most)
-        .order_by(first.c.hour, first.c.camera, first.c.hole)
-    )
-    return [Summary._make(row) for row in connection.execute(query)]
+    found: list[Summary] = []
+    # Group by group along an index: the hours of all together grow with the age of the store, these do not.
+    for camera, hole in _groups(connection, model_id):
+        group = (score_summaries.c.camera == camera, score_summaries.c.hole == hole)
+        query = select(*_columns()).where(score_summaries.c.model_id == model_id, *group, *conditions)
+        rows = connection.execute(query.order_by(score_summaries.c.hour).limit(most))
+        found += (Summary._make(row) for row in rows)
+    return sorted(found, key=lambda row: row[:3])
+
+
+def _groups(connection: Connection, model_id: int) -> Iterator[GroupKey]:
+    """Every group that a model has summaries of; each costs a look into an index, however many hours it has."""
+    camera, hole = score_summaries.c.camera, score_summaries.c.hole
+    query = select(camera, hole).where(score_summaries.c.model_id == model_id).order_by(camera, hole).limit(1)
+    row = connection.execute(query).first()
+    while row is not None:
+        yield row.camera, row.hole
+        # In two steps: compared as a pair, SQLite goes through all hours of the group that it is to pass over.
+        following = query.where(camera == row.camera, hole > row.hole)
+        row = connection.execute(following).first() or connection.execute(query.where(camera > row.camera)).first()
 
 
 def summaries_between(connection: Connection, model_id: int, since: datetime, until: datetime) -> list[Summary]:
@@ -157,20 +163,19 @@ def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[
     )
     query = (
         select(crops.c.camera, crops.c.hole, func.count())
-        .where(crops.c.verdict == "proliv", crops.c.source != "labelled", *_taken(since, until), ~repeats)
+        .where(IS_ALARM, crops.c.source != "labelled", crops.c.seen_at >= since, crops.c.seen_at < until, ~repeats)
         .group_by(crops.c.camera, crops.c.hole)
     )
     return Counter({(camera, hole): count for camera, hole, count in connection.execute(query)})
 
 
-def drawn_crops(connection: Connection, since: datetime, until: datetime) -> set[int]:
-    """The ids of the crops of [since, until), by the same time as in `alarms`, that random draws chose."""
-    query = select(crops.c.id).join(audit_crops, audit_crops.c.crop_id == crops.c.id).where(*_taken(since, until))
-    return set(connection.execute(query).scalars())
-
-
-def _taken(since: datetime, until: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return crops.c.seen_at >= since, crops.c.seen_at < until
+def drawn_crops(connection: Connection) -> dict[int, datetime]:
+    """The crops that random draws chose, by their ids, with the same time as in `alarms`."""
+    # An outer join, for then it begins with the draws, which are few, whatever the database thinks of a time's crops.
+    query = select(crops.c.id, crops.c.seen_at).select_from(
+        audit_crops.outerjoin(crops, crops.c.id == audit_crops.c.crop_id)
+    )
+    return {row.id: row.seen_at for row in connection.execute(query)}
 
 
 def _columns() -> list[ColumnElement[Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import crops, scores
+from monitor.store.schema import crop_tallies, crops, scores
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,11 +28,16 @@ class LastCrop(NamedTuple):
 
 def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, int]:
     """The final decisions on the inbox's crops since then, or ever, by verdict."""
+    if since is None:
+        count = func.sum(crop_tallies.c.crops).label("crops")
+        query = select(crop_tallies.c.verdict, count).where(
+            crop_tallies.c.verdict != "", crop_tallies.c.source == "inbox"
+        )
+        found = connection.execute(query.group_by(crop_tallies.c.verdict))
+        return {row.verdict: int(row.crops) for row in found if row.crops}
     query = select(crops.c.verdict, func.count().label("crops")).where(
-        crops.c.verdict.is_not(None), crops.c.source == "inbox"
+        crops.c.verdict.is_not(None), crops.c.source == "inbox", crops.c.seen_at >= since
     )
-    if since is not None:
-        query = query.where(crops.c.seen_at >= since)
     return {row.verdict: row.crops for row in connection.execute(query.group_by(crops.c.verdict))}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
 
-
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT in the words of the connection's database."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+Upsert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
-def insert_unless_there(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def upsert(dialect: str, table: Table) -> Upsert:
+    """An INSERT in the words of a database, by the name of its dialect."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def insert_unless_there(connection: Connection, table: Table) -> Upsert:
     """An INSERT that leaves a row alone which is there already."""
-    return upsert(connection, table).on_conflict_do_nothing()
+    return upsert(connection.dialect.name, table).on_conflict_do_nothing()

@@ -1,0 +1,197 @@
+"""How long each query takes in a store of so many crops: python -m tests.benchmarks.growth CROPS FOLDER.
+
+The store is made up in FOLDER, or grows there from what an earlier call left. Of each query: who waits for it, the
+seconds by the clock without the file in the system's cache, and the best of three with it.
+
+foreground: the path of a crop, the start, or a person at `monitor status`; background: the daemon's thread for jobs,
+which holds the writer only for what is marked so; by hand: other commands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sqlalchemy import delete, func, select
+
+from monitor import completeness, drift, evidence, labels, quality
+from monitor.retention import BATCH as PRUNED
+from monitor.schedule import NIGHTLY
+from monitor.settings import Calibration, Completeness, Drift, Quality
+from monitor.store import (
+    audits,
+    calibrations,
+    history,
+    labelled_files,
+    queries,
+    replay,
+    retention,
+    runs,
+    summaries,
+    traffic,
+)
+from monitor.store import labels as stored_labels
+from monitor.store.engine import Database
+from monitor.store.queries import CropRow, ScoreRow
+from monitor.store.schema import crops, scores
+from monitor.store.upgrade import prepare
+from tests.benchmarks.big_store import BEGINNING, grow, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+
+REPEATS = 3
+BATCH, BATCHES, WARMING = 256, 60, 20
+"""Crops that are recorded in one transaction, how many of these are, and how many go before the clock is started."""
+
+Ground = Literal["foreground", "background", "by hand"]
+
+
+class Query(NamedTuple):
+    """Something that the program asks; ``writes``: it is run within a transaction that holds the writer."""
+
+    name: str
+    ground: Ground
+    run: Callable[[Connection], object]
+    writes: bool = False
+
+
+def all_queries(connection: Connection, now: datetime) -> list[Query]:
+    """Everything that the program asks of a store that grows with the crops."""
+    newest = connection.execute(select(func.max(crops.c.id))).scalar_one()
+    around = range(newest // 2, newest // 2 + BATCH)
+    rows = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.id.in_(around))).all()
+    paths, contents = [row.path for row in rows], [row.sha256 for row in rows]
+    ids = list(around)
+    active = queries.active_models(connection)
+    old = moment(newest // 10)
+    expected = Completeness(interval_seconds=600)
+    windows = [quality.last_days(days, now) for days in Quality().window_days]
+    foreground: list[tuple[str, Callable[[Connection], object]]] = [
+        ("known crops of 256 paths", lambda one: queries.known_crops(one, paths)),
+        ("their stored scores", lambda one: queries.stored_scores(one, ids, [1, 2])),
+        ("crops of 256 contents", lambda one: labelled_files.crops_of_contents(one, contents)),
+        ("archived places of 256 contents", lambda one: queries.archived_places(one, contents)),
+        ("known labelled files", lambda one: labelled_files.known_files(one, paths)),
+        ("all labelled files", labelled_files.all_files),
+        ("active models", queries.active_models),
+        ("ranges of the references", lambda one: calibrations.reference_ranges(one, 1)),
+        ("status: counts", queries.summary),
+        ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
+        ("status: active calibration", lambda one: calibrations.active(one, 1)),
+    ]
+    background: list[tuple[str, Callable[[Connection], object]]] = [
+        ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
+        ("last successes of runs", runs.last_successes),
+        ("quality in all windows", lambda one: quality.measure(one, windows, active, event_gap_seconds=600)),
+        ("drift", lambda one: drift.measure(one, active[0], Drift(), now)),
+        ("completeness", lambda one: completeness.measure(one, expected, now)),
+        ("labels", labels.read),
+        ("evidence", lambda one: evidence.gather(one, 1, Calibration(), now=now)),
+        ("verdicts of 30 days", lambda one: traffic.verdicts_since(one, now - timedelta(days=30))),
+        ("verdicts ever", lambda one: traffic.verdicts_since(one, None)),
+        ("trial of 7 days", lambda one: replay.replay(one, 1, 0.01, replay.Span(since=now - timedelta(days=7)))),
+        ("retention: newest crop", retention.newest_seen),
+        ("retention: last old number", lambda one: retention.last_old_id(one, old)),
+        ("retention: first old crops", lambda one: retention.old_crops(one, old, after=0, until=newest, most=PRUNED)),
+        ("retention: old summaries",
+         lambda one: retention.old_summaries(one, 1, old, after=None, most=PRUNED)),
+    ]  # fmt: skip
+    by_hand: list[tuple[str, Callable[[Connection], object]]] = [
+        ("report: newest 10,000 scores", lambda one: history.newest_scores(one, 1, 10_000)),
+        ("replay of everything", lambda one: replay.replay(one, 1, 0.01, replay.Span())),
+        ("threshold diff: between", lambda one: replay.between(one, 1, 0.009, 0.01)),
+        ("crops of an hour", lambda one: sum(1 for _ in stored_labels.scored_crops(one, since=now - summaries.HOUR))),
+        ("crops to audit since the last draw", lambda one: audits.crops_to_audit(one, *audits.span_to_audit(one))),
+    ]
+    forget = partial(retention.forget, before=old, ids=range(1, PRUNED + 1))
+    return [
+        *(Query(name, "foreground", run) for name, run in foreground),
+        *(Query(name, "background", run) for name, run in background),
+        Query("retention: forget a batch", "background", forget, writes=True),
+        *(Query(name, "by hand", run) for name, run in by_hand),
+    ]
+
+
+def measure(database: Database, query: Query) -> tuple[float, float]:
+    """(seconds without the file in the cache, the best of some runs with it)."""
+    forget_cache(database)
+    found = []
+    for _ in range(1 + REPEATS):
+        with database.engine.connect() as connection:
+            transaction = connection.execution_options(monitor_writes=query.writes).begin()
+            begun = time.perf_counter()
+            query.run(connection)
+            found.append(time.perf_counter() - begun)
+            transaction.rollback()
+    return found[0], min(found[1:])
+
+
+def forget_cache(database: Database) -> None:
+    """Take a SQLite file out of the system's cache, so that it is read from the disk."""
+    database.close()
+    if database.file is not None:
+        descriptor = os.open(database.file, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+def record(database: Database, now: datetime) -> tuple[float, float]:
+    """Microseconds a crop, by the clock and of the processor, of storing crops with one score each; they go again."""
+    with database.read() as connection:
+        before = connection.execute(select(func.max(crops.c.id))).scalar_one()
+    batches = [
+        [_row(index, now) for index in range(first, first + BATCH)] for first in range(0, BATCHES * BATCH, BATCH)
+    ]
+    begun, worked = time.perf_counter(), time.process_time()
+    for number, rows in enumerate(batches):
+        if number == WARMING:
+            begun, worked = time.perf_counter(), time.process_time()
+        with database.write() as connection:
+            queries.record(connection, rows)
+    count = (BATCHES - WARMING) * BATCH
+    seconds = (time.perf_counter() - begun) / count, (time.process_time() - worked) / count
+    with database.write() as connection:
+        connection.execute(delete(scores).where(scores.c.crop_id > before))
+        connection.execute(delete(crops).where(crops.c.id > before))
+    return seconds[0] * 1e6, seconds[1] * 1e6
+
+
+def _row(index: int, now: datetime) -> CropRow:
+    name = f"{index % 40}_CAM_T1-C1_{now:%d-%m-%Y_%H-%M-%S}-{index}.jpg"
+    score = ScoreRow(1, 1, 0.001, 0.005, 0.01, "ne_proliv", now, 0.02)
+    return CropRow(
+        path=f"/srv/proliv/inbox/{name}", sha256=sha256(name.encode()).hexdigest(), size_bytes=1000, mtime_ns=index,
+        width=30, height=50, hole=index % 40, camera="T1-C1", captured_at=now, seen_at=now, reason=None, error=None,
+        verdict="ne_proliv", decision_score=0.005, decision_threshold=0.01, decided_by="primary", scores=(score,),
+    )  # fmt: skip
+
+
+def main() -> None:
+    wanted, folder = int(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    database = Database(f"sqlite:///{folder / 'monitor.db'}", busy_seconds=30)
+    prepare(database)
+    grow(database, wanted)
+    assert database.file is not None
+    now = moment(wanted) + timedelta(seconds=1)
+    print(f"{wanted} crops since {BEGINNING:%Y-%m-%d}: {database.file.stat().st_size / wanted:.0f} bytes a crop")
+    print("storing a crop: {:.1f} us by the clock, {:.1f} us of the processor".format(*record(database, now)))
+    with database.read() as connection:
+        found = all_queries(connection, now)
+    for query in found:
+        cold, warm = measure(database, query)
+        print(f"{query.ground:10}  {cold * 1e3:10.1f} ms cold  {warm * 1e3:10.1f} ms warm  {query.name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
