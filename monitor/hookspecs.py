@@ -24,3 +24,11 @@ def monitor_register_rules() -> list[Provider]:  # type: ignore[empty-body]
 @hookspec
 def monitor_register_commands() -> list[Provider]:  # type: ignore[empty-body]
     """Return the providers of click commands or groups that are added to ``monitor``."""
+
+
+@hookspec
+def monitor_register_benchmarks() -> list[Provider]:  # type: ignore[empty-body]
+    """Return the providers of functions that measure something for `monitor bench`.
+
+    Each takes a seed, measures once, and returns its figures by their names, whose ends are their units.
+    """

@@ -29,12 +29,13 @@ log = logging.getLogger(__name__)
 DISTRIBUTION: Final = "proliv-monitor"
 """The distribution whose plug-ins are the built-in ones."""
 
-Kind = Literal["detector", "rule", "command"]
+Kind = Literal["detector", "rule", "command", "benchmark"]
 
 HOOKS: dict[str, Kind] = {
     "monitor_register_detectors": "detector",
     "monitor_register_rules": "rule",
     "monitor_register_commands": "command",
+    "monitor_register_benchmarks": "benchmark",
 }
 
 
@@ -63,6 +64,7 @@ class Registry:
     detectors: dict[str, Registered] = field(default_factory=dict)
     rules: dict[str, Registered] = field(default_factory=dict)
     commands: dict[str, Registered] = field(default_factory=dict)
+    benchmarks: dict[str, Registered] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
     @classmethod
@@ -77,8 +79,17 @@ class Registry:
 
     def all(self) -> Iterator[Registered]:
         """All that is registered, by kind, in the order of registration."""
-        for offers in (self.detectors, self.rules, self.commands):
+        for offers in self._by_kind.values():
             yield from offers.values()
+
+    @property
+    def _by_kind(self) -> dict[Kind, dict[str, Registered]]:
+        return {
+            "detector": self.detectors,
+            "rule": self.rules,
+            "command": self.commands,
+            "benchmark": self.benchmarks,
+        }
 
     def detector_class(self, name: str) -> type[Detector]:
         """Import the detector ``name``; raises `PluginError` when it is unknown, broken or no detector."""
@@ -103,7 +114,7 @@ class Registry:
             self._add(offer)
 
     def _add(self, offer: Registered) -> None:
-        by_name = {"detector": self.detectors, "rule": self.rules, "command": self.commands}[offer.kind]
+        by_name = self._by_kind[offer.kind]
         name = offer.provider.name
         if name in by_name:
             raise PluginError(

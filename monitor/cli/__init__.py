@@ -40,9 +40,10 @@ COMMANDS: Final = {
     "drift": "Show whether scores move away from where they were after the calibration.",
     "status": "Show the active models and what was decided.",
     "models": "List, show, activate and roll back models.",
-    "plugins": "List detectors, rules and commands, and where they come from.",
+    "plugins": "List detectors, rules, commands and benchmarks, and where they come from.",
     "deploy": "Write what the programs around the daemon need, as the configuration says.",
     "db": "Upgrade, check, save and prune the database.",
+    "bench": "Measure how fast this machine decides on crops, and how near that is to its limit.",
     "demo": "Show the whole program on synthetic or your own crops.",
 }
 """The built-in commands, each in the module of its name, with the line that ``--help`` shows."""

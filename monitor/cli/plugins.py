@@ -13,7 +13,7 @@ from monitor.cli.program import Program, pass_program
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def command(program: Program, output_format: str) -> None:
-    """List detectors, rules and commands, and where they come from."""
+    """List detectors, rules, commands and benchmarks, and where they come from."""
     registry = program.registry
     rows = [
         {

@@ -24,10 +24,10 @@ from generators.avatars import (
     generate,
     make_model,
 )
+from generators.benchmarks import plain_loop
 from generators.mosaic_parts import find_parts
 from generators.sheet import Sheet
 from monitor.api import DataError
-from tests.benchmarks.avatar_speed import plain_loop
 
 Pixels = NDArray[np.uint8]
 DRAWN = 2000

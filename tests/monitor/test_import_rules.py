@@ -119,6 +119,7 @@ def test_the_registry_imports_no_plugin_by_name_even_as_text() -> None:
         ("nonsense", 2),
         ("score --nonsense", 2),
         ("train", 2),
+        ("bench --detector nonsense", 2),
         ("db nonsense", 2),
     ],
 )

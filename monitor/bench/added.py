@@ -1,0 +1,25 @@
+"""What plug-ins add to a benchmark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from monitor.bench.figures import of_rounds
+from monitor.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.registry import Registry
+
+
+def measure(registry: Registry, name: str, seed: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any] | None:
+    """The figures of one plug-in's benchmark; None where it fails, which is said and does not stop the others."""
+    say(f"measuring: {name}")
+    offer = registry.benchmarks[name]
+    try:
+        benchmark = resolve(offer.provider)
+        return of_rounds([benchmark(seed) for _ in range(rounds)])
+    except Exception as error:  # noqa: BLE001 - whatever a third party's code raises, others go on
+        say(f"the benchmark {name!r} of {offer.origin} is left out: {type(error).__name__}: {error}")
+        return None

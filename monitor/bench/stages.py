@@ -1,0 +1,179 @@
+"""The stages of a crop's way, each alone and in one thread: reading, decoding, a detector, committing.
+
+Processor time, of this process with what the kernel does for it, is what counts: it is the same whether another
+program has the other processor or not, and it is what the limit is made of.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from monitor.store import queries
+from monitor.store.queries import CropRow, ScoreRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector
+    from monitor.bench.homes import Home
+    from monitor.crops import CropReader, FileContent
+
+DETECTOR_BATCHES: Final = (1, 16, 64, 256, 1024)
+WARM_UP: Final = 16
+COMMIT_BATCHES: Final = (64, 256, 1024, 4096)
+STAGE_SECONDS: Final = 0.3
+CELL_SECONDS: Final = 0.1
+"""A stage is repeated for so long, and so long where it is one of many sizes of a batch."""
+LONGEST_BATCH_SECONDS: Final = 1.0
+"""A size of which one batch would take longer, by the figure of the size before, is left out."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a crop costs in microseconds: by the clock, and of all processors together."""
+
+    wall_us: float
+    cpu_us: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Crops to measure the stages with: their files, their contents, and their pixels with their holes."""
+
+    paths: Sequence[str]
+    contents: Sequence[FileContent]
+    pixels: Sequence[NDArray[np.uint8]]
+    holes: Sequence[int | None]
+
+    @classmethod
+    def of(cls, reader: CropReader, paths: Sequence[Path]) -> Sample:
+        """Read and decode files that are named as `monitor.bench.crops` names them."""
+        contents = [reader.load(path) for path in paths]
+        pixels = [reader.decode(content).pixels for content in contents]
+        holes = [int(path.name.partition("_")[0]) for path in paths]
+        return cls([str(path) for path in paths], contents, pixels, holes)
+
+
+def reading(reader: CropReader, sample: Sample) -> Cost:
+    """Open, read and close files, with the digest of their content; they lie in the system's cache."""
+
+    def once() -> None:
+        for path in sample.paths:
+            reader.load(path)
+
+    return _cost(once, len(sample.paths))
+
+
+def decoding(reader: CropReader, sample: Sample) -> Cost:
+    """Make pixels of the files' content."""
+
+    def once() -> None:
+        for content in sample.contents:
+            reader.decode(content)
+
+    return _cost(once, len(sample.contents))
+
+
+def detecting(detector: Detector, sample: Sample, batch: int, seconds: float = STAGE_SECONDS) -> Cost:
+    """Prepare and score decoded crops, so many at once, in as many threads as `machine.threads` allows."""
+    pixels = [sample.pixels[number % len(sample.pixels)] for number in range(batch)]
+    holes = [sample.holes[number % len(sample.holes)] for number in range(batch)]
+
+    def once() -> None:
+        detector.score(detector.prepare_batch(pixels, holes))
+
+    warm_up(detector, sample)
+    return _cost(once, batch, seconds)
+
+
+def warm_up(detector: Detector, sample: Sample) -> None:
+    """Score a few crops: in the first pass memory is asked for, threads are started, ways of computing are chosen."""
+    detector.score(detector.prepare_batch(sample.pixels[:WARM_UP], sample.holes[:WARM_UP]))
+
+
+def detecting_by_batch(detector: Detector, sample: Sample) -> dict[int, Cost]:
+    """`detecting` for every size of a batch that does not take too long."""
+    costs: dict[int, Cost] = {}
+    for size in DETECTOR_BATCHES:
+        if not costs or size * min(cost.wall_us for cost in costs.values()) < LONGEST_BATCH_SECONDS * 1e6:
+            costs[size] = detecting(detector, sample, size, CELL_SECONDS)
+    return costs
+
+
+def committing(home: Home, crops: int, batch: int) -> Cost:
+    """Commit crops with a decision each into a fresh store, ``batch`` of them in one transaction."""
+    home.renew()
+    database = home.database()
+    with database.read() as connection:
+        (model,) = queries.active_models(connection)
+    assert model.calibration_id is not None
+    rows = [_row(number, model.id, model.calibration_id) for number in range(crops)]
+
+    def once() -> None:
+        for start in range(0, len(rows), batch):
+            with database.write() as connection:
+                queries.record(connection, rows[start : start + batch])
+
+    try:
+        return _cost(once, len(rows), seconds=0)
+    finally:
+        database.close()
+
+
+def best(costs: Mapping[int, Cost]) -> int:
+    """The size of a batch that costs the least processor time."""
+    return min(costs, key=lambda size: costs[size].cpu_us)
+
+
+def _cost(once: Callable[[], None], crops: int, seconds: float = STAGE_SECONDS) -> Cost:
+    """What each of ``crops`` costs in ``once``, which is done at least once and for so many seconds."""
+    repetitions = 0
+    wall, cpu = time.perf_counter(), time.process_time()
+    while True:
+        once()
+        repetitions += 1
+        passed = time.perf_counter() - wall
+        if passed >= seconds:
+            spent = time.process_time() - cpu
+            return Cost(1e6 * passed / (crops * repetitions), 1e6 * spent / (crops * repetitions))
+
+
+def _row(number: int, model_id: int, calibration_id: int) -> CropRow:
+    now = datetime.now(UTC)
+    decision = ScoreRow(
+        model_id=model_id,
+        calibration_id=calibration_id,
+        mse=0.001,
+        score=1.0,
+        threshold=2.0,
+        verdict="ne_proliv",
+        scored_at=now,
+        latency_seconds=0.01,
+    )
+    return CropRow(
+        path=f"/srv/camera/holes/{number:06d}/10_CAM_C_01-03-2023_05-39-27-929.jpg",
+        sha256=f"{number:064x}",
+        size_bytes=1100,
+        mtime_ns=number,
+        width=50,
+        height=30,
+        hole=10,
+        camera="C",
+        captured_at=now - timedelta(milliseconds=number),
+        seen_at=now,
+        reason=None,
+        error=None,
+        verdict="ne_proliv",
+        decision_score=1.0,
+        decision_threshold=2.0,
+        decided_by="primary",
+        scores=(decision,),
+        source="folder",
+    )
