@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor import known
 from monitor.errors import MonitorError
-from monitor.paths import crop_paths
+from monitor.paths import crop_files
 from monitor.watch import SCAN_CHUNK, look
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def walk(folder: Path, database: Database) -> Waiting:
     """Count the crops below a folder that the store does not know; raises `MonitorError`."""
     count = 0
     oldest_ns: int | None = None
-    paths = crop_paths(folder, lambda _folder, _error: None)
+    paths = crop_files(folder, lambda _folder, _error: None)
     while chunk := list(islice(paths, SCAN_CHUNK)):
         changes = [looks[2] for path in known.undecided(database, chunk) if (looks := look(path)) is not None]
         count += len(changes)

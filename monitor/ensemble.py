@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor import models
 from monitor.decision import Outcome, Reference, Vote, combine, deciding, describe, effective
@@ -36,10 +36,11 @@ class ActiveModel:
     threshold: float
     calibration_id: int
     reference: Reference
+    row: ModelRow
+    """What is needed to load it once more, without the evidence of its calibration."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One model's decision on one crop; ``score`` is the one that was held against ``threshold``."""
 
     model: ActiveModel
@@ -68,6 +69,9 @@ class Ensemble:
 
     def final(self, decisions: Sequence[Decision]) -> Outcome:
         """The final decision on a crop from those of the models that judged it, in the ensemble's order."""
+        if self.decide == "primary":
+            _, _, score, threshold, verdict = decisions[0]
+            return Outcome(verdict, score, threshold, "primary")
         return combine(self.decide, [Vote(one.score, one.threshold, one.model.reference) for one in decisions])
 
 
@@ -97,9 +101,11 @@ def load(registry: Registry, configuration: Configuration, row: ModelRow) -> Act
     """Load a model that has a threshold; raises `ModelDamagedError` when it is not the one that was trained."""
     assert row.threshold is not None
     assert row.calibration_id is not None
-    detector = models.load(registry, configuration.models, row, configuration.settings.pipeline.device)
+    settings = configuration.settings.pipeline
+    detector = models.load(registry, configuration.models, row, settings.device, settings.runtime)
     reference = Reference.of(row.evidence or {})
-    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, reference)
+    bare = row._replace(evidence=None)
+    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, reference, bare)
 
 
 def _deciding_rows(database: Database, configuration: Configuration) -> list[ModelRow]:

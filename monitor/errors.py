@@ -5,7 +5,8 @@ line prints it as one sentence and ends with the error's exit code; nothing else
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
@@ -29,7 +30,7 @@ class ExitCode(IntEnum):
     CANNOT_CREATE = 73
     """An output file or folder cannot be written."""
     TEMPORARY_FAILURE = 75
-    """Try again later: the database is locked, another daemon is running."""
+    """Try again later: the database is locked, another daemon is running, the system ended a part of this one."""
     CONFIGURATION = 78
     """A configuration file, an environment variable or the set of plug-ins is wrong."""
     INTERRUPTED = 130
@@ -132,6 +133,12 @@ class AlreadyRunningError(MonitorError):
     exit_code = ExitCode.TEMPORARY_FAILURE
 
 
+class WorkerLostError(MonitorError):
+    """A process that scores crops ended unexpectedly."""
+
+    exit_code = ExitCode.TEMPORARY_FAILURE
+
+
 class AddressInUseError(MonitorError):
     """The metrics address cannot be bound."""
 
@@ -152,3 +159,7 @@ class CropRefusedError(MonitorError):
         super().__init__(sentence)
         self.reason = reason
         self.transient = transient
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a refusal come from another process as it is."""
+        return partial(CropRefusedError, transient=self.transient), (self.reason, str(self))

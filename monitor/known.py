@@ -30,44 +30,43 @@ class StoredCrop(NamedTuple):
 
 
 def unknown(
-    database: Database, paths: Sequence[Path], *, model_ids: Sequence[int] = ()
-) -> tuple[list[Path], dict[Path, StoredCrop]]:
+    database: Database, paths: Sequence[str], *, model_ids: Sequence[int] = ()
+) -> tuple[list[str], dict[str, StoredCrop]]:
     """Tell the paths that have to be read from those that the store knows, by name, size and time.
 
     With ``model_ids``, a crop is known only when all of these models have decided on it, so that a new model
     decides on old crops and a failed crop is tried again; without, any row will do.
     """
-    signatures = {path: signature(path) for path in paths}
-    texts = {path: to_text(path) for path in paths}
+    paths_of = {to_text(path): path for path in paths}
+    known: dict[str, KnownCrop] = {}
     with database.read() as connection:
-        rows = queries.known_crops(connection, list(texts.values()))
-        known = {
-            path: found
-            for path in paths
-            for found in rows.get(texts[path], ())
-            if (found.size_bytes, found.mtime_ns) == signatures[path] and found.reason not in WORTH_ANOTHER_TRY
-        }
-        identifiers = [found.id for found in known.values()]
-        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids else {}
-    stored = {path: StoredCrop(found, decisions.get(found.id, [])) for path, found in known.items()}
+        for text, rows in queries.known_crops(connection, list(paths_of)).items():
+            path = paths_of[text]
+            looks = signature(path)
+            for row in rows:
+                if (row.size_bytes, row.mtime_ns) == looks and row.reason not in WORTH_ANOTHER_TRY:
+                    known[path] = row
+        identifiers = [row.id for row in known.values()]
+        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids and identifiers else {}
+    stored = {path: StoredCrop(row, decisions.get(row.id, [])) for path, row in known.items()}
     if model_ids:
         stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
     return [path for path in paths if path not in stored], stored
 
 
-def undecided(database: Database, paths: Sequence[Path]) -> list[Path]:
+def undecided(database: Database, paths: Sequence[str]) -> list[str]:
     """Those of the paths that the store has no row of as they look now, also none that says why they failed."""
-    signatures = {path: signature(path) for path in paths}
     with database.read() as connection:
         rows = queries.known_crops(connection, [to_text(path) for path in paths])
     return [
         path
-        for path, looks in signatures.items()
-        if looks is not None and all((row.size_bytes, row.mtime_ns) != looks for row in rows.get(to_text(path), ()))
+        for path in paths
+        if (looks := signature(path)) is not None
+        and all((row.size_bytes, row.mtime_ns) != looks for row in rows.get(to_text(path), ()))
     ]
 
 
-def new(database: Database, paths: Sequence[Path]) -> list[Path]:
+def new(database: Database, paths: Sequence[str]) -> list[str]:
     """Those of the paths that are there and that the store does not know, for who may find them gone by now."""
     return [path for path in unknown(database, paths)[0] if not _is_gone(path)]
 
@@ -77,7 +76,7 @@ def moved_away(connection: Connection, contents: Collection[str]) -> list[str]:
     return [row.path for row in labelled_files.files_of_contents(connection, contents) if _is_gone(from_text(row.path))]
 
 
-def _is_gone(path: Path) -> bool:
+def _is_gone(path: str | Path) -> bool:
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -87,7 +86,7 @@ def _is_gone(path: Path) -> bool:
     return False
 
 
-def signature(path: Path) -> tuple[int, int] | None:
+def signature(path: str | Path) -> tuple[int, int] | None:
     """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
     try:
         status = os.lstat(path)

@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from monitor import known, labels, pipeline
@@ -17,13 +18,12 @@ from monitor.crops import Identity
 from monitor.dataset import Label
 from monitor.ensemble import Decision
 from monitor.errors import InputMissingError, StoreDamagedError, StoreError
-from monitor.paths import crop_paths, from_text, printable, to_text
+from monitor.paths import crop_files, from_text, printable, to_text
 from monitor.store import labelled_files, queries
 from monitor.watch import Candidate, Done, Watcher, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
@@ -86,8 +86,9 @@ class LabelledFolder:
             elif os.path.exists(folder) and not _is_folder(folder):  # noqa: PTH110
                 log.warning("%s: is no folder, so nothing is labelled by it; put a folder there", printable(folder))
 
-    def label_of(self, path: Path) -> Label | None:
+    def label_of(self, file: str) -> Label | None:
         """What the folder says of a path below it; none, with one warning a folder, where it says nothing."""
+        path = Path(file)
         first, *rest = path.relative_to(self.folder).parts
         if rest and first in set(Label):
             return Label(first)
@@ -100,7 +101,7 @@ class LabelledFolder:
             )  # fmt: skip
         return None
 
-    def unknown(self, database: Database, paths: Sequence[Path]) -> list[Path]:
+    def unknown(self, database: Database, paths: Sequence[str]) -> list[str]:
         """Those of the paths that have a label and are new, have changed, or may be readable by now."""
         wanted = {path: label for path in paths if (label := self.label_of(path)) is not None}
         with database.read() as connection:
@@ -126,7 +127,7 @@ class LabelledFolder:
         unreadable: list[Path] = []
         present: set[str] = set()
         try:
-            for path in crop_paths(self.folder, lambda one, _error: unreadable.append(one)):
+            for path in crop_files(self.folder, lambda one, _error: unreadable.append(one)):
                 present.add(to_text(path))
                 on_file()
         except InputMissingError:
@@ -205,7 +206,7 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
     reader = pipeline.Reader(configuration)
     gone = labelled.forget_gone(database)
     new = unreadable = 0
-    for batch in _batches(crop_paths(labelled.folder, _warn_unreadable), configuration.settings.pipeline.batch_size):
+    for batch in _batches(crop_files(labelled.folder, _warn_unreadable), configuration.settings.pipeline.batch_size):
         works = [reader.read(path, label=labelled.label_of(path)) for path in labelled.unknown(database, batch)]
         works = [work for work in works if not (work.refusal and work.refusal.reason == "vanished")]
         pipeline.score(works, ensemble)
@@ -296,7 +297,7 @@ def _read_again(reader: Reader, crop: LabelledCrop, places: Iterable[str]) -> Wo
         work = reader.read(from_text(place))
         if work.decoded is not None and work.content is not None and work.content.sha256 == crop.sha256:
             # What is known of the crop was read from its own name.
-            work.path = from_text(crop.path)
+            work.path = os.fspath(from_text(crop.path))
             work.identity = Identity(crop.hole, crop.camera, crop.captured_at)
             return work
     return None

@@ -73,13 +73,18 @@ def is_crop_name(name: str) -> bool:
     return bool(stem) and not name.startswith(".") and dot + suffix.lower() in CROP_SUFFIXES
 
 
-def is_crop_path(path: Path, folder: Path) -> bool:
-    """Tell whether `crop_paths` of ``folder`` would come by ``path``: a crop's name in no hidden sub-folder."""
-    *parents, name = path.relative_to(folder).parts
-    return is_crop_name(name) and not any(parent.startswith(".") for parent in parents)
+def is_crop_path(path: str, folder: str) -> bool:
+    """Tell whether `crop_files` of ``folder`` would come by ``path``: a crop's name in no hidden sub-folder."""
+    below = path.removeprefix(folder.rstrip("/") + "/")
+    return below != path and "/." not in f"/{below}" and is_crop_name(below.rpartition("/")[2])
 
 
 def crop_paths(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None = None) -> Iterator[Path]:
+    """`crop_files` as `pathlib.Path`, which costs as much again; for who does more with a path than to open it."""
+    return map(Path, crop_files(folder, on_unreadable))
+
+
+def crop_files(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None = None) -> Iterator[str]:
     """Walk a folder and its sub-folders and yield, as they come, the paths with a crop's name.
 
     Everything but folders is yielded, so that `CropReader.load` can refuse pipes and links with a reason.
@@ -96,7 +101,7 @@ def crop_paths(folder: Path, on_unreadable: Callable[[Path, OSError], None] | No
     return _walk(folder, on_unreadable)
 
 
-def _walk(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None) -> Iterator[Path]:
+def _walk(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None) -> Iterator[str]:
     waiting = [os.fspath(folder)]
     while waiting:
         current = waiting.pop()
@@ -107,7 +112,7 @@ def _walk(folder: Path, on_unreadable: Callable[[Path, OSError], None] | None) -
                         if not entry.name.startswith("."):
                             waiting.append(entry.path)
                     elif is_crop_name(entry.name):
-                        yield Path(entry.path)
+                        yield entry.path
         except OSError as error:
             within = current != os.fspath(folder)
             if within and isinstance(error, FileNotFoundError | NotADirectoryError):

@@ -1,15 +1,17 @@
 """One batch of crops: read -> score -> decide -> store. `monitor score` and the daemon both run these stages.
 
 The stages are functions over a list of `Work`, one for each crop, which each stage fills further. A crop that
-fails carries its refusal through the rest; it never stops its batch.
+fails carries its refusal through the rest; it never stops its batch. Reading and scoring may run in other processes
+(`monitor.workers`); deciding and storing are the program's own.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+import os
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from monitor import known
 from monitor.api import SMALLEST_CROP
@@ -21,7 +23,7 @@ from monitor.store import labelled_files, queries
 from monitor.store.queries import CropKey, CropRow, Recorded, ScoreRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -44,21 +46,31 @@ MEASURE_BATCH: Final = 256
 LONGEST_MESSAGE: Final = 500
 
 
+Scored: TypeAlias = tuple[float, float]
+"""What a model says of a crop: the mean squared error, and the score that decides."""
+
+
 @dataclass(slots=True)
 class Work:
     """One crop on its way through the pipeline."""
 
-    path: Path
+    path: str
     seen_at: datetime
     identity: Identity
     content: FileContent | None = None
+    """What was read, without its bytes."""
     decoded: Decoded | None = None
+    """Its pixels, until it has been scored."""
+    ended: bool | None = None
+    """Whether the file carries its format's end mark; None where it could not be decoded, or is too small."""
     size: tuple[int, int] | None = None
     """(width, height) in pixels."""
+    refusal: CropRefusedError | None = None
+    scores: dict[int, Scored | CropRefusedError] = field(default_factory=dict)
+    """What each model says of it, by the model's id."""
     source: Source = "inbox"
     label: Label | None = None
     """What the labelled folder that it lies in says of it."""
-    refusal: CropRefusedError | None = None
     decisions: list[Decision] = field(default_factory=list)
     final: Outcome | None = None
     decided_at: datetime | None = None
@@ -85,21 +97,40 @@ class Reader:
         self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
 
-    def read(self, path: Path, *, source: Source = "inbox", label: Label | None = None) -> Work:
-        """Read and decode one crop; a refusal is kept in the work, never raised."""
-        work = Work(path, datetime.now(UTC), self.pattern.parse(path.name), source=source, label=label)
+    def read(self, path: str | Path, *, label: Label | None = None) -> Work:
+        """Read and decode one crop, seen now; a refusal is kept in the work, never raised."""
+        name = os.fspath(path)
+        work = Work(name, datetime.now(UTC), self.pattern.parse(name.rpartition("/")[2]), label=label)
         try:
-            work.content = self.crops.load(path)
-            work.decoded = self.crops.decode(work.content)
-            work.size = work.decoded.width, work.decoded.height
-            if min(work.size) < SMALLEST_CROP:
-                work.decoded, work.refusal = None, _too_small(work.size)
+            content = self.crops.load(name)
+            # The bytes are not needed any more, and a batch of large files would fill the memory.
+            work.content = FileContent(b"", *content[1:])
+            decoded = self.crops.decode(content)
         except CropRefusedError as refusal:
             work.refusal = refusal
-        if work.content is not None:
-            # The bytes are not needed any more, and a batch of large files would fill the memory.
-            work.content = replace(work.content, data=b"")
+            return work
+        work.size = size = decoded.width, decoded.height
+        if min(size) < SMALLEST_CROP:
+            work.refusal = _too_small(size)
+        else:
+            work.decoded, work.ended = decoded, decoded.ended
         return work
+
+
+Flat: TypeAlias = "tuple[Any, ...]"
+
+
+def flat(work: Work) -> Flat:
+    """What was read and scored of a crop, to be sent to another process; our own classes would take thrice as long."""
+    content = work.content and work.content[1:]
+    return tuple(work.identity), content, work.ended, work.size, work.refusal, work.scores
+
+
+def restored(path: str, seen_at: datetime, values: Flat) -> Work:
+    """The crop that `flat` was made of, seen then."""
+    identity, content, ended, size, refusal, scores = values
+    read = content and FileContent(b"", *content)
+    return Work(path, seen_at, Identity(*identity), read, None, ended, size, refusal, scores)
 
 
 def _too_small(size: tuple[int, int]) -> CropRefusedError:
@@ -108,27 +139,48 @@ def _too_small(size: tuple[int, int]) -> CropRefusedError:
 
 
 def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
-    """Score and decide every decoded crop of the batch with every model, and make the final decision.
+    """Score and decide every decoded crop of the batch with every model, and make the final decision."""
+    ask(batch, {model.id: model.detector for model in ensemble.models})
+    decide(batch, ensemble)
 
-    A crop that a model refuses is decided by the others; one that all refuse has failed. A model that has decided on
-    a crop before is not asked again.
+
+def ask(batch: Sequence[Work], detectors: Mapping[int, Detector]) -> None:
+    """Let every detector, by its model's id, score the decoded crops; afterwards they have no pixels any more.
+
+    A model that has decided on a crop before is not asked again.
     """
     readable = [work for work in batch if work.decoded is not None]
-    for model in ensemble.models:
-        asked = [work for work in readable if all(one.model is not model for one in work.decisions)]
+    for model_id, detector in detectors.items():
+        asked = [work for work in readable if all(one.model.id != model_id for one in work.decisions)]
         pixels = [work.decoded.pixels for work in asked if work.decoded is not None]
         holes = [work.identity.hole for work in asked]
-        for work, outcome in zip(asked, _score_each(model.detector, pixels, holes), strict=True):
-            if isinstance(outcome, CropRefusedError):
-                work.refusal = outcome
-                continue
-            label = verdict(outcome.score, model.threshold)
-            work.decisions.append(Decision(model, outcome.mse, outcome.score, model.threshold, label))
-    now = datetime.now(UTC)
+        for work, outcome in zip(asked, _score_each(detector, pixels, holes), strict=True):
+            work.scores[model_id] = outcome
     for work in readable:
         work.decoded = None  # the pixels are the bulk of a batch and no longer needed
+
+
+def decide(batch: Sequence[Work], ensemble: Ensemble) -> None:
+    """Hold the scores against the thresholds, and make the final decision on each crop that a model scored.
+
+    A crop that a model refuses is decided by the others; one that all refuse has failed.
+    """
+    now = datetime.now(UTC)
+    for work in batch:
+        if not work.scores:
+            continue
+        before = {one.model.id: one for one in work.decisions}
+        work.decisions = []
+        for model in ensemble.models:
+            outcome = work.scores.get(model.id)
+            if isinstance(outcome, tuple):
+                mse, score = outcome
+                work.decisions.append(Decision(model, mse, score, model.threshold, verdict(score, model.threshold)))
+            elif outcome is not None:
+                work.refusal = outcome
+            elif model.id in before:
+                work.decisions.append(before[model.id])
         if work.decisions:
-            work.decisions.sort(key=lambda one: ensemble.models.index(one.model))
             work.final = ensemble.final(work.decisions)
             work.decided_at = now
 
@@ -144,12 +196,13 @@ def store(database: Database, batch: Sequence[Work], archive: Archive | None = N
     labelled = [(work.label.value, row(work)) for work in present if work.label is not None]
     with database.write() as connection:
         recorded = queries.record(connection, crops)
+        if not labelled:
+            return recorded
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
         taken = labelled_files.take_labelled(connection, labelled)
-        if labelled:
-            # A file that was moved from one label to the other lies in one of them.
-            contents = {crop.sha256 for _, crop in labelled if crop.sha256}
-            labelled_files.forget_files(connection, known.moved_away(connection, contents))
+        # A file that was moved from one label to the other lies in one of them.
+        contents = {crop.sha256 for _, crop in labelled if crop.sha256}
+        labelled_files.forget_files(connection, known.moved_away(connection, contents))
     return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
 
 
@@ -159,13 +212,12 @@ def row(work: Work, archive: Archive | None = None) -> CropRow:
     With an ``archive``, a decided crop of the inbox has the place there that its file will be moved to.
     """
     content = work.content
-    decided_at = work.decided_at
     size_bytes, mtime_ns = known.content_signature(content) if content else known.signature(work.path) or (0, 0)
     refusal = None if work.decisions else work.refusal
     final = work.final
     place = None
     if archive is not None and final is not None and work.label is None and work.source == "inbox":
-        place = archive.place(work.seen_at, final.verdict.value, work.path.name)
+        place = archive.place(work.seen_at, final.verdict.value, work.path.rpartition("/")[2])
     return CropRow(
         path=to_text(work.path),
         sha256=content.sha256 if content else "",
@@ -183,22 +235,20 @@ def row(work: Work, archive: Archive | None = None) -> CropRow:
         decision_score=final.score if final else None,
         decision_threshold=final.threshold if final else None,
         decided_by=final.decided_by if final else None,
-        scores=tuple(
-            ScoreRow(
-                model_id=decision.model.id,
-                calibration_id=decision.model.calibration_id,
-                mse=decision.mse,
-                score=decision.score,
-                threshold=decision.threshold,
-                verdict=decision.verdict.value,
-                scored_at=decided_at,
-                latency_seconds=work.latency_seconds,
-            )
-            for decision in work.decisions
-            if decided_at is not None
-        ),
         source=work.source if work.label is None else "labelled",
         archived_path=to_text(place) if place else None,
+        scores=_score_rows(work),
+    )
+
+
+def _score_rows(work: Work) -> tuple[ScoreRow, ...]:
+    at = work.decided_at
+    if at is None:
+        return ()
+    latency = work.latency_seconds
+    return tuple(
+        ScoreRow(model.id, model.calibration_id, mse, score, threshold, label.value, at, latency)
+        for model, mse, score, threshold, label in work.decisions
     )
 
 
@@ -239,14 +289,9 @@ def measure_both(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes:
     return measured
 
 
-class _Scored(NamedTuple):
-    mse: float
-    score: float
-
-
 def _score_each(
     detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
-) -> list[_Scored | CropRefusedError]:
+) -> list[Scored | CropRefusedError]:
     """Score decoded crops together; where that fails, one by one, so that only the cause has a refusal."""
     if not pixels:
         return []
@@ -258,7 +303,7 @@ def _score_each(
             return [_detector_refusal(detector, error)]
         alone = zip(pixels, holes, strict=True)
         return [outcome for one, hole in alone for outcome in _score_each(detector, [one], [hole])]
-    return [_Scored(*pair) for pair in zip(scores.mse.tolist(), scores.deciding.tolist(), strict=True)]
+    return list(zip(scores.mse.tolist(), scores.deciding.tolist(), strict=True))
 
 
 def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor import known, pipeline
 from monitor.dataset import Label
 from monitor.ensemble import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from monitor.decision import Outcome
     from monitor.ensemble import Ensemble
     from monitor.known import StoredCrop
-    from monitor.pipeline import Reader, Work
+    from monitor.pipeline import Work
     from monitor.store.engine import Database
+    from monitor.workers import Batch, Workers
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+STORED_TOGETHER: Final = 4
+"""So many batches are one transaction: it takes a sixth less of the processor's time than one for each."""
+
+
+class Result(NamedTuple):
     """The final decision on one crop with those of the models that judged it, or the crop's failure.
 
     ``decisions`` has the ensemble's order. A crop that failed has no ``final``, no decisions, and a ``reason``.
     """
 
-    path: Path
+    path: str
     hole: int | None
     final: Outcome | None = None
     decisions: Sequence[Decision] = ()
@@ -43,29 +46,56 @@ class Result:
         return any(decision.threshold != decision.model.threshold for decision in self.decisions)
 
 
+class _Begun(NamedTuple):
+    """Paths that are looked up and stored together: the batches of the new ones, and what is known of the others."""
+
+    paths: Sequence[str]
+    stored: Mapping[str, StoredCrop]
+    batches: Sequence[Batch]
+
+
 def score_paths(
-    paths: Iterable[Path],
-    reader: Reader,
+    paths: Iterable[str],
+    workers: Workers,
     ensemble: Ensemble,
     database: Database,
     *,
     batch_size: int,
     keep: bool,
 ) -> Iterator[list[Result]]:
-    """Score crops in batches and yield each batch's results, one for each path, in the order of its paths.
+    """Score crops in batches and yield results, one for each path, in the order of the paths, a few batches at a time.
 
     With ``keep`` the decisions are stored, and those that are stored already are not made again; without it
-    nothing is read from or written to the store.
+    nothing is read from or written to the store. A few batches are scored ahead of those that are stored.
     """
     remaining = iter(paths)
+    begun: deque[_Begun] = deque()
     model_ids = [model.id for model in ensemble.models]
-    while batch := list(islice(remaining, batch_size)):
-        fresh, stored = known.unknown(database, batch, model_ids=model_ids) if keep else (batch, {})
-        works = {path: reader.read(path, source="folder") for path in fresh}
-        pipeline.score(list(works.values()), ensemble)
-        if keep:
-            pipeline.store(database, list(works.values()))
-        yield [_of_work(works[path]) if path in works else _of_store(path, stored[path], ensemble) for path in batch]
+    while some := list(islice(remaining, STORED_TOGETHER * batch_size)):
+        fresh, stored = known.unknown(database, some, model_ids=model_ids) if keep else (some, {})
+        starts = range(0, len(fresh), batch_size)
+        batches = [workers.submit(fresh[start : start + batch_size], ensemble) for start in starts]
+        begun.append(_Begun(some, stored, batches))
+        if len(begun) > workers.count // STORED_TOGETHER + 1:
+            yield _finished(begun.popleft(), ensemble, database, keep=keep)
+    while begun:
+        yield _finished(begun.popleft(), ensemble, database, keep=keep)
+
+
+def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bool) -> list[Result]:
+    works = [work for batch in begun.batches for work in batch.result()]
+    for work in works:
+        work.source = "folder"
+    pipeline.decide(works, ensemble)
+    if keep:
+        pipeline.store(database, works)
+    if not begun.stored:
+        return [_of_work(work) for work in works]
+    fresh = {work.path: work for work in works}
+    return [
+        _of_work(fresh[path]) if path in fresh else _of_store(path, begun.stored[path], ensemble)
+        for path in begun.paths
+    ]
 
 
 def _of_work(work: Work) -> Result:
@@ -75,7 +105,7 @@ def _of_work(work: Work) -> Result:
     return Result(work.path, work.identity.hole, work.final, work.decisions)
 
 
-def _of_store(path: Path, stored: StoredCrop, ensemble: Ensemble) -> Result:
+def _of_store(path: str, stored: StoredCrop, ensemble: Ensemble) -> Result:
     """The result of the models' stored decisions, which stand; how they become one is the configuration's of today."""
     by_model = {score.model_id: score for score in stored.scores}
     decisions = [

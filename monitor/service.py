@@ -1,15 +1,16 @@
 """The daemon: its threads, the order in which they start and stop, signals, and word to systemd.
 
-    watchers -> paths -> reader -> batches -> scorer -> batches -> writer
+    watchers -> paths -> dispatcher -> batches in the workers -> decider -> batches -> writer
 
 One watcher looks after the inbox and one after the labelled folder, whose crops give their label to what is known and
 are otherwise scored and stored like any other; they raise no alarm, are counted nowhere and stay where they are.
 
 Each arrow is a bounded queue: when the writer is slow, everything before it waits, and the scan finds later what
-was not taken. Batches form by themselves, because the reader takes all the paths that are waiting while the
-stages after it are busy. Stopping runs along the arrows: the watchers end first, then a mark travels through the
-queues and ends each stage once it has finished what came before, so that nothing that was taken is lost. Behind the
-writer, decided files leave the inbox where the configuration says so, in a thread of their own (`monitor.tidying`).
+was not taken. Batches form by themselves, because the dispatcher takes all the paths that are waiting while the
+workers, which read and score (`monitor.workers`), are busy. Stopping runs along the arrows: the watchers end first,
+then a mark travels through the queues and ends each stage once it has finished what came before, so that nothing that
+was taken is lost. Behind the writer, decided files leave the inbox where the configuration says so, in a thread of
+their own (`monitor.tidying`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import signal
 import time
 from datetime import UTC, datetime
 from functools import partial
-from queue import Empty, Full, Queue, SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from queue import Empty, Queue, SimpleQueue
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from monitor import known, labelling, observing, pipeline
 from monitor.backlog import Backlog
@@ -30,6 +32,7 @@ from monitor.daemon_lock import only_daemon
 from monitor.ensemble import load_active
 from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
 from monitor.jobs import Jobs
+from monitor.lane import Lane
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
 from monitor.notify import SignsOfLife, notify
@@ -38,8 +41,11 @@ from monitor.stage import Stage
 from monitor.store.engine import make_folder
 from monitor.tidying import Tidier
 from monitor.watch import Candidate, Done, Incomplete, Stop, Watcher, look
+from monitor.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from monitor.config import Configuration
     from monitor.ensemble import Ensemble
     from monitor.metrics.server import MetricsServer
@@ -48,17 +54,25 @@ if TYPE_CHECKING:
     from monitor.store.engine import Database
     from monitor.store.queries import Recorded
     from monitor.watch import Signature
+    from monitor.workers import Batch
 
 log = logging.getLogger(__name__)
 
 BATCHES_WAITING: Final = 2
+PUT_SECONDS: Final = 0.2
 DRAIN_LOOK_SECONDS: Final = 0.2
-BATCH_PIXELS: Final = 32_000_000
-"""A batch of large crops is closed at this many pixels, so that memory stays bounded whatever comes."""
 FIRST_COMMIT_PAUSE_SECONDS: Final = 1.0
 LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 
 Happening = Literal["stop", "reload", "dead"]
+
+
+class _Dispatched(NamedTuple):
+    """Candidates that are being read and scored by the models of an ensemble."""
+
+    candidates: list[Candidate]
+    ensemble: Ensemble
+    batch: Batch
 
 
 class Service:
@@ -72,10 +86,10 @@ class Service:
         self.metrics = Metrics(Holes.of(settings))
         self._server: MetricsServer | None = None
         self.ensemble: Ensemble | None = None
-        self._reader = pipeline.Reader(configuration)
-        self._paths: Queue[Candidate | None] = Queue(settings.pipeline.queue_size)
-        self._read: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
-        self._scored: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
+        self._workers: Workers | None = None
+        self._paths: Lane[Candidate | None] = Lane(settings.pipeline.queue_size)
+        self._dispatched: Queue[_Dispatched | None] = Queue(BATCHES_WAITING)
+        self._decided_batches: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
         # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
         self._stopping = False
@@ -104,8 +118,8 @@ class Service:
         self._watching = [Stage(name, self._run_watcher, self._die) for name in self._watchers]
         self._stages = [
             *self._watching,
-            Stage("reader", self._run_reader, self._die),
-            Stage("scorer", self._run_scorer, self._die),
+            Stage("dispatcher", self._run_dispatcher, self._die),
+            Stage("decider", self._run_decider, self._die),
             Stage("writer", self._run_writer, self._die),
             *([Stage("tidier", self._tidier.run, self._die)] if self._tidier.enabled else []),
         ]
@@ -118,8 +132,13 @@ class Service:
             reload=self._ask_to_reload,
             backlog=backlog,
         )
-        for name, queue in (("paths", self._paths), ("read", self._read), ("scored", self._scored)):
-            self.metrics.queue_depth.labels(name).set_function(queue.qsize)
+        depths: dict[str, Callable[[], float]] = {
+            "paths": self._paths.qsize,
+            "scoring": self._dispatched.qsize,
+            "storing": self._decided_batches.qsize,
+        }
+        for name, depth in depths.items():
+            self.metrics.queue_depth.labels(name).set_function(depth)
 
     def run(self) -> ExitCode:
         """Run until a signal; returns the exit code."""
@@ -127,7 +146,7 @@ class Service:
         with only_daemon(self.database):
             make_folder(self.configuration.inbox)
             notify("STATUS=loading the models")
-            self._load()
+            self._begin_workers(self._load())
             if settings.metrics.enabled:
                 certificate = self.configuration.certificate
                 self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
@@ -143,7 +162,18 @@ class Service:
             code = self._wait()
             if self._server is not None:
                 self._server.stop()
+            if code is ExitCode.OK and self._workers is not None:
+                self._workers.stop()
             return code
+
+    def _begin_workers(self, ensemble: Ensemble) -> None:
+        """Begin the workers: before there is any thread, port or connection, which they would have a part in."""
+        self.database.close()
+        wished = self.configuration.settings.pipeline.workers
+        self._workers = Workers(self.configuration, self.registry, ensemble, wished)
+        self._dispatched.maxsize = self._workers.count + 1
+        if self._workers.count > 1:
+            log.info("%d processes read and score", self._workers.count)
 
     def _wait(self) -> ExitCode:
         """Wait for what happens, with a sign of life for systemd while the pipeline moves."""
@@ -200,11 +230,7 @@ class Service:
 
     def _put_mark(self) -> bool:
         """Put the mark that ends the stages behind the last path; false while the queue is full."""
-        try:
-            self._paths.put(None, timeout=DRAIN_LOOK_SECONDS)
-        except Full:
-            return False
-        return True
+        return self._paths.put(None, DRAIN_LOOK_SECONDS)
 
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -227,7 +253,7 @@ class Service:
         self._exit_code = code
         self._happenings.put("dead")
 
-    def _load(self) -> None:
+    def _load(self) -> Ensemble:
         ensemble = load_active(self.database, self.registry, self.configuration)
         self.metrics.show_models(ensemble.models, observing.reference_ranges(self.database, ensemble))
         self.ensemble = ensemble
@@ -235,6 +261,7 @@ class Service:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
         if len(ensemble.models) > 1:
             log.info("the final decision: %s", ensemble.rule)
+        return ensemble
 
     def _calibrations_in_use(self) -> tuple[int, ...]:
         return tuple(model.calibration_id for model in self.ensemble.models) if self.ensemble else ()
@@ -255,9 +282,7 @@ class Service:
 
     def _deliver(self, candidate: Candidate) -> bool:
         while not self._stopping:
-            try:
-                self._paths.put(candidate, timeout=0.2)
-            except Full:
+            if not self._paths.put(candidate, PUT_SECONDS):
                 continue
             if candidate.signature is None and candidate.label is None:
                 self.metrics.seen.inc()
@@ -270,72 +295,66 @@ class Service:
     def _run_watcher(self, stage: Stage) -> None:
         self._watchers[stage.name].run(stage)
 
-    def _run_reader(self, stage: Stage) -> None:
+    def _run_dispatcher(self, stage: Stage) -> None:
         limit = self.configuration.settings.pipeline.batch_size
         ended = False
         while not ended:
             stage.idle()
-            candidate = self._paths.get()
-            stage.busy()
-            batch: list[Work] = []
-            pixels = 0
-            while candidate is not None:
-                stage.busy()
-                work = self._read_one(candidate)
-                if work is not None:
-                    batch.append(work)
-                    pixels += work.size[0] * work.size[1] if work.size else 0
-                if len(batch) >= limit or pixels >= BATCH_PIXELS:
-                    break
-                try:
-                    candidate = self._paths.get_nowait()
-                except Empty:
-                    break
-            ended = candidate is None
-            stage.idle()  # waiting for the next stage is no hanging
-            if batch:
-                self._read.put(batch)
-        self._read.put(None)
+            taken = self._paths.take(limit)
+            candidates = [candidate for candidate in taken if candidate is not None]
+            ended = len(candidates) < len(taken)
+            if candidates:
+                # Loaded and begun before any stage starts.
+                assert self.ensemble is not None
+                assert self._workers is not None
+                batch = self._workers.submit([candidate.path for candidate in candidates], self.ensemble)
+                self._dispatched.put(_Dispatched(candidates, self.ensemble, batch))
+        self._dispatched.put(None)
 
-    def _read_one(self, candidate: Candidate) -> Work | None:
-        """Read a crop; none when it is not complete and the watcher was told so."""
-        work = self._reader.read(candidate.path, label=candidate.label)
-        unchanged = _signature(work) == candidate.signature
-        settled, final = candidate.settled and unchanged, candidate.final and unchanged
-        unfinished = work.decoded is not None and not work.decoded.ended and not settled
-        unreadable = work.refusal is not None and work.refusal.transient and not final
-        if unfinished or unreadable:
-            if work.label is None:
-                self.metrics.retried.inc()
-            self._answer(work, Incomplete(candidate.path, _signature(work)))
-            return None
-        return work
-
-    def _run_scorer(self, stage: Stage) -> None:
+    def _run_decider(self, stage: Stage) -> None:
         while True:
             stage.idle()
-            batch = self._read.get()
-            if batch is None:
+            dispatched = self._dispatched.get()
+            if dispatched is None:
                 break
             stage.busy()
-            assert self.ensemble is not None  # loaded before any stage starts
-            pipeline.score(batch, self.ensemble)
+            works = dispatched.batch.result(stage.busy)
+            complete = [
+                work
+                for candidate, work in zip(dispatched.candidates, works, strict=True)
+                if self._is_complete(candidate, work)
+            ]
+            pipeline.decide(complete, dispatched.ensemble)
             stage.idle()  # waiting for the next stage is no hanging
-            self._scored.put(batch)
-        self._scored.put(None)
+            if complete:
+                self._decided_batches.put(complete)
+        self._decided_batches.put(None)
+
+    def _is_complete(self, candidate: Candidate, work: Work) -> bool:
+        """Whether a file is complete, or given up; the watcher is told of one that is not."""
+        work.label = candidate.label
+        if work.ended and work.refusal is None:
+            return True
+        unchanged = _signature(work) == candidate.signature
+        unfinished = work.ended is False and not (candidate.settled and unchanged)
+        unreadable = work.refusal is not None and work.refusal.transient and not (candidate.final and unchanged)
+        if not (unfinished or unreadable):
+            return True
+        if work.label is None:
+            self.metrics.retried.inc()
+        self._answer(work, Incomplete(candidate.path, _signature(work)))
+        return False
 
     def _run_writer(self, stage: Stage) -> None:
         while True:
             stage.idle()
-            batch = self._scored.get()
+            batch = self._decided_batches.get()
             if batch is None:
                 self._tidier.stop()
                 return
             recorded = self._commit(stage, batch)
-            committed_at = time.time()
             if recorded is not None:
-                for work in batch:
-                    self._finish(work, recorded, committed_at)
+                self._finish(batch, recorded, time.time())
 
     def _commit(self, stage: Stage, batch: list[Work]) -> Recorded | None:
         """Commit, again and again while the database refuses; none when there is nothing left to finish.
@@ -389,39 +408,47 @@ class Service:
         for work in batch:
             recorded = self._commit(stage, [work])
             if recorded is not None:
-                self._finish(work, recorded, time.time())
+                self._finish([work], recorded, time.time())
 
-    def _finish(self, work: Work, recorded: Recorded, committed_at: float) -> None:
-        """Count, tell and clean up after one committed crop; what was known before is not told again."""
-        if work.label is None:
-            self._finish_crop(work, recorded, committed_at)
-        elif pipeline.key(work) in recorded.failed:
-            labelling.warn_unreadable(work)
-        self._answer(work, Done(work.path, _signature(work)))
+    def _finish(self, batch: Sequence[Work], recorded: Recorded, committed_at: float) -> None:
+        """Count, tell and clean up after committed crops; what was known before is not told again."""
+        fresh = [
+            (work, models)
+            for work in batch
+            if work.label is None and (models := recorded.decided.get(pipeline.key(work)))
+        ]
+        if fresh:
+            self._decided += len(fresh)
+            self._last_decided_at = committed_at
+            self.metrics.count(fresh, committed_at)
+        for work, _ in fresh:
+            self._tell(work)
+        for work in batch:
+            if work.refusal is not None:
+                self._finish_refused(work, pipeline.key(work) in recorded.failed)
+            if work.label is None and not work.failed:
+                self._tidier.offer(work.path)
+            self._answer(work, Done(work.path, _signature(work)))
 
     def _answer(self, work: Work, message: Done | Incomplete) -> None:
         """Tell the watcher that found a file what has become of it."""
         watcher = self._watchers["watcher" if work.label is None else "labelled watcher"]
         watcher.mailbox.put(message)
 
-    def _finish_crop(self, work: Work, recorded: Recorded, committed_at: float) -> None:
-        key = pipeline.key(work)
-        new_models = recorded.decided.get(key, set())
-        name = printable(work.path)
-        if work.refusal is not None and (key in recorded.failed or work.refusal.reason == "vanished"):
+    def _finish_refused(self, work: Work, new: bool) -> None:
+        """Tell of a crop that some model, or all, could not score; ``new``: its failure was not known before."""
+        assert work.refusal is not None
+        if work.label is not None:
+            if new:
+                labelling.warn_unreadable(work)
+            return
+        if new or work.refusal.reason == "vanished":
             self.metrics.failed.labels(work.refusal.reason).inc()
-            log.warning("%s: %s; recorded as failed (%s)", name, work.refusal, work.refusal.reason)
-        if new_models:
-            self._decided += 1
-            self._last_decided_at = committed_at
-            self.metrics.count(work, new_models, committed_at)
-            self._tell(work, name)
+            log.warning("%s: %s; recorded as failed (%s)", printable(work.path), work.refusal, work.refusal.reason)
         if work.failed:
             self._quarantine(work)
-        else:
-            self._tidier.offer(work.path)
 
-    def _tell(self, work: Work, name: str) -> None:
+    def _tell(self, work: Work) -> None:
         """Warn of a proliv, with the scores that made it one."""
         final = work.final
         if final is None or final.verdict != "proliv":
@@ -436,7 +463,7 @@ class Service:
                 for one in work.decisions
             )
             reason = f"by {final.decided_by}, {final.score:.6g} >= {final.threshold:.6g}: {votes}"
-        log.warning("proliv: hole %s, %s: %s", hole, name, reason)
+        log.warning("proliv: hole %s, %s: %s", hole, printable(work.path), reason)
 
     def _quarantine(self, work: Work) -> None:
         """Move a file whose content cannot be scored; what is no file, or fails by a detector's defect, stays."""
@@ -445,7 +472,7 @@ class Service:
         if folder is None or work.content is None or work.refusal.reason == "detector_error":
             return
         try:
-            moved = quarantine(work.path, work.content, folder)
+            moved = quarantine(Path(work.path), work.content, folder)
         except OutputError as error:
             log.error("%s; it stays in the inbox", error)  # noqa: TRY400
         else:

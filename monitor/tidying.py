@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from monitor import files, known
 from monitor.errors import MonitorError, OutputError, StoreDamagedError, StoreError
 from monitor.files import Place, opened_folder
-from monitor.paths import crop_paths, from_text, printable, to_text
+from monitor.paths import crop_files, from_text, printable, to_text
 from monitor.store import queries
 from monitor.store.engine import make_folder
 
@@ -97,7 +97,7 @@ class Tidier:
         self._database = database
         self._count = count
         self._pause = configuration.settings.watch.scan_seconds
-        self._mailbox: SimpleQueue[Path | None] = SimpleQueue()
+        self._mailbox: SimpleQueue[str | None] = SimpleQueue()
         self._ended = False
         self._claims_left = True
         self._next_sweep = 0.0
@@ -107,7 +107,7 @@ class Tidier:
         self._failed = False
         self._told: dict[str, float] = {}
 
-    def offer(self, path: Path) -> None:
+    def offer(self, path: str) -> None:
         """Hand over a crop of the inbox whose decision is committed; never waits."""
         if self.enabled and self._mailbox.qsize() < MAILBOX_LIMIT:
             self._mailbox.put(path)
@@ -146,8 +146,8 @@ class Tidier:
         try:
             if self._claims_left:
                 self._take_up_claims()
-            chunk: list[Path] = []
-            for path in crop_paths(self._inbox, lambda _folder, _error: None):
+            chunk: list[str] = []
+            for path in crop_files(self._inbox, lambda _folder, _error: None):
                 chunk.append(path)
                 if len(chunk) == CHUNK:
                     self._tidy(chunk)
@@ -180,7 +180,7 @@ class Tidier:
                 return "changed"
             return self._finish(claim, self._planned([row]))
 
-    def _tidy(self, paths: Sequence[Path]) -> None:
+    def _tidy(self, paths: Sequence[str]) -> None:
         """Tidy those of the paths that the store has a decision on, unless it would be in vain."""
         if self._trouble:
             return

@@ -15,19 +15,19 @@ import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from monitor.crops import crop_paths, is_crop_path, printable
+from monitor.crops import crop_files, is_crop_path, printable
 from monitor.errors import MonitorError
 from monitor.store.engine import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from watchdog.observers.api import BaseObserver
 
@@ -64,7 +64,7 @@ class Candidate(NamedTuple):
     says of it, where it is a labelled one.
     """
 
-    path: Path
+    path: str
     signature: Signature | None = None
     settled: bool = False
     final: bool = False
@@ -75,7 +75,7 @@ class Candidate(NamedTuple):
 class Done:
     """Message: a path was decided, recorded as failed, or had vanished."""
 
-    path: Path
+    path: str
     signature: Signature | None
 
 
@@ -83,7 +83,7 @@ class Done:
 class Incomplete:
     """Message: a path is not complete yet; ``signature`` is what it looked like when it was read."""
 
-    path: Path
+    path: str
     signature: Signature | None
 
 
@@ -91,7 +91,7 @@ class Incomplete:
 class Touched:
     """Message: an event named this path."""
 
-    path: Path
+    path: str
 
 
 class Stop:
@@ -127,7 +127,7 @@ class Watcher:
         folder: Path,
         settings: Watch,
         *,
-        unknown: Callable[[Sequence[Path]], Sequence[Path]],
+        unknown: Callable[[Sequence[str]], Sequence[str]],
         deliver: Callable[[Candidate], bool],
         folders: Sequence[Path] = (),
         scanned: Callable[[bool], None] = lambda _whole: None,
@@ -146,14 +146,14 @@ class Watcher:
         self._deliver = deliver
         self._scanned = scanned
         self._stage: Stage | None = None
-        self._pending: dict[Path, int] = {}
+        self._pending: dict[str, int] = {}
         self._held_since: float | None = None
         self._was_there = False
-        self._in_flight: set[Path] = set()
-        self._touched_in_flight: set[Path] = set()
-        self._recent: OrderedDict[Path, Signature | None] = OrderedDict()
-        self._waiting: dict[Path, Waiting] = {}
-        self._due: list[tuple[float, Path]] = []
+        self._in_flight: set[str] = set()
+        self._touched_in_flight: set[str] = set()
+        self._recent: OrderedDict[str, Signature | None] = OrderedDict()
+        self._waiting: dict[str, Waiting] = {}
+        self._due: list[tuple[float, str]] = []
         self._unreadable: set[Path] = set()
         self._told_unreadable: set[Path] = set()
         self._handing_on = 0.0
@@ -219,13 +219,13 @@ class Watcher:
             case Stop():
                 self._stopping = True
 
-    def _handle_touched(self, path: Path) -> None:
+    def _handle_touched(self, path: str) -> None:
         if path in self._in_flight:
             self._touched_in_flight.add(path)
         elif not self._is_finished(path):
             self._offer(path)
 
-    def _handle_done(self, path: Path, seen: Signature | None) -> None:
+    def _handle_done(self, path: str, seen: Signature | None) -> None:
         self._in_flight.discard(path)
         self._waiting.pop(path, None)
         self._pending.pop(path, None)
@@ -237,7 +237,7 @@ class Watcher:
             self._touched_in_flight.discard(path)
             self._handle_touched(path)
 
-    def _handle_incomplete(self, path: Path, seen: Signature | None) -> None:
+    def _handle_incomplete(self, path: str, seen: Signature | None) -> None:
         self._in_flight.discard(path)
         now = time.monotonic()
         entry = self._waiting.get(path)
@@ -269,7 +269,7 @@ class Watcher:
             if entry is not None and entry.due == due and path not in self._in_flight:
                 self._offer(path)
 
-    def _offer(self, path: Path) -> None:
+    def _offer(self, path: str) -> None:
         if self._stopping:
             return
         assert self._stage is not None
@@ -290,7 +290,7 @@ class Watcher:
         if not was_held and handing_on < QUICK_SECONDS:
             self._held_since = None
 
-    def _candidate(self, path: Path, looks: Signature | None) -> Candidate:
+    def _candidate(self, path: str, looks: Signature | None) -> Candidate:
         entry = self._waiting.get(path)
         if entry is None:
             return Candidate(path)
@@ -313,7 +313,7 @@ class Watcher:
                 make_folder(folder)
             self._was_there = True
             self._observe()
-            for chunk in _chunks(crop_paths(self.folder, self._warn_unreadable), SCAN_CHUNK):
+            for chunk in _chunks(crop_files(self.folder, self._warn_unreadable), SCAN_CHUNK):
                 self._stage.busy()  # a folder may be as large as it likes, as long as the work goes on
                 fresh = [path for path in chunk if not self._is_handled(path)]
                 for path in self._unknown(fresh):
@@ -345,13 +345,13 @@ class Watcher:
             )
         return vanished
 
-    def _is_handled(self, path: Path) -> bool:
+    def _is_handled(self, path: str) -> bool:
         """Whether a path is on its way, or was finished and has not changed since."""
         if path in self._in_flight or path in self._waiting:
             return True
         return self._is_finished(path)
 
-    def _is_finished(self, path: Path) -> bool:
+    def _is_finished(self, path: str) -> bool:
         """Whether a path was finished and has not changed since, or is gone: a decided file may be moved away."""
         return path in self._recent and look(path) in (self._recent[path], None)
 
@@ -413,21 +413,17 @@ class _Nudge(FileSystemEventHandler):
     """Puts what the kernel tells into the mailbox; runs in watchdog's thread."""
 
     def __init__(self, folder: Path, mailbox: SimpleQueue[Touched | Done | Incomplete | Stop]) -> None:
-        self._folder = folder
+        self._folder = os.fspath(folder)
         self._mailbox = mailbox
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass on the path of a crop, under its new name where it was renamed."""
-        path = Path(os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path))
-        if (
-            path.is_relative_to(self._folder)
-            and is_crop_path(path, self._folder)
-            and self._mailbox.qsize() < MAILBOX_LIMIT
-        ):
+        path = os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path)
+        if is_crop_path(path, self._folder) and self._mailbox.qsize() < MAILBOX_LIMIT:
             self._mailbox.put(Touched(path))
 
 
-def look(path: Path) -> Signature | None:
+def look(path: str | Path) -> Signature | None:
     """What a file looks like from outside; none when it is gone."""
     try:
         status = os.lstat(path)
@@ -436,8 +432,8 @@ def look(path: Path) -> Signature | None:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _chunks(paths: Iterator[Path], size: int) -> Iterator[list[Path]]:
-    chunk: list[Path] = []
+def _chunks(paths: Iterator[str], size: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
     for path in paths:
         chunk.append(path)
         if len(chunk) == size:

@@ -272,8 +272,10 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
         click.echo(f"{counted(len(crops), 'crop')} of random draws without a label", err=True)
         return
     author = author_of(options["author"])
+    with database.read() as connection:
+        found = labels.eligible(connection)
     with database.write() as connection:
-        draw = labels.draw(connection, options["audit"], author=author, seed=options["seed"])
+        draw = labels.draw(connection, options["audit"], author=author, seed=options["seed"], found=found)
     if draw is None:
         click.echo(
             "no crop without an alarm and without a label was stored since the last draw; nothing is drawn", err=True

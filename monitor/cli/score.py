@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import click
 
 from monitor.cli.program import FOLDER, Program
 from monitor.decision import DECISION
+from monitor.paths import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +24,23 @@ if TYPE_CHECKING:
     from monitor.ensemble import ActiveModel
     from monitor.scoring import Result
 
-COLUMNS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "detector", "model", "reason", "error")
+FEW_BATCHES: Final = 2
+"""With fewer whole batches than these, processes would take longer to make than they save."""
+
+
+class Row(NamedTuple):
+    """A result as CSV shows it, and JSON with more behind it; the file is relative to the scored folder."""
+
+    file: str
+    hole: int | None
+    mse: float | None = None
+    score: float | None = None
+    threshold: float | None = None
+    verdict: str | None = None
+    detector: str | None = None
+    model: str | None = None
+    reason: str | None = None
+    error: str | None = None
 
 
 @click.command("score")
@@ -31,8 +50,15 @@ COLUMNS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "detec
 )
 @click.option("--exit-zero", is_flag=True, help="End with 0 also when a proliv was found (else with 3).")
 @click.option("--no-store", is_flag=True, help="Score everything anew and store nothing.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Score in so many processes; 0: one for each core.  [default: pipeline.workers of the configuration]",
+)
 @click.pass_context
-def command(context: click.Context, directory: Path, output_format: str, exit_zero: bool, no_store: bool) -> None:
+def command(
+    context: click.Context, directory: Path, output_format: str, exit_zero: bool, no_store: bool, workers: int | None
+) -> None:
     """Score every crop below a folder with the active models.
 
     Results, one for each crop, go to standard output as a table, as JSON (one object a line) or as CSV, in UTF-8; line
@@ -45,31 +71,36 @@ def command(context: click.Context, directory: Path, output_format: str, exit_ze
     """
     from monitor import scoring
     from monitor.cli.progress import bar
-    from monitor.crops import crop_paths
+    from monitor.crops import crop_files
     from monitor.ensemble import load_active
     from monitor.errors import ExitCode, InputMissingError
-    from monitor.pipeline import Reader
+    from monitor.workers import Workers
 
     program = context.ensure_object(Program)
     configuration = program.configuration
+    settings = configuration.settings.pipeline
     root = directory.resolve()
-    total = sum(1 for _ in crop_paths(root, _warn_unreadable))
-    if total == 0:
+    # Counted for the progress bar alone; a folder that grows meanwhile is scored as far as it is found.
+    total = sum(1 for _ in crop_files(root, _ignore_unreadable)) if sys.stderr.isatty() else None
+    paths = crop_files(root, _warn_unreadable)
+    first = list(islice(paths, FEW_BATCHES * settings.batch_size))
+    if not first:
         raise InputMissingError(
             f"{directory}: holds no crops (files named .jpg, .jpeg, .png, .bmp, .tif, .tiff, .webp)"
         )
     database = program.database(create=not no_store)
     ensemble = load_active(database, program.registry, configuration)
     writer = WRITERS[output_format](root, ensemble.models)
-    summary = Summary()
-    with bar("scoring", total) as advance:
+    database.close()  # a connection must not be there when processes are forked
+    wished = settings.workers if workers is None else workers
+    few = len(first) < FEW_BATCHES * settings.batch_size
+    with (
+        Workers(configuration, program.registry, ensemble, 1 if few else wished) as pool,
+        bar("scoring", total) as advance,
+    ):
+        summary = Summary()
         batches = scoring.score_paths(
-            crop_paths(root, lambda _folder, _error: None),  # warned of while counting
-            Reader(configuration),
-            ensemble,
-            database,
-            batch_size=configuration.settings.pipeline.batch_size,
-            keep=not no_store,
+            chain(first, paths), pool, ensemble, database, batch_size=settings.batch_size, keep=not no_store
         )
         for results in batches:
             writer.write(results)
@@ -94,7 +125,7 @@ class TableWriter:
     """Lines of fixed width: nothing waits for the last crop to know how wide a column is."""
 
     def __init__(self, root: Path, models: Sequence[ActiveModel]) -> None:
-        self._root = root
+        self._start = _start(root)
         # One model alone is the final decision, which needs no second column.
         self._models = models if len(models) > 1 else ()
         heads = ("file", "hole", "mse", "score", "threshold", "verdict")
@@ -106,12 +137,12 @@ class TableWriter:
         sys.stdout.write("".join(map(self._result_line, results)))
 
     def _result_line(self, result: Result) -> str:
-        row = as_dict(result, self._root)
-        cells = [row["file"], _text(result.hole), *(_number(row[key]) for key in ("mse", "score", "threshold"))]
-        if result.final is None:
-            return self._line(*cells, f"failed: {result.reason}: {result.error}")
+        row = as_row(result, self._start)
+        cells = [row.file, _text(row.hole), _number(row.mse), _number(row.score), _number(row.threshold)]
+        if row.verdict is None:
+            return self._line(*cells, f"failed: {row.reason}: {row.error}")
         own = {one.model.id: f"{_number(one.score)} {one.verdict.value}" for one in result.decisions}
-        return self._line(*cells, row["verdict"], *(own.get(model.id, "refused") for model in self._models))
+        return self._line(*cells, row.verdict, *(own.get(model.id, "refused") for model in self._models))
 
     @staticmethod
     def _line(*cells: str) -> str:
@@ -124,11 +155,11 @@ class JsonWriter:
     """One JSON object a line."""
 
     def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
-        self._root = root
+        self._start = _start(root)
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        rows = ({**as_dict(result, self._root), "detectors": own_decisions(result)} for result in results)
+        rows = ({**as_row(result, self._start)._asdict(), "detectors": own_decisions(result)} for result in results)
         sys.stdout.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
@@ -136,13 +167,13 @@ class CsvWriter:
     """RFC 4180 with a header."""
 
     def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
-        self._root = root
-        self._writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-        self._writer.writeheader()
+        self._start = _start(root)
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(Row._fields)
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        self._writer.writerows(as_dict(result, self._root) for result in results)
+        self._writer.writerows(as_row(result, self._start) for result in results)
 
 
 WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {
@@ -192,24 +223,22 @@ class Summary:
         )
 
 
-def as_dict(result: Result, root: Path) -> dict[str, Any]:
-    """A result as JSON and CSV show it; the file is relative to the scored folder."""
-    from monitor.crops import printable
-
-    final, first = result.final, next(iter(result.decisions), None)
-    detector, model = _who_decided(result)
-    return {
-        "file": printable(result.path.relative_to(root)),
-        "hole": result.hole,
-        "mse": first.mse if first else None,
-        "score": final.score if final else None,
-        "threshold": final.threshold if final else None,
-        "verdict": final.verdict.value if final else None,
-        "detector": detector,
-        "model": model,
-        "reason": result.reason,
-        "error": result.error,
-    }
+def as_row(result: Result, start: int) -> Row:
+    """A result as a line shows it; ``start``: where the file's path below the scored folder begins."""
+    file = printable(result.path[start:])
+    final = result.final
+    if final is None:
+        return Row(file, result.hole, reason=result.reason, error=result.error)
+    first = result.decisions[0]
+    if final.decided_by == "primary":
+        detector, model = first.model.detector.name, first.model.name
+    else:
+        detector, model = DECISION, "+".join(one.model.name for one in result.decisions)
+    return Row(
+        *(file, result.hole, first.mse, final.score, final.threshold, final.verdict.value),
+        detector=detector,
+        model=model,
+    )
 
 
 def own_decisions(result: Result) -> list[dict[str, Any]]:
@@ -227,14 +256,8 @@ def own_decisions(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _who_decided(result: Result) -> tuple[str, str] | tuple[None, None]:
-    """(detector, model) of the final decision."""
-    if result.final is None:
-        return None, None
-    if result.final.decided_by == "primary":
-        model = result.decisions[0].model
-        return model.detector.name, model.name
-    return DECISION, "+".join(one.model.name for one in result.decisions)
+def _start(root: Path) -> int:
+    return len(os.path.join(root, ""))  # noqa: PTH118 - a Path has no separator at its end
 
 
 def _text(value: object) -> str:
@@ -245,7 +268,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def _warn_unreadable(folder: Path, error: OSError) -> None:
-    from monitor.crops import printable
+def _ignore_unreadable(_folder: Path, _error: OSError) -> None:
+    """What cannot be read is warned of when it is scored."""
 
+
+def _warn_unreadable(folder: Path, error: OSError) -> None:
     click.echo(f"monitor: {printable(folder)}: the folder cannot be read: {error.strerror}; it is left out", err=True)

@@ -21,9 +21,11 @@ Outcome = subprocess.CompletedProcess[str]
 Run = Callable[..., Outcome]
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
+# The tests' own process must not fork: it has threads of all sorts.
 CONFIGURATION = """\
 [pipeline]
 device = "cpu"
+workers = 1
 """
 
 

@@ -72,7 +72,7 @@ class Inbox:
     def __init__(self, folder: Path, database: Database) -> None:
         self.full = Event()
         self.full.set()
-        self.taken: list[Path] = []
+        self.taken: list[str] = []
         self.stopping = False
         self.watcher = Watcher(
             folder, Watch(), unknown=lambda paths: known.unknown(database, paths)[0], deliver=self._deliver

@@ -39,7 +39,7 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
     monkeypatch.setattr(pipeline, "store", refuse_the_third)
     stage = Stage("writer", lambda _: None, lambda _: None)
     finished: list[Work] = []
-    monkeypatch.setattr(service, "_finish", lambda work, _recorded, _at: finished.append(work))
+    monkeypatch.setattr(service, "_finish", lambda batch, _recorded, _at: finished.extend(batch))
     assert service._commit(stage, works) is None
     assert finished == [work for work in works if work is not works[2]]
     assert f"{tmp_path}/2.jpg: cannot be recorded" in caplog.text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from monitor import crops
-from monitor.crops import CropReader, FileContent, Identity, IdentityPattern, Reason
+from monitor.crops import DEFAULT_TIME_FORMAT, CropReader, FileContent, Identity, IdentityPattern, Reason
 from monitor.errors import CropRefusedError, InputMissingError
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -536,10 +537,12 @@ class TestNames:
         assert not crops.is_crop_name(name)
 
     def test_paths_below_hidden_folders_are_no_crops(self) -> None:
-        folder = Path("/inbox/.state")
-        assert crops.is_crop_path(folder / "day" / "a.jpg", folder)
-        assert not crops.is_crop_path(folder / ".~tmp~" / "a.jpg", folder)
-        assert not crops.is_crop_path(folder / "day" / ".a.jpg", folder)
+        folder = "/inbox/.state"
+        assert crops.is_crop_path(f"{folder}/day/a.jpg", folder)
+        assert not crops.is_crop_path(f"{folder}/.~tmp~/a.jpg", folder)
+        assert not crops.is_crop_path(f"{folder}/day/.a.jpg", folder)
+        assert not crops.is_crop_path(f"{folder}2/a.jpg", folder)
+        assert not crops.is_crop_path(folder, folder)
 
     @pytest.mark.parametrize(
         ("raw", "text"),
@@ -587,8 +590,8 @@ class TestWalk:
         (tmp_path / "elsewhere").symlink_to(tmp_path)
         os.mkfifo(tmp_path / "pipe.jpg")
         assert sorted(crops.crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
-        assert all(crops.is_crop_path(tmp_path / name, tmp_path) for name in found)
-        assert not any(crops.is_crop_path(tmp_path / name, tmp_path) for name in skipped)
+        assert all(crops.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
+        assert not any(crops.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
 
     def test_a_link_given_as_the_folder_is_followed(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
@@ -627,3 +630,27 @@ class TestWalk:
         deepest.mkdir(parents=True)
         (deepest / "a.jpg").touch()
         assert list(crops.crop_paths(tmp_path)) == [deepest / "a.jpg"]
+
+
+@given(
+    time_format=st.sampled_from(
+        [
+            *(DEFAULT_TIME_FORMAT, "%Y%m%d%H%M%S%f", "%f.%S.%M %H %Y/%m/%d"),
+            *("%Y-%m-%d", "%d.%m.%Y %H:%M", "%y%m%d_%H", "%b %d %Y"),
+        ]
+    ),
+    numbers=st.lists(st.integers(0, 9999), min_size=7, max_size=7),
+    moment=st.datetimes(),
+)
+def test_times_of_digits_are_read_as_strptime_does(time_format: str, numbers: list[int], moment: datetime) -> None:
+    pattern = IdentityPattern("(?P<captured_at>.*)", time_format, MOSCOW)
+    directives = re.findall("%.", time_format)
+    odd = time_format
+    for directive, number in zip(directives, numbers, strict=False):
+        odd = odd.replace(directive, str(number), 1)
+    for text in (moment.strftime(time_format), odd):
+        try:
+            read = datetime.strptime(text, time_format).replace(tzinfo=MOSCOW).astimezone(UTC)
+        except (ValueError, OverflowError):
+            read = None
+        assert pattern.parse(text).captured_at == read

@@ -21,6 +21,7 @@ from monitor.store import labelled_files, queries
 from monitor.store import labels as stored
 from monitor.store.engine import Database
 from monitor.store.schema import crops, scores
+from monitor.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,8 +48,9 @@ class Home:
         return score_missing(self.configuration, self.database, self.ensemble)
 
     def score(self, *paths: Path) -> None:
-        reader = pipeline.Reader(self.configuration)
-        list(scoring.score_paths(paths, reader, self.ensemble, self.database, batch_size=8, keep=True))
+        with Workers(self.configuration, self.registry, self.ensemble, 1) as workers:
+            found = [str(path) for path in paths]
+            list(scoring.score_paths(found, workers, self.ensemble, self.database, batch_size=8, keep=True))
 
     def crops(self) -> list[tuple[str, str]]:
         with self.database.read() as connection:
@@ -325,11 +327,10 @@ def test_a_changed_file_is_another_content_and_a_known_one_is_not_read(home: Hom
     shutil.copyfile(pictures[0], path)
     home.rescan()
     folder = LabelledFolder(home.labelled)
-    assert folder.unknown(home.database, [path, home.labelled / "proliv" / "b.jpg"]) == [
-        home.labelled / "proliv" / "b.jpg"
-    ]
+    unseen = f"{home.labelled}/proliv/b.jpg"
+    assert folder.unknown(home.database, [str(path), unseen]) == [unseen]
     shutil.copyfile(pictures[1], path)
-    assert folder.unknown(home.database, [path]) == [path]
+    assert folder.unknown(home.database, [str(path)]) == [str(path)]
     assert home.rescan() == Rescanned(1, 0, 0)
     assert home.crops() == [(str(path), "labelled")] * 2
     assert home.labels() == [(1, "proliv"), (2, "proliv")]

@@ -224,6 +224,19 @@ def test_draws_never_overlap_and_take_each_content_once(connection: Connection) 
     assert (second.eligible, [one.id for one in second.crops]) == (1, [new])
 
 
+def test_what_was_eligible_before_another_draw_is_not_drawn_from_again(connection: Connection) -> None:
+    before = [crop(connection, f"a{number}") for number in range(5)]
+    found = labels.eligible(connection)
+    assert (found.first, found.last, list(found.ids)) == (1, 5, before)
+    new = crop(connection, "came meanwhile")
+    first = labels.draw(connection, 3, author=None, found=found)
+    assert first is not None
+    assert first.eligible == 5
+    second = labels.draw(connection, 100, author=None, found=found)
+    assert second is not None
+    assert [one.id for one in second.crops] == [new]
+
+
 def test_a_seed_gives_the_same_draw(connection: Connection) -> None:
     for number in range(50):
         crop(connection, f"{number}")

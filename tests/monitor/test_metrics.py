@@ -202,9 +202,9 @@ def decided(
 
 def test_the_last_decision_of_each_hole_is_told() -> None:
     metrics = Metrics(Holes(1))
-    metrics.count(decided("A", 1, NOW), {0}, NOW.timestamp())
-    metrics.count(decided("A", 1, NOW + timedelta(seconds=9), Label.PROLIV, 5.0), {0}, NOW.timestamp())
-    metrics.count(decided("B", 1, NOW), {0}, NOW.timestamp())
+    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp())
+    metrics.count([(decided("A", 1, NOW + timedelta(seconds=9), Label.PROLIV, 5.0), {0})], NOW.timestamp())
+    metrics.count([(decided("B", 1, NOW), {0})], NOW.timestamp())
     found = shown(metrics.registry)
     hole, other = '{camera="A",hole="1"', '{camera="other",hole="other"'
     assert found[f'monitor_hole_crops_total{hole},verdict="proliv"}}'] == 1
@@ -219,7 +219,7 @@ def test_the_last_decision_of_each_hole_is_told() -> None:
 
 def test_what_is_restored_gives_way_to_what_was_decided_since() -> None:
     metrics = Metrics(Holes(2))
-    metrics.count(decided("A", 1, NOW), {0}, NOW.timestamp())
+    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp())
     before, ahead = NOW - timedelta(days=2), NOW + timedelta(days=2)
     rows = [
         LastCrop("C", 3, 1, before, 1.0, 2.0, "ne_proliv"),
@@ -242,7 +242,7 @@ def test_what_is_restored_gives_way_to_what_was_decided_since() -> None:
 
 def test_a_clock_that_was_put_back_makes_nothing_negative() -> None:
     metrics = Metrics()
-    metrics.count(decided("A", 1, NOW), {0}, NOW.timestamp() - 3600)
+    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp() - 3600)
     found = shown(metrics.registry)
     assert found["monitor_decision_latency_seconds_sum"] == 0
     assert found["monitor_decision_latency_seconds_count"] == 1
@@ -257,9 +257,9 @@ def test_an_hour_of_200_holes_stays_small() -> None:
     for minute in range(60):
         for number, (camera, hole) in enumerate(places):
             at = NOW + timedelta(minutes=minute, microseconds=123_457 * number)
-            metrics.count(decided(camera, hole, at, score=0.1 + number / 17), {0, 1, 2, 3}, at.timestamp())
+            metrics.count([(decided(camera, hole, at, score=0.1 + number / 17), {0, 1, 2, 3})], at.timestamp())
     for number in range(1000):
-        metrics.count(decided(f"made-up-{number}", 10**9 + number, NOW), {0}, NOW.timestamp())
+        metrics.count([(decided(f"made-up-{number}", 10**9 + number, NOW), {0})], NOW.timestamp())
     groups = tuple(
         GroupDrift(camera, hole, State.STEADY, 60, 48, 0, shift=hole / 7, stability=0.1, t=1.0, p=0.5)
         for camera, hole in [("*", -1), *places]

@@ -112,7 +112,7 @@ def test_metrics_tell_what_the_store_holds(daemon: Daemon, crops: list[Path]) ->
     assert metrics["monitor_last_scored_timestamp_seconds"] == pytest.approx(time.time(), abs=PATIENCE_SECONDS)
     assert [value for name, value in metrics.items() if name.startswith("monitor_model_info")] == [1]
     assert {name for name in metrics if name.startswith("monitor_queue_depth")} == {
-        f'monitor_queue_depth{{queue="{queue}"}}' for queue in ("paths", "read", "scored")
+        f'monitor_queue_depth{{queue="{queue}"}}' for queue in ("paths", "scoring", "storing")
     }
 
 

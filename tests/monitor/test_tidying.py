@@ -306,7 +306,7 @@ def test_a_link_is_neither_followed_nor_taken(plant: Callable[..., Plant], tmp_p
     (here.inbox / "sub").symlink_to(precious.parent)
     second.unlink()
     second.symlink_to(precious)
-    tidier._tidy([path, second])
+    tidier._tidy([str(path), str(second)])
     assert precious.read_bytes() == b"one"
     assert second.is_symlink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from monitor.api import CropRefusedError, Detector, FitReport, Scores
 from monitor.decision import Reference
 from monitor.ensemble import ActiveModel
+from monitor.store.queries import ModelRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +77,9 @@ def new_model() -> Callable[..., ActiveModel]:
         detector_class: type[Detector] = Brightness,
     ) -> ActiveModel:
         detector = detector_class(BrightnessSettings())
-        return ActiveModel(number, name, "0" * 64, detector, threshold, number, Reference())
+        now = datetime.now(UTC)
+        row = ModelRow(number, name, detector.name, "0" * 64, name, {}, now, True, None, threshold, number, "fixed")
+        return ActiveModel(number, name, "0" * 64, detector, threshold, number, Reference(), row)
 
     return make
 
