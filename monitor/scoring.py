@@ -76,7 +76,8 @@ def score_paths(
         starts = range(0, len(fresh), batch_size)
         batches = [workers.submit(fresh[start : start + batch_size], ensemble) for start in starts]
         begun.append(_Begun(some, stored, batches))
-        if len(begun) > workers.count // STORED_TOGETHER + 1:
+        # So many lie ahead that no worker waits while the first are stored.
+        if len(begun) > workers.count // STORED_TOGETHER + 2:
             yield _finished(begun.popleft(), ensemble, database, keep=keep)
     while begun:
         yield _finished(begun.popleft(), ensemble, database, keep=keep)

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCHES_WAITING: Final = 2
+STORED_TOGETHER: Final = 1024
+"""With so many crops, at least, a transaction is closed."""
 PUT_SECONDS: Final = 0.2
 DRAIN_LOOK_SECONDS: Final = 0.2
 FIRST_COMMIT_PAUSE_SECONDS: Final = 1.0
@@ -349,12 +351,19 @@ class Service:
         while True:
             stage.idle()
             batch = self._decided_batches.get()
-            if batch is None:
+            # What else is decided by now goes into the same transaction: one is cheaper than many.
+            ended = batch is None
+            together = batch or []
+            while not ended and len(together) < STORED_TOGETHER and not self._decided_batches.empty():
+                batch = self._decided_batches.get()
+                ended = batch is None
+                together += batch or []
+            recorded = self._commit(stage, together) if together else None
+            if recorded is not None:
+                self._finish(together, recorded, time.time())
+            if ended:
                 self._tidier.stop()
                 return
-            recorded = self._commit(stage, batch)
-            if recorded is not None:
-                self._finish(batch, recorded, time.time())
 
     def _commit(self, stage: Stage, batch: list[Work]) -> Recorded | None:
         """Commit, again and again while the database refuses; none when there is nothing left to finish.

@@ -107,12 +107,12 @@ class Workers:
 
 
 class Batch:
-    """A batch on its way through the workers."""
+    """A batch of files, by their ``paths``, on its way through the workers."""
 
     def __init__(self, paths: Sequence[str], run: Callable[[Sequence[str]], Future[list[Flat]]]) -> None:
         """``run`` begins to read and score paths, the first of them at least."""
         self._seen_at = datetime.now(UTC)
-        self._paths = paths
+        self.paths = paths
         self._run = run
         with _none_lost():
             self._future = run(paths)
@@ -124,11 +124,11 @@ class Batch:
         """
         with _none_lost():
             found = self._future.result()
-            while len(found) < len(self._paths):
+            while len(found) < len(self.paths):
                 on_part()
-                found += self._run(self._paths[len(found) :]).result()
+                found += self._run(self.paths[len(found) :]).result()
         seen_at = self._seen_at
-        return [pipeline.restored(path, seen_at, flat) for path, flat in zip(self._paths, found, strict=True)]
+        return [pipeline.restored(path, seen_at, flat) for path, flat in zip(self.paths, found, strict=True)]
 
 
 @contextmanager

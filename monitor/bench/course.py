@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from monitor.ensemble import ActiveModel
     from monitor.registry import Registry
 
-SAMPLE_CROPS: Final = 1024
-COMMITTED_CROPS: Final = 4096
+SAMPLE_CROPS: Final = 8192
+COMMITTED_CROPS: Final = 20_000
+"""So many, or all: what a crop costs depends on how many there are, for caches and indexes."""
 END_TO_END_SECONDS: Final = 3.0
 """A detector is given as many crops as should take it so long at its limit."""
 LEAST_CROPS: Final = 200

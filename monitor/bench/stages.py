@@ -6,11 +6,15 @@ program has the other processor or not, and it is what the limit is made of.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from monitor.bench.crops import HOLES, names
 from monitor.store import queries
 from monitor.store.queries import CropRow, ScoreRow
 
@@ -83,10 +87,12 @@ def decoding(reader: CropReader, sample: Sample) -> Cost:
 
 def detecting(detector: Detector, sample: Sample, batch: int, seconds: float = STAGE_SECONDS) -> Cost:
     """Prepare and score decoded crops, so many at once, in as many threads as `machine.threads` allows."""
-    pixels = [sample.pixels[number % len(sample.pixels)] for number in range(batch)]
-    holes = [sample.holes[number % len(sample.holes)] for number in range(batch)]
+    # Others each time: what was just looked at would lie in the processor's caches.
+    numbers = itertools.cycle(range(len(sample.pixels)))
 
     def once() -> None:
+        some = list(itertools.islice(numbers, batch))
+        pixels, holes = [sample.pixels[number] for number in some], [sample.holes[number] for number in some]
         detector.score(detector.prepare_batch(pixels, holes))
 
     warm_up(detector, sample)
@@ -114,7 +120,9 @@ def committing(home: Home, crops: int, batch: int) -> Cost:
     with database.read() as connection:
         (model,) = queries.active_models(connection)
     assert model.calibration_id is not None
-    rows = [_row(number, model.id, model.calibration_id) for number in range(crops)]
+    files = list(names(crops))
+    random.Random(0).shuffle(files)  # the order in which a folder is read, as in which contents come, is none
+    rows = [_row(number, file, model.id, model.calibration_id) for number, file in enumerate(files)]
 
     def once() -> None:
         for start in range(0, len(rows), batch):
@@ -145,7 +153,7 @@ def _cost(once: Callable[[], None], crops: int, seconds: float = STAGE_SECONDS) 
             return Cost(1e6 * passed / (crops * repetitions), 1e6 * spent / (crops * repetitions))
 
 
-def _row(number: int, model_id: int, calibration_id: int) -> CropRow:
+def _row(number: int, file: str, model_id: int, calibration_id: int) -> CropRow:
     now = datetime.now(UTC)
     decision = ScoreRow(
         model_id=model_id,
@@ -158,13 +166,13 @@ def _row(number: int, model_id: int, calibration_id: int) -> CropRow:
         latency_seconds=0.01,
     )
     return CropRow(
-        path=f"/srv/camera/holes/{number:06d}/10_CAM_C_01-03-2023_05-39-27-929.jpg",
-        sha256=f"{number:064x}",
+        path=f"/srv/camera/holes/{file}",
+        sha256=hashlib.sha256(str(number).encode()).hexdigest(),
         size_bytes=1100,
         mtime_ns=number,
         width=50,
         height=30,
-        hole=10,
+        hole=number % HOLES,
         camera="C",
         captured_at=now - timedelta(milliseconds=number),
         seen_at=now,
