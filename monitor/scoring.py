@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from monitor.workers import Batch, Workers
 
 
-STORED_TOGETHER: Final = 4
-"""So many batches are one transaction: it takes a sixth less of the processor's time than one for each."""
+STORED_TOGETHER: Final = 2
+"""So many batches are one transaction: it takes less of the processor's time than one for each."""
+PARTS: Final = 4
+"""In so many parts the last batches are scored, so that all workers end at nearly the same time."""
 
 
 class Result(NamedTuple):
@@ -53,6 +55,13 @@ class _Begun(NamedTuple):
     stored: Mapping[str, StoredCrop]
     batches: Sequence[Batch]
 
+    def apart(self) -> list[_Begun]:
+        """The same as several, unless crops that are known stand between them."""
+        if self.stored:
+            return [self]
+        parts = [self.batches[start : start + PARTS] for start in range(0, len(self.batches), PARTS)]
+        return [_Begun([path for batch in part for path in batch.paths], {}, part) for part in parts]
+
 
 def score_paths(
     paths: Iterable[str],
@@ -71,16 +80,22 @@ def score_paths(
     remaining = iter(paths)
     begun: deque[_Begun] = deque()
     model_ids = [model.id for model in ensemble.models]
-    while some := list(islice(remaining, STORED_TOGETHER * batch_size)):
+    following = list(islice(remaining, STORED_TOGETHER * batch_size))
+    while some := following:
+        following = list(islice(remaining, STORED_TOGETHER * batch_size))
         fresh, stored = known.unknown(database, some, model_ids=model_ids) if keep else (some, {})
-        starts = range(0, len(fresh), batch_size)
-        batches = [workers.submit(fresh[start : start + batch_size], ensemble) for start in starts]
+        size = batch_size if following else max(batch_size // PARTS, 1)
+        starts = range(0, len(fresh), size)
+        batches = [workers.submit(fresh[start : start + size], ensemble) for start in starts]
         begun.append(_Begun(some, stored, batches))
         # So many lie ahead that no worker waits while the first are stored.
         if len(begun) > workers.count // STORED_TOGETHER + 2:
             yield _finished(begun.popleft(), ensemble, database, keep=keep)
     while begun:
-        yield _finished(begun.popleft(), ensemble, database, keep=keep)
+        last = begun.popleft()
+        # Nobody else has work in the end, so what is ready is stored meanwhile.
+        for part in [last] if begun else last.apart():
+            yield _finished(part, ensemble, database, keep=keep)
 
 
 def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bool) -> list[Result]:

@@ -166,7 +166,7 @@ class Pipeline(Section):
     """``[pipeline]``: batches and queues."""
 
     workers: int = Field(0, ge=0, le=4096)
-    batch_size: int = Field(256, ge=1, le=4096)
+    batch_size: int = Field(512, ge=1, le=4096)
     queue_size: int = Field(1024, ge=1, le=1_000_000)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     runtime: Literal["auto", "torch", "onnx"] = "auto"

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from monitor.ensemble import ActiveModel
     from monitor.scoring import Result
 
-FEW_BATCHES: Final = 2
-"""With fewer whole batches than these, processes would take longer to make than they save."""
-
 
 class Row(NamedTuple):
     """A result as CSV shows it, and JSON with more behind it; the file is relative to the scored folder."""
@@ -83,7 +80,7 @@ def command(
     # Counted for the progress bar alone; a folder that grows meanwhile is scored as far as it is found.
     total = sum(1 for _ in crop_files(root, _ignore_unreadable)) if sys.stderr.isatty() else None
     paths = crop_files(root, _warn_unreadable)
-    first = list(islice(paths, FEW_BATCHES * settings.batch_size))
+    first = list(islice(paths, settings.batch_size))
     if not first:
         raise InputMissingError(
             f"{directory}: holds no crops (files named .jpg, .jpeg, .png, .bmp, .tif, .tiff, .webp)"
@@ -93,7 +90,7 @@ def command(
     writer = WRITERS[output_format](root, ensemble.models)
     database.close()  # a connection must not be there when processes are forked
     wished = settings.workers if workers is None else workers
-    few = len(first) < FEW_BATCHES * settings.batch_size
+    few = len(first) < settings.batch_size  # processes would take longer to make than they save
     with (
         Workers(configuration, program.registry, ensemble, 1 if few else wished) as pool,
         bar("scoring", total) as advance,
