@@ -14,7 +14,7 @@ import pytest
 from monitor import workers
 from monitor.config import Configuration, load
 from monitor.ensemble import Ensemble, load_active
-from monitor.errors import WorkerLostError
+from monitor.errors import ExitCode, WorkerLostError
 from monitor.paths import crop_files
 from monitor.pipeline import Work, decide
 from monitor.registry import Registry
@@ -163,3 +163,20 @@ def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Daemon) -> None:
     process.kill()
     process.wait()
     wait_until(lambda: not any(is_running(pid) for pid in pids))
+
+
+def test_a_daemon_whose_worker_is_killed_ends_to_be_restarted(daemon: Daemon, small_dataset: Path) -> None:
+    daemon.environment["MONITOR__PIPELINE__WORKERS"] = "2"
+    process = daemon.start()
+    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    pids = [int(pid) for pid in listing.read_text(encoding="ascii").split()]
+    if not pids:
+        pytest.skip("one core: there are no processes")
+    os.kill(pids[0], signal.SIGKILL)
+    for crop in (small_dataset / "proliv").iterdir():
+        shutil.copy(crop, daemon.inbox)
+    assert process.wait(60) == ExitCode.TEMPORARY_FAILURE
+    assert "was ended from outside" in daemon.text()
+    # What it had not decided lies in the inbox, and the next one decides it.
+    daemon.start()
+    daemon.until(lambda: daemon.count("state = 'scored'") == len(list(daemon.inbox.iterdir())))
