@@ -55,7 +55,6 @@ def test_what_is_left_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
 
 def test_a_program_that_has_ended_by_itself_is_noticed(tmp_path: Path) -> None:
     with children.running(["-c", "raise SystemExit('gone')"], tmp_path / "messages") as running:
-        running.require_running()
         wait_until(lambda: not _runs(running.process.pid))
         with pytest.raises(MonitorError, match="gone"):
             running.require_running()
