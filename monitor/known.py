@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection
-
     from monitor.crops import FileContent
     from monitor.store.engine import Database
     from monitor.store.queries import KnownCrop, StoredScore
@@ -71,9 +69,11 @@ def new(database: Database, paths: Sequence[str]) -> list[str]:
     return [path for path in unknown(database, paths)[0] if not _is_gone(path)]
 
 
-def moved_away(connection: Connection, contents: Collection[str]) -> list[str]:
+def moved_away(database: Database, contents: Collection[str]) -> list[str]:
     """The paths at which labelled files of these contents lay once, and do not any more."""
-    return [row.path for row in labelled_files.files_of_contents(connection, contents) if _is_gone(from_text(row.path))]
+    with database.read() as connection:
+        files = labelled_files.files_of_contents(connection, contents)
+    return [row.path for row in files if _is_gone(from_text(row.path))]
 
 
 def _is_gone(path: str | Path) -> bool:

@@ -194,15 +194,16 @@ def store(database: Database, batch: Sequence[Work], archive: Archive | None = N
     present = [work for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
     crops = [row(work, archive) for work in present if work.label is None]
     labelled = [(work.label.value, row(work)) for work in present if work.label is not None]
+    # A file that was moved from one label to the other lies in one of them. Looked for before the transaction: a share
+    # that does not answer must not hold the database's only lock for writing.
+    moved = known.moved_away(database, {crop.sha256 for _, crop in labelled if crop.sha256}) if labelled else []
     with database.write() as connection:
         recorded = queries.record(connection, crops)
         if not labelled:
             return recorded
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
         taken = labelled_files.take_labelled(connection, labelled)
-        # A file that was moved from one label to the other lies in one of them.
-        contents = {crop.sha256 for _, crop in labelled if crop.sha256}
-        labelled_files.forget_files(connection, known.moved_away(connection, contents))
+        labelled_files.forget_files(connection, moved)
     return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
 
 

@@ -306,11 +306,13 @@ class Service:
             candidates = [candidate for candidate in taken if candidate is not None]
             ended = len(candidates) < len(taken)
             if candidates:
+                # Read once: a reload may exchange it meanwhile, and only the models that are asked can decide.
+                ensemble = self.ensemble
                 # Loaded and begun before any stage starts.
-                assert self.ensemble is not None
+                assert ensemble is not None
                 assert self._workers is not None
-                batch = self._workers.submit([candidate.path for candidate in candidates], self.ensemble)
-                self._dispatched.put(_Dispatched(candidates, self.ensemble, batch))
+                batch = self._workers.submit([candidate.path for candidate in candidates], ensemble)
+                self._dispatched.put(_Dispatched(candidates, ensemble, batch))
         self._dispatched.put(None)
 
     def _run_decider(self, stage: Stage) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sqlite3
+from contextlib import closing
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from monitor import pipeline
 from monitor.config import load
+from monitor.dataset import Label
 from monitor.errors import ExitCode, StoreRefusedError
 from monitor.registry import Registry
 from monitor.service import Service
 from monitor.stage import Stage
+from monitor.store import labelled_files
 from monitor.store.engine import Database
 from monitor.store.queries import Recorded
+from monitor.store.upgrade import upgrade
+from monitor.watch import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from monitor.ensemble import Ensemble
     from monitor.pipeline import Work
     from monitor.tidying import Archive
 
@@ -70,3 +79,58 @@ def test_a_storm_of_wishes_to_reload_is_one_wish(tmp_path: Path, monkeypatch: py
         service._ask_to_reload()
     assert service._wait() is ExitCode.OK
     assert len(loads) == 2
+
+
+def test_the_models_that_are_asked_are_those_that_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload may exchange the models between any two steps of the dispatcher."""
+    monkeypatch.chdir(tmp_path)
+    configuration = load()
+    service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry.load())
+    before, after = (cast("Ensemble", SimpleNamespace(models=())) for _ in range(2))
+    asked: list[Ensemble] = []
+
+    def submit(_paths: Sequence[str], ensemble: Ensemble) -> object:
+        asked.append(ensemble)
+        service.ensemble = after
+        return object()
+
+    service.ensemble = before
+    service._workers = cast("Any", SimpleNamespace(submit=submit))
+    service._paths.put(Candidate("1.jpg"), 1)
+    service._paths.put(None, 1)
+    service._run_dispatcher(Stage("dispatcher", lambda _: None, lambda _: None))
+    dispatched = service._dispatched.get()
+    assert dispatched is not None
+    assert asked == [before]
+    assert dispatched.ensemble is before
+
+
+def test_no_file_is_looked_at_while_the_database_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that does not answer would hold the only lock for writing."""
+    monkeypatch.chdir(tmp_path)
+    configuration = load()
+    database = Database(configuration.database_url, busy_seconds=5)
+    upgrade(database)
+    reader = pipeline.Reader(configuration)
+    before, after = tmp_path / "before.jpg", tmp_path / "after.jpg"
+    before.write_text("no picture")
+    pipeline.store(database, [reader.read(before, label=Label.PROLIV)])
+    before.rename(after)
+    looked_at: list[str] = []
+    lstat = os.lstat
+
+    def lstat_of_a_share(path: Any, **options: Any) -> os.stat_result:
+        if os.fspath(path) == os.fspath(before):
+            looked_at.append(path)
+            with closing(sqlite3.connect(tmp_path / "state" / "monitor.db", timeout=0)) as connection:
+                connection.execute("begin immediate")  # raises where another connection holds the lock
+        return lstat(path, **options)
+
+    work = reader.read(after, label=Label.NE_PROLIV)
+    monkeypatch.setattr(os, "lstat", lstat_of_a_share)
+    pipeline.store(database, [work])
+    monkeypatch.undo()
+    assert looked_at
+    with database.read() as connection:
+        assert [row.path for row in labelled_files.all_files(connection)] == [str(after)]
+    database.close()
