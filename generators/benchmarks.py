@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from generators.avatars import MODELS, embedded_sources, make_model
-from generators.styles import StyleModel, default_table
+from generators.avatars.models import MODELS, embedded_sources, make_model
+from generators.styles.sampling import StyleModel, default_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Runs the migrations in the transaction and on the connection that monitor.store.upgrade hands over."""
+"""Runs the migrations in the transaction and on the connection that monitor.store.database.upgrade hands over."""
 
 from alembic import context
 
-from monitor.store.schema import metadata
+from monitor.store.database.schema import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:

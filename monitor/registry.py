@@ -17,8 +17,8 @@ import pluggy
 
 from monitor import hookspecs
 from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule
-from monitor.decision import DECISION
 from monitor.errors import PluginError
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,15 @@ def monitor_register_detectors() -> list[Provider]:
     """Name the built-in detectors, the one to begin with first."""
     return [
         Provider(
-            "patchstats", "local statistics: how far each place is from the usual", "plugins.patchstats:PatchStatistics"
+            "patchstats",
+            "local statistics: how far each place is from the usual",
+            "plugins.detectors.patchstats:PatchStatistics",
         ),
-        Provider("ae", "autoencoder: the error of reconstructing a crop", "plugins.ae:Autoencoder"),
-        Provider("cvae", "variational autoencoder: the pattern of its error", "plugins.cvae:VariationalAutoencoder"),
-        Provider("mnad", "autoencoder with a memory of normal prototypes", "plugins.mnad:MemoryAutoencoder"),
+        Provider("ae", "autoencoder: the error of reconstructing a crop", "plugins.detectors.ae:Autoencoder"),
+        Provider(
+            "cvae", "variational autoencoder: the pattern of its error", "plugins.detectors.cvae:VariationalAutoencoder"
+        ),
+        Provider("mnad", "autoencoder with a memory of normal prototypes", "plugins.detectors.mnad:MemoryAutoencoder"),
     ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from generators.crops import write_dataset
+from generators.crops.datasets import write_dataset
 from tests.daemon import Daemon
 
 if TYPE_CHECKING:

@@ -28,15 +28,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from monitor.judging import By
-from monitor.nightly import summary
-from monitor.recalibration import calibrate, recalibrate
-from monitor.schedule import NIGHTLY, DailyJob, newest_slot
-from monitor.settings import Calibration
+from monitor.configuration.settings import Calibration
+from monitor.daemon.schedule import NIGHTLY, DailyJob, newest_slot
 from monitor.store import calibrations as stored
 from monitor.store.calibrations import ReferenceRow
-from monitor.store.engine import Database
-from monitor.store.schema import calibrations, runs
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import calibrations, runs
+from monitor.thresholds.change import calibrate, recalibrate
+from monitor.thresholds.judgement import By
+from monitor.thresholds.nightly import summary
 from tests.made_up import MadeUp, made_up, midpoint, store_audit, store_crop, store_label
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.choosing import Rules
+    from monitor.thresholds.choice import Rules
 
 ZONE = ZoneInfo("Europe/Berlin")
 AT = "02:30"

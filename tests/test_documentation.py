@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import COMMANDS
-from monitor.crops import Reason
+from monitor.crops.loader import Reason
 from monitor.errors import ExitCode
 from monitor.metrics import Metrics
 from monitor.metrics.histograms import ModelHistogram

@@ -106,7 +106,7 @@ def command(
     make = _from_styles if from_style else _from_images
     made, sentence = make(context, number, seed, options)
 
-    from generators.avatar_files import Gallery
+    from generators.avatars.files import Gallery
 
     gallery = Gallery(output, number, force=force)
     for image, facts, caption in made:
@@ -146,7 +146,7 @@ def _from_images(
     _context: click.Context, number: int, seed: int, options: Mapping[str, Any]
 ) -> tuple[Iterator[tuple[Image, dict[str, Any], str]], str]:
     """Learn a model; the pictures with what is to be said of each, and of all."""
-    from generators.avatars import COHERENCE, CoherentModel, embedded_sources, make_model, read_sources
+    from generators.avatars.models import COHERENCE, CoherentModel, embedded_sources, make_model, read_sources
 
     resize = options["resize"]
     if options["images"] is not None:
@@ -176,7 +176,7 @@ def _pictures(
 ) -> Iterator[tuple[Image, dict[str, Any], str]]:
     from PIL import Image
 
-    from generators.avatars import generate
+    from generators.avatars.models import generate
 
     for avatar in generate(model, number, seed):
         facts = {
@@ -197,9 +197,9 @@ def _from_styles(
     context: click.Context, number: int, seed: int, options: Mapping[str, Any]
 ) -> tuple[Iterator[tuple[Image, dict[str, Any], str]], str]:
     """Draw styles as ``gen style`` does; the faces with what is to be said of each, and of all."""
-    from generators.faces import HEIGHT, WIDTH
-    from generators.style_texts import read_condition
-    from generators.styles import StyleModel, default_table, read_table
+    from generators.avatars.faces import HEIGHT, WIDTH
+    from generators.styles.sampling import StyleModel, default_table, read_table
+    from generators.styles.texts import read_condition
     from monitor.api import DataError
 
     table = read_table(options["styles"]) if options["styles"] else default_table()
@@ -215,7 +215,7 @@ def _from_styles(
 
 
 def _drawn(styles: Any, size: tuple[int, int], said: Mapping[str, Any]) -> Iterator[tuple[Image, dict[str, Any], str]]:
-    from generators.faces import draw_face
+    from generators.avatars.faces import draw_face
 
     for number, style in enumerate(styles, start=1):
         facts = {

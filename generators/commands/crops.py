@@ -148,7 +148,7 @@ def _dataset(out: Path, *, train: int, proliv: int, test: int, empty: float, see
     from rich.console import Console
     from rich.progress import Progress
 
-    from generators.crops import write_dataset
+    from generators.crops.datasets import write_dataset
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -186,9 +186,9 @@ def _stream(
 ) -> None:
     from datetime import timedelta
 
-    from generators.crops import CastingTable
-    from generators.feeding import Labels, feed, stop_on_signals
-    from generators.streaming import CropStream
+    from generators.crops.datasets import CastingTable
+    from generators.crops.feeding import Labels, feed, stop_on_signals
+    from generators.crops.streaming import CropStream
 
     with stop_on_signals() as stop:
         tables = [CastingTable(seed, holes=holes, camera=letter) for letter in cameras]

@@ -13,7 +13,7 @@ from generators.commands import finite
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from generators.styles import Style, StyleTable
+    from generators.styles.sampling import Style, StyleTable
 
 _WRITTEN_AT_ONCE: Final = 4_000
 """Values of attributes, in all the lines that are written together."""
@@ -87,8 +87,8 @@ def command(
 
     from itertools import islice
 
-    from generators.style_texts import read_condition, read_style
-    from generators.styles import StyleModel, default_table, read_table
+    from generators.styles.sampling import StyleModel, default_table, read_table
+    from generators.styles.texts import read_condition, read_style
     from monitor.api import DataError
 
     table = default_table() if file is None else read_table(file)
@@ -117,7 +117,7 @@ def command(
 
 def _tell_held_out(table: StyleTable, smoothing: float, *, tree: bool) -> None:
     """Say on standard error which model foretells observations better; standard output belongs to the styles."""
-    from generators.style_trees import compare, edges
+    from generators.styles.trees import compare, edges
     from monitor.api import DataError
 
     if tree:
@@ -141,15 +141,15 @@ def _print(styles: Iterable[Style], names: list[str], form: str, *, one: bool) -
     from functools import partial
     from itertools import islice
 
-    from generators import style_texts
+    from generators.styles import texts
 
-    line: Callable[[Style], str] = style_texts.text_block if one else style_texts.text_line
+    line: Callable[[Style], str] = texts.text_block if one else texts.text_line
     if form == "json":
-        line = style_texts.json_line
+        line = texts.json_line
     elif form == "csv":
-        line = partial(style_texts.csv_line, names=names)
-        click.echo(style_texts.csv_heading(names), nl=False)
-    lines = style_texts.encoded_lines(styles, line, len(names))
+        line = partial(texts.csv_line, names=names)
+        click.echo(texts.csv_heading(names), nl=False)
+    lines = texts.encoded_lines(styles, line, len(names))
     # Some hundred lines at once, of a wide table one: much quicker, and the first still come at once.
     while chunk := b"".join(islice(lines, max(_WRITTEN_AT_ONCE // len(names), 1))):
         click.echo(chunk, nl=False)

@@ -21,8 +21,9 @@ KINDS = {
 }
 ALARM = sa.text("verdict = 'proliv'")
 
-# In SQLite new crops are counted by the program once a transaction (monitor.store.tallies), for a trigger would cost
-# more than all the rest; triggers see to what happens to crops that are counted, and to decisions that come later.
+# In SQLite new crops are counted by the program once a transaction (monitor.store.database.tallies), for a trigger
+# would cost more than all the rest; triggers see to what happens to crops that are counted, and to decisions that come
+# later.
 SQLITE_TRIGGER = """
 create trigger {table}_{event} after {event}{columns} on {counted} when {row}.{crop} <= (select until from counted)
 begin{statements}

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor import __version__
 from monitor.bench import added, crops, daemon, machine, many, reference, scoring, stages
 from monitor.bench.figures import Round, Stages, of_detector, of_stages, of_together, rounded
-from monitor.bench.homes import TRAINING_CROPS, Home, own_environment, training_data
 from monitor.bench.starting import starting
-from monitor.bench.subjects import TOGETHER
 from monitor.errors import OutputError
-from monitor.pipeline import Reader
+from monitor.harness.homes import TRAINING_CROPS, Home, own_environment, training_data
+from monitor.harness.subjects import TOGETHER
+from monitor.scoring.pipeline import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from monitor.bench.stages import Cost
-    from monitor.config import Configuration
-    from monitor.crops import CropReader
-    from monitor.ensemble import ActiveModel
+    from monitor.configuration.file import Configuration
+    from monitor.crops.loader import CropReader
     from monitor.registry import Registry
+    from monitor.scoring.ensemble import ActiveModel
 
 SAMPLE_CROPS: Final = 8192
 COMMITTED_CROPS: Final = 20_000

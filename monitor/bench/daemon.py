@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from monitor.bench import children
 from monitor.errors import MonitorError
+from monitor.harness import children
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.bench.children import Running
-    from monitor.bench.homes import Home
+    from monitor.harness.children import Running
+    from monitor.harness.homes import Home
 
 RATE: Final = 100
 """Crops a second, at an even pace, while the latency is measured."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from monitor.bench.homes import Home
+    from monitor.harness.homes import Home
 
 FEW: Final = 10_000
 MOST_LINKS: Final = 60_000

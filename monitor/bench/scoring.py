@@ -7,13 +7,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.bench import children
 from monitor.errors import MonitorError
+from monitor.harness import children
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.bench.homes import Home
+    from monitor.harness.homes import Home
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.bench.crops import HOLES, names
-from monitor.store import queries
-from monitor.store.queries import CropRow, ScoreRow
+from monitor.store import decisions
+from monitor.store.decisions import CropRow, ScoreRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector
-    from monitor.bench.homes import Home
-    from monitor.crops import CropReader, FileContent
+    from monitor.crops.loader import CropReader, FileContent
+    from monitor.harness.homes import Home
 
 DETECTOR_BATCHES: Final = (1, 16, 64, 256, 1024)
 WARM_UP: Final = 16
@@ -118,7 +118,7 @@ def committing(home: Home, crops: int, batch: int) -> Cost:
     home.renew()
     database = home.database()
     with database.read() as connection:
-        (model,) = queries.active_models(connection)
+        (model,) = decisions.active_models(connection)
     assert model.calibration_id is not None
     files = list(names(crops))
     random.Random(0).shuffle(files)  # the order in which a folder is read, as in which contents come, is none
@@ -127,7 +127,7 @@ def committing(home: Home, crops: int, batch: int) -> Cost:
     def once() -> None:
         for start in range(0, len(rows), batch):
             with database.write() as connection:
-                queries.record(connection, rows[start : start + batch])
+                decisions.record(connection, rows[start : start + batch])
 
     try:
         return _cost(once, len(rows), seconds=0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.bench import children
 from monitor.bench.figures import rounded
+from monitor.harness import children
 
 if TYPE_CHECKING:
     from pathlib import Path

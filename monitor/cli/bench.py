@@ -58,7 +58,7 @@ def command(
     # So that the folder goes and the programs that are measured end also where a supervisor ends this one.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from monitor.bench import printing
-    from monitor.bench.subjects import subjects
+    from monitor.harness.subjects import subjects
 
     configuration = program.configuration
     known = subjects(program.registry)

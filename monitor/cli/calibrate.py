@@ -12,7 +12,7 @@ from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.store.engine import Database
+    from monitor.store.database.engine import Database
 
 
 @click.command("calibrate")
@@ -49,14 +49,14 @@ def command(
     overrides = parse_assignments(assignments)
     from datetime import UTC, datetime
 
-    from monitor import calibration
-    from monitor.choosing import Rules
     from monitor.cli.changes import raise_refused, tell
     from monitor.cli.progress import bar
-    from monitor.dataset import open_dataset, require
-    from monitor.judging import By
-    from monitor.pipeline import Reader
-    from monitor.recalibration import calibrate
+    from monitor.crops.dataset import open_dataset, require
+    from monitor.scoring.pipeline import Reader
+    from monitor.thresholds import references
+    from monitor.thresholds.change import calibrate
+    from monitor.thresholds.choice import Rules
+    from monitor.thresholds.judgement import By
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     dataset = open_dataset(data)
@@ -64,9 +64,9 @@ def command(
     database = program.database(create=True)
     reader = Reader(configuration)
     outcomes = []
-    for model in calibration.models_to_calibrate(database, program.registry, names):
+    for model in references.models_to_calibrate(database, program.registry, names):
         with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
-            given = calibration.references_for(
+            given = references.references_for(
                 program.registry, configuration, model, dataset, reader, lambda: advance(1)
             )
         by = By(datetime.now(UTC), "calibrate", accept=accept, author=author_of(None))
@@ -78,12 +78,12 @@ def command(
 
 def _tell_who_decides(program: Program, database: Database) -> None:
     """A model that became active may have become the primary, which nobody should learn from its decisions."""
-    from monitor.decision import deciding, describe, effective
-    from monitor.store import queries
+    from monitor.scoring.vote import deciding, describe, effective
+    from monitor.store import decisions
 
     settings = program.configuration.settings.decision
     with database.read() as connection:
-        rows = deciding(queries.active_models(connection), settings.detectors)
+        rows = deciding(decisions.active_models(connection), settings.detectors)
     if rows:
         how = describe(effective(settings.decide, len(rows)), [row.name for row in rows])
         click.echo(f"the final decision is now {how}", err=True)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.cli.program import FOLDER, Program, pass_program
-from monitor.decision import DECISION
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.comparison import Judge
+    from monitor.evaluation.comparison import Judge
+    from monitor.models.training import ReadCrops
     from monitor.report.curves import RocCurve
-    from monitor.training import ReadCrops
 
 FORMATS: Final = (".png", ".svg")
 
@@ -68,11 +68,11 @@ def _read(program: Program, directory: Path) -> tuple[ReadCrops, NDArray[np.bool
     import numpy as np
 
     from monitor.cli.progress import bar
-    from monitor.crops import printable
-    from monitor.dataset import Label, open_labelled
+    from monitor.crops.dataset import Label, open_labelled
+    from monitor.crops.loader import printable
     from monitor.errors import DataError
-    from monitor.pipeline import Reader
-    from monitor.training import read_all
+    from monitor.models.training import read_all
+    from monitor.scoring.pipeline import Reader
 
     labels = {item.path: item.label for item in open_labelled(directory)}
     with bar("reading", len(labels)) as advance:
@@ -89,7 +89,8 @@ def _read(program: Program, directory: Path) -> tuple[ReadCrops, NDArray[np.bool
 
 def _judges(program: Program, names: tuple[str, ...], crops: ReadCrops) -> list[Judge]:
     """The named models and the final decision, if it is named, or all there are."""
-    from monitor import comparison, ensemble
+    from monitor.evaluation import comparison
+    from monitor.scoring import ensemble
 
     context = program.database(create=False), program.registry, program.configuration
     active = ensemble.load_active(*context) if DECISION in names or not names else None

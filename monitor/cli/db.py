@@ -11,7 +11,7 @@ from monitor.cli.program import Program, pass_program
 from monitor.errors import ExitCode
 
 if TYPE_CHECKING:
-    from monitor.checking import Finding
+    from monitor.upkeep.check import Finding
 
 
 @click.group("db")
@@ -23,7 +23,7 @@ def command() -> None:
 @pass_program
 def upgrade(program: Program) -> None:
     """Bring the database's schema to this program's, whole or not at all."""
-    from monitor.store import upgrade as schema
+    from monitor.store.database import upgrade as schema
 
     database = program.raw_database()
     click.echo(f"{database.description}: schema {schema.upgrade(database)}")
@@ -33,7 +33,7 @@ def upgrade(program: Program) -> None:
 @pass_program
 def current(program: Program) -> None:
     """Print the schema that the database has."""
-    from monitor.store import upgrade as schema
+    from monitor.store.database import upgrade as schema
 
     database = program.raw_database()
     click.echo(f"{database.description}: schema {schema.current_revision(database) or 'none: it is empty'}")
@@ -50,8 +50,8 @@ def check(program: Program, full: bool, output_format: str) -> int:
     """
     import json
 
-    from monitor import checking
-    from monitor.store.schema import SCHEMA_REVISION
+    from monitor.store.database.schema import SCHEMA_REVISION
+    from monitor.upkeep import check as checking
 
     database = program.database(create=False)
     findings = checking.check(database, program.configuration, full=full)
@@ -93,10 +93,10 @@ def backup(program: Program, output: Path, models: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from monitor.backup import backup as save
     from monitor.cli.options import counted
     from monitor.errors import DataError
-    from monitor.paths import printable
+    from monitor.files.walking import printable
+    from monitor.upkeep.backup import backup as save
 
     database = program.database(create=False)
     saved = save(database, program.configuration, output, datetime.now(UTC), with_models=models)
@@ -127,7 +127,7 @@ def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool
     """
     from datetime import UTC, datetime
 
-    from monitor import retention
+    from monitor.upkeep import retention
 
     configuration = program.configuration
     days = keep_days or configuration.settings.store.keep_days

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from monitor.crops import from_text, printable
+from monitor.crops.loader import from_text, printable
 from monitor.errors import DataError, OutputError
-from monitor.store import queries
+from monitor.store import decisions as queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rich.table import Table
 
-    from monitor.dataset import LabelledPath
+    from monitor.crops.dataset import LabelledPath
 
 TRAIN_LIMIT: Final = 3000
 LIVE_LIMIT: Final = 400
@@ -78,7 +78,7 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     Makes crops, trains two detectors, chooses their thresholds, evaluates them, then starts the daemon and feeds it the
     test crops live. Everything is kept in a folder of its own; one that exists gets a neighbour (demo-2, …).
     """
-    from monitor.dataset import open_dataset, require
+    from monitor.crops.dataset import open_dataset, require
 
     started = time.monotonic()
     folder = _fresh(output)
@@ -157,8 +157,8 @@ def _live(program: Sequence[str], folder: Path, config: Path, chosen: Sequence[L
 
 
 def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Sequence[LabelledPath]) -> list[Seen]:
-    from monitor.config import load
-    from monitor.store.engine import Database
+    from monitor.configuration.file import load
+    from monitor.store.database.engine import Database
 
     configuration = load(config)
     database = Database(configuration.database_url, busy_seconds=configuration.settings.database.busy_seconds)

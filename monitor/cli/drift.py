@@ -10,7 +10,7 @@ import click
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
-    from monitor.drift import Drift, GroupDrift
+    from monitor.quality.drift.drift import Drift, GroupDrift
 
 
 @click.command("drift")
@@ -26,14 +26,14 @@ def command(program: Program, names: tuple[str, ...], output_format: str) -> Non
     database = program.database(create=False)
     from datetime import UTC, datetime
 
-    from monitor import drift
     from monitor.errors import NoModelError
-    from monitor.store import queries, summaries
+    from monitor.quality.drift import drift
+    from monitor.store import decisions, summaries
 
     now = datetime.now(UTC)
     with database.read() as connection:
         models = (
-            [queries.find_model(connection, name) for name in names] if names else queries.active_models(connection)
+            [decisions.find_model(connection, name) for name in names] if names else decisions.active_models(connection)
         )
     if not models:
         raise NoModelError("there is no active model, and so no score; monitor train and monitor calibrate make one")
@@ -61,7 +61,7 @@ def _print(drift: Drift) -> None:
 
 
 def _line(group: GroupDrift, several_cameras: bool) -> str:
-    from monitor.drift import State, place
+    from monitor.quality.drift.drift import State, place
 
     name = f"{place(group.key, several_cameras):<22} {group.state:<9}"
     if group.shift is None or group.stability is None or group.t is None or group.p is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.program import FOLDER, Program, pass_program
-from monitor.decision import DECISION
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.config import Configuration
-    from monitor.dataset import Label
-    from monitor.rule_table import Entry
-    from monitor.training import ReadCrops
+    from monitor.configuration.file import Configuration
+    from monitor.crops.dataset import Label
+    from monitor.evaluation.rule_table import Entry
+    from monitor.models.training import ReadCrops
 
 
 @click.command("evaluate")
@@ -73,8 +73,8 @@ def command(
 def _evaluate_models(
     program: Program, directory: Path, name: str | None, everything: bool, robustness: bool, output_format: str
 ) -> None:
-    from monitor import comparison
-    from monitor.ensemble import load_active, load_model
+    from monitor.evaluation import comparison
+    from monitor.scoring.ensemble import load_active, load_model
 
     configuration = program.configuration
     folder = _Folder.open(directory)
@@ -107,8 +107,8 @@ def _evaluate_models(
 
 
 def _evaluate_rules(program: Program, directory: Path, name: str | None, output_format: str) -> None:
-    from monitor import rule_table
     from monitor.cli.progress import bar
+    from monitor.evaluation import rule_table
 
     configuration = program.configuration
     folder = _Folder.open(directory)
@@ -135,7 +135,7 @@ class _Folder:
     @classmethod
     def open(cls, root: Path) -> _Folder:
         """Find the crops; raises `DataError` when there are none."""
-        from monitor.dataset import open_labelled
+        from monitor.crops.dataset import open_labelled
 
         return cls(root, {item.path: item.label for item in open_labelled(root)})
 
@@ -143,11 +143,11 @@ class _Folder:
         """The N crops that can be read, and bool (N,), True = proliv; raises `DataError` when there are none."""
         import numpy as np
 
-        from monitor import pipeline
         from monitor.cli.progress import bar
-        from monitor.dataset import Label
+        from monitor.crops.dataset import Label
         from monitor.errors import DataError
-        from monitor.training import read_all
+        from monitor.models.training import read_all
+        from monitor.scoring import pipeline
 
         with bar("reading", len(self.labels)) as advance:
             crops = read_all(pipeline.Reader(configuration), list(self.labels), lambda: advance(1))
@@ -169,7 +169,7 @@ def _add_robustness(
 ) -> None:
     """Give each report the figures after each alteration, by its name, under ``robustness``."""
     from monitor.cli.progress import bar
-    from monitor.robustness import ALTERATIONS, altered
+    from monitor.evaluation.robustness import ALTERATIONS, altered
 
     with bar("altering", len(ALTERATIONS)) as advance:
         for name in ALTERATIONS:

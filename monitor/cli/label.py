@@ -13,8 +13,8 @@ import click
 
 from monitor.cli.options import LONGEST_NOTE, author_of, bounded, counted, moment
 from monitor.cli.program import Program, pass_program
-from monitor.dataset import Label
-from monitor.paths import printable
+from monitor.crops.dataset import Label
+from monitor.files.walking import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +87,7 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
 
 
 def _label(program: Program, targets: Sequence[str], label: Label, options: dict[str, Any]) -> None:
-    from monitor import labels
+    from monitor.labels import labels
 
     author = author_of(options["author"])
     note = bounded(options["note"], LONGEST_NOTE, "--note")
@@ -135,7 +135,7 @@ class _Targets:
     """Finds the crops that words of the command line mean, in one view of the database."""
 
     def __init__(self, connection: Connection, program: Program) -> None:
-        from monitor.crops import CropReader
+        from monitor.crops.loader import CropReader
 
         limits = program.configuration.settings.crops
         self._connection = connection
@@ -260,7 +260,7 @@ class _Targets:
 
 
 def _audit(program: Program, options: dict[str, Any]) -> None:
-    from monitor import labels
+    from monitor.labels import labels
     from monitor.store import audits
 
     database = program.database(create=False)

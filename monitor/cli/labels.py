@@ -16,8 +16,8 @@ import click
 
 from monitor.cli.options import LONGEST_AUTHOR, LONGEST_NOTE, counted, parse_time
 from monitor.cli.program import Program, pass_program
-from monitor.dataset import Label
-from monitor.paths import printable
+from monitor.crops.dataset import Label
+from monitor.files.walking import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def command() -> None:
 @pass_program
 def list_labels(program: Program, output_format: str, *, contradictions: bool) -> None:
     """List every label ever given, the oldest first; of one crop, the newest counts."""
-    from monitor import labels
+    from monitor.labels import labels
     from monitor.store import labels as stored
 
     with program.database(create=False).read() as connection:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.paths import printable
+from monitor.files.walking import printable
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.cli.program import Program
-    from monitor.store.queries import ModelRow
+    from monitor.store.decisions import ModelRow
 
 
 LONGEST_AUTHOR: Final = 100
@@ -93,17 +93,17 @@ def counted(count: int, noun: str) -> str:
 
 def chosen_model(program: Program, connection: Connection, name: str | None) -> ModelRow:
     """The named model, or the primary; raises `NoModelError` where it has no threshold."""
-    from monitor.decision import deciding
     from monitor.errors import NoModelError
-    from monitor.store import queries
+    from monitor.scoring.vote import deciding
+    from monitor.store import decisions
 
     if name is not None:
-        row = queries.find_model(connection, name)
+        row = decisions.find_model(connection, name)
         if row.threshold is None:
             raise NoModelError(f"{row.name} has no threshold yet: monitor calibrate --model {row.name} --data DIR")
         return row
     detectors = program.configuration.settings.decision.detectors
-    rows = deciding(queries.active_models(connection), detectors)
+    rows = deciding(decisions.active_models(connection), detectors)
     if not rows:
         raise NoModelError("no model is active; see: monitor models list")
     return rows[0]

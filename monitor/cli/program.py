@@ -11,10 +11,10 @@ import click
 from monitor import logs
 
 if TYPE_CHECKING:
-    from monitor.config import Configuration
+    from monitor.configuration.file import Configuration
     from monitor.logs import Format
     from monitor.registry import Registry
-    from monitor.store.engine import Database
+    from monitor.store.database.engine import Database
 
 # click would refuse a folder that may not be read as a wrong command line; our own sentences say what to do.
 FOLDER: Final = click.Path(path_type=Path, readable=False)
@@ -38,7 +38,7 @@ class Program:
     @cached_property
     def configuration(self) -> Configuration:
         """The configuration; from here on the log has the level and the format that it asks for."""
-        from monitor.config import load
+        from monitor.configuration.file import load
 
         configuration = load(self.config_path)
         settings = configuration.settings.logging
@@ -66,7 +66,7 @@ class Program:
 
     @cached_property
     def _connections(self) -> Database:
-        from monitor.store.engine import Database
+        from monitor.store.database.engine import Database
 
         settings = self.configuration.settings.database
         return Database(self.configuration.database_url, busy_seconds=settings.busy_seconds)
@@ -77,7 +77,7 @@ class Program:
         Raises `NoModelError` when there is none yet and it is not to be made: without it there is no model either.
         """
         from monitor.errors import NoModelError
-        from monitor.store.upgrade import prepare, require_current
+        from monitor.store.database.upgrade import prepare, require_current
 
         database = self._connections
         if not create and not database.exists:

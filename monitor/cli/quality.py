@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from monitor.quality import Window
+    from monitor.quality.operation import Window
 
 NAME_WIDTH: Final = 28
 
@@ -57,21 +57,21 @@ def command(
     database = program.database(create=False)
     from datetime import UTC, datetime
 
-    from monitor import quality
-    from monitor.store import queries
+    from monitor.quality import operation
+    from monitor.store import decisions
 
     settings = program.configuration.settings
     now = datetime.now(UTC)
     if since is not None or until is not None:
         windows = [_span(since, until, days, now, program.configuration.time_zone)]
     else:
-        windows = [quality.last_days(one, now) for one in days or settings.quality.window_days]
+        windows = [operation.last_days(one, now) for one in days or settings.quality.window_days]
     with database.read() as connection:
         models = (
-            [queries.find_model(connection, name) for name in names] if names else queries.active_models(connection)
+            [decisions.find_model(connection, name) for name in names] if names else decisions.active_models(connection)
         )
         gap = settings.calibration.event_gap_seconds
-        found = quality.measure(connection, windows, models, event_gap_seconds=gap, by=by)
+        found = operation.measure(connection, windows, models, event_gap_seconds=gap, by=by)
     reports = [one.as_dict() for one in found]
     if output_format == "json":
         click.echo(json.dumps({"windows": reports}))
@@ -82,7 +82,7 @@ def command(
 
 def _span(since: str | None, until: str | None, days: tuple[float, ...], now: datetime, zone: ZoneInfo) -> Window:
     from monitor.cli.options import moment
-    from monitor.quality import Window
+    from monitor.quality.operation import Window
 
     if since is None:
         raise click.UsageError("--until needs --since; for the last days give --window DAYS")

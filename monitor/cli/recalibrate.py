@@ -39,11 +39,11 @@ def command(
     overrides = parse_assignments(assignments)
     from datetime import UTC, datetime
 
-    from monitor import nightly
-    from monitor.choosing import Rules
     from monitor.cli.changes import as_dict, raise_refused, tell
-    from monitor.judging import By
-    from monitor.recalibration import recalibrate
+    from monitor.thresholds import nightly
+    from monitor.thresholds.change import recalibrate
+    from monitor.thresholds.choice import Rules
+    from monitor.thresholds.judgement import By
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)

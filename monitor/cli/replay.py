@@ -44,10 +44,10 @@ def command(
     configuration = program.configuration
     from datetime import UTC, datetime
 
-    from monitor import evidence
-    from monitor.choosing import Rules, chosen_by
-    from monitor.replaying import replayed
     from monitor.store.replay import Span
+    from monitor.thresholds import gather
+    from monitor.thresholds.choice import Rules, chosen_by
+    from monitor.thresholds.replay import replayed
 
     zone = configuration.time_zone
     span = Span(moment(since, zone, "--since"), moment(until, zone, "--until"), hole)
@@ -56,7 +56,7 @@ def command(
         assert model.threshold is not None  # as chosen_model has made sure
         if rule_name is not None:
             rules = Rules.of(program.registry, configuration, rule_name, parse_assignments(assignments))
-            gathered = evidence.gather(connection, model.id, configuration.settings.calibration, now=datetime.now(UTC))
+            gathered = gather.gather(connection, model.id, configuration.settings.calibration, now=datetime.now(UTC))
             threshold = chosen_by(rules.rule, gathered.scores)
         value = model.threshold if threshold is None else threshold
         done, evaluation = replayed(connection, model.id, value, span)

@@ -20,8 +20,8 @@ def command(context: click.Context) -> None:
     watching, finish what was taken, end with 0; a second one stops at once. SIGHUP: take over newly activated
     models and thresholds. Metrics for Prometheus are served on metrics.host and metrics.port.
     """
-    from monitor.notify import notify
-    from monitor.service import Service
+    from monitor.daemon.service import Service
+    from monitor.daemon.systemd import notify
 
     program = context.ensure_object(Program)
     configuration = program.configuration

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import click
 
 from monitor.cli.program import FOLDER, Program
-from monitor.decision import DECISION
-from monitor.paths import printable
+from monitor.files.walking import printable
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from monitor.ensemble import ActiveModel
-    from monitor.scoring import Result
+    from monitor.scoring.ensemble import ActiveModel
+    from monitor.scoring.folder import Result
 
 
 class Row(NamedTuple):
@@ -66,12 +66,12 @@ def command(
     with "primary" those of the model that is named; else detector is "decision", model joins the models' names by +,
     and mse is the first one's. JSON has every model's own decision in detectors, the table in a column each.
     """
-    from monitor import scoring
     from monitor.cli.progress import bar
-    from monitor.crops import crop_files
-    from monitor.ensemble import load_active
+    from monitor.crops.loader import crop_files
     from monitor.errors import ExitCode, InputMissingError
-    from monitor.workers import Workers
+    from monitor.scoring import folder as scoring
+    from monitor.scoring.ensemble import load_active
+    from monitor.scoring.pools.processes import Workers
 
     program = context.ensure_object(Program)
     configuration = program.configuration

@@ -11,7 +11,7 @@ import click
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
-    from monitor.completeness import Completeness, HoleCompleteness
+    from monitor.quality.completeness import Completeness, HoleCompleteness
 
 DEFAULT_ROWS: Final = 20
 LONGEST_SPAN: Final = timedelta(days=31)
@@ -68,16 +68,16 @@ def command(
 
 
 def _status(program: Program) -> dict[str, Any]:
-    from monitor.daemon_lock import owner
-    from monitor.decision import deciding, effective
-    from monitor.schedule import NIGHTLY
-    from monitor.store import calibrations, queries, runs
+    from monitor.daemon.schedule import NIGHTLY
+    from monitor.scoring.vote import deciding, effective
+    from monitor.store import calibrations, decisions, runs
+    from monitor.store.database.lock import owner
 
     configuration = program.configuration
     database = program.database(create=False)
     with database.read() as connection:
-        active = queries.active_models(connection)
-        counts = queries.summary(connection)
+        active = decisions.active_models(connection)
+        counts = decisions.summary(connection)
         nights = runs.newest_runs(connection, NIGHTLY, 1)
         fallbacks = {row.id for row in active if (found := calibrations.active(connection, row.id)) and found.fallback}
     settings = configuration.settings.decision
@@ -114,8 +114,8 @@ def _status(program: Program) -> dict[str, Any]:
 
 def _completeness(program: Program, since: str | None, until: str | None) -> Completeness | None:
     """What came of what was expected; none where nothing is."""
-    from monitor import completeness
     from monitor.cli.options import moment
+    from monitor.quality import completeness
 
     settings = program.configuration.settings.completeness
     zone = program.configuration.time_zone
@@ -179,7 +179,7 @@ def _cells(one: HoleCompleteness) -> tuple[str, ...]:
 
 
 def _print(report: dict[str, Any]) -> None:
-    from monitor.decision import describe
+    from monitor.scoring.vote import describe
 
     daemon = report["daemon_process"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(report["failed_by_reason"].items()))
@@ -210,7 +210,7 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _night(night: dict[str, Any] | None) -> str:
-    from monitor.schedule import BEFORE_THE_START
+    from monitor.daemon.schedule import BEFORE_THE_START
 
     # The newest slot at the very first start is noted as done, for there was nothing to do.
     if night is None or night["outcome"] == BEFORE_THE_START:

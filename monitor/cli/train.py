@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitor.api import Detector
-    from monitor.training import TrainingData
-    from monitor.training_log import Kind, TrainingLog
+    from monitor.models.training import TrainingData
+    from monitor.models.training_log import Kind, TrainingLog
 
 
 @click.command("train")
@@ -54,12 +54,12 @@ def command(
     configuration = program.configuration
     names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
     overrides = parse_assignments(assignments)
-    from monitor import training, training_log
     from monitor.cli.progress import bar, epochs
-    from monitor.crops import printable
-    from monitor.dataset import open_dataset, require
+    from monitor.crops.dataset import open_dataset, require
+    from monitor.crops.loader import printable
     from monitor.errors import DataError
-    from monitor.pipeline import Reader
+    from monitor.models import training, training_log
+    from monitor.scoring.pipeline import Reader
 
     if kind:
         training_log.require_package(kind)
@@ -104,8 +104,8 @@ def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingDat
     """The log of one training, or one that does nothing; its folder is told at the end."""
     from datetime import UTC, datetime
 
-    from monitor import training_log
-    from monitor.crops import printable
+    from monitor.crops.loader import printable
+    from monitor.models import training_log
 
     if kind is None:
         yield training_log.TrainingLog(None)

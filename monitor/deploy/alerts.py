@@ -12,7 +12,7 @@ from monitor.deploy import recording, supplying
 from monitor.deploy.rules import DAY_SECONDS, JOB, Alert, duration, increased, number, running_for
 
 if TYPE_CHECKING:
-    from monitor.settings import Settings
+    from monitor.configuration.settings import Settings
 
 NIGHTLY: Final = "nightly"
 RETENTION: Final = "retention"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.deploy.rules import SHORTEST_WINDOW, Recording, increased, number
 
 if TYPE_CHECKING:
-    from monitor.settings import Settings
+    from monitor.configuration.settings import Settings
 
 FAILING_SECONDS: Final = 900
 """Failures are looked at over so long."""

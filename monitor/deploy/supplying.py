@@ -8,7 +8,7 @@ from monitor.deploy import recording
 from monitor.deploy.rules import DAY_SECONDS, Alert, duration, number, running_for
 
 if TYPE_CHECKING:
-    from monitor.settings import Settings
+    from monitor.configuration.settings import Settings
 
 LARGEST_MISSING_SHARE: Final = 0.05
 LARGEST_MISSING_SHARE_OF_HOLE: Final = 0.2

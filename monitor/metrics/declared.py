@@ -21,8 +21,8 @@ from prometheus_client import (
 )
 
 from monitor import __version__
-from monitor.crops import Reason
-from monitor.dataset import Label
+from monitor.crops.dataset import Label
+from monitor.crops.loader import Reason
 from monitor.metrics.histograms import ModelHistogram
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from monitor.settings import parse_holes
+from monitor.configuration.settings import parse_holes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from monitor.settings import Settings
+    from monitor.configuration.settings import Settings
 
 Pair = tuple[str, str]
 """The labels (camera, hole)."""

@@ -6,27 +6,27 @@ from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from monitor.dataset import Label
-from monitor.guard import Refusal
+from monitor.crops.dataset import Label
 from monitor.metrics.buckets import fitting
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
+from monitor.thresholds.guard import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from monitor.completeness import Completeness
-    from monitor.decision import Outcome
-    from monitor.drift import Drift, GroupDrift
-    from monitor.ensemble import ActiveModel
     from monitor.metrics.holes import Pair
-    from monitor.pipeline import Work
-    from monitor.quality import Quality
+    from monitor.quality.completeness import Completeness
+    from monitor.quality.drift.drift import Drift, GroupDrift
+    from monitor.quality.operation import Quality
+    from monitor.scoring.ensemble import ActiveModel
+    from monitor.scoring.pipeline import Work
+    from monitor.scoring.vote import Outcome
     from monitor.store.calibrations import ReferenceRanges
-    from monitor.store.queries import ModelRow
+    from monitor.store.decisions import ModelRow
     from monitor.store.summaries import ThresholdOrigin
     from monitor.store.traffic import LastCrop
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import MetricsHandler
 from prometheus_client.exposition import choose_encoder
 
-from monitor.crops import printable
+from monitor.crops.loader import printable
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
 
 if TYPE_CHECKING:

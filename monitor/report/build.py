@@ -5,25 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor import __version__, ensemble, models
-from monitor.crops import printable
-from monitor.decision import DECISION
+from monitor import __version__
+from monitor.crops.loader import printable
+from monitor.models import folders
 from monitor.report import facts, figures, sections
 from monitor.report.measuring import Part
 from monitor.report.page import Note, Page
-from monitor.store import queries
+from monitor.scoring import ensemble
+from monitor.scoring.vote import DECISION
+from monitor.store import decisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from monitor.config import Configuration
-    from monitor.ensemble import ActiveModel, Ensemble
+    from monitor.configuration.file import Configuration
     from monitor.registry import Registry
     from monitor.report.facts import Facts
     from monitor.report.measuring import Measured
     from monitor.report.page import Part as PagePart
-    from monitor.store.engine import Database
+    from monitor.scoring.ensemble import ActiveModel, Ensemble
+    from monitor.store.database.engine import Database
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Subjects:
 def choose(database: Database, registry: Registry, configuration: Configuration, names: Sequence[str]) -> Subjects:
     """The named models, or the active ones, each loaded once; raises `NoModelError` when there is none."""
     with database.read() as connection:
-        active = queries.active_models(connection)
+        active = decisions.active_models(connection)
     together = ensemble.load_active(database, registry, configuration) if active or not names else None
     loaded = {model.name: model for model in (together.models if together else ())}
     if names:
@@ -57,7 +59,7 @@ def choose(database: Database, registry: Registry, configuration: Configuration,
         others = [row for row in active if row.name not in loaded]
         chosen = [*loaded.values(), *(ensemble.load(registry, configuration, row) for row in others)]
     known = {model.name: facts.gather(database, configuration, model) for model in (*loaded.values(), *chosen)}
-    held_out = {name: models.validation_digests(configuration.models, one.row) for name, one in known.items()}
+    held_out = {name: folders.validation_digests(configuration.models, one.row) for name, one in known.items()}
     return Subjects(
         models=tuple(known[name] for name in dict.fromkeys(model.name for model in chosen)),
         ensemble=together,
@@ -120,5 +122,5 @@ def _named(
 ) -> ActiveModel:
     """The model called ``name``, or whose name begins so; not loaded twice."""
     with database.read() as connection:
-        row = queries.find_model(connection, name)
+        row = decisions.find_model(connection, name)
     return loaded.get(row.name) or ensemble.load_model(database, registry, configuration, row.name)

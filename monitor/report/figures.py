@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.evaluation import Evaluation
+    from monitor.formulas.rates import Evaluation
     from monitor.report.measuring import Judged
     from monitor.report.page import Part as PagePart
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.pipeline import measure
 from monitor.report import style
 from monitor.report.crops import Caption, choose_unlabelled, reconstructions
+from monitor.scoring.pipeline import measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector
-    from monitor.training import ReadCrops
+    from monitor.models.training import ReadCrops
 
 
 @dataclass(frozen=True)

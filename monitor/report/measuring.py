@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor import pipeline
-from monitor.comparison import judge_together
-from monitor.dataset import Label
-from monitor.decision import DECISION
-from monitor.ensemble import Ensemble
-from monitor.evaluation import evaluate
-from monitor.paths import printable
+from monitor.crops.dataset import Label
+from monitor.evaluation.comparison import judge_together
+from monitor.files.walking import printable
+from monitor.formulas.rates import evaluate
+from monitor.scoring import pipeline
+from monitor.scoring.ensemble import Ensemble
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.dataset import Dataset
-    from monitor.ensemble import ActiveModel
-    from monitor.evaluation import Evaluation
-    from monitor.pipeline import Reader, Work
+    from monitor.crops.dataset import Dataset
+    from monitor.formulas.rates import Evaluation
+    from monitor.scoring.ensemble import ActiveModel
+    from monitor.scoring.pipeline import Reader, Work
 
 BATCH: Final = 256
 

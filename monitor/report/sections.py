@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.decision import DECISION, NORMAL_SCORES, PROLIV_SCORES
 from monitor.report import curves, figures, style, wording
 from monitor.report.curves import Group, Sample
 from monitor.report.inside import crops_and_codes, details, prepared
 from monitor.report.page import Note, Picture, Section, Table
+from monitor.scoring.vote import DECISION, NORMAL_SCORES, PROLIV_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from monitor.configuration.settings import Decide
     from monitor.report.facts import Facts
     from monitor.report.measuring import Judged
     from monitor.report.page import Part as PagePart
-    from monitor.settings import Decide
 
 
 def model_section(facts: Facts, judged: Judged | None) -> Section:

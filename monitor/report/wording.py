@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.settings import Decide
+    from monitor.configuration.settings import Decide
 
 
 def number(value: float | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, and_, case, cast, distinct, extract, func, literal, null, select, union_all
 
-from monitor.store.schema import crops
+from monitor.store.database.schema import crops
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Random draws of crops to be labelled; see `monitor.labels` for what a labelled crop of a draw stands for."""
+"""Random draws of crops to be labelled; see `monitor.labels.labels` for what a labelled crop of a draw stands for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import audit_crops, audits, crops, labels
+from monitor.store.database.schema import audit_crops, audits, crops, labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from sqlalchemy import case, delete, func, insert, select, update
 
 from monitor.errors import DataError
-from monitor.store.schema import calibrations, reference_scores
+from monitor.store.database.schema import calibrations, reference_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

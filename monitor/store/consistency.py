@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import exists, func, select, true
 
-from monitor.store.schema import calibrations, crops, metadata, models, scores
+from monitor.store.database.schema import calibrations, crops, metadata, models, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
-from monitor.store.schema import reference_scores, scores
+from monitor.store.database.schema import reference_scores, scores
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

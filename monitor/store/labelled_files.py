@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, delete, func, select
 
-from monitor.store import queries
+from monitor.store import decisions
+from monitor.store.database.schema import crops, labelled_files, labels
+from monitor.store.database.upsert import upsert
+from monitor.store.decisions import Recorded
 from monitor.store.labels import chunks
-from monitor.store.queries import Recorded
-from monitor.store.schema import crops, labelled_files, labels
-from monitor.store.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
-    from monitor.store.queries import CropKey, CropRow
+    from monitor.store.decisions import CropKey, CropRow
 
 
 class LabelledFileRow(NamedTuple):
@@ -58,7 +58,7 @@ def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) 
     contents = {row.sha256 for _, row in files if row.sha256}
     crop_ids = crops_of_contents(connection, contents)
     fresh = {row.sha256: row for _, row in reversed(files) if row.scores and row.sha256 not in crop_ids}
-    recorded = queries.record(connection, list(fresh.values()))
+    recorded = decisions.record(connection, list(fresh.values()))
     crop_ids |= crops_of_contents(connection, fresh.keys())
     _add_folder_labels(connection, files, crop_ids)
     before = known_files(connection, [row.path for _, row in files])

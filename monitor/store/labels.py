@@ -1,4 +1,6 @@
-"""What people said of crops, and the labelled crops with their scores; see `monitor.labels` for which label counts."""
+"""What people said of crops, and the labelled crops with their scores; see `monitor.labels.labels` for which label
+counts.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import audit_crops, crops, labels, scores
+from monitor.store.database.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import case, func, select
 
-from monitor.store.schema import crops, scores
+from monitor.store.database.schema import crops, scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
 from monitor.store import summaries
-from monitor.store.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
+from monitor.store.database.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
 from monitor.store.summaries import ALL_CAMERAS
 
 if TYPE_CHECKING:

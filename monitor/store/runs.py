@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
-from monitor.store.schema import runs
-from monitor.store.upsert import insert_unless_there
+from monitor.store.database.schema import runs
+from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import exists, func, select
 
-from monitor.store.schema import IS_ALARM, audit_crops, calibrations, crops, models, score_summaries, scores
-from monitor.store.upsert import insert_unless_there
+from monitor.store.database.schema import IS_ALARM, audit_crops, calibrations, crops, models, score_summaries, scores
+from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-    from monitor.store.engine import Database
+    from monitor.store.database.engine import Database
 
 QUANTILES: Final = 21
 """The scores of an hour are kept as their quantiles 0, 0.05, ..., 1."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.schema import crop_tallies, crops, scores
+from monitor.store.database.schema import crop_tallies, crops, scores
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, insert, select
 
-from monitor.schedule import NIGHTLY, RETENTION
-from monitor.store.schema import (
+from monitor.daemon.schedule import NIGHTLY, RETENTION
+from monitor.store.database.schema import (
     audit_crops,
     audits,
     calibrations,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
 
-    from monitor.store.engine import Database
+    from monitor.store.database.engine import Database
 
 BEGINNING: Final = datetime(2025, 4, 1, tzinfo=UTC)
 CROPS_A_DAY: Final = 16_667

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlalchemy import delete, func, select
 
-from monitor import completeness, drift, evidence, labels, quality
-from monitor.retention import BATCH as PRUNED
-from monitor.schedule import NIGHTLY
-from monitor.settings import Calibration, Completeness, Drift, Quality
+from monitor.configuration.settings import Calibration, Completeness, Drift, Quality
+from monitor.daemon.schedule import NIGHTLY
+from monitor.labels import labels
+from monitor.quality import completeness, operation
+from monitor.quality.drift import drift
 from monitor.store import (
     audits,
     calibrations,
+    decisions,
     history,
     labelled_files,
-    queries,
     replay,
     retention,
     runs,
@@ -37,10 +38,12 @@ from monitor.store import (
     traffic,
 )
 from monitor.store import labels as stored_labels
-from monitor.store.engine import Database
-from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import crops, scores
-from monitor.store.upgrade import prepare
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops, scores
+from monitor.store.database.upgrade import prepare
+from monitor.store.decisions import CropRow, ScoreRow
+from monitor.thresholds import gather
+from monitor.upkeep.retention import BATCH as PRUNED
 from tests.benchmarks.big_store import BEGINNING, grow, moment
 
 if TYPE_CHECKING:
@@ -71,31 +74,31 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     rows = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.id.in_(around))).all()
     paths, contents = [row.path for row in rows], [row.sha256 for row in rows]
     ids = list(around)
-    active = queries.active_models(connection)
+    active = decisions.active_models(connection)
     old = moment(newest // 10)
     expected = Completeness(interval_seconds=600)
-    windows = [quality.last_days(days, now) for days in Quality().window_days]
+    windows = [operation.last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
-        ("known crops of 256 paths", lambda one: queries.known_crops(one, paths)),
-        ("their stored scores", lambda one: queries.stored_scores(one, ids, [1, 2])),
+        ("known crops of 256 paths", lambda one: decisions.known_crops(one, paths)),
+        ("their stored scores", lambda one: decisions.stored_scores(one, ids, [1, 2])),
         ("crops of 256 contents", lambda one: labelled_files.crops_of_contents(one, contents)),
-        ("archived places of 256 contents", lambda one: queries.archived_places(one, contents)),
+        ("archived places of 256 contents", lambda one: decisions.archived_places(one, contents)),
         ("known labelled files", lambda one: labelled_files.known_files(one, paths)),
         ("all labelled files", labelled_files.all_files),
-        ("active models", queries.active_models),
+        ("active models", decisions.active_models),
         ("ranges of the references", lambda one: calibrations.reference_ranges(one, 1)),
-        ("status: counts", queries.summary),
+        ("status: counts", decisions.summary),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
         ("last successes of runs", runs.last_successes),
-        ("quality in all windows", lambda one: quality.measure(one, windows, active, event_gap_seconds=600)),
+        ("quality in all windows", lambda one: operation.measure(one, windows, active, event_gap_seconds=600)),
         ("drift", lambda one: drift.measure(one, active[0], Drift(), now)),
         ("completeness", lambda one: completeness.measure(one, expected, now)),
         ("labels", labels.read),
-        ("evidence", lambda one: evidence.gather(one, 1, Calibration(), now=now)),
+        ("evidence", lambda one: gather.gather(one, 1, Calibration(), now=now)),
         ("verdicts of 30 days", lambda one: traffic.verdicts_since(one, now - timedelta(days=30))),
         ("verdicts ever", lambda one: traffic.verdicts_since(one, None)),
         ("trial of 7 days", lambda one: replay.replay(one, 1, 0.01, replay.Span(since=now - timedelta(days=7)))),
@@ -157,7 +160,7 @@ def record(database: Database, now: datetime) -> tuple[float, float]:
         if number == WARMING:
             begun, worked = time.perf_counter(), time.process_time()
         with database.write() as connection:
-            queries.record(connection, rows)
+            decisions.record(connection, rows)
     count = (BATCHES - WARMING) * BATCH
     seconds = (time.perf_counter() - begun) / count, (time.process_time() - worked) / count
     with database.write() as connection:

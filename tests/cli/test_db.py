@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from monitor.store.schema import SCHEMA_REVISION
+from monitor.store.database.schema import SCHEMA_REVISION
 
 if TYPE_CHECKING:
     import subprocess

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitor.cli import demo
-from monitor.dataset import Label, LabelledPath
+from monitor.crops.dataset import Label, LabelledPath
 from monitor.errors import DataError, OutputError
 
 if TYPE_CHECKING:

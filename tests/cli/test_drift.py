@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.store.engine import Database
-from monitor.store.schema import crops, scores
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops, scores
 
 if TYPE_CHECKING:
     import subprocess

@@ -261,7 +261,7 @@ def test_without_a_database_none_is_made(home: Path, monitor: Run, small_dataset
 
 
 def test_robustness_stands_beside_the_crops_as_they_are(trained: Path, monitor: Run, small_dataset: Path) -> None:
-    from monitor.robustness import ALTERATIONS
+    from monitor.evaluation.robustness import ALTERATIONS
 
     plain, altered = evaluated(monitor, small_dataset), evaluated(monitor, small_dataset, "--robustness")
     figures = altered.pop("robustness")

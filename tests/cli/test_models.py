@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.settings import Calibration
+from monitor.configuration.settings import Calibration
 
 if TYPE_CHECKING:
     import subprocess

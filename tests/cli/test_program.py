@@ -71,7 +71,7 @@ def test_a_defect_is_told_from_a_mistake(monitor: Run, monkeypatch: pytest.Monke
     def fail(_path: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("monitor.config.load", fail)
+    monkeypatch.setattr("monitor.configuration.file.load", fail)
     outcome = monitor("status")
     assert outcome.returncode == 1
     assert "RuntimeError: a defect" in outcome.stderr

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.quality import NOT_AUDITED
-from monitor.store.engine import Database
-from monitor.store.schema import audit_crops, audits, crops, labels, scores
+from monitor.quality.operation import NOT_AUDITED
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import audit_crops, audits, crops, labels, scores
 
 if TYPE_CHECKING:
     import subprocess

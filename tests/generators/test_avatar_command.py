@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from generators.avatar_sources import read_sources
-from generators.avatars import CoherentModel, embedded_sources, generate
+from generators.avatars.models import CoherentModel, embedded_sources, generate
+from generators.avatars.sources import read_sources
 from generators.commands import gen
 from generators.commands.avatar import command
-from generators.styles import StyleModel, default_table
+from generators.styles.sampling import StyleModel, default_table
 from monitor.api import DataError, InputMissingError, OutputError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import chi2
 
-from generators import mosaic
-from generators.avatars import (
+from generators.avatars import mosaic
+from generators.avatars.models import (
     MODELS,
     AvatarModel,
     ChannelModel,
@@ -24,9 +24,9 @@ from generators.avatars import (
     generate,
     make_model,
 )
+from generators.avatars.mosaic_parts import find_parts
+from generators.avatars.sheet import Sheet
 from generators.benchmarks import plain_loop
-from generators.mosaic_parts import find_parts
-from generators.sheet import Sheet
 from monitor.api import DataError
 
 Pixels = NDArray[np.uint8]

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from generators.camera import Wander
 from generators.commands import gen
-from generators.crops import CastingTable, DatasetSummary, crop_name, encode, write_dataset
-from generators.drawing import smooth_noise
-from generators.holes import CROP_HEIGHTS, CROP_WIDTHS, Hole
+from generators.crops.camera import Wander
+from generators.crops.datasets import CastingTable, DatasetSummary, crop_name, encode, write_dataset
+from generators.crops.drawing import smooth_noise
+from generators.crops.holes import CROP_HEIGHTS, CROP_WIDTHS, Hole
 from monitor.api import OutputError
 
 REAL_NAME = re.compile(r"\d{1,2}_CAM_[A-Z]_\d{2}-\d{2}-\d{4}_\d{2}-\d{2}-\d{2}-\d{3}\.jpg")

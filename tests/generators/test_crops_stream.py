@@ -17,10 +17,10 @@ from PIL import Image
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from generators import feeding
-from generators.crops import CastingTable, encode
-from generators.feeding import FeedSummary, Labels, Pace, feed, stop_on_signals
-from generators.streaming import CropStream, StreamedCrop
+from generators.crops import feeding
+from generators.crops.datasets import CastingTable, encode
+from generators.crops.feeding import FeedSummary, Labels, Pace, feed, stop_on_signals
+from generators.crops.streaming import CropStream, StreamedCrop
 from monitor.api import OutputError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from generators import faces
-from generators.avatar_sources import EMBEDDED, embedded_sources, embedded_styles
-from generators.styles import default_table
+from generators.avatars import faces
+from generators.avatars.sources import EMBEDDED, embedded_sources, embedded_styles
+from generators.styles.sampling import default_table
 from monitor.api import DataError
 
 VALUES = faces.drawn_values()

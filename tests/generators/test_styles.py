@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from scipy.stats import chisquare
 
-from generators.style_draws import MANY, draw
-from generators.style_trees import compare, edges
-from generators.styles import Attribute, StyleModel, StyleTable, default_table
+from generators.styles.draws import MANY, draw
+from generators.styles.sampling import Attribute, StyleModel, StyleTable, default_table
+from generators.styles.trees import compare, edges
 from monitor.api import DataError
 
 if TYPE_CHECKING:

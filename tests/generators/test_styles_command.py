@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-import generators.styles
+import generators.styles.sampling
 from generators.commands import COMMANDS, gen
 from generators.commands.style import command
-from generators.styles import StyleModel, default_table
+from generators.styles.sampling import StyleModel, default_table
 from tests.generators.test_styles import PUBLISHED, named
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_the_documentation_shows_what_is_printed() -> None:
     assert f"$ monitor gen style --seed 7\n{style('--seed', '7').stdout}$" in page
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
     assert options - set(re.findall(r"--[a-z]+", page)) == {"--number"}  # there as -n
-    assert doctest.testmod(generators.styles).failed == 0
+    assert doctest.testmod(generators.styles.sampling).failed == 0
 
 
 def test_the_same_seed_prints_the_same_styles() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from generators.styles import Attribute, read_table
+from generators.styles.sampling import Attribute, read_table
 from monitor.api import DataError, InputMissingError
 
 if TYPE_CHECKING:

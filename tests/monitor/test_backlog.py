@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert
 
-from monitor import backlog, known, watch
-from monitor.backlog import Backlog, Waiting, walk
-from monitor.paths import to_text
-from monitor.settings import Watch
-from monitor.stage import Stage
-from monitor.store.engine import Database
-from monitor.store.schema import crops
-from monitor.store.upgrade import upgrade
-from monitor.watch import Candidate, Done, Stop, Watcher, look
+from monitor.configuration.settings import Watch
+from monitor.files.walking import to_text
+from monitor.inbox import backlog, watcher
+from monitor.inbox.backlog import Backlog, Waiting, walk
+from monitor.inbox.watcher import Candidate, Done, Stop, Watcher, look
+from monitor.scoring import lookup
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops
+from monitor.store.database.upgrade import upgrade
+from monitor.threads import Stage
 from tests.daemon import wait_until
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Inbox:
         self.taken: list[str] = []
         self.stopping = False
         self.watcher = Watcher(
-            folder, Watch(), unknown=lambda paths: known.unknown(database, paths)[0], deliver=self._deliver
+            folder, Watch(), unknown=lambda paths: lookup.unknown(database, paths)[0], deliver=self._deliver
         )
         self.backlog = Backlog(self.watcher, database)
         self.stage = Stage("watcher", self.watcher.run, lambda _code: None)
@@ -90,7 +91,7 @@ class Inbox:
 @pytest.fixture
 def held(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """Twenty crops in an inbox, of which the watcher cannot hand on the first."""
-    monkeypatch.setattr(watch, "HELD_UP_SECONDS", 0.1)
+    monkeypatch.setattr(watcher, "HELD_UP_SECONDS", 0.1)
     folder = tmp_path / "inbox"
     folder.mkdir()
     for number in range(20):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select
 
-from monitor import backup as backups
-from monitor.backup import backup
-from monitor.config import Configuration, load
+from monitor.configuration.file import Configuration, load
 from monitor.errors import OutputError, StoreDamagedError, StoreError
-from monitor.store.engine import Database
-from monitor.store.schema import crops
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops
+from monitor.upkeep import backup as backups
+from monitor.upkeep.backup import backup
 from tests.made_up import NOW, made_up
 from tests.monitor.test_tidying import as_nobody, below, small_disk
 

@@ -8,18 +8,18 @@ from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from monitor import pipeline
-from monitor.config import load
-from monitor.dataset import Label
+from monitor.configuration.file import load
+from monitor.crops.dataset import Label
+from monitor.daemon.service import Service
 from monitor.errors import ExitCode, StoreRefusedError
+from monitor.inbox.watcher import Candidate
 from monitor.registry import Registry
-from monitor.service import Service
-from monitor.stage import Stage
+from monitor.scoring import pipeline
 from monitor.store import labelled_files
-from monitor.store.engine import Database
-from monitor.store.queries import Recorded
-from monitor.store.upgrade import upgrade
-from monitor.watch import Candidate
+from monitor.store.database.engine import Database
+from monitor.store.database.upgrade import upgrade
+from monitor.store.decisions import Recorded
+from monitor.threads import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from monitor.ensemble import Ensemble
-    from monitor.pipeline import Work
-    from monitor.tidying import Archive
+    from monitor.inbox.tidier import Archive
+    from monitor.scoring.ensemble import Ensemble
+    from monitor.scoring.pipeline import Work
 
 
 def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(

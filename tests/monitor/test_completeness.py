@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from monitor import completeness
-from monitor.completeness import (
+from monitor.configuration.settings import Calibration
+from monitor.configuration.settings import Completeness as Settings
+from monitor.metrics import Metrics
+from monitor.metrics.holes import Holes
+from monitor.quality import completeness
+from monitor.quality.completeness import (
     LEARN_CROPS,
     Completeness,
     Presence,
@@ -22,10 +26,6 @@ from monitor.completeness import (
     slices,
     with_last_crops,
 )
-from monitor.metrics import Metrics
-from monitor.metrics.holes import Holes
-from monitor.settings import Calibration
-from monitor.settings import Completeness as Settings
 from monitor.store.arrivals import Arrivals, CameraArrivals, Grid, HoleArrivals
 from tests.made_up import MadeUp, made_up, midpoint
 

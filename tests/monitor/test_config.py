@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor import config, crops
+from monitor.configuration import file as config
+from monitor.configuration.settings import Crops, Settings
+from monitor.crops import loader
 from monitor.errors import ConfigurationError
 from monitor.registry import Registry
-from monitor.settings import Crops, Settings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -109,13 +110,13 @@ def test_the_sample_mentions_every_plugin_key_without_a_default() -> None:
 
 def test_the_defaults_are_those_of_the_code_that_uses_them() -> None:
     section = Crops()
-    assert section.name_pattern == crops.DEFAULT_NAME_PATTERN
-    assert section.time_format == crops.DEFAULT_TIME_FORMAT
-    assert problems(f"crops.max_pixels = {crops.LARGEST_PIXEL_LIMIT + 1}", Path.cwd()) == [
-        f"crops.max_pixels: should be less than or equal to {crops.LARGEST_PIXEL_LIMIT} (got 178956971)"
+    assert section.name_pattern == loader.DEFAULT_NAME_PATTERN
+    assert section.time_format == loader.DEFAULT_TIME_FORMAT
+    assert problems(f"crops.max_pixels = {loader.LARGEST_PIXEL_LIMIT + 1}", Path.cwd()) == [
+        f"crops.max_pixels: should be less than or equal to {loader.LARGEST_PIXEL_LIMIT} (got 178956971)"
     ]
-    allowed = config.load(written(Path.cwd(), f"crops.max_pixels = {crops.LARGEST_PIXEL_LIMIT}")).settings.crops
-    crops.CropReader(max_bytes=allowed.max_bytes, max_pixels=allowed.max_pixels)
+    allowed = config.load(written(Path.cwd(), f"crops.max_pixels = {loader.LARGEST_PIXEL_LIMIT}")).settings.crops
+    loader.CropReader(max_bytes=allowed.max_bytes, max_pixels=allowed.max_pixels)
 
 
 # Problems
@@ -173,14 +174,14 @@ def test_a_long_value_is_shortened(tmp_path: Path) -> None:
     assert len(line) < 200
 
 
-GOOD_PATTERNS = [crops.DEFAULT_NAME_PATTERN, "(?P<hole>.)", "(?P<camera>.)(?P<other>.)", "(?P<captured_at>.*)"]
+GOOD_PATTERNS = [loader.DEFAULT_NAME_PATTERN, "(?P<hole>.)", "(?P<camera>.)(?P<other>.)", "(?P<captured_at>.*)"]
 BAD_PATTERNS = ["", "(", "(?P<other>.)", "(?P<hole>a{99999999999999999999})", "(?P<hole>.)" + "(" * 5000 + ")" * 5000]
-GOOD_FORMATS = [crops.DEFAULT_TIME_FORMAT, "%Y%m%dT%H%M%S%z", "%d.%m.%y", "%Y-%j", "%%%d-%m-%Y", "%c"]
+GOOD_FORMATS = [loader.DEFAULT_TIME_FORMAT, "%Y%m%dT%H%M%S%z", "%d.%m.%y", "%Y-%j", "%%%d-%m-%Y", "%c"]
 BAD_FORMATS = ["", "%", "%Q", "%H:%M", "%d-%m", "%m %Y", "%d %d-%m-%Y", "\u0000"]
 
 
 @pytest.mark.parametrize("pattern", GOOD_PATTERNS + BAD_PATTERNS, ids=lambda pattern: pattern[:30])
-@pytest.mark.parametrize("time_format", [crops.DEFAULT_TIME_FORMAT])
+@pytest.mark.parametrize("time_format", [loader.DEFAULT_TIME_FORMAT])
 def test_a_name_pattern_is_refused_by_the_configuration_where_reading_would_refuse_it(
     tmp_path: Path, pattern: str, time_format: str
 ) -> None:
@@ -192,7 +193,7 @@ def test_a_time_format_is_refused_by_the_configuration_where_reading_would_refus
     tmp_path: Path, time_format: str
 ) -> None:
     check_identity(
-        tmp_path, crops.DEFAULT_NAME_PATTERN, time_format, good=time_format in GOOD_FORMATS, key="time_format"
+        tmp_path, loader.DEFAULT_NAME_PATTERN, time_format, good=time_format in GOOD_FORMATS, key="time_format"
     )
 
 
@@ -201,12 +202,12 @@ def check_identity(folder: Path, pattern: str, time_format: str, *, good: bool, 
     text = f"[crops]\nname_pattern = '{pattern}'\ntime_format = \"{quoted}\""
     if good:
         section = config.load(written(folder, text)).settings.crops
-        crops.IdentityPattern(section.name_pattern, section.time_format, ZoneInfo("UTC"))
+        loader.IdentityPattern(section.name_pattern, section.time_format, ZoneInfo("UTC"))
         return
     (line,) = problems(text, folder)
     assert line.startswith(f"crops.{key}: ")
     with pytest.raises(ValueError, match=r"name pattern|time format"):
-        crops.IdentityPattern(pattern, time_format, ZoneInfo("UTC"))
+        loader.IdentityPattern(pattern, time_format, ZoneInfo("UTC"))
 
 
 @pytest.mark.parametrize("value", ["", "Europe", "../UTC", "/etc/localtime", "UTC\\u0000", "Moscow"])

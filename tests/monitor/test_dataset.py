@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor import dataset
-from monitor.dataset import Label, LabelledPath
+from monitor.crops import dataset
+from monitor.crops.dataset import Label, LabelledPath
 from monitor.errors import DataError, InputMissingError
 
 if TYPE_CHECKING:

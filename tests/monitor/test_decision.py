@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from monitor.decision import (
+from monitor.formulas.rates import roc_auc
+from monitor.scoring.vote import (
     NORMAL_SCORES,
     PERCENTILES,
     PROLIV_SCORES,
@@ -19,10 +20,9 @@ from monitor.decision import (
     describe,
     effective,
 )
-from monitor.evaluation import roc_auc
 
 if TYPE_CHECKING:
-    from monitor.settings import Decide
+    from monitor.configuration.settings import Decide
 
 MODES: tuple[Decide, ...] = ("primary", "any", "all", "majority", "rank-mean")
 NORMAL = [number / 100 for number in range(PERCENTILES)]  # 0 to 1

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom, norm, ttest_ind
 from sqlalchemy import insert
 
-from monitor.drift import (
+from monitor.configuration.settings import Drift as Settings
+from monitor.quality.drift.drift import (
     Drift,
     GroupDrift,
     State,
@@ -24,12 +25,11 @@ from monitor.drift import (
     sentence,
     stability_index,
 )
-from monitor.settings import Drift as Settings
-from monitor.store import queries
-from monitor.store.engine import Database
-from monitor.store.schema import score_summaries
+from monitor.store import decisions
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import score_summaries
+from monitor.store.database.upgrade import upgrade
 from monitor.store.summaries import Summary
-from monitor.store.upgrade import upgrade
 from tests.made_up import store_model
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def test_it_measures_from_the_calibration_by_hand_to_the_last_finished_hour(tmp_
         store_model(connection, START, calibrated_at=START + 9.5 * HOUR)
         connection.execute(insert(score_summaries), [{"model_id": 1, **row._asdict()} for row in rows])
     with database.read() as connection:
-        (model,) = queries.active_models(connection)
+        (model,) = decisions.active_models(connection)
         drift = measure(connection, model, Settings(baseline_hours=20), now)
         later = measure(connection, model, Settings(baseline_hours=20), now + 2 * HOUR)
     database.close()

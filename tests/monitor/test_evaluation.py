@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import DataError
-from monitor.evaluation import evaluate, interval, roc_auc, weighted_rate
+from monitor.formulas.rates import evaluate, interval, roc_auc, weighted_rate
 
 
 def test_a_score_at_the_threshold_is_proliv() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.events import events
+from monitor.formulas.events import events
 
 START = datetime(2023, 3, 1, 5, 39, tzinfo=UTC)
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sqlalchemy import delete
 
-from monitor.dataset import Label
-from monitor.evidence import Evidence, gather, percentiles
-from monitor.judging import By
-from monitor.recalibration import recalibrate
-from monitor.settings import Calibration
-from monitor.store.schema import reference_scores, scores
+from monitor.configuration.settings import Calibration
+from monitor.crops.dataset import Label
+from monitor.store.database.schema import reference_scores, scores
+from monitor.thresholds.change import recalibrate
+from monitor.thresholds.gather import Evidence, gather, percentiles
+from monitor.thresholds.judgement import By
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import guard
-from monitor.dataset import Label
-from monitor.evaluation import evaluate, interval
-from monitor.evidence import Item
-from monitor.guard import Refusal
-from monitor.settings import Calibration
+from monitor.configuration.settings import Calibration
+from monitor.crops.dataset import Label
+from monitor.formulas.rates import evaluate, interval
+from monitor.thresholds import guard
+from monitor.thresholds.gather import Item
+from monitor.thresholds.guard import Refusal
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SETTINGS = Calibration()

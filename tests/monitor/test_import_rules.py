@@ -35,7 +35,8 @@ def imports(module: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively; name the whole module"
             assert node.module is not None
-            # "from monitor import config" imports monitor.config, "from monitor.api import Scores" does not.
+            # "from monitor.configuration import file as config" imports monitor.configuration.file, "from monitor.api
+            # import Scores" does not.
             names = (f"{node.module}.{alias.name}" for alias in node.names)
             yield from (name if name in MODULES else node.module for name in names)
 
@@ -45,11 +46,13 @@ def within(name: str, *packages: str) -> bool:
 
 
 def test_the_walk_sees_imports_of_every_kind() -> None:
-    assert "torch" in set(imports("plugins.ae"))
-    assert "monitor.errors" in set(imports("monitor.config"))
-    assert "monitor.models" in set(imports("monitor.ensemble"))  # from monitor import models
-    assert "alembic" in set(imports("monitor.store.upgrade"))  # in a function
-    assert "monitor.store.engine" in set(imports("monitor.pipeline"))  # for types alone
+    assert "torch" in set(imports("plugins.detectors.ae"))
+    assert "monitor.errors" in set(imports("monitor.configuration.file"))
+    assert "monitor.models.folders" in set(
+        imports("monitor.scoring.ensemble")
+    )  # from monitor.models import folders as models
+    assert "alembic" in set(imports("monitor.store.database.upgrade"))  # in a function
+    assert "monitor.store.database.engine" in set(imports("monitor.scoring.pipeline"))  # for types alone
     assert len(MODULES) > 40
 
 
@@ -58,8 +61,8 @@ def test_the_walk_sees_imports_of_every_kind() -> None:
     [
         ("monitor.errors", set()),
         ("monitor.api", {"monitor.errors"}),
-        ("monitor.settings", set()),
-        ("monitor.config", {"monitor.errors", "monitor.settings"}),
+        ("monitor.configuration.settings", set()),
+        ("monitor.configuration.file", {"monitor.errors", "monitor.configuration.settings"}),
     ],
 )
 def test_leaves_import_nothing_else_of_the_program(leaf: str, allowed: set[str]) -> None:

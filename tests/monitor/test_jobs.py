@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.config import Configuration
-from monitor.jobs import REFRESH_SECONDS, Jobs
-from monitor.judging import By
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Calibration, Settings
+from monitor.daemon.jobs import REFRESH_SECONDS, Jobs
 from monitor.metrics import Metrics
-from monitor.recalibration import recalibrate
 from monitor.registry import Registry
-from monitor.settings import Calibration, Settings
-from monitor.store import calibrations, queries
+from monitor.store import calibrations, decisions
+from monitor.thresholds.change import recalibrate
+from monitor.thresholds.judgement import By
 from tests.daemon import PATIENCE_SECONDS, wait_until
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -146,18 +146,18 @@ def test_another_primary_is_a_change(tmp_path: Path) -> None:
     with made_up(tmp_path) as made:
         made.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 10, [4.0] * 10)
         with made.database.write() as connection:
-            queries.add_model(
+            decisions.add_model(
                 connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={}
             )
-            row = queries.find_model(connection, "other-1")
+            row = decisions.find_model(connection, "other-1")
             calibrations.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
-            queries.activate_model(connection, queries.find_model(connection, "other-1"))
+            decisions.activate_model(connection, decisions.find_model(connection, "other-1"))
         following = Following(made)
         following.in_use = (2, 1)
         following.jobs.follow()
         assert following.reloads == 0
         with made.database.write() as connection:
-            queries.activate_model(connection, queries.find_model(connection, "made-up-1"))
+            decisions.activate_model(connection, decisions.find_model(connection, "made-up-1"))
         following.jobs.follow()
         assert following.reloads == 1
 

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from monitor import labelling, labels, pipeline, scoring
-from monitor.config import Configuration, load
-from monitor.crops import CropReader
-from monitor.dataset import Label
-from monitor.ensemble import Ensemble, load_active
+from monitor.configuration.file import Configuration, load
+from monitor.crops.dataset import Label
+from monitor.crops.loader import CropReader
 from monitor.errors import CropRefusedError
-from monitor.labelling import LabelledFolder, Rescanned, ScoredMissing, rescan, score_missing
+from monitor.labels import labels, missing_scores
+from monitor.labels.missing_scores import LabelledFolder, Rescanned, ScoredMissing, rescan, score_missing
 from monitor.registry import Registry
-from monitor.store import labelled_files, queries
+from monitor.scoring import folder as scoring
+from monitor.scoring import pipeline
+from monitor.scoring.ensemble import Ensemble, load_active
+from monitor.scoring.pools.processes import Workers
+from monitor.store import decisions, labelled_files
 from monitor.store import labels as stored
-from monitor.store.engine import Database
-from monitor.store.schema import crops, scores
-from monitor.workers import Workers
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops, scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -248,7 +250,7 @@ def test_a_model_scores_labelled_crops_later(
     assert caplog.text.count("2 labelled crops have no score of every active model") == 1
     assert "changed.jpg" in caplog.text
     with home.database.read() as connection:
-        decided = queries.stored_scores(connection, [1, 2, 3, 4, 5], [model.id for model in both.models])
+        decided = decisions.stored_scores(connection, [1, 2, 3, 4, 5], [model.id for model in both.models])
         # What was decided in operation stays what was decided.
         assert connection.execute(select(crops).order_by(crops.c.id)).all() == before
     assert {crop_id: len(found) for crop_id, found in decided.items()} == {1: 2, 2: 1, 3: 1, 4: 2, 5: 1}
@@ -299,8 +301,8 @@ def test_many_lost_crops_are_one_warning(
     shutil.rmtree(home.labelled)
     home.ensemble = both
     assert home.score_missing() == ScoredMissing(0, 6)
-    (record,) = [one for one in caplog.records if one.name == labelling.__name__]
-    assert record.getMessage().count(".jpg") == labelling.LOST_SHOWN
+    (record,) = [one for one in caplog.records if one.name == missing_scores.__name__]
+    assert record.getMessage().count(".jpg") == missing_scores.LOST_SHOWN
     assert home.scores() == 6
 
 

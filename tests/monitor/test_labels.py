@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor import labels
-from monitor.dataset import Label
+from monitor.crops.dataset import Label
+from monitor.labels import labels
 from monitor.store import audits as draws
-from monitor.store import labelled_files, queries
+from monitor.store import decisions, labelled_files
 from monitor.store import labels as stored
-from monitor.store.engine import Database
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import audits, calibrations, metadata, models
+from monitor.store.decisions import CropRow, ScoreRow
 from monitor.store.labels import NewLabel
-from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import audits, calibrations, metadata, models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ def crop(
 ) -> int:
     """Store a crop; its id."""
     row = crop_row(name, content, verdict=verdict, source=source, failed=failed)
-    queries.record(connection, [row])
+    decisions.record(connection, [row])
     return stored.find_crops(connection, paths=[row.path])[-1].id
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from monitor.lane import Lane
+from monitor.daemon.batch_queue import Lane
 
 
 def test_all_that_waits_is_taken_at_once_in_its_order() -> None:

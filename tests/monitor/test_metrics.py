@@ -24,18 +24,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from monitor.dataset import Label
-from monitor.drift import Drift, GroupDrift, State
+from monitor.configuration.settings import Settings
+from monitor.crops.dataset import Label
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
+from monitor.inbox.tidier import Outcome
 from monitor.metrics import Metrics, server
 from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
 from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
-from monitor.settings import Settings
+from monitor.quality.drift.drift import Drift, GroupDrift, State
 from monitor.store.calibrations import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
-from monitor.tidying import Outcome
 from tests.daemon import wait_until
 
 if TYPE_CHECKING:

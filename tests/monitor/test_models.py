@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor import models
 from monitor.errors import ModelDamagedError, OutputError
+from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.queries import ModelRow
+from monitor.store.decisions import ModelRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector, EpochReport, FitReport
-    from monitor.models import SavedModel
+    from monitor.models.folders import SavedModel
 
 REGISTRY = Registry.load()
 HELD_OUT = ["b" * 64, "a" * 64, "b" * 64]
@@ -49,7 +49,7 @@ def train(seed: int = 0) -> Trained:
     return Trained(detector, report, batch)
 
 
-save_model = partial(models.save, training=["d" * 64])
+save_model = partial(folders.save, training=["d" * 64])
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +74,15 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_a_loaded_model_scores_as_the_trained_one(trained: Trained, saved: SavedModel) -> None:
-    loaded = models.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+    loaded = folders.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
     assert loaded.settings == trained.detector.settings
     np.testing.assert_array_equal(loaded.score(trained.batch).mse, trained.detector.score(trained.batch).mse)
-    assert models.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
-    assert models.training_digests(saved.folder.parent, row_of(saved)) == {"d" * 64}
-    (saved.folder / models.TRAINING_LIST).unlink()  # as in a model of before they were kept
-    assert models.training_digests(saved.folder.parent, row_of(saved)) == frozenset()
+    assert folders.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
+    assert folders.training_digests(saved.folder.parent, row_of(saved)) == {"d" * 64}
+    (saved.folder / folders.TRAINING_LIST).unlink()  # as in a model of before they were kept
+    assert folders.training_digests(saved.folder.parent, row_of(saved)) == frozenset()
     assert saved.name == saved.folder.name == f"ae-{saved.fingerprint[:12]}"
-    report = json.loads((saved.folder / models.TRAINING_REPORT).read_text())
+    report = json.loads((saved.folder / folders.TRAINING_REPORT).read_text())
     assert [epoch["epoch"] for epoch in report["epochs"]] == [1, 2]
 
 
@@ -101,10 +101,10 @@ def test_other_held_out_crops_make_another_model(trained: Trained, saved: SavedM
 
 
 def test_saving_again_replaces_a_damaged_folder(trained: Trained, saved: SavedModel) -> None:
-    (saved.folder / models.VALIDATION_LIST).unlink()
+    (saved.folder / folders.VALIDATION_LIST).unlink()
     (saved.folder / "stray").touch()
     save_model(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
-    models.verify(saved.folder, saved.fingerprint)
+    folders.verify(saved.folder, saved.fingerprint)
 
 
 def test_any_changed_missing_or_added_file_is_named(saved: SavedModel, tmp_path: Path) -> None:
@@ -123,20 +123,20 @@ def test_any_changed_missing_or_added_file_is_named(saved: SavedModel, tmp_path:
         file.unlink()
         refused(row, saved, file, "is missing")
         file.write_bytes(content)
-        models.load(REGISTRY, saved.folder.parent, row, "cpu")
-    for added in (saved.folder / "added", saved.folder / models.DETECTOR_FOLDER / "added.bin"):
+        folders.load(REGISTRY, saved.folder.parent, row, "cpu")
+    for added in (saved.folder / "added", saved.folder / folders.DETECTOR_FOLDER / "added.bin"):
         added.touch()
         refused(row, saved, added, "was added since the training")
         added.unlink()
     shutil.rmtree(saved.folder)
-    refused(row, saved, saved.folder / models.MANIFEST, "is missing")
+    refused(row, saved, saved.folder / folders.MANIFEST, "is missing")
 
 
 def refused(row: ModelRow, saved: SavedModel, file: Path, what: str) -> None:
     with pytest.raises(ModelDamagedError, match=f"^{file}: ({what}).*; restore it from a backup, or train again"):
-        models.load(REGISTRY, saved.folder.parent, row, "cpu")
+        folders.load(REGISTRY, saved.folder.parent, row, "cpu")
     with pytest.raises(ModelDamagedError, match=f"^{file}: "):
-        models.validation_digests(saved.folder.parent, row)
+        folders.validation_digests(saved.folder.parent, row)
 
 
 def test_a_model_whose_settings_the_installed_detector_lost_is_to_be_trained_again(
@@ -151,7 +151,7 @@ def test_a_model_whose_settings_the_installed_detector_lost_is_to_be_trained_aga
 
     monkeypatch.setattr(REGISTRY.detector_class("ae"), "Settings", Settings)
     with pytest.raises(ModelDamagedError, match="settings that the installed detector 'ae' does not know"):
-        models.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+        folders.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
 
 
 class Interrupted(BaseException):
@@ -182,7 +182,7 @@ def test_an_interrupted_second_save_leaves_the_first_model(
     with pytest.raises(Interrupted):
         save_model(saved.folder.parent, trained.detector, validation=HELD_OUT, report=trained.report)
     assert list(saved.folder.parent.iterdir()) == [saved.folder]
-    models.verify(saved.folder, saved.fingerprint)
+    folders.verify(saved.folder, saved.fingerprint)
 
 
 def test_a_folder_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ def test_a_model_can_be_read_by_other_users_of_the_machine(saved: SavedModel) ->
 
 
 def test_every_builtin_model_file_belongs_to_the_fingerprint(saved: SavedModel) -> None:
-    manifest = json.loads((saved.folder / models.MANIFEST).read_text())
+    manifest = json.loads((saved.folder / folders.MANIFEST).read_text())
     assert set(manifest["files"]) == {path.relative_to(saved.folder).as_posix() for path in files(saved.folder)} - {
-        models.MANIFEST
+        folders.MANIFEST
     }
     assert manifest["detector"] == "ae"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor import notify
-from monitor.notify import SignsOfLife
+from monitor.daemon import systemd
+from monitor.daemon.systemd import SignsOfLife
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,12 +64,12 @@ def test_the_watchdog_is_fed_only_while_the_pipeline_moves(told: Told) -> None:
 def test_the_status_is_told_now_and_then_and_when_it_changed(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     status = ["one"]
     signs = SignsOfLife(lambda _: False, lambda: status[0])
-    monkeypatch.setattr(notify, "STATUS_SECONDS", 1000.0)
+    monkeypatch.setattr(systemd, "STATUS_SECONDS", 1000.0)
     signs.give()
     status[0] = "two"
     signs.give()
     assert told() == ["STATUS=one"]
-    monkeypatch.setattr(notify, "STATUS_SECONDS", 0.0)
+    monkeypatch.setattr(systemd, "STATUS_SECONDS", 0.0)
     signs.give()
     signs.give()
     assert told() == ["STATUS=two"]

@@ -11,28 +11,20 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import func, insert, select, text, update
 
-from monitor.config import Configuration
-from monitor.drift import Drift, GroupDrift, State
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Calibration, Settings
 from monitor.errors import StoreBusyError
-from monitor.evaluation import WeightedRate
+from monitor.formulas.rates import WeightedRate
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
-from monitor.observing import refresh, restore_holes
-from monitor.quality import Quality, Rates, last_days
-from monitor.settings import Calibration, Settings
+from monitor.metrics.refresh import refresh, restore_holes
+from monitor.quality.drift.drift import Drift, GroupDrift, State
+from monitor.quality.operation import Quality, Rates, last_days
 from monitor.store import calibrations as stored
 from monitor.store import summaries
-from monitor.store.engine import Database
-from monitor.store.schema import (
-    crops,
-    labels,
-    models,
-    reference_scores,
-    runs,
-    score_summaries,
-    scores,
-)
-from monitor.store.upgrade import upgrade
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops, labels, models, reference_scores, runs, score_summaries, scores
+from monitor.store.database.upgrade import upgrade
 from tests.made_up import MadeUp, made_up, midpoint, store_model
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generators.crops import CastingTable
-from monitor import pictures
-from monitor.crops import CropReader, FileContent
+from generators.crops.datasets import CastingTable
+from monitor.crops import decoder
+from monitor.crops.loader import CropReader, FileContent
 from monitor.errors import CropRefusedError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def crop() -> NDArray[np.uint8]:
 
 
 def quickly(data: bytes) -> NDArray[np.uint8] | None:
-    return pictures._decode_plain_jpeg(data, lambda _width, _height: None)
+    return decoder._decode_plain_jpeg(data, lambda _width, _height: None)
 
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
@@ -67,7 +67,7 @@ def test_damaged_files_fare_as_they_do_with_pillow_alone(monkeypatch: pytest.Mon
     generator = np.random.default_rng(7)
     damaged = [damage(jpeg(crop()), generator) for _ in range(600)]
     outcomes = [outcome(data) for data in damaged]
-    monkeypatch.setattr(pictures, "_decode_plain_jpeg", lambda *_: None)
+    monkeypatch.setattr(decoder, "_decode_plain_jpeg", lambda *_: None)
     assert outcomes == [outcome(data) for data in damaged]
     assert any(isinstance(one, str) for one in outcomes)
     assert not all(isinstance(one, str) for one in outcomes)

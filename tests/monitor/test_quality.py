@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sqlalchemy import event, insert
 
-from monitor.evaluation import interval, weighted_rate
-from monitor.quality import NOT_AUDITED, Quality, Rates, Window, last_days, measure
-from monitor.store import queries
-from monitor.store.engine import Database
-from monitor.store.schema import audit_crops, audits, calibrations, crops, labels, scores
-from monitor.store.upgrade import upgrade
+from monitor.formulas.rates import interval, weighted_rate
+from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_days, measure
+from monitor.store import decisions
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, scores
+from monitor.store.database.upgrade import upgrade
 from tests.made_up import store_model
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def quality(database: Database, window: Window = WEEK, by: str | None = None) ->
         found = measure(
             connection,
             [window],
-            queries.active_models(connection),
+            decisions.active_models(connection),
             event_gap_seconds=600,
             by="hole" if by == "hole" else "camera" if by == "camera" else None,
         )

@@ -9,21 +9,21 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete
 
-from monitor import evidence as evidence_module
 from monitor.api import ThresholdRule
-from monitor.choosing import Rules
-from monitor.config import Configuration
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Calibration, Settings
 from monitor.errors import ConfigurationError, EvidenceMissingError, NoModelError
-from monitor.guard import Refusal
-from monitor.judging import By, Outcome
-from monitor.recalibration import recalibrate, set_threshold
 from monitor.registry import Registry
-from monitor.replaying import replayed
-from monitor.settings import Calibration, Settings
 from monitor.store import calibrations as stored
-from monitor.store import queries
+from monitor.store import decisions
+from monitor.store.database.schema import reference_scores
 from monitor.store.replay import Span, between, nearest, replay
-from monitor.store.schema import reference_scores
+from monitor.thresholds import gather as evidence_module
+from monitor.thresholds.change import recalibrate, set_threshold
+from monitor.thresholds.choice import Rules
+from monitor.thresholds.guard import Refusal
+from monitor.thresholds.judgement import By, Outcome
+from monitor.thresholds.replay import replayed
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -96,7 +96,7 @@ def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Pat
         assert outcome.threshold == pytest.approx(0.99)
         assert made.active().fallback
         with made.database.read() as connection:
-            (model,) = queries.active_models(connection)
+            (model,) = decisions.active_models(connection)
             row = stored.active(connection, model.id)
             assert row is not None
             assert row.fallback
@@ -467,10 +467,10 @@ def test_a_replay_counts_every_verdict_that_changes(made: MadeUp) -> None:
 def add_second_model(made: MadeUp) -> int:
     """Another detector's model with a threshold of 2, activated before the first."""
     with made.database.write() as connection:
-        queries.add_model(connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={})
-        row = queries.find_model(connection, "other-1")
+        decisions.add_model(connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={})
+        row = decisions.find_model(connection, "other-1")
         stored.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
-        queries.activate_model(connection, queries.find_model(connection, "other-1"))
+        decisions.activate_model(connection, decisions.find_model(connection, "other-1"))
     return row.id
 
 

@@ -15,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from monitor import drift, evidence, labels, quality, retention
-from monitor.config import Configuration, load
+from monitor.configuration.file import Configuration, load
+from monitor.configuration.settings import Calibration, Settings
+from monitor.daemon.jobs import Jobs
 from monitor.errors import AlreadyRunningError, ConfigurationError, InputMissingError
-from monitor.jobs import Jobs
+from monitor.labels import labels
 from monitor.metrics import Metrics
-from monitor.quality import Window
+from monitor.quality import operation
+from monitor.quality.drift import drift
+from monitor.quality.operation import Window
 from monitor.registry import Registry
-from monitor.retention import prune
-from monitor.settings import Calibration, Settings
 from monitor.store import replay, summaries
 from monitor.store import retention as stored
-from monitor.store.engine import Database
-from monitor.store.schema import audit_crops, crops, labelled_files, score_summaries, scores
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import audit_crops, crops, labelled_files, score_summaries, scores
+from monitor.thresholds import gather
+from monitor.upkeep import retention
+from monitor.upkeep.retention import prune
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
@@ -145,13 +149,13 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
 
     def computed() -> dict[str, Any]:
         settings = configuration.settings
-        windows = [quality.last_days(days, NOW) for days in (1.0, 7.0, 30.0, 60.0, 100.0)]
+        windows = [operation.last_days(days, NOW) for days in (1.0, 7.0, 30.0, 60.0, 100.0)]
         windows += [Window(f"old{day}", NOW - day * DAY, NOW - (day - 13) * DAY) for day in (70, 55, 42)]
         with store.database.read() as connection:
-            measured = quality.measure(
+            measured = operation.measure(
                 connection, windows, [store.model], event_gap_seconds=settings.calibration.event_gap_seconds, by="hole"
             )
-            gathered = evidence.gather(connection, store.model.id, settings.calibration, now=NOW)
+            gathered = gather.gather(connection, store.model.id, settings.calibration, now=NOW)
             since = replay.Span(since=NOW - 30 * DAY)
             return {
                 "rates": [one.rates for one in measured],
@@ -525,7 +529,7 @@ def test_the_command_says_what_it_does(daemon: Daemon, run_monitor: RunMonitor) 
 
 
 def test_a_running_daemons_database_is_not_written_anew(sqlite_store: MadeUp) -> None:
-    from monitor.daemon_lock import only_daemon
+    from monitor.store.database.lock import only_daemon
 
     assert sqlite_store.database.file is not None
     other = Database(f"sqlite:///{sqlite_store.database.file}", busy_seconds=1)

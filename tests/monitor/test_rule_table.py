@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, insert
 
-from monitor import config
 from monitor.api import Provider
+from monitor.configuration import file
 from monitor.errors import ConfigurationError, NoModelError
-from monitor.pipeline import Reader
+from monitor.evaluation.rule_table import referenced_models, tabulate
+from monitor.models.training import read_all
 from monitor.registry import Registered, Registry
-from monitor.rule_table import referenced_models, tabulate
+from monitor.scoring.pipeline import Reader
 from monitor.store import history
-from monitor.store.engine import Database
-from monitor.store.schema import reference_scores
-from monitor.training import read_all
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import reference_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from monitor.rule_table import Entry
-    from monitor.training import ReadCrops
+    from monitor.evaluation.rule_table import Entry
+    from monitor.models.training import ReadCrops
 
 RULES = """
 from pydantic import BaseModel
@@ -80,7 +80,7 @@ def state(tmp_path: Path, trained_state: Path) -> Path:
 
 @pytest.fixture
 def database(state: Path) -> Iterator[Database]:
-    opened = Database(config.load(state / "config.toml").database_url, busy_seconds=5)
+    opened = Database(file.load(state / "config.toml").database_url, busy_seconds=5)
     with opened.write() as connection:
         connection.execute(delete(reference_scores))
         for number, (label, score) in enumerate(
@@ -95,11 +95,11 @@ def database(state: Path) -> Iterator[Database]:
 @pytest.fixture
 def crops(state: Path, small_dataset: Path) -> ReadCrops:
     paths = sorted((small_dataset / "test" / "ne_proliv").iterdir())[:3]
-    return read_all(Reader(config.load(state / "config.toml")), paths)
+    return read_all(Reader(file.load(state / "config.toml")), paths)
 
 
 def table(home: Path, database: Database, registry: Registry, crops: ReadCrops) -> dict[str, Entry]:
-    configuration = config.load(home / "config.toml")
+    configuration = file.load(home / "config.toml")
     truth = np.array([False, True, False])
     return {entry.rule: entry for entry in tabulate(referenced_models(database), registry, configuration, crops, truth)}
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.daemon.schedule import LEASE, DailyJob, newest_slot
 from monitor.errors import DataError
-from monitor.schedule import LEASE, DailyJob, newest_slot
 from monitor.store import runs
-from monitor.store.engine import Database
-from monitor.store.upgrade import upgrade
+from monitor.store.database.engine import Database
+from monitor.store.database.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

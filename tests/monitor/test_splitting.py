@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.errors import DataError
-from monitor.splitting import MOST_REPRESENTATIVES, hold_out, near_duplicates
+from monitor.models.hold_out import MOST_REPRESENTATIVES, hold_out, near_duplicates
 
 
 def hole(number: int) -> NDArray[np.float64]:

@@ -18,16 +18,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from monitor import files, labelling, quarantine
-from monitor.config import load
-from monitor.crops import CropReader, to_text
-from monitor.files import Place, opened_folder
-from monitor.store import queries
-from monitor.store.engine import Database
-from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import calibrations, crops, models
-from monitor.store.upgrade import upgrade
-from monitor.tidying import Archive, Tidier
+from monitor.configuration.file import load
+from monitor.crops.loader import CropReader, to_text
+from monitor.files import moving
+from monitor.files.moving import Place, opened_folder
+from monitor.inbox import quarantine
+from monitor.inbox.tidier import Archive, Tidier
+from monitor.labels import missing_scores
+from monitor.store import decisions
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import calibrations, crops, models
+from monitor.store.database.upgrade import upgrade
+from monitor.store.decisions import CropRow, ScoreRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +106,7 @@ class Plant:
         upgrade(self.database)
         with self.database.write() as connection:
             for number in (1, 2):
-                queries.add_model(
+                decisions.add_model(
                     connection,
                     name=f"m{number}", detector=f"d{number}", fingerprint=f"{number}" * 64, folder="f", settings={},
                 )  # fmt: skip
@@ -147,7 +149,7 @@ class Plant:
             **changes,
         }  # fmt: skip
         with self.database.write() as connection:
-            queries.record(connection, [CropRow(**values)])
+            decisions.record(connection, [CropRow(**values)])
             query = select(crops.c.id).where(crops.c.path == to_text(path), crops.c.sha256 == values["sha256"])
             return int(connection.execute(query).scalar_one())
 
@@ -254,8 +256,8 @@ def test_what_the_camera_overwrites_survives(
     """The new file comes after the look at the old one, at every step on the way."""
     here = plant(after)
     if not links:
-        monkeypatch.setattr(files, "_rename_at_once", refuse_rename)
-    before = files.rename
+        monkeypatch.setattr(moving, "_rename_at_once", refuse_rename)
+    before = moving.rename
     step = 0
 
     def overwrite(source: Place, target: Place) -> None:
@@ -270,7 +272,7 @@ def test_what_the_camera_overwrites_survives(
 
     path = here.put("1.jpg", b"one")
     here.decide(path)
-    monkeypatch.setattr(files, "rename", overwrite)
+    monkeypatch.setattr(moving, "rename", overwrite)
     here.tidy()
     assert sorted(path.read_bytes() for path in below(here.inbox)) == [b"TWO", b"three"]
     assert path.read_bytes() == b"three"
@@ -394,7 +396,7 @@ def test_what_comes_while_a_failed_file_is_quarantined_is_not(tmp_path: Path, mo
     path = tmp_path / "1.jpg"
     path.write_bytes(b"bad")
     content = CropReader(max_bytes=10, max_pixels=10).load(path)
-    before = files.move
+    before = moving.move
 
     def move(source: Place, target: Place) -> None:
         monkeypatch.setattr(quarantine, "move", before)
@@ -436,17 +438,17 @@ def test_a_full_archive_keeps_files_in_the_inbox_until_there_is_space(
 @pytest.mark.parametrize("way", ["at once", "by a link", "onto an own file"])
 def test_a_rename_replaces_nothing(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way != "at once":
-        monkeypatch.setattr(files, "_rename_at_once", refuse_rename)
+        monkeypatch.setattr(moving, "_rename_at_once", refuse_rename)
     if way == "onto an own file":
         monkeypatch.setattr(os, "link", lambda *_arguments, **_options: refuse_rename(Place(0, ""), Place(0, "")))
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "b").write_bytes(b"b")
     with opened_folder(tmp_path) as folder:
         with pytest.raises(FileExistsError):
-            files.rename(Place(folder, "a"), Place(folder, "b"))
-        files.rename(Place(folder, "a"), Place(folder, "c"))
+            moving.rename(Place(folder, "a"), Place(folder, "b"))
+        moving.rename(Place(folder, "a"), Place(folder, "c"))
         with pytest.raises(FileNotFoundError):
-            files.rename(Place(folder, "a"), Place(folder, "d"))
+            moving.rename(Place(folder, "a"), Place(folder, "d"))
     assert {path.name: path.read_bytes() for path in below(tmp_path)} == {"b": b"b", "c": b"a"}
 
 
@@ -460,7 +462,7 @@ def test_a_labelled_crop_is_scored_from_the_archive(plant: Callable[..., Plant])
     number = here.decide(here.put("1.jpg", b"one"))
     here.tidy()
     with here.database.write() as connection:
-        found = labelling._places(connection, [queries.crop_by_id(connection, number)])  # type: ignore[list-item]
+        found = missing_scores._places(connection, [decisions.crop_by_id(connection, number)])  # type: ignore[list-item]
     assert [Path(place).exists() for place in found[hashlib.sha256(b"one").hexdigest()]] == [False, True]
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor import training_log
 from monitor.api import EpochReport
 from monitor.errors import ConfigurationError, OutputError
-from monitor.training_log import TrainingLog, Writer
+from monitor.models import training_log
+from monitor.models.training_log import TrainingLog, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor import watch
+from monitor.configuration.settings import Watch
 from monitor.errors import StoreBusyError
-from monitor.settings import Watch
-from monitor.stage import Stage
-from monitor.watch import Candidate, Done, Incomplete, Pending, Stop, Watcher, look
+from monitor.inbox import watcher
+from monitor.inbox.watcher import Candidate, Done, Incomplete, Pending, Stop, Watcher, look
+from monitor.threads import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -319,7 +319,7 @@ def test_a_scan_that_gets_no_answer_hangs_and_waiting_does_not(start: Callable[.
 def test_a_large_folder_is_many_pieces_of_work(
     start: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "SCAN_CHUNK", 1)
+    monkeypatch.setattr(watcher, "SCAN_CHUNK", 1)
     (tmp_path / "inbox").mkdir()
     for number in range(10):
         (tmp_path / "inbox" / f"{number}.jpg").write_bytes(b"x")
@@ -353,7 +353,7 @@ def test_waiting_for_space_does_not_put_the_next_scan_off(
     start: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Were the waiting looked upon as work, it would take a minute to make up for it.
-    monkeypatch.setattr(watch, "SCAN_SHARE", 0.01)
+    monkeypatch.setattr(watcher, "SCAN_SHARE", 0.01)
     pipeline = start(scan_seconds=0.05)
     pipeline.without_events()
     pipeline.full.set()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor import workers
-from monitor.config import Configuration, load
-from monitor.ensemble import Ensemble, load_active
+from monitor.configuration.file import Configuration, load
 from monitor.errors import ExitCode, WorkerLostError
-from monitor.paths import crop_files
-from monitor.pipeline import Work, decide
+from monitor.files.walking import crop_files
 from monitor.registry import Registry
-from monitor.store.engine import Database
-from monitor.workers import Workers
+from monitor.scoring.ensemble import Ensemble, load_active
+from monitor.scoring.pipeline import Work, decide
+from monitor.scoring.pools import processes
+from monitor.scoring.pools.processes import Workers
+from monitor.store.database.engine import Database
 from tests.daemon import wait_until
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path: Path, trained_state: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(workers, "cores", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     shutil.copytree(trained_state, tmp_path / "state")
     (tmp_path / "config.toml").write_text('[pipeline]\ndevice = "cpu"\n', encoding="utf-8")
     return Home(tmp_path)
@@ -106,7 +106,7 @@ def test_processes_and_a_thread_say_the_same(home: Home, pool: Workers, paths: S
 def test_a_batch_of_large_pictures_comes_in_parts(
     home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "PIXELS_AT_ONCE", 4000)
+    monkeypatch.setattr(processes, "PIXELS_AT_ONCE", 4000)
     parts: list[None] = []
     for count in (1, 2):
         with home.start(count) as few:
@@ -118,11 +118,11 @@ def test_a_batch_of_large_pictures_comes_in_parts(
 
 
 def test_more_workers_than_cores_are_bounded_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    many = workers.cores() + 62
-    assert workers.bounded(many) == workers.cores()
+    many = processes.cores() + 62
+    assert processes.bounded(many) == processes.cores()
     assert f"{many} workers would take turns" in caplog.text
     caplog.clear()
-    assert workers.bounded(0) == workers.bounded(workers.cores()) == workers.cores()
+    assert processes.bounded(0) == processes.bounded(processes.cores()) == processes.cores()
     assert not caplog.text
 
 
@@ -159,7 +159,7 @@ def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Daemon) -> None:
     process = daemon.start()
     listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     pids = [int(pid) for pid in listing.read_text(encoding="ascii").split()]
-    assert len(pids) == (2 if workers.cores() > 1 else 0)
+    assert len(pids) == (2 if processes.cores() > 1 else 0)
     process.kill()
     process.wait()
     wait_until(lambda: not any(is_running(pid) for pid in pids))

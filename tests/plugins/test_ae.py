@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from monitor.api import DataError
-from plugins.ae import Autoencoder
+from plugins.detectors.ae import Autoencoder
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 VARIANTS = ["conv", "linear-2", "linear-5", "dense-30x50"]

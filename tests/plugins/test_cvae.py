@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from generators.holes import Hole
+from generators.crops.holes import Hole
 from monitor.api import CropRefusedError, DataError
-from plugins.cvae import VariationalAutoencoder
-from plugins.framing import Padding, augmented, fitted
-from plugins.variational import UNKNOWN, VariationalNetwork, divergence, draw
+from plugins.detectors.cvae import VariationalAutoencoder
+from plugins.networks.variational import UNKNOWN, VariationalNetwork, divergence, draw
+from plugins.pictures.framing import Padding, augmented, fitted
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained
 
 PADDINGS: Sequence[Padding] = ("edge", "reflect", "black", "mean")

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from monitor.api import DataError, EpochReport, FitReport
-from plugins.fitting import fit_epochs
+from plugins.networks.fitting import fit_epochs
 
 
 class Constant(nn.Module):

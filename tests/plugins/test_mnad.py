@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from torch.nn.functional import normalize
 
 from monitor.api import DataError
-from plugins.memory import Memory, MemoryNetwork, Range, new_memory_network
-from plugins.mnad import MemoryAutoencoder
+from plugins.detectors.mnad import MemoryAutoencoder
+from plugins.networks.memory import Memory, MemoryNetwork, Range, new_memory_network
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 if TYPE_CHECKING:

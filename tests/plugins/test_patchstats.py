@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from monitor.api import DataError
-from plugins.patchstats import PatchStatistics
-from plugins.regions import Regions
+from plugins.detectors.patchstats import PatchStatistics
+from plugins.detectors.regions import Regions
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.api import DataError
-from plugins.regions import REGIONS, Neighbours, Regions, padded, pool, pool_neighbours, residual_features
+from plugins.detectors.regions import REGIONS, Neighbours, Regions, padded, pool, pool_neighbours, residual_features
 
 
 def usual(count: int = 2000, cells: int = 3, features: int = 4, seed: int = 0) -> NDArray[np.float32]:

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from plugins import resizing
-from plugins.framing import fitted
-from plugins.resizing import goes_down_first, resized
+from plugins.pictures import resizing
+from plugins.pictures.framing import fitted
+from plugins.pictures.resizing import goes_down_first, resized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from plugins.framing import Padding
+    from plugins.pictures.framing import Padding
 
 Shape = tuple[int, int]
 Share = tuple[float, float]

@@ -15,16 +15,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monitor import models
 from monitor.api import FitReport
+from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.queries import ModelRow
-from plugins.ae import Autoencoder
-from plugins.cvae import VariationalAutoencoder
-from plugins.images import QuickView, as_tensor, blur, gaussian
-from plugins.inference import Doubling, tuned
-from plugins.mnad import MemoryAutoencoder
-from plugins.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
+from monitor.store.decisions import ModelRow
+from plugins.detectors.ae import Autoencoder
+from plugins.detectors.cvae import VariationalAutoencoder
+from plugins.detectors.mnad import MemoryAutoencoder
+from plugins.networks.inference import Doubling, tuned
+from plugins.networks.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
+from plugins.pictures.images import QuickView, as_tensor, blur, gaussian
 from tests.plugins.conftest import bleed_outs, crops
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector
-    from plugins.views import ViewDetector
+    from plugins.detectors.views import ViewDetector
 
 ONNX, TORCH = "ONNX Runtime on cpu", "torch on cpu"
 KINDS: dict[str, tuple[type[ViewDetector[Any]], dict[str, Any]]] = {
@@ -177,7 +177,7 @@ def test_a_forked_process_scores_the_same(trained: dict[str, ViewDetector[Any]])
 
 REPORTING = """
 import os, sys
-from plugins.runtimes import OnnxNetwork
+from plugins.networks.runtimes import OnnxNetwork
 import torch
 with torch.inference_mode():
     network = OnnxNetwork(torch.nn.Sequential(torch.nn.Linear(4, 2)), (torch.zeros(3, 4),))
@@ -203,16 +203,16 @@ def test_it_starts_no_thread_that_reports_to_its_maker() -> None:
 def test_a_model_is_loaded_with_the_runtime_and_its_folder_is_left_as_it_is(
     trained: dict[str, ViewDetector[Any]], tmp_path: Path
 ) -> None:
-    saved = models.save(tmp_path / "models", of_kind("linear-2", trained), validation=(), report=FitReport())
+    saved = folders.save(tmp_path / "models", of_kind("linear-2", trained), validation=(), report=FitReport())
     now = datetime(2023, 3, 1, tzinfo=UTC)
     row = ModelRow(
         1, saved.name, saved.detector, saved.fingerprint, saved.folder.name, saved.settings, now, True, now, 1.0, 1, "r"
     )
-    loaded = models.load(Registry.load(), tmp_path / "models", row, "cpu", "onnx")
+    loaded = folders.load(Registry.load(), tmp_path / "models", row, "cpu", "onnx")
     assert isinstance(loaded, Autoencoder)
     assert isinstance(loaded._for_scoring().forward, OnnxNetwork)
     loaded.score(prepared(loaded, crops(3))).check(3)
-    models.verify(saved.folder, saved.fingerprint)
+    folders.verify(saved.folder, saved.fingerprint)
 
 
 def test_a_detector_without_a_network_keeps_to_itself() -> None:
@@ -289,7 +289,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 sys.modules["onnxruntime"] = None
 logging.basicConfig(format="%(levelname)s %(message)s")
-from plugins.ae import Autoencoder
+from plugins.detectors.ae import Autoencoder
 
 for variant in ("linear-2", "linear-2"):
     detector = Autoencoder(Autoencoder.Settings.model_validate({"variant": variant, "epochs": 1}))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy import insert
 
-from generators.crops import CastingTable, crop_name, encode
-from monitor.store import calibrations, queries
-from monitor.store.engine import Database
-from monitor.store.schema import scores
+from generators.crops.datasets import CastingTable, crop_name, encode
+from monitor.store import calibrations, decisions
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import scores
 from tests.made_up import store_crop
 from tests.system.conftest import PROGRAM
 from tests.system.prometheus import FOLDER, Prometheus
@@ -98,7 +98,7 @@ class Plant:
         hour = now.replace(minute=30, second=0, microsecond=0) - timedelta(hours=HOURS + 1)
         number = 1_000_000
         with database.write() as connection:
-            models = {row.detector: row.id for row in queries.active_models(connection)}
+            models = {row.detector: row.id for row in decisions.active_models(connection)}
             ours = calibrations.active(connection, models["ae"])
             other = calibrations.active(connection, models["brightness"])
             assert ours is not None

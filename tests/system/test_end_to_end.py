@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generators.crops import CastingTable, encode, write_dataset
+from generators.crops.datasets import CastingTable, encode, write_dataset
+from monitor.configuration.settings import Settings, Store
 from monitor.deploy import alerts
-from monitor.settings import Settings, Store
 from tests.monitor.deploy.expressions import every
 from tests.system.conftest import CONFIGURATION as SERVICE
 from tests.system.conftest import a_machine, go_without

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from monitor.deploy.dashboards import overview, quality, service, table
 
 if TYPE_CHECKING:
+    from monitor.configuration.settings import Settings
     from monitor.deploy.dashboard import Dashboard
-    from monitor.settings import Settings
 
 
 def every(settings: Settings) -> dict[str, Dashboard]:

@@ -11,8 +11,8 @@ from monitor.deploy.panels import Target, override, series, stat, table
 from monitor.deploy.rules import JOB
 
 if TYPE_CHECKING:
+    from monitor.configuration.settings import Alerts, Settings
     from monitor.deploy.panels import Panel
-    from monitor.settings import Alerts, Settings
 
 HOLES = f"monitor_hole_last_crop_timestamp_seconds{{{INSTANCE}, {CAMERA}}}"
 FIRING = 'alertname=~"Monitor.*", alertstate="firing"'

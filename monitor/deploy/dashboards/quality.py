@@ -9,8 +9,8 @@ from monitor.deploy.dashboards.shared import CALIBRATIONS, DETECTORS, ONE_INSTAN
 from monitor.deploy.panels import Target, bars, heatmap, override, series, stat, table
 
 if TYPE_CHECKING:
+    from monitor.configuration.settings import Alerts, Settings
     from monitor.deploy.panels import Panel
-    from monitor.settings import Alerts, Settings
 
 BAND = [
     override("at least", custom__lineStyle={"fill": "dash", "dash": [4, 4]}),

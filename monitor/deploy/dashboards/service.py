@@ -11,8 +11,8 @@ from monitor.deploy.panels import Target, heatmap, series, stat
 from monitor.deploy.rules import JOB
 
 if TYPE_CHECKING:
+    from monitor.configuration.settings import Alerts, Settings
     from monitor.deploy.panels import Panel
-    from monitor.settings import Alerts, Settings
 
 THESE = f"{{{INSTANCE}}}"
 PROCESS = f'{{job="{JOB}", {INSTANCE}}}'

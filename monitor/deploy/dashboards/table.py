@@ -10,8 +10,8 @@ from monitor.deploy.panels import PROLIV, Target, mapped, override, series, stat
 from monitor.deploy.rules import number
 
 if TYPE_CHECKING:
+    from monitor.configuration.settings import Alerts, Settings
     from monitor.deploy.panels import Panel
-    from monitor.settings import Alerts, Settings
 
 THESE = f"{{{INSTANCE}, {CAMERA}, {HOLE}}}"
 EVERY_CAMERA = f"{{{INSTANCE}, {CAMERA}}}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor.bench import crops
-from monitor.crops import DEFAULT_NAME_PATTERN, DEFAULT_TIME_FORMAT, CropReader, IdentityPattern
+from monitor.crops.loader import DEFAULT_NAME_PATTERN, DEFAULT_TIME_FORMAT, CropReader, IdentityPattern
 
 if TYPE_CHECKING:
     from pathlib import Path

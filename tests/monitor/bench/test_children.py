@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.bench import children
 from monitor.errors import MonitorError, OutputError
+from monitor.harness import children
 from tests.daemon import wait_until
 
 # Its child holds 60 MB of its own, and both hold 40 MB that were there before it was started.

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from monitor.config import Configuration
+from monitor.configuration.file import Configuration
 from monitor.deploy import grafana
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.settings import Settings
+    from monitor.configuration.settings import Settings
 
 FILLED_IN = {
     "__rate_interval": "1m",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor import service
-from monitor.config import Configuration
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Alerts, Settings, Store
+from monitor.daemon import service
 from monitor.deploy import alerts, prometheus, recording
-from monitor.settings import Alerts, Settings, Store
 from tests.monitor.deploy.rule_cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]

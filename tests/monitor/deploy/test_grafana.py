@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.config import Configuration
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Alerts, Quality, Settings
 from monitor.deploy import grafana
-from monitor.settings import Alerts, Quality, Settings
 from tests.monitor.deploy.expressions import dashboards, every, panels
 
 if TYPE_CHECKING:

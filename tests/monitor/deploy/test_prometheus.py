@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from monitor.config import Configuration
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Alerts, Metrics, Settings, Store
 from monitor.deploy import alerts, prometheus, recording
 from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import duration
 from monitor.errors import ConfigurationError, ExitCode
-from monitor.settings import Alerts, Metrics, Settings, Store
 from tests.monitor.deploy.expressions import every
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.config import load
+from monitor.configuration.file import load
 from monitor.deploy.systemd import Access, database_hosts, files, warnings
 from monitor.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.config import Configuration
+    from monitor.configuration.file import Configuration
     from tests.conftest import RunMonitor
 
     Configure = Callable[..., Configuration]

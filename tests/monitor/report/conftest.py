@@ -11,9 +11,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from monitor.api import CropRefusedError, Detector, FitReport, Scores
-from monitor.decision import Reference
-from monitor.ensemble import ActiveModel
-from monitor.store.queries import ModelRow
+from monitor.scoring.ensemble import ActiveModel
+from monitor.scoring.vote import Reference
+from monitor.store.decisions import ModelRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

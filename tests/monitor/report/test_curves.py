@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitor.api import EpochReport
-from monitor.evaluation import evaluate, roc_auc
+from monitor.formulas.rates import evaluate, roc_auc
 from monitor.report import curves, style
 from monitor.report.curves import Group, Sample
 

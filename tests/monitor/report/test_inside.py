@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from monitor.config import Configuration
-from monitor.dataset import open_dataset
-from monitor.pipeline import Reader
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Settings
+from monitor.crops.dataset import open_dataset
 from monitor.report import codes, inside, measuring
 from monitor.report.page import Note, Picture, Table
-from monitor.settings import Settings
+from monitor.scoring.pipeline import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from monitor.api import Floats, Pixels
-    from monitor.ensemble import ActiveModel
     from monitor.report.measuring import Judged
+    from monitor.scoring.ensemble import ActiveModel
 
     NewModel = Callable[..., ActiveModel]
 

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor.config import Configuration
-from monitor.dataset import open_dataset
-from monitor.decision import DECISION
-from monitor.ensemble import Ensemble
-from monitor.pipeline import Reader
+from monitor.configuration.file import Configuration
+from monitor.configuration.settings import Settings
+from monitor.crops.dataset import open_dataset
 from monitor.report import measuring
 from monitor.report.measuring import Part
-from monitor.settings import Settings
+from monitor.scoring.ensemble import Ensemble
+from monitor.scoring.pipeline import Reader
+from monitor.scoring.vote import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from monitor.ensemble import ActiveModel
     from monitor.report.measuring import Judged, Measured
+    from monitor.scoring.ensemble import ActiveModel
 
     NewModel = Callable[..., ActiveModel]
 

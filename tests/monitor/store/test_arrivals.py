@@ -12,9 +12,9 @@ from sqlalchemy import delete, event, insert
 
 from monitor.store import arrivals as module
 from monitor.store.arrivals import Arrivals, CameraArrivals, Grid, HoleArrivals, arrivals, arrivals_seen, crops_since
-from monitor.store.engine import Database
-from monitor.store.schema import crops
-from monitor.store.upgrade import upgrade
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops
+from monitor.store.database.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

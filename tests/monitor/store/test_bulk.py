@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from monitor.errors import StoreRefusedError
-from monitor.store.bulk import insert_many
-from monitor.store.engine import Database
-from monitor.store.schema import crops
-from monitor.store.upgrade import upgrade
-from monitor.store.upsert import upsert
+from monitor.store.database.bulk import insert_many
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crops
+from monitor.store.database.upgrade import upgrade
+from monitor.store.database.upsert import upsert
 
 if TYPE_CHECKING:
     from pathlib import Path

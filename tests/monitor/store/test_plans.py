@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from sqlalchemy import event
 
-from monitor.store.engine import Database
-from monitor.store.upgrade import upgrade
+from monitor.store.database.engine import Database
+from monitor.store.database.upgrade import upgrade
 from tests.benchmarks.big_store import grow, moment
 from tests.benchmarks.growth import Query, all_queries
 from tests.daemon import Daemon

@@ -18,8 +18,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event, func, insert, inspect, select, text, update
 
 import migrations
-from monitor.config import load
-from monitor.crops import from_text, to_text
+from monitor.configuration.file import load
+from monitor.crops.loader import from_text, to_text
 from monitor.errors import (
     ConfigurationError,
     NoModelError,
@@ -32,11 +32,10 @@ from monitor.errors import (
     StoreSchemaError,
 )
 from monitor.store import calibrations as stored_calibrations
-from monitor.store import queries
-from monitor.store.engine import Database
-from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import SCHEMA_REVISION, calibrations, crops, metadata, models, runs, scores
-from monitor.store.upgrade import (
+from monitor.store import decisions as queries
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import SCHEMA_REVISION, calibrations, crops, metadata, models, runs, scores
+from monitor.store.database.upgrade import (
     _alembic_configuration,
     _revision,
     current_revision,
@@ -46,6 +45,7 @@ from monitor.store.upgrade import (
     require_current,
     upgrade,
 )
+from monitor.store.decisions import CropRow, ScoreRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -351,8 +351,8 @@ def test_programs_that_upgrade_at_once_do_not_get_in_each_others_way(
 ) -> None:
     program = (
         "import sys, alembic.command\n"
-        "from monitor.store.engine import Database\n"
-        "from monitor.store.upgrade import upgrade\n"
+        "from monitor.store.database.engine import Database\n"
+        "from monitor.store.database.upgrade import upgrade\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "print(upgrade(Database(sys.argv[1], busy_seconds=60)))\n"

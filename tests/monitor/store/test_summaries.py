@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, insert, select, update
 
 from monitor.store import summaries
-from monitor.store.engine import Database
-from monitor.store.schema import calibrations, crops, models, score_summaries, scores
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import calibrations, crops, models, score_summaries, scores
+from monitor.store.database.upgrade import upgrade
 from monitor.store.summaries import Summary, quantiles, summaries_between, summarise
-from monitor.store.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from monitor.store import queries, retention, traffic
-from monitor.store.engine import Database
-from monitor.store.queries import CropRow, ScoreRow
-from monitor.store.schema import crop_tallies, crops, score_tallies, scores
-from monitor.store.upgrade import _alembic_configuration, upgrade
+from monitor.store import decisions, retention, traffic
+from monitor.store.database.engine import Database
+from monitor.store.database.schema import crop_tallies, crops, score_tallies, scores
+from monitor.store.database.upgrade import _alembic_configuration, upgrade
+from monitor.store.decisions import CropRow, ScoreRow
 from tests.made_up import MadeUp
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     upgrade(database)
     MadeUp(database)
     with database.write() as connection:
-        queries.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
+        decisions.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
         connection.execute(
             text(
                 "insert into calibrations (id, model_id, rule, settings, threshold, evidence, state, created_at) "
@@ -101,9 +101,9 @@ def step(database: Database, chance: random.Random) -> None:
     with database.write() as connection:
         known = list(connection.execute(select(crops.c.id).order_by(crops.c.id)).scalars())
         if act == "record":
-            queries.record(connection, [row(chance.randrange(30), chance) for _ in range(chance.randrange(1, 9))])
+            decisions.record(connection, [row(chance.randrange(30), chance) for _ in range(chance.randrange(1, 9))])
         elif act == "score" and known:
-            queries.add_scores(connection, {chance.choice(known): [score(2, chance)]})
+            decisions.add_scores(connection, {chance.choice(known): [score(2, chance)]})
         elif act == "forget":
             retention.forget(connection, NOW - timedelta(days=20), known)
         elif act == "by hand":
@@ -129,10 +129,10 @@ def test_they_are_what_counting_finds_after_whatever_happens(database: Database)
 def test_what_is_taken_back_is_not_counted(database: Database) -> None:
     chance = random.Random(1)
     with database.write() as connection:
-        queries.record(connection, [row(1, chance), row(2, chance)])
+        decisions.record(connection, [row(1, chance), row(2, chance)])
     before = tallies(database)
     with pytest.raises(ZeroDivisionError), database.write() as connection:  # noqa: PT012 - what is tried is the end
-        queries.record(connection, [row(3, chance), row(4, chance)])
+        decisions.record(connection, [row(3, chance), row(4, chance)])
         _ = 1 / 0
     assert tallies(database) == before == counts(database)
 
@@ -142,7 +142,7 @@ def test_programs_that_store_at_once_are_all_counted(database: Database) -> None
         chance = random.Random(first)
         for number in range(first, first + 40, 4):
             with database.write() as connection:
-                queries.record(connection, [row(one, chance) for one in range(number, number + 4)])
+                decisions.record(connection, [row(one, chance) for one in range(number, number + 4)])
 
     threads = [Thread(target=store, args=(first,)) for first in (100, 200, 300)]
     for thread in threads:
@@ -159,22 +159,22 @@ def test_what_was_there_before_is_counted_by_the_migration(database: Database) -
 
     chance = random.Random(3)
     with database.write() as connection:
-        queries.record(connection, [row(number, chance) for number in range(40)])
+        decisions.record(connection, [row(number, chance) for number in range(40)])
     with database.rebuild() as connection:
         command.downgrade(_alembic_configuration(connection), "0004")
     upgrade(database)
     assert tallies(database) == counts(database)
     with database.write() as connection:
-        queries.record(connection, [row(number, chance) for number in range(30, 50)])
+        decisions.record(connection, [row(number, chance) for number in range(30, 50)])
     assert tallies(database) == counts(database)
 
 
 def test_status_and_the_evidence_are_told_of_them(database: Database) -> None:
     chance = random.Random(5)
     with database.write() as connection:
-        queries.record(connection, [row(number, chance) for number in range(60)])
+        decisions.record(connection, [row(number, chance) for number in range(60)])
     with database.read() as connection:
-        found = queries.summary(connection)
+        found = decisions.summary(connection)
         verdicts = traffic.verdicts_since(connection, None)
         since = traffic.verdicts_since(connection, NOW - timedelta(days=999))
     of_crops, of_scores = counts(database)

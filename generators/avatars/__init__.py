@@ -1,0 +1,1 @@
+"""Avatars: models of pictures, their sources, faces of styles, mosaics and sheets."""

@@ -1,0 +1,1 @@
+"""Synthetic crops of casting-table holes: single ones, labelled folders and streams."""

@@ -1,0 +1,1 @@
+"""Random styles: tables, models, searches and files."""

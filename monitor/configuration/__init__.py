@@ -1,0 +1,1 @@
+"""The configuration: its sections, their checks, and how the file becomes settings."""

@@ -1,0 +1,366 @@
+"""The sections and keys of config.toml, their defaults, and what is refused; every one stands in the sample file."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENVIRONMENT_PREFIX: Final = "MONITOR__"
+MOST_EXPECTED_HOLES: Final = 1000
+MOST_EXPECTED_TOGETHER: Final = 10_000
+SQLITE: Final = "sqlite:///"
+
+Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
+"""How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas."""
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError('is not a known time zone; use a name such as "UTC" or "Europe/Moscow"') from None
+    return name
+
+
+def _compilable(pattern: str) -> str:
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if not groups & {"hole", "camera", "captured_at"}:
+        raise ValueError("needs at least one of the named groups (?P<hole>…), (?P<camera>…), (?P<captured_at>…)")
+    return pattern
+
+
+def _whole_date(time_format: str) -> str:
+    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
+    try:
+        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - the date alone counts
+    except (ValueError, re.error) as error:
+        raise ValueError(f"is not one that Python's strptime reads: {error}") from None
+    if restored.date() != sample.date():
+        raise ValueError("holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y")
+    return time_format
+
+
+def _resolvable(path: Path) -> Path:
+    try:
+        path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"is not a path that can be followed: {error}") from None
+    return path
+
+
+def _time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('is not a time of day; write hours and minutes as in "03:00"')
+    return value
+
+
+def _windows(days: tuple[float, ...]) -> tuple[float, ...]:
+    if any(not 0 < one <= 3660 for one in days):
+        raise ValueError("holds a window that is not between 0 and 3660 days")
+    return days
+
+
+def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
+    together = 0
+    for camera, text in cameras.items():
+        try:
+            holes = parse_holes(text)
+        except ValueError as error:
+            raise ValueError(f"camera {camera}: {error}") from None
+        if len(holes) > MOST_EXPECTED_HOLES:
+            raise ValueError(f"camera {camera}: {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
+        together += len(holes)
+    if together > MOST_EXPECTED_TOGETHER:
+        raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
+    return cameras
+
+
+def parse_holes(text: str) -> frozenset[int]:
+    """``"1-40, 45"`` -> the numbers of the holes; raises `ValueError`."""
+    holes: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?", part)
+        if match is None:
+            raise ValueError(f'{part.strip()!r} names no holes; write numbers and ranges as in "1-40, 45"')
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < first + MOST_EXPECTED_HOLES:
+            raise ValueError(f"{part.strip()!r} does not rise, or by too much; write the lower hole first")
+        holes.update(range(first, last + 1))
+    return frozenset(holes)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once; name each detector once, the primary first")
+    return names
+
+
+Folder = Annotated[Path, AfterValidator(_resolvable)]
+
+
+class Section(BaseModel):
+    """A section of the file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Plant(Section):
+    """``[plant]``: what holds for the whole site."""
+
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+
+
+class Paths(Section):
+    """``[paths]``: folders; relative ones count from the configuration file's folder."""
+
+    inbox: Folder = Path("inbox")
+    state: Folder = Path("state")
+    labelled: Folder | None = Path("labelled")
+    quarantine: Folder | None = None
+    archive: Folder | None = None
+
+    @field_validator("quarantine", "labelled", "archive", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class Crops(Section):
+    """``[crops]``: which files are accepted and what their names say."""
+
+    name_pattern: Annotated[str, AfterValidator(_compilable)] = (
+        r"(?P<hole>[0-9]+)_CAM_(?P<camera>[^_.]+)_"
+        r"(?P<captured_at>[0-9]{2}-[0-9]{2}-[0-9]{4}_[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9]{1,6})(?![0-9])"
+    )
+    time_format: Annotated[str, AfterValidator(_whole_date)] = "%d-%m-%Y_%H-%M-%S-%f"
+    max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
+    # Pillow opens nothing larger, whatever limit is set here.
+    max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
+
+
+class Inbox(Section):
+    """``[inbox]``: what becomes of a file once its decision is committed."""
+
+    after: Literal["keep", "delete", "archive"] = "keep"
+
+
+class Watch(Section):
+    """``[watch]``: how the daemon finds complete and new files."""
+
+    scan_seconds: float = Field(5.0, gt=0, le=3600)
+    settle_seconds: float = Field(1.0, ge=0, le=60)
+    give_up_seconds: float = Field(30.0, gt=0, le=86400)
+
+
+class Pipeline(Section):
+    """``[pipeline]``: batches and queues."""
+
+    workers: int = Field(0, ge=0, le=4096)
+    batch_size: int = Field(512, ge=1, le=4096)
+    queue_size: int = Field(1024, ge=1, le=1_000_000)
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    runtime: Literal["auto", "torch", "onnx"] = "auto"
+
+
+class Training(Section):
+    """``[training]``: what holds for every detector's training."""
+
+    validation_share: float = Field(0.2, gt=0, lt=1)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+class Calibration(Section):
+    """``[calibration]``: how thresholds are chosen, when, and what guards a change."""
+
+    rule: str = "quantile-midpoint"
+    fallback_rule: str = "normal-quantile"
+    nightly: bool = True
+    at: Annotated[str, AfterValidator(_time_of_day)] = "03:00"
+    half_life_days: float = Field(30.0, ge=0, le=36500)
+    event_gap_seconds: float = Field(600.0, gt=0, le=86400)
+    minimum_proliv: int = Field(20, ge=1, le=1_000_000)
+    minimum_normal: int = Field(100, ge=1, le=1_000_000)
+    tpr_tolerance: float = Field(0.02, ge=0, le=1)
+    tnr_tolerance: float = Field(0.05, ge=0, le=1)
+    largest_jump: float = Field(0.5, gt=0)
+    flood_labels: int = Field(500, ge=1, le=1_000_000)
+    shadow: bool = False
+    shadow_days: float = Field(3.0, gt=0, le=365)
+
+
+class Quality(Section):
+    """``[quality]``: over which windows TPR and TNR in operation are shown."""
+
+    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(_windows)] = (
+        1.0,
+        7.0,
+        30.0,
+    )
+
+
+class Drift(Section):
+    """``[drift]``: when scores count as moved away from those after the calibration."""
+
+    baseline_hours: int = Field(48, ge=8, le=2000)
+    recent_hours: int = Field(1, ge=1, le=168)
+    least_crops: int = Field(20, ge=2, le=1_000_000)
+    false_alarm_days: float = Field(30.0, gt=0, le=36500)
+
+
+class Completeness(Section):
+    """``[completeness]``: which holes ought to give a crop in every interval."""
+
+    interval_seconds: int = Field(0, ge=0, le=86400)
+    late_seconds: int = Field(60, ge=0, le=86400)
+    window_hours: float = Field(24.0, gt=0, le=168)
+    learn_days: float = Field(7.0, gt=0, le=60)
+    cameras: Annotated[dict[str, str], AfterValidator(_hole_ranges)] = Field(default_factory=dict)
+
+
+class Decision(Section):
+    """``[decision]``: which detectors decide, the primary first, and how their decisions become one."""
+
+    detectors: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()
+    decide: Decide = "primary"
+
+
+class Database(Section):
+    """``[database]``: where everything is remembered."""
+
+    url: SecretStr = SecretStr("")
+    busy_seconds: float = Field(30.0, ge=0, le=600)
+
+    @field_validator("url")
+    @classmethod
+    def _supported(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        # Not urlsplit, whose own errors quote the password.
+        if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
+            raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
+        if url.startswith(SQLITE):
+            _resolvable(Path(url.removeprefix(SQLITE)))
+        return value
+
+
+class Store(Section):
+    """``[store]``: how long decisions are kept."""
+
+    keep_days: float = Field(0.0, ge=0, le=36500)
+    at: Annotated[str, AfterValidator(_time_of_day)] = "04:00"
+
+
+class Metrics(Section):
+    """``[metrics]``: the Prometheus endpoint of the daemon."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(9464, ge=0, le=65535)
+    certificate: Folder | None = None
+    key: Folder | None = None
+    holes: int = Field(256, ge=0, le=10_000)
+
+    @field_validator("certificate", "key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Metrics:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; give both, or none for plain HTTP")
+        return self
+
+
+class Alerts(Section):
+    """``[alerts]``: the bounds of the alerting rules that `monitor deploy prometheus` writes."""
+
+    tpr_target: float = Field(0.9, ge=0, le=1)
+    tnr_target: float = Field(0.9, ge=0, le=1)
+    latency_seconds: float = Field(10.0, gt=0, le=3600)
+    backlog_seconds: float = Field(300.0, gt=0, le=86400)
+    silent_seconds: float = Field(900.0, gt=0, le=604800)
+    pause_seconds: float = Field(7200.0, gt=0, le=604800)
+    calibration_days: float = Field(3.0, gt=0, le=365)
+
+
+class Logging(Section):
+    """``[logging]``: the program's own messages on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(BaseSettings):
+    """All settings; ``rules`` and ``detectors`` hold a section for each plug-in, checked by the plug-in."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+    )
+
+    plant: Plant = Plant()
+    paths: Paths = Paths()
+    crops: Crops = Crops()
+    inbox: Inbox = Inbox()
+    watch: Watch = Watch()
+    pipeline: Pipeline = Pipeline()
+    training: Training = Training()
+    calibration: Calibration = Calibration()
+    decision: Decision = Decision()
+    quality: Quality = Quality()
+    drift: Drift = Drift()
+    completeness: Completeness = Completeness()
+    database: Database = Database()
+    store: Store = Store()
+    metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
+    logging: Logging = Logging()
+    rules: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def keeps_too_short(self, keep_days: float) -> str | None:
+        """Why crops cannot be deleted after so many days, for something looks back further; None where they can."""
+        calibration, completeness = self.calibration, self.completeness
+        if not keep_days:
+            return None
+        if not calibration.half_life_days:
+            return (
+                "decisions cannot be deleted where calibration.half_life_days is 0, for thresholds are then chosen by "
+                "the traffic of all times; set a half-life, or keep everything (0)"
+            )
+        looks_back = {
+            "quality.window_days": max(self.quality.window_days),
+            "calibration.half_life_days": calibration.half_life_days,
+            "calibration.shadow_days": calibration.shadow_days if calibration.shadow else 0.0,
+            "completeness.learn_days and window_hours": completeness.learn_days + completeness.window_hours / 24,
+            "the week by which rules count false alarms": 7.0,
+        }
+        key, days = max(looks_back.items(), key=lambda item: item[1])
+        if keep_days >= days:
+            return None
+        return f"{keep_days:g} days are too few, for {key} looks back {days:g} days; keep at least as many, or all (0)"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose content comes as the constructor's arguments."""
+        return env_settings, init_settings

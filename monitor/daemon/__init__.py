@@ -1,0 +1,1 @@
+"""The daemon: its service, its threads, its jobs and their schedule."""

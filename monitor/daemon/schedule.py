@@ -1,0 +1,110 @@
+"""Jobs that are due once a day: which slot is due, and that exactly one program runs it.
+
+A slot is a day's time on the plant's clock, as a moment in UTC. The hour that clocks repeat in autumn is taken the
+first time, and one that they skip in spring an hour later, so every day has one slot. Only the newest slot is ever
+due: after a week of downtime a job is caught up once. What makes it run once is the row of the slot in the store
+(`store.runs`), not the clock of a scheduler.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from monitor.errors import MonitorError, StoreError
+from monitor.store import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+    from monitor.store.database.engine import Database
+
+log = logging.getLogger(__name__)
+
+NIGHTLY: Final = "recalibrate"
+"""The job of the night."""
+RETENTION: Final = "retention"
+"""The job that deletes decisions for their age."""
+BEFORE_THE_START: Final = "before the first start"
+"""The outcome of the newest slot when a job's program starts for the first time."""
+CLOCK_PLAY: Final = timedelta(days=7)
+"""A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
+LEASE: Final = timedelta(minutes=15)
+"""For so long a run belongs to the program that took it on; after a crash another takes it up then."""
+
+
+def newest_slot(at: str, time_zone: ZoneInfo, now: datetime) -> datetime:
+    """The newest slot at or before ``now``, in UTC; ``at`` is a time of day such as 03:00."""
+    hour, minute = map(int, at.split(":"))
+    local = now.astimezone(time_zone)
+    for days in (0, 1):
+        day = local.date() - timedelta(days=days)
+        slot = datetime(day.year, day.month, day.day, hour, minute, tzinfo=time_zone).astimezone(UTC)
+        if slot <= now:
+            return slot
+    return slot
+
+
+class DailyJob:
+    """One job of one program; several programs may have the same job on the same database."""
+
+    def __init__(
+        self, database: Database, name: str, *, at: str, time_zone: ZoneInfo, run: Callable[[int, datetime], str]
+    ) -> None:
+        """``run`` gets the run's id and the time, and returns the outcome in a few words."""
+        self._database = database
+        self._name = name
+        self._at = at
+        self._time_zone = time_zone
+        self._run = run
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def begin(self, now: datetime) -> None:
+        """Where the job has never run, count the newest slot as done: it lies before there was anything to do."""
+        with self._database.write() as connection:
+            if not runs.ever_ran(connection, self._name):
+                slot = newest_slot(self._at, self._time_zone, now)
+                runs.skip(connection, self._name, slot, outcome=BEFORE_THE_START, now=now)
+
+    def tick(self, now: datetime) -> str | None:
+        """Run the newest slot if nobody has; return the outcome, none where there was nothing to do.
+
+        Where the database refuses, the slot stays open and the next tick tries again. Any other failure ends it.
+        """
+        slot = newest_slot(self._at, self._time_zone, now)
+        try:
+            with self._database.read() as connection:
+                if runs.is_finished(connection, self._name, slot):
+                    return None
+                newest = runs.newest_slot(connection, self._name)
+            if newest is not None and slot < newest <= now + CLOCK_PLAY:
+                return None  # the clock was put back, or the time of day was changed
+            with self._database.write() as connection:
+                run_id = runs.claim(connection, self._name, slot, owner=self._owner, now=now, lease=LEASE)
+            if run_id is None:
+                return None
+            outcome = self._outcome(run_id, now)
+            with self._database.write() as connection:
+                runs.finish(connection, run_id, outcome=outcome, now=now)
+        except StoreError as error:
+            log.warning("the %s run of %s waits: %s; tried again soon", self._name, slot.isoformat(), error)
+            return None
+        log.info("the %s run of %s: %s", self._name, slot.isoformat(), outcome)
+        return outcome
+
+    def _outcome(self, run_id: int, now: datetime) -> str:
+        try:
+            return self._run(run_id, now)
+        except StoreError:
+            raise
+        except MonitorError as error:
+            log.error("the %s run failed: %s", self._name, error)  # noqa: TRY400 - a sentence for a person
+            return f"failed: {error}"
+        except Exception:
+            log.exception("the %s run failed by a defect", self._name)
+            return "failed by a defect; the log has the traceback"

@@ -1,0 +1,1 @@
+"""Comparing detectors and rules on labelled crops."""

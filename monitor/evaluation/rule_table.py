@@ -1,0 +1,155 @@
+"""Every threshold rule for every model: what it would choose from the stored references, and what that does elsewhere.
+
+The references are the labelled crops that `monitor calibrate --data` was given. Each counts the same here, so the
+figures can be repeated on any day; the nightly calibration weighs them, with what people labelled since. The rules
+choose from the references alone and are measured on other crops: a rule that was chosen for its figures on these has
+seen them, and they are too good from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monitor.api import ScoreEvidence
+from monitor.crops.dataset import Label
+from monitor.errors import ConfigurationError, MonitorError, NoModelError
+from monitor.evaluation.comparison import Judge
+from monitor.models import folders
+from monitor.scoring.pipeline import measure
+from monitor.store import decisions, history
+from monitor.thresholds.references import make_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from monitor.api import ThresholdRule
+    from monitor.configuration.file import Configuration
+    from monitor.formulas.rates import Evaluation
+    from monitor.models.training import ReadCrops
+    from monitor.registry import Registry
+    from monitor.store.database.engine import Database
+    from monitor.store.decisions import ModelRow
+    from monitor.store.history import LabelledScore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One rule for one model: what its threshold does, or the sentence that says why it cannot choose one."""
+
+    model: str
+    detector: str
+    rule: str
+    evaluation: Evaluation | None
+    reason: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON; without a threshold no figures."""
+        figures = {} if self.evaluation is None else self.evaluation.as_dict()
+        names = {"model": self.model, "detector": self.detector, "rule": self.rule, "reason": self.reason}
+        return {"threshold": None, **figures, **names}
+
+
+@dataclass(frozen=True)
+class Referenced:
+    """A model, and the scores of its references."""
+
+    row: ModelRow
+    evidence: ScoreEvidence
+
+
+def referenced_models(database: Database, name: str | None = None) -> list[Referenced]:
+    """The models with stored references, the newest first, or that of ``name``; `NoModelError` when there is none."""
+    with database.read() as connection:
+        rows = decisions.all_models(connection) if name is None else [decisions.find_model(connection, name)]
+        scores = history.labelled_references(connection)
+    found = [Referenced(row, _evidence(scores[row.id])) for row in rows if row.id in scores]
+    if not found:
+        who, options = ("no model has", "") if name is None else (f"{rows[0].name} has no", f" --model {rows[0].name}")
+        raise NoModelError(
+            f"{who} stored scores of labelled crops, from which rules choose; store them: "
+            f"monitor calibrate{options} --data DIR"
+        )
+    return found
+
+
+def tabulate(
+    found: Sequence[Referenced],
+    registry: Registry,
+    configuration: Configuration,
+    crops: ReadCrops,
+    proliv: NDArray[np.bool_],
+    on_model: Callable[[], None] = lambda: None,
+) -> list[Entry]:
+    """Measure every registered rule for every model on N crops with N labels, True = proliv; model by model.
+
+    A model that cannot be loaded is warned of and left out, unless none is left.
+    """
+    rules = {name: _made(registry, configuration, name) for name in registry.rules}
+    entries: list[Entry] = []
+    failure: MonitorError | None = None
+    for one in found:
+        try:
+            # One at a time, for all that were ever trained might not fit into memory together.
+            settings = configuration.settings.pipeline
+            detector = folders.load(registry, configuration.models, one.row, settings.device, settings.runtime)
+        except MonitorError as error:
+            failure = error
+            log.warning("%s; %s is left out", error, one.row.name)
+        else:
+            scores = measure(detector, crops.pixels, crops.holes)
+            entries += [_entry(one, name, rule, scores, proliv) for name, rule in rules.items()]
+        on_model()
+    if failure is not None and not entries:
+        raise failure
+    return entries
+
+
+def _evidence(scores: Sequence[LabelledScore]) -> ScoreEvidence:
+    by_label = {label: [one.score for one in scores if one.label == label.value] for label in Label}
+    return ScoreEvidence(normal=np.array(by_label[Label.NE_PROLIV]), proliv=np.array(by_label[Label.PROLIV]))
+
+
+def _made(registry: Registry, configuration: Configuration, name: str) -> ThresholdRule | str:
+    """The rule with its settings of the configuration, or why it cannot be had; a wrong setting is an error."""
+    try:
+        return make_rule(registry, configuration, name, {})
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a third party's rule raises, the others are measured
+        return _sentence(name, error)
+
+
+def _entry(
+    one: Referenced, name: str, rule: ThresholdRule | str, scores: NDArray[np.float64], proliv: NDArray[np.bool_]
+) -> Entry:
+    threshold = rule if isinstance(rule, str) else _chosen(rule, one.evidence)
+    if isinstance(threshold, str):
+        return Entry(one.row.name, one.row.detector, name, None, threshold)
+    evaluation = Judge(one.row.detector, one.row.name, scores, threshold).evaluate(proliv)
+    return Entry(one.row.name, one.row.detector, name, evaluation, None)
+
+
+def _chosen(rule: ThresholdRule, evidence: ScoreEvidence) -> float | str:
+    """The threshold, or the sentence that says why there is none."""
+    try:
+        threshold = float(rule.choose(evidence))
+    except Exception as error:  # noqa: BLE001 - likewise
+        return _sentence(rule.name, error)
+    return threshold if math.isfinite(threshold) else f"the rule {rule.name!r} chose {threshold}, which is no threshold"
+
+
+def _sentence(rule: str, error: Exception) -> str:
+    """What an error says; one that is no sentence for a person goes to the log with its traceback."""
+    if isinstance(error, MonitorError):
+        return str(error)
+    log.error("the rule %s failed; the others are measured without it", rule, exc_info=error)
+    return f"the rule {rule!r} failed: {type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""Files and folders: walking, moving, naming them, and what they look like."""

@@ -1,0 +1,1 @@
+"""Arithmetic alone: rates and their intervals, weights, events."""

@@ -1,0 +1,156 @@
+"""A place for every detector that is measured: a configuration, a trained model with a threshold, a store, an inbox.
+
+Everything lies in the benchmark's own folder, so that no state of the user is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.configuration import file as config
+from monitor.harness.subjects import detector_of
+from monitor.models import training
+from monitor.scoring.ensemble import load_active
+from monitor.scoring.pipeline import Reader
+from monitor.store import calibrations, decisions
+from monitor.store.database.engine import Database
+from monitor.store.database.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from monitor.configuration.settings import Pipeline
+    from monitor.models.training import TrainingData
+    from monitor.registry import Registry
+    from monitor.scoring.ensemble import Ensemble
+
+TRAINING_CROPS: Final = 240
+UNREACHED_THRESHOLD: Final = 1e9
+"""No crop is proliv: proliv are so rare that a line's speed is that of all others."""
+
+
+@dataclass
+class Home:
+    """One folder with everything that `monitor score` and `monitor run` need, for one subject or several together."""
+
+    folder: Path
+    subjects: Sequence[str]
+    configuration: config.Configuration = field(init=False)
+
+    def prepare(self, registry: Registry, pipeline: Pipeline, data: TrainingData, seed: int) -> None:
+        """Write the configuration, train every model in one pass, and let all of them decide."""
+        self.folder.mkdir(parents=True)
+        detectors = [detector_of(name)[0] for name in self.subjects]
+        self.file.write_text(_toml(pipeline, detectors), encoding="utf-8")
+        self.configuration = config.load(self.file)
+        database = self.database()
+        upgrade(database)
+        for name in self.subjects:
+            detector, settings = detector_of(name)
+            untrained = _untrained(registry, self.configuration, detector, settings)
+            saved = training.train(
+                untrained,
+                data,
+                seed=seed,
+                progress=lambda _report: None,
+                database=database,
+                models_folder=self.configuration.models,
+            )
+            _activate(database, saved.name)
+        database.close()
+        shutil.copyfile(self.store, self._pristine)
+        self.configuration.inbox.mkdir()
+
+    @property
+    def file(self) -> Path:
+        """The configuration file."""
+        return self.folder / "config.toml"
+
+    @property
+    def messages(self) -> Path:
+        """Where a program that runs here says what it has to say."""
+        return self.folder / "messages.log"
+
+    def renew(self) -> None:
+        """The store as it was before any crop, and an empty inbox."""
+        for suffix in ("", "-wal", "-shm"):
+            self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
+        shutil.copyfile(self._pristine, self.store)
+        shutil.rmtree(self.configuration.inbox)
+        self.configuration.inbox.mkdir()
+
+    def database(self) -> Database:
+        """The store; to be closed."""
+        return Database(self.configuration.database_url, busy_seconds=30)
+
+    def ensemble(self, registry: Registry, **pipeline: Any) -> Ensemble:
+        """The models, loaded as every command loads them, with other values of ``[pipeline]``."""
+        settings = self.configuration.settings
+        changed = settings.model_copy(update={"pipeline": settings.pipeline.model_copy(update=pipeline)})
+        database = self.database()
+        try:
+            return load_active(database, registry, self.configuration.model_copy(update={"settings": changed}))
+        finally:
+            database.close()
+
+    @property
+    def store(self) -> Path:
+        """The database's file."""
+        return self.configuration.state / "monitor.db"
+
+    @property
+    def _pristine(self) -> Path:
+        return self.folder / "pristine.db"
+
+
+def training_data(configuration: config.Configuration, paths: Sequence[Path], seed: int) -> TrainingData:
+    """Read crops to train on; the speed of a detector does not depend on how well it has learned."""
+    crops = training.read_all(Reader(configuration), paths)
+    return training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Without the variables that configure monitor, which would lead to the state of the user."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("MONITOR")}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _untrained(
+    registry: Registry, configuration: config.Configuration, detector: str, settings: Mapping[str, Any]
+) -> Any:
+    fields = registry.detector_class(detector).Settings.model_fields
+    once = {"epochs": 1} if "epochs" in fields else {}
+    return training.untrained(registry, configuration, detector, {**settings, **once})
+
+
+def _activate(database: Database, model: str) -> None:
+    with database.write() as connection:
+        row = decisions.find_model(connection, model)
+        calibrations.add(
+            connection,
+            model_id=row.id,
+            rule="fixed",
+            settings={"threshold": UNREACHED_THRESHOLD},
+            threshold=UNREACHED_THRESHOLD,
+            evidence={},
+            now=datetime.now(UTC),
+        )
+        decisions.activate_model(connection, decisions.find_model(connection, model))
+
+
+def _toml(pipeline: Pipeline, detectors: Sequence[str]) -> str:
+    """A configuration file: the user's ``[pipeline]``, metrics on any free port, and every other key's default."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in pipeline.model_dump(mode="json").items()]
+    named = json.dumps(list(detectors))
+    return "\n".join(["[pipeline]", *lines, "[decision]", f"detectors = {named}", "[metrics]", "port = 0", ""])

@@ -1,0 +1,75 @@
+"""Moves files that could not be scored out of the inbox, without ever following what a name leads to.
+
+Whoever may write into the inbox chooses the names, and may exchange a file for a link at any moment. So every file
+gets a new folder of its own, which nobody else has made; a name is never looked up through what was moved before.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from monitor.crops.loader import printable
+from monitor.errors import OutputError
+from monitor.files.moving import Place, digest, give_back, move, opened_folder
+from monitor.store.database.engine import make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.crops.loader import FileContent
+
+
+def quarantine(path: Path, content: FileContent, folder: Path) -> Path | None:
+    """Move ``path`` to ``folder/DIGEST/NAME``, DIGEST being the first digits of its sha256.
+
+    Returns where it lies now, or none when the file is no longer the one whose ``content`` was read: then it is
+    left for the watcher to look at again. Raises `OutputError` when it cannot be moved; it stays where it is.
+    """
+    make_folder(folder)
+    try:
+        status = os.lstat(path)
+        if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) != (
+            content.size_bytes,
+            content.mtime_ns,
+            content.ctime_ns,
+        ):
+            return None
+        target = _new_folder(folder, content.sha256[:16]) / path.name
+        if not _move(path, target, content.sha256):
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(
+            f"{printable(path)}: cannot be moved to {printable(folder)}: {error.strerror or error}"
+        ) from None
+    return target
+
+
+def _new_folder(folder: Path, name: str) -> Path:
+    number = 1
+    while True:
+        new = folder / (name if number == 1 else f"{name}-{number}")
+        try:
+            new.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return new
+
+
+def _move(source: Path, target: Path, sha256: str) -> bool:
+    """Move the file with this content; what came under its name since it was looked at goes back to the inbox."""
+    try:
+        with opened_folder(source.parent) as before, opened_folder(target.parent) as after:
+            here, there = Place(before, source.name), Place(after, target.name)
+            move(here, there)
+            if digest(there) == sha256:
+                return True
+            give_back(there, here)
+            return False
+    finally:
+        with suppress(OSError):
+            target.parent.rmdir()  # which is empty unless the file lies in it

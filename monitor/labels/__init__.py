@@ -1,0 +1,1 @@
+"""What people say of crops, and which label counts."""

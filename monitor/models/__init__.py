@@ -1,0 +1,1 @@
+"""Models: their folders, their training, and asking them."""

@@ -1,0 +1,216 @@
+"""Model folders: save, verify, load. No pickle: weights are data, and a flipped byte is noticed before they are used.
+
+A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
+detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256 of each crop that was
+trained on, or held out) and ``training.json`` (the loss curves). The fingerprint is the sha256 of ``model.json``, so
+it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives the same
+fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from monitor.errors import ModelDamagedError, MonitorError, OutputError
+from monitor.store.database.engine import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.api import Detector, FitReport, Runtime
+    from monitor.registry import Registry
+    from monitor.store.decisions import ModelRow
+
+log = logging.getLogger(__name__)
+
+FORMAT: Final = 1
+MANIFEST: Final = "model.json"
+DETECTOR_FOLDER: Final = "detector"
+VALIDATION_LIST: Final = "validation.txt"
+TRAINING_LIST: Final = "training.txt"
+TRAINING_REPORT: Final = "training.json"
+_UNFINISHED_PREFIX: Final = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model on disk; ``name`` is the detector's name and the first twelve digits of the fingerprint."""
+
+    name: str
+    detector: str
+    fingerprint: str
+    folder: Path
+    settings: dict[str, Any]
+
+
+def save(
+    models_folder: Path,
+    detector: Detector,
+    *,
+    validation: Sequence[str],
+    report: FitReport,
+    training: Sequence[str] = (),
+) -> SavedModel:
+    """Write a trained detector; the folder appears under its name only when it is whole.
+
+    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on. Raises
+    `OutputError` when the disk refuses.
+    """
+    make_folder(models_folder)
+    try:
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED_PREFIX, dir=models_folder))
+    except OSError as error:
+        raise OutputError(f"{models_folder}: a model cannot be written here: {error.strerror}") from None
+    try:
+        _write_digests(unfinished / VALIDATION_LIST, validation)
+        _write_digests(unfinished / TRAINING_LIST, training)
+        return _write(unfinished, models_folder, detector, report)
+    except OSError as error:
+        raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def load(registry: Registry, models_folder: Path, row: ModelRow, device: str, runtime: Runtime = "torch") -> Detector:
+    """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained.
+
+    ``device`` and ``runtime`` as under ``[pipeline]``.
+    """
+    folder = models_folder / Path(row.folder).name
+    manifest = verify(folder, row.fingerprint)
+    detector_class = registry.detector_class(row.detector)
+    try:
+        settings = detector_class.Settings.model_validate(manifest["settings"])
+        detector = detector_class.load(folder / DETECTOR_FOLDER, settings, device)
+        computed_by = detector.use_runtime(runtime)
+    except MonitorError:
+        raise
+    except ValidationError as error:
+        raise ModelDamagedError(
+            f"{folder}: was trained with settings that the installed detector {row.detector!r} does not know: "
+            f"{error.error_count()} problems; train it again: monitor train {row.detector}"
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ModelDamagedError(
+            f"{folder}: cannot be loaded by the detector {row.detector!r}: {reason}; train it again"
+        ) from error
+    log.debug("%s is computed by %s", row.name, computed_by)
+    return detector
+
+
+def verify(folder: Path, fingerprint: str) -> dict[str, Any]:
+    """Hold a model's folder against its fingerprint; return ``model.json``'s content."""
+    remedy = "restore it from a backup, or train again and activate the new model"
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        if hashlib.sha256(content).hexdigest() != fingerprint:
+            raise ModelDamagedError(f"{folder / MANIFEST}: is not the file that was trained; {remedy}")
+        manifest: dict[str, Any] = json.loads(content)
+        if manifest["format"] != FORMAT:
+            raise ModelDamagedError(f"{folder}: has the format {manifest['format']}, this program reads {FORMAT}")
+        found = _digests(folder)
+    except FileNotFoundError as error:
+        raise ModelDamagedError(f"{error.filename}: is missing; {remedy}") from None
+    except OSError as error:
+        raise ModelDamagedError(f"{error.filename}: cannot be read: {error.strerror}; {remedy}") from None
+    expected: dict[str, str] = manifest["files"]
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            what = "is missing" if name not in found else "was added" if name not in expected else "was changed"
+            raise ModelDamagedError(f"{folder / name}: {what} since the training; {remedy}")
+    return manifest
+
+
+def validation_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
+    """The sha256 of the training crops that were held out."""
+    folder = models_folder / Path(row.folder).name
+    verify(folder, row.fingerprint)
+    return frozenset((folder / VALIDATION_LIST).read_text(encoding="ascii").split())
+
+
+def training_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
+    """The sha256 of the crops that a model was trained on; none where an earlier program did not keep them."""
+    file = models_folder / Path(row.folder).name / TRAINING_LIST
+    try:
+        return frozenset(file.read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError) as error:
+        raise ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again") from None
+
+
+def _write_digests(file: Path, digests: Sequence[str]) -> None:
+    file.write_text("".join(f"{digest}\n" for digest in sorted(set(digests))), encoding="ascii")
+
+
+def _write(unfinished: Path, models_folder: Path, detector: Detector, report: FitReport) -> SavedModel:
+    settings = detector.settings.model_dump(mode="json")
+    (unfinished / DETECTOR_FOLDER).mkdir()
+    detector.save(unfinished / DETECTOR_FOLDER)
+    (unfinished / TRAINING_REPORT).write_bytes(_json(asdict(report)))
+    files = _digests(unfinished)
+    content = _json({"format": FORMAT, "detector": detector.name, "settings": settings, "files": files})
+    (unfinished / MANIFEST).write_bytes(content)
+    fingerprint = hashlib.sha256(content).hexdigest()
+    name = f"{detector.name}-{fingerprint[:12]}"
+    folder = models_folder / name
+    _hand_over(unfinished, models_folder.parent)
+    # What a power cut must not lose has to be on the disk before the store names it.
+    for path in [*unfinished.rglob("*"), unfinished]:
+        _flush(path)
+    if not _is_whole(folder, fingerprint):
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+        _flush(models_folder)
+    return SavedModel(name, detector.name, fingerprint, folder, settings)
+
+
+def _hand_over(folder: Path, state: Path) -> None:
+    """Let the state's owner read a model, whoever trained it; libraries write files for their own user alone."""
+    owner = state.stat()
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        # Trained by root, beside a service that runs as another user.
+        if os.geteuid() == 0:
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _is_whole(folder: Path, fingerprint: str) -> bool:
+    """Whether the same model lies there already; the daemon may be about to load it, so it is not touched."""
+    try:
+        verify(folder, fingerprint)
+    except ModelDamagedError:
+        return False
+    return True
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a model's folder but ``model.json``, by its relative name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

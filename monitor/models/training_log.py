@@ -1,0 +1,218 @@
+"""Writes a training down while it runs, for TensorBoard or for Weights & Biases; both are optional packages.
+
+A log serves the training, never the other way round: once the training has begun, a log that fails is warned of and
+left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from monitor.errors import ConfigurationError, OutputError
+from monitor.files.walking import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector, EpochReport, Progress
+    from monitor.models.training import ReadCrops
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["tensorboard", "wandb"]
+
+LOSSES: Final = ("loss/train", "loss/validation")
+PICTURE: Final = "held-out/crops"
+SCORES: Final = "held-out/scores"
+
+WANDB_DEFAULTS: Final = {
+    # Crops and settings are the plant's own: nothing leaves the machine unless WANDB_MODE says so.
+    "WANDB_MODE": "offline",
+    "WANDB_PROJECT": "proliv-monitor",
+    "WANDB_ERROR_REPORTING": "false",
+    "WANDB_DISABLE_CODE": "true",
+    "WANDB_DISABLE_GIT": "true",
+    # Standard output is for results, and standard error for our own words.
+    "WANDB_CONSOLE": "off",
+    "WANDB_SILENT": "true",
+}
+"""Our defaults for W&B's own environment variables; one that is set keeps its value."""
+
+
+class Writer(ABC):
+    """Where a log goes; any method may fail."""
+
+    @abstractmethod
+    def epoch(self, report: EpochReport) -> None:
+        """Write the losses of an epoch."""
+
+    @abstractmethod
+    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+        """Write what came out: a picture, uint8 (H, W, 3), and the held-out scores, float64 (M,)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is still waiting."""
+
+
+class TensorBoardWriter(Writer):
+    """Event files in a folder of their own."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Begin with the settings, as text."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer: Any = SummaryWriter(log_dir=str(folder))
+        self._writer.add_text("settings", "\n".join(f"    {key} = {json.dumps(settings[key])}" for key in settings))
+        self._last_epoch = 0
+
+    def epoch(self, report: EpochReport) -> None:
+        """Two curves over the epochs."""
+        for name, loss in zip(LOSSES, (report.train_loss, report.validation_loss), strict=True):
+            self._writer.add_scalar(name, loss, report.epoch)
+        # What was written so far can be looked at while the training goes on, and survives its end.
+        self._writer.flush()
+        self._last_epoch = report.epoch
+
+    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+        """An image and a histogram at the last epoch."""
+        self._writer.add_image(PICTURE, picture, self._last_epoch, dataformats="HWC")
+        self._writer.add_histogram(SCORES, scores, self._last_epoch)
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._writer.close()
+
+
+class WandbWriter(Writer):
+    """A run of Weights & Biases, offline unless WANDB_MODE says otherwise; it puts its files into a sub-folder."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Begin a run with the settings as its configuration."""
+        for variable, value in WANDB_DEFAULTS.items():
+            os.environ.setdefault(variable, value)
+        import wandb
+
+        self._wandb = wandb
+        name = os.environ.get("WANDB_NAME", folder.name)
+        self._run = wandb.init(dir=str(folder), name=name, config=dict(settings))
+
+    def epoch(self, report: EpochReport) -> None:
+        """Two curves over the epochs."""
+        losses = dict(zip(LOSSES, (report.train_loss, report.validation_loss), strict=True))
+        self._run.log({"epoch": report.epoch, **losses})
+
+    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+        """An image and a histogram."""
+        self._run.log({PICTURE: self._wandb.Image(picture), SCORES: self._wandb.Histogram(scores.tolist())})
+
+    def close(self) -> None:
+        """End the run."""
+        self._run.finish()
+
+
+class TrainingLog:
+    """One training's log; without a writer it does nothing."""
+
+    def __init__(self, writer: Writer | None, name: str = "") -> None:
+        """``name`` is how warnings name it."""
+        self._writer = writer
+        self._name = name
+
+    def epoch(self, report: EpochReport) -> None:
+        """Write an epoch's losses."""
+        self._try(lambda writer: writer.epoch(report))
+
+    def behind(self, progress: Progress) -> Progress:
+        """Tell ``progress`` of every epoch, and the log after it."""
+
+        def both(report: EpochReport) -> None:
+            progress(report)
+            self.epoch(report)
+
+        return both
+
+    def result(self, detector: Detector, held_out: ReadCrops) -> None:
+        """Write what the trained detector makes of the crops that were held out."""
+
+        def write(writer: Writer) -> None:
+            from monitor.report.held_out import look
+
+            seen = look(detector, held_out)
+            writer.result(seen.picture, seen.scores)
+
+        self._try(write)
+
+    def close(self) -> None:
+        """End the log."""
+        self._try(lambda writer: writer.close())
+
+    def _try(self, act: Callable[[Writer], None]) -> None:
+        if self._writer is None:
+            return
+        try:
+            act(self._writer)
+        except Exception as error:  # noqa: BLE001 - whatever a library of others raises must not end the training
+            log.warning(
+                "the log %s cannot be written any more (%s: %s); the training goes on without it",
+                self._name, type(error).__name__, printable(str(error)),
+            )  # fmt: skip
+            self._writer = None
+
+
+def require_package(kind: Kind) -> None:
+    """Raise `ConfigurationError` naming the extra when the package that writes such logs is not installed."""
+    found = find_spec(kind)
+    # A folder of that name in the working directory, which W&B itself makes, is a package without a file.
+    if found is None or found.origin is None:
+        raise ConfigurationError(
+            f"--log {kind}: the package {kind} is not installed; "
+            f"install the extra: pip install 'proliv-monitor[{kind}]'"
+        )
+
+
+def new_folder(parent: Path, detector: str, now: datetime) -> Path:
+    """Make a folder for one training's log, named by the detector and the time; raises `OutputError`."""
+    name = f"{detector}-{now:%Y%m%d-%H%M%S}"
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise OutputError(
+                f"{printable(folder)}: the log's folder cannot be made: {error.strerror}; give another with --log-dir"
+            ) from None
+        else:
+            return folder
+
+
+@contextmanager
+def opened(kind: Kind, folder: Path, settings: Mapping[str, Any]) -> Iterator[TrainingLog]:
+    """A log in ``folder``, closed at the end; raises `ConfigurationError` when it cannot even be begun."""
+    writer_class = {"tensorboard": TensorBoardWriter, "wandb": WandbWriter}[kind]
+    try:
+        writer = writer_class(folder, settings)
+    except Exception as error:
+        raise ConfigurationError(
+            f"--log {kind}: no log can be begun: {' '.join(str(error).split())}; check {kind}'s own settings, or "
+            "train without --log"
+        ) from error
+    journal = TrainingLog(writer, printable(folder))
+    try:
+        yield journal
+    finally:
+        journal.close()

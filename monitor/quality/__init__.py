@@ -1,0 +1,1 @@
+"""How well the monitor does in operation."""

@@ -1,0 +1,1 @@
+"""Crops are scored, decided and recorded here."""

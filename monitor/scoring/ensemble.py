@@ -1,0 +1,162 @@
+"""The active models, loaded, in the order in which they decide, and the final decision that they make together."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from monitor.errors import NoModelError
+from monitor.models import folders
+from monitor.scoring.vote import Outcome, Reference, Vote, combine, deciding, describe, effective
+from monitor.store import decisions as queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.api import Detector
+    from monitor.configuration.file import Configuration
+    from monitor.configuration.settings import Decide
+    from monitor.crops.dataset import Label
+    from monitor.registry import Registry
+    from monitor.store.database.engine import Database
+    from monitor.store.decisions import ModelRow
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ActiveModel:
+    """A loaded model with the threshold that decides, and what its scores are measured against."""
+
+    id: int
+    name: str
+    fingerprint: str
+    detector: Detector
+    threshold: float
+    calibration_id: int
+    reference: Reference
+    row: ModelRow
+    """What is needed to load it once more, without the evidence of its calibration."""
+
+
+class Decision(NamedTuple):
+    """One model's decision on one crop; ``score`` is the one that was held against ``threshold``."""
+
+    model: ActiveModel
+    mse: float
+    score: float
+    threshold: float
+    verdict: Label
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The models that decide, the primary first, and how their decisions on a crop become one."""
+
+    models: tuple[ActiveModel, ...]
+    decide: Decide
+
+    @property
+    def name(self) -> str:
+        """The models' names, joined by ``+``."""
+        return "+".join(model.name for model in self.models)
+
+    @property
+    def rule(self) -> str:
+        """How the final decision is made, in words."""
+        return describe(self.decide, [model.name for model in self.models])
+
+    def final(self, decisions: Sequence[Decision]) -> Outcome:
+        """The final decision on a crop from those of the models that judged it, in the ensemble's order."""
+        if self.decide == "primary":
+            _, _, score, threshold, verdict = decisions[0]
+            return Outcome(verdict, score, threshold, "primary")
+        return combine(self.decide, [Vote(one.score, one.threshold, one.model.reference) for one in decisions])
+
+
+def load_active(database: Database, registry: Registry, configuration: Configuration) -> Ensemble:
+    """Load the active models that decide by ``[decision]``; raises `NoModelError` when there is none."""
+    rows = _deciding_rows(database, configuration)
+    decide = effective(configuration.settings.decision.decide, len(rows))
+    if decide == "rank-mean":
+        _require_ranks(rows)
+    return Ensemble(tuple(load(registry, configuration, row) for row in rows), decide)
+
+
+def load_model(database: Database, registry: Registry, configuration: Configuration, name: str | None) -> ActiveModel:
+    """Load the model ``name``, active or not, or the primary; raises `NoModelError` when it has no threshold."""
+    if name is None:
+        return load(registry, configuration, _deciding_rows(database, configuration)[0])
+    with database.read() as connection:
+        row = queries.find_model(connection, name)
+    if row.threshold is None:
+        raise NoModelError(
+            f"{row.name} has no threshold yet; choose it: monitor calibrate --model {row.name} --data DIR"
+        )
+    return load(registry, configuration, row)
+
+
+def load(registry: Registry, configuration: Configuration, row: ModelRow) -> ActiveModel:
+    """Load a model that has a threshold; raises `ModelDamagedError` when it is not the one that was trained."""
+    assert row.threshold is not None
+    assert row.calibration_id is not None
+    settings = configuration.settings.pipeline
+    detector = folders.load(registry, configuration.models, row, settings.device, settings.runtime)
+    reference = Reference.of(row.evidence or {})
+    bare = row._replace(evidence=None)
+    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, reference, bare)
+
+
+def _deciding_rows(database: Database, configuration: Configuration) -> list[ModelRow]:
+    """The active models that decide, the primary first; at least one."""
+    detectors = configuration.settings.decision.detectors
+    with database.read() as connection:
+        active = queries.active_models(connection)
+        trained = queries.newest_models(connection)
+    if not active:
+        raise _none_active(trained)
+    _check_named(active, detectors)
+    return deciding(active, detectors)
+
+
+def _none_active(trained: Sequence[ModelRow]) -> NoModelError:
+    if trained:
+        return NoModelError(
+            f"no model is active: {trained[0].name} is trained, but has no threshold yet; "
+            "choose it: monitor calibrate --data DIR"
+        )
+    return NoModelError(
+        "no model is active; train one and give it a threshold: "
+        "monitor train patchstats --data DIR, then monitor calibrate --data DIR"
+    )
+
+
+def _check_named(active: Sequence[ModelRow], detectors: Sequence[str]) -> None:
+    """Say which active models are not run and which named detectors have none; raise when that leaves nothing."""
+    if not detectors:
+        return
+    present = {row.detector: row.name for row in active}
+    missing = [name for name in detectors if name not in present]
+    if len(missing) == len(detectors):
+        raise NoModelError(
+            f"decision.detectors names {', '.join(missing)}, without an active model; active are "
+            f"{', '.join(present.values())}: name one of their detectors, or make a model: "
+            f"monitor train {missing[0]} --data DIR, then monitor calibrate --data DIR"
+        )
+    for name in missing:
+        log.warning(
+            "decision.detectors names %s, which has no active model; the others decide without it until there is one "
+            "(monitor train %s, monitor calibrate) and the models are loaded anew", name, name,
+        )  # fmt: skip
+    for name in present.keys() - set(detectors):
+        log.info("the active model %s is not run: decision.detectors does not name %s", present[name], name)
+
+
+def _require_ranks(rows: Sequence[ModelRow]) -> None:
+    for row in rows:
+        if not Reference.of(row.evidence or {}).scores:
+            raise NoModelError(
+                f'decision.decide is "rank-mean", and the calibration of {row.name} holds no scores of both normal '
+                f"and proliv crops to rank among; calibrate it again: monitor calibrate --model {row.name} --data DIR"
+            )

@@ -1,0 +1,106 @@
+"""Tells the files that the store knows, by name, size and time, from those that have to be read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from monitor.files.walking import from_text, to_text
+from monitor.store import decisions as queries
+from monitor.store import labelled_files
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from monitor.crops.loader import FileContent
+    from monitor.store.database.engine import Database
+    from monitor.store.decisions import KnownCrop, StoredScore
+
+WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
+"""Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
+
+
+class StoredCrop(NamedTuple):
+    """What the store knows of a file: its row, and the decisions of the models that were asked about."""
+
+    crop: KnownCrop
+    scores: list[StoredScore]
+
+
+def unknown(
+    database: Database, paths: Sequence[str], *, model_ids: Sequence[int] = ()
+) -> tuple[list[str], dict[str, StoredCrop]]:
+    """Tell the paths that have to be read from those that the store knows, by name, size and time.
+
+    With ``model_ids``, a crop is known only when all of these models have decided on it, so that a new model
+    decides on old crops and a failed crop is tried again; without, any row will do.
+    """
+    paths_of = {to_text(path): path for path in paths}
+    known: dict[str, KnownCrop] = {}
+    with database.read() as connection:
+        for text, rows in queries.known_crops(connection, list(paths_of)).items():
+            path = paths_of[text]
+            looks = signature(path)
+            for row in rows:
+                if (row.size_bytes, row.mtime_ns) == looks and row.reason not in WORTH_ANOTHER_TRY:
+                    known[path] = row
+        identifiers = [row.id for row in known.values()]
+        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids and identifiers else {}
+    stored = {path: StoredCrop(row, decisions.get(row.id, [])) for path, row in known.items()}
+    if model_ids:
+        stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
+    return [path for path in paths if path not in stored], stored
+
+
+def undecided(database: Database, paths: Sequence[str]) -> list[str]:
+    """Those of the paths that the store has no row of as they look now, also none that says why they failed."""
+    with database.read() as connection:
+        rows = queries.known_crops(connection, [to_text(path) for path in paths])
+    return [
+        path
+        for path in paths
+        if (looks := signature(path)) is not None
+        and all((row.size_bytes, row.mtime_ns) != looks for row in rows.get(to_text(path), ()))
+    ]
+
+
+def new(database: Database, paths: Sequence[str]) -> list[str]:
+    """Those of the paths that are there and that the store does not know, for who may find them gone by now."""
+    return [path for path in unknown(database, paths)[0] if not _is_gone(path)]
+
+
+def moved_away(database: Database, contents: Collection[str]) -> list[str]:
+    """The paths at which labelled files of these contents lay once, and do not any more."""
+    with database.read() as connection:
+        files = labelled_files.files_of_contents(connection, contents)
+    return [row.path for row in files if _is_gone(from_text(row.path))]
+
+
+def _is_gone(path: str | Path) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def signature(path: str | Path) -> tuple[int, int] | None:
+    """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_size, _storable(status.st_mtime_ns)
+
+
+def content_signature(content: FileContent) -> tuple[int, int]:
+    """`signature` of what was read, which the file may no longer have."""
+    return content.size_bytes, _storable(content.mtime_ns)
+
+
+def _storable(nanoseconds: int) -> int:
+    """A file's time may lie centuries ahead, beyond what a database's integer holds."""
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))

@@ -1,0 +1,1 @@
+"""Where reading and scoring run: in this process or in several."""

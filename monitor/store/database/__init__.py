@@ -1,0 +1,1 @@
+"""The database itself: schema, engine, upgrades and what all queries share."""

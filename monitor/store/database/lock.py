@@ -1,0 +1,82 @@
+"""The lock that two daemons on one SQLite file cannot share; the kernel frees it however the holder ends.
+
+On a database server several daemons may share the work: unique rows keep them apart.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.errors import AlreadyRunningError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.store.database.engine import Database
+
+
+@contextmanager
+def only_daemon(database: Database) -> Iterator[None]:
+    """Hold the lock; raises `AlreadyRunningError` naming the process that has it."""
+    path = _path(database)
+    if path is None:
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        if not _take_patiently(descriptor):
+            raise AlreadyRunningError(
+                f"{database.file}: another daemon works on this database (process {_read(descriptor)}); stop it "
+                "first, or give this one a paths.state of its own"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def owner(database: Database) -> str | None:
+    """The number of the process that holds the lock on this machine; none when no daemon runs."""
+    path = _path(database)
+    try:
+        descriptor = os.open(path or os.devnull, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return None if path is None or _take(descriptor, fcntl.LOCK_SH) else _read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _path(database: Database) -> Path | None:
+    return None if database.file is None else Path(f"{database.file}.daemon")
+
+
+def _take(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_patiently(descriptor: int) -> bool:
+    # `owner` holds the lock for a moment to see whether it is free; that is no other daemon.
+    for _ in range(20):
+        if _take(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()

@@ -1,0 +1,1 @@
+"""Thresholds: their evidence, their choice, and when they change."""

@@ -1,0 +1,272 @@
+"""A chosen threshold, or one on trial in the shadow, held against the active one: what becomes of it, and its row.
+
+Formulas are in `monitor.thresholds.guard`; this is where they are asked, in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from monitor.files.walking import to_text
+from monitor.formulas.rates import evaluate
+from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
+from monitor.store import calibrations, replay
+from monitor.thresholds import gather, guard
+from monitor.thresholds.guard import Refusal, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+
+    from monitor.api import ScoreArray, ScoreEvidence
+    from monitor.configuration.settings import Calibration
+    from monitor.formulas.rates import Evaluation
+    from monitor.store.calibrations import CalibrationRow, Origin, State
+    from monitor.store.decisions import ModelRow
+    from monitor.thresholds.choice import Chosen
+    from monitor.thresholds.gather import Evidence
+
+SAME: Final = 1e-9
+"""Thresholds whose relative difference is below this are the same."""
+
+LARGE_LOSS: Final = 0.02
+"""A change that costs a larger share of all labelled crops of a class is told of."""
+
+Result = Literal["activated", "unchanged", "shadow", "refused"]
+Record: TypeAlias = "Callable[[Connection], object]"
+
+
+@dataclass(frozen=True)
+class By:
+    """Who wants a change, when and why: ``accept`` switches the guard off, ``run_id`` is that of a scheduled run."""
+
+    now: datetime
+    origin: Origin
+    run_id: int | None = None
+    accept: bool = False
+    author: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one model's threshold; ``threshold`` is the one that was chosen, none where none was.
+
+    ``before``: the threshold that was active before, if any. ``reason``: why it was refused, or what is being waited
+    for. ``notes``: what a person should know of the evidence, also what was set aside. ``evaluation``: the chosen
+    threshold on the very crops that it was chosen from, each counted once whatever it weighs.
+    """
+
+    model: ModelRow
+    result: Result
+    before: float | None
+    threshold: float | None
+    rule: str
+    fallback: bool = False
+    refusal: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    evaluation: Evaluation | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A chosen threshold held against the active one."""
+
+    model: ModelRow
+    active: CalibrationRow | None
+    rolled_back: CalibrationRow | None
+    chosen: Chosen
+    gathered: Evidence
+    settings: Calibration
+    by: By
+    data: Path | None
+
+    @property
+    def before(self) -> float | None:
+        """The threshold that is active, if any."""
+        return self.active.threshold if self.active else None
+
+    def outcome(self) -> Outcome:
+        """What becomes of it, and why."""
+        chosen, by = self.chosen, self.by
+        refused = chosen.refused or self._refused()
+        result: Result = "activated"
+        reason = by.reason
+        if refused is not None:
+            said = f" (wanted: {by.reason})" if by.reason else ""
+            result, reason = "refused", f"{refused.sentence}{said}"
+        elif self._unchanged():
+            result = "unchanged"
+        elif self.settings.shadow and self.active and by.origin in ("nightly", "recalibrate") and not by.accept:
+            until = by.now + timedelta(days=self.settings.shadow_days)
+            result, reason = "shadow", f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC"
+        return Outcome(
+            model=self.model,
+            result=result,
+            before=self.before,
+            threshold=chosen.threshold,
+            rule=chosen.rule.name,
+            fallback=chosen.fallback,
+            refusal=refused.refusal.value if refused else None,
+            reason=reason,
+            notes=(*self.gathered.set_aside, *self.gathered.notes, *self._losses()),
+            evaluation=None if chosen.threshold is None else _measured(self.gathered.scores, chosen.threshold),
+        )
+
+    def _losses(self) -> list[str]:
+        """What a change costs on all of the evidence, which no guard refuses: old crops may rightly count no more."""
+        if self.chosen.threshold is None or self.before is None:
+            return []
+        losses = guard.losses(self.chosen.threshold, self.before, self.gathered.items)
+        return [
+            f"of all {loss.of} labelled {label.value} crops it decides {loss.lost} wrongly that the threshold "
+            f"{self.before:.6g} decides rightly"
+            for label, loss in losses.items()
+            if loss.lost > LARGE_LOSS * loss.of
+        ]
+
+    def record(self, connection: Connection) -> None:
+        """Write its row; one that changes nothing leaves none."""
+        outcome = self.outcome()
+        if outcome.result == "unchanged":
+            return
+        states: dict[Result, State] = {"refused": "refused", "shadow": "shadow", "activated": "active"}
+        calibrations.add(
+            connection,
+            model_id=self.model.id,
+            rule=outcome.rule,
+            settings=self.chosen.rule.settings.model_dump(mode="json"),
+            threshold=outcome.threshold,
+            evidence=self._evidence(outcome),
+            now=self.by.now,
+            state=states[outcome.result],
+            origin=self.by.origin,
+            reason=outcome.reason,
+            author=self.by.author,
+            fallback=outcome.fallback,
+            refusal=outcome.refusal,
+            run_id=self.by.run_id,
+        )
+
+    def _unchanged(self) -> bool:
+        if self.active is None or self.before is None or self.chosen.threshold is None:
+            return False
+        same = abs(self.chosen.threshold - self.before) <= SAME * abs(self.before)
+        # What was accepted has to be stored even where it moves nothing.
+        by_itself = self.by.origin == "nightly" or (self.by.origin == "recalibrate" and not self.by.accept)
+        return same and by_itself and self.chosen.fallback == self.active.fallback
+
+    def _refused(self) -> Refused | None:
+        threshold = self.chosen.threshold
+        if threshold is None or self.before is None or self.by.accept or self._unchanged():
+            return None
+        if self.chosen.fallback and self._had_enough_proliv():
+            return guard.fallback(len(self.gathered.scores.proliv), self.settings)
+        if self.by.origin == "nightly" and self._came_back(threshold, self.before):
+            return Refused(
+                Refusal.ROLLED_BACK,
+                f"the new threshold {threshold:.6g} is about the one that was rolled back, and nothing was labelled "
+                "since; label the crops that it decided wrongly",
+            )
+        return guard.jump(threshold, self.before, self.settings) or guard.worse(
+            threshold, self.before, self.gathered.newest, self.settings
+        )
+
+    def _had_enough_proliv(self) -> bool:
+        """Whether the active threshold was chosen with enough proliv; one from before that was kept track of was."""
+        enough = self.settings.minimum_proliv
+        return self.active is not None and self.active.evidence.get("proliv_crops", enough) >= enough
+
+    def _came_back(self, threshold: float, before: float) -> bool:
+        """Whether it is nearer the threshold that was rolled back than the active one, on the same labels as then."""
+        left = self.rolled_back
+        if left is None or left.threshold is None or left.ended_at is None:
+            return False
+        labelled_since = self.gathered.labels_until is not None and self.gathered.labels_until > left.ended_at
+        return abs(threshold - left.threshold) < abs(threshold - before) and not labelled_since
+
+    def _evidence(self, outcome: Outcome) -> dict[str, Any]:
+        """What a calibration keeps of its evidence."""
+        gathered, scores = self.gathered, self.gathered.scores
+        references = sum(item.crop is None for item in gathered.items)
+        losses = {}
+        if outcome.threshold is not None and self.before is not None:
+            losses = guard.losses(outcome.threshold, self.before, gathered.newest)
+        return {
+            **(outcome.evaluation.as_dict() if outcome.evaluation else {}),
+            NORMAL_SCORES: self._percentiles(NORMAL_SCORES, scores.normal, scores.normal_weights),
+            PROLIV_SCORES: self._percentiles(PROLIV_SCORES, scores.proliv, scores.proliv_weights),
+            "data": None if self.data is None else to_text(self.data.absolute()),
+            "normal_crops": len(scores.normal),
+            "proliv_crops": len(scores.proliv),
+            "proliv_events": gathered.events,
+            "references": references,
+            "labelled": len(gathered.items) - references,
+            "newest": {label.value: asdict(loss) for label, loss in losses.items()},
+            "crops_per_week": scores.crops_per_week,
+            "set_aside": gathered.set_aside,
+            "notes": gathered.notes,
+            "accepted_until": gathered.accepted_until.isoformat() if gathered.accepted_until else None,
+        }
+
+    def _percentiles(self, key: str, scores: ScoreArray, weights: ScoreArray) -> list[float]:
+        """Those of the evidence; where a class has no crop, those that the active calibration knows."""
+        before = self.active.evidence.get(key) if self.active else None
+        return gather.percentiles(scores, weights) or list(before or [])
+
+
+def judge_trial(
+    connection: Connection,
+    model: ModelRow,
+    active: CalibrationRow,
+    trial: CalibrationRow,
+    gathered: Evidence,
+    settings: Calibration,
+    by: By,
+) -> tuple[Outcome, Record]:
+    """Whether the trial of a threshold in the shadow is over, and how it went."""
+    assert active.threshold is not None  # by the table's check
+    assert trial.threshold is not None
+    until = trial.created_at + timedelta(days=settings.shadow_days)
+    seen = replay.replay(connection, model.id, trial.threshold, replay.Span(since=trial.created_at))
+    outcome = Outcome(
+        model=model,
+        result="shadow",
+        before=active.threshold,
+        threshold=trial.threshold,
+        rule=trial.rule,
+        fallback=trial.fallback,
+        reason=f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC; of {seen.crops} crops since, it would "
+        f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
+        notes=(*gathered.set_aside, *gathered.notes),
+    )
+    if trial.created_at > by.now:
+        code, sentence = Refusal.WITHDRAWN.value, "it began in the future: a clock ran ahead"
+        outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
+        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, by.now)
+    if settings.shadow and (by.now < until or not seen.crops):
+        return outcome, lambda _: None
+    tried: dict[str, Any] = {
+        "shadow": {"until": by.now.isoformat(), **seen._asdict()},
+        "promoted_by_run": by.run_id,
+    }
+    newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
+    refused = guard.worse(trial.threshold, active.threshold, newest, settings)
+    if refused is None:
+        promoted = replace(outcome, result="activated", reason=None)
+        return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)
+    code, sentence = refused.refusal.value, refused.sentence
+    outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
+    return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, tried, by.now)
+
+
+def _measured(scores: ScoreEvidence, threshold: float) -> Evaluation:
+    values = np.concatenate([scores.normal, scores.proliv])
+    return evaluate(values, np.arange(len(values)) >= len(scores.normal), threshold)

@@ -1,0 +1,127 @@
+"""What `monitor calibrate` begins with: the rule, the models, and the scores of a labelled folder's crops."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.configuration.file import Configuration, plugin_settings
+from monitor.crops.dataset import Label
+from monitor.crops.loader import printable
+from monitor.errors import DataError, NoModelError
+from monitor.models import folders
+from monitor.models.training import read_all
+from monitor.scoring.pipeline import measure_both
+from monitor.store import decisions
+from monitor.store.calibrations import ReferenceRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from monitor.api import Detector, ThresholdRule
+    from monitor.crops.dataset import Dataset
+    from monitor.models.training import ReadCrops
+    from monitor.registry import Registry
+    from monitor.scoring.pipeline import Reader
+    from monitor.store.database.engine import Database
+    from monitor.store.decisions import ModelRow
+
+log = logging.getLogger(__name__)
+
+MOST_NAMED: Final = 5
+
+
+def make_rule(
+    registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]
+) -> ThresholdRule:
+    """Make the rule ``name`` with the settings of the configuration and ``overrides`` over them."""
+    rule_class = registry.rule_class(name)
+    settings = plugin_settings(
+        rule_class.Settings,
+        configuration.settings.rules.get(name, {}),
+        section=f"rules.{name}",
+        source=configuration.source,
+        overrides=overrides,
+    )
+    return rule_class(settings)
+
+
+def score_labelled(
+    detector: Detector,
+    validation: frozenset[str],
+    dataset: Dataset,
+    reader: Reader,
+    on_read: Callable[[], None] = lambda: None,
+) -> list[ReferenceRow]:
+    """Score the model's held-out crops, found again in train/ by their content, and those of proliv/."""
+    train = read_all(reader, dataset.train, on_read)
+    held_out = train.those(digest in validation for digest in train.digests)
+    if validation and not held_out.pixels:
+        raise DataError(
+            f"{printable(dataset.root)}: none of the {len(validation)} crops that were held out when the model was "
+            "trained is in train/; give the folder that it was trained on"
+        )
+    missing = len(validation.difference(train.digests))
+    if missing:
+        log.warning(
+            "%s: %d of the %d crops that were held out when the model was trained are not in train/ any more; "
+            "the threshold is chosen on the others; bring them back for the full evidence",
+            printable(dataset.root), missing, len(validation),
+        )  # fmt: skip
+    proliv = read_all(reader, dataset.proliv, on_read)
+    normal_rows, proliv_rows = (
+        _references(detector, held_out, Label.NE_PROLIV),
+        _references(detector, proliv, Label.PROLIV),
+    )
+    in_both = normal_rows.keys() & proliv_rows.keys()
+    if in_both:
+        log.warning(
+            "%s: %d crops lie in train/ and, with the same content, in proliv/; nobody can say which is right, so they "
+            "do not count; remove them from one of the two; by sha256: %s",
+            printable(dataset.root), len(in_both), ", ".join(sorted(in_both)[:MOST_NAMED]),
+        )  # fmt: skip
+    return [row for rows in (normal_rows, proliv_rows) for digest, row in rows.items() if digest not in in_both]
+
+
+def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str, ReferenceRow]:
+    """Each content once, by its digest, without those that the detector refuses."""
+    measured = measure_both(detector, crops.pixels, crops.holes)
+    scores = zip(measured.deciding.tolist(), measured.mse.tolist(), strict=True)
+    return {
+        digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at, mse)
+        for digest, (score, mse), identity in zip(crops.digests, scores, crops.identities, strict=True)
+        if math.isfinite(score)
+    }
+
+
+def models_to_calibrate(database: Database, registry: Registry, names: tuple[str, ...]) -> list[ModelRow]:
+    """The named models, or each detector's newest; raises `NoModelError` when there is none.
+
+    The newest come in the reverse order of the registry, which lists what is recommended first: what is activated
+    last is the primary.
+    """
+    with database.read() as connection:
+        if names:
+            return [decisions.find_model(connection, name) for name in names]
+        rows = {row.detector: row for row in decisions.newest_models(connection)}
+    if not rows:
+        raise NoModelError("no model is trained yet; train one: monitor train patchstats --data DIR")
+    recommended = [name for name in registry.detectors if name in rows]
+    uninstalled = rows.keys() - set(recommended)
+    return [rows[name] for name in (*sorted(uninstalled), *reversed(recommended))]
+
+
+def references_for(
+    registry: Registry,
+    configuration: Configuration,
+    model: ModelRow,
+    dataset: Dataset,
+    reader: Reader,
+    on_read: Callable[[], None] = lambda: None,
+) -> list[ReferenceRow]:
+    """Load a model and score the labelled crops that its threshold is chosen from."""
+    settings = configuration.settings.pipeline
+    detector = folders.load(registry, configuration.models, model, settings.device, settings.runtime)
+    validation = folders.validation_digests(configuration.models, model)
+    return score_labelled(detector, validation, dataset, reader, on_read)

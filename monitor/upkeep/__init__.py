@@ -1,0 +1,1 @@
+"""Looking after what is stored: checks, backups, retention and the status."""

@@ -1,0 +1,169 @@
+"""The detector ``ae``: an autoencoder, whose error of reconstructing a crop says how abnormal the crop is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, model_validator
+
+from monitor.api import FitReport, Scores
+from plugins.detectors.regions import RESIDUAL_FEATURES, Regions
+from plugins.detectors.views import Kinds, Passage, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, in_own_light
+from plugins.networks.autoencoders import Network, new_network
+from plugins.networks.fitting import fit_epochs
+from plugins.networks.parts import joined
+from plugins.pictures.images import squared_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from monitor.api import Floats, Pixels, Progress
+
+Variant = Literal["conv", "linear-2", "linear-5", "dense-30x50"]
+
+CONVOLUTION_BATCH: Final = 64
+DENSE_BATCH: Final = 256
+"""Crops that go through the network at once: few enough for the processor's caches."""
+
+WHOLE_CROP: Final = {
+    "height": 30, "width": 50, "centre_height": 1.0, "centre_width": 1.0, "blur_sigma": 0.0, "even_light": False,
+    "decide_on": "mse", "cell": 10,
+}  # fmt: skip
+RECIPES: Final[dict[str, dict[str, Any]]] = {
+    # Of Kirsanov's networks the number of layers is published; sizes, code and epochs are ours.
+    "linear-2": {**WHOLE_CROP, "code_size": 64, "epochs": 10},
+    "linear-5": {**WHOLE_CROP, "code_size": 64, "epochs": 10},
+    # Vyaznikov's network, as published: 4500-512-256-512-4500, 50 epochs, all of them.
+    "dense-30x50": {**WHOLE_CROP, "code_size": 256, "epochs": 50, "patience": 0},
+}
+"""What the published variants set differently from the defaults, which are the recipe of ``conv``."""
+
+
+class AutoencoderSettings(ViewSettings):
+    """Settings of `Autoencoder`.
+
+    ``variant`` is a whole recipe: it sets every other key that is not given, so that what is saved with a model
+    and shown are the values that were in effect. The defaults below are those of ``conv``.
+    """
+
+    variant: Variant = Field(
+        default="conv",
+        description="The network and its recipe: conv (convolutional, the default), linear-2 and linear-5 "
+        "(Kirsanov's, of two and five linear layers) or dense-30x50 (Vyaznikov's).",
+    )
+    code_size: int = Field(default=32, ge=1, le=4096, description="How many numbers a crop is squeezed into.")
+    decide_on: Literal["mse", "regions"] = Field(
+        default="regions", description="The deciding score: the mean squared error, or its pattern over the regions."
+    )
+    kinds: Kinds = 4
+    trimmed: Trimmed = 0.25
+    shrinkage: Shrinkage = 0.05
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_recipe(cls, values: Any) -> Any:
+        """Fill in what the chosen variant's recipe says and the caller does not."""
+        if not isinstance(values, dict):
+            return values
+        # An unknown variant, of whatever type, is left to the validation that follows.
+        return {**RECIPES.get(str(values.get("variant")), {}), **values}
+
+    @model_validator(mode="after")
+    def _halves_evenly(self) -> Self:
+        if self.variant == "conv" and (self.height % 8 or self.width % 8):
+            raise ValueError("the variant conv halves its input three times: height and width must be multiples of 8")
+        return self
+
+
+class Autoencoder(ViewDetector[Network]):
+    """Learns to squeeze ne_proliv crops into a short code and back; what it cannot restore is abnormal.
+
+    The detector's own *view* of a crop is its centre (``centre_height``, ``centre_width``), resized to ``height`` x
+    ``width``, intensities 0-1, blurred by ``blur_sigma``: the blur takes away the camera's noise, which no code can
+    hold, and the centre crop the neighbourhood of the hole. With ``even_light`` the network sees every view at the
+    same mean brightness, and its answer is put back into the view's own.
+
+    With x the view and y its reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; the loss of the
+    training is the same number. It is low for what is smooth, an empty hole for example, as for what is usual.
+
+    So the deciding score of the default, ``regions``, looks at where the error lies and of what kind it is: the five
+    features of `plugins.detectors.regions.residual_features` in each square region are held against the Gaussian of the
+    training crops there (`plugins.detectors.regions.Regions`), and the score is the trimmed geometric mean of
+    Mahalanobis' distances, ``exp(mean_c log(d_c + 0.1))``: too little error is as odd as too much. The published
+    variants decide on ``mse``, as published (``decide_on``).
+    """
+
+    name = "ae"
+    network_name = "autoencoder"
+    region_features = RESIDUAL_FEATURES
+    Settings: ClassVar[type[BaseModel]] = AutoencoderSettings
+
+    def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
+        """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
+        network = self._new_network(seed)
+        network.standardization.learn(torch.tensor(crops))
+        report = fit_epochs(
+            network,
+            lambda batch: self._loss(network, self._view(batch)),
+            torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
+            train=torch.tensor(crops, device=self.device),
+            validation=torch.tensor(validation, device=self.device),
+            epochs=self.settings.epochs,
+            patience=self.settings.patience,
+            batch_size=self.settings.batch_size,
+            generator=torch.Generator().manual_seed(seed),
+            progress=progress,
+        )
+        if self._judges_regions:
+            features = [self._residual_features(seen) for seen in self._seen(self._as_trained(network), crops)]
+            self._regions = Regions.learn(
+                np.concatenate(features), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
+            )
+        self._take(network)
+        return report
+
+    def score(self, crops: Pixels) -> Scores:
+        """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``regions`` where that decides."""
+        errors: list[Tensor] = []
+        distances = [np.empty(0, dtype=np.float32)]
+        for seen in self._seen(self._for_scoring(), crops):
+            errors.append(squared_errors(seen.view, seen.reconstruction))
+            if self._regions is not None:
+                distances.append(self._regions.distance(self._residual_features(seen), trimmed=self.settings.trimmed))
+        if self._regions is None:
+            return Scores(joined(errors, ()))
+        return Scores(joined(errors, ()), {"regions": np.concatenate(distances)}, decision="regions")
+
+    @torch.inference_mode()
+    def latent(self, crops: Pixels) -> Floats:
+        """Return the codes of prepared crops: float32 (N, code_size)."""
+        network = self._learned(self._network)
+        views = (self._view(batch) for batch in self._batches(crops, self._batch))
+        return joined([network.encode(self._lit_evenly(view)[0]) for view in views], (self.settings.code_size,))
+
+    @property
+    def _judges_regions(self) -> bool:
+        return bool(self.settings.decide_on == "regions")
+
+    def _new_network(self, seed: int) -> Network:
+        return new_network(self.settings, seed).to(self.device)
+
+    def _loss(self, network: Network, view: Tensor) -> Tensor:
+        """The mean squared error over a batch of views, (N, 3, H, W)."""
+        pictures, level = self._lit_evenly(view)
+        return squared_errors(view, (network(pictures) * level).clamp(0, 1)).mean()
+
+    @torch.inference_mode()
+    def _seen(self, passage: Passage, crops: Pixels) -> Iterator[Seen]:
+        for batch in self._batches(crops, self._batch):
+            view = passage.view(batch)
+            pictures, level = self._lit_evenly(view)
+            yield Seen(view, pictures, in_own_light(passage.forward(pictures), level), level)
+
+    @property
+    def _batch(self) -> int:
+        return CONVOLUTION_BATCH if self.settings.variant == "conv" else DENSE_BATCH

@@ -1,0 +1,1 @@
+"""Networks of the built-in detectors, and what trains and runs them."""
