@@ -18,7 +18,7 @@ import pluggy
 from monitor import hookspecs
 from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule
 from monitor.errors import PluginError
-from monitor.scoring.vote import DECISION
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

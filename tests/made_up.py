@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from monitor.store import calibrations as stored
-from monitor.store import decisions
-from monitor.store.calibrations import ReferenceRow
+from monitor.store import models as store_models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, models, scores
 from monitor.store.database.upgrade import upgrade
+from monitor.store.references import ReferenceRow
 from monitor.thresholds.change import calibrate
-from monitor.thresholds.choice import Rules
-from monitor.thresholds.judgement import By
+from monitor.thresholds.outcome import By
+from monitor.thresholds.rules import Rules
 from plugins.rules import NormalQuantile, QuantileMidpoint
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from monitor.api import ThresholdRule
     from monitor.configuration.settings import Calibration
     from monitor.store.calibrations import CalibrationRow
-    from monitor.store.decisions import ModelRow
-    from monitor.thresholds.judgement import Outcome
+    from monitor.store.models import ModelRow
+    from monitor.thresholds.outcome import Outcome
 
 NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
 _SOMEWHERE = Path("labelled-crops")
@@ -48,7 +48,7 @@ class MadeUp:
     def __init__(self, database: Database) -> None:
         self.database = database
         with database.write() as connection:
-            decisions.add_model(
+            store_models.add_model(
                 connection, name="made-up-1", detector="made-up", fingerprint="f" * 64, folder="f", settings={}
             )
         self.next_id = 1
@@ -56,7 +56,7 @@ class MadeUp:
     @property
     def model(self) -> ModelRow:
         with self.database.read() as connection:
-            (row,) = decisions.all_models(connection)
+            (row,) = store_models.all_models(connection)
         return row
 
     def active(self) -> CalibrationRow:

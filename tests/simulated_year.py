@@ -29,14 +29,15 @@ import numpy as np
 from sqlalchemy import select
 
 from monitor.configuration.settings import Calibration
-from monitor.daemon.schedule import NIGHTLY, DailyJob, newest_slot
+from monitor.daemon.schedule import DailyJob, newest_slot
 from monitor.store import calibrations as stored
-from monitor.store.calibrations import ReferenceRow
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import calibrations, runs
+from monitor.store.references import ReferenceRow
+from monitor.store.runs import NIGHTLY
 from monitor.thresholds.change import calibrate, recalibrate
-from monitor.thresholds.judgement import By
 from monitor.thresholds.nightly import summary
+from monitor.thresholds.outcome import By
 from tests.made_up import MadeUp, made_up, midpoint, store_audit, store_crop, store_label
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.thresholds.choice import Rules
+    from monitor.thresholds.rules import Rules
 
 ZONE = ZoneInfo("Europe/Berlin")
 AT = "02:30"

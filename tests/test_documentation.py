@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import COMMANDS
-from monitor.crops.loader import Reason
 from monitor.errors import ExitCode
 from monitor.metrics import Metrics
 from monitor.metrics.histograms import ModelHistogram
 from monitor.registry import HOOKS
+from monitor.words import Reason
 
 ROOT = Path(__file__).parent.parent
 

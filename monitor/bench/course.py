@@ -14,16 +14,16 @@ from monitor import __version__
 from monitor.bench import added, crops, daemon, machine, many, reference, scoring, stages
 from monitor.bench.figures import Round, Stages, of_detector, of_stages, of_together, rounded
 from monitor.bench.starting import starting
+from monitor.crops.reader import Reader
 from monitor.errors import OutputError
 from monitor.harness.homes import TRAINING_CROPS, Home, own_environment, training_data
 from monitor.harness.subjects import TOGETHER
-from monitor.scoring.pipeline import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from monitor.bench.stages import Cost
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.crops.loader import CropReader
     from monitor.registry import Registry
     from monitor.scoring.ensemble import ActiveModel

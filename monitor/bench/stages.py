@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.bench.crops import HOLES, names
-from monitor.store import decisions
+from monitor.store import decisions, models
 from monitor.store.decisions import CropRow, ScoreRow
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def committing(home: Home, crops: int, batch: int) -> Cost:
     home.renew()
     database = home.database()
     with database.read() as connection:
-        (model,) = decisions.active_models(connection)
+        (model,) = models.active_models(connection)
     assert model.calibration_id is not None
     files = list(names(crops))
     random.Random(0).shuffle(files)  # the order in which a folder is read, as in which contents come, is none

@@ -52,11 +52,11 @@ def command(
     from monitor.cli.changes import raise_refused, tell
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_dataset, require
-    from monitor.scoring.pipeline import Reader
+    from monitor.crops.reader import Reader
     from monitor.thresholds import references
     from monitor.thresholds.change import calibrate
-    from monitor.thresholds.choice import Rules
-    from monitor.thresholds.judgement import By
+    from monitor.thresholds.outcome import By
+    from monitor.thresholds.rules import Rules
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     dataset = open_dataset(data)
@@ -79,11 +79,11 @@ def command(
 def _tell_who_decides(program: Program, database: Database) -> None:
     """A model that became active may have become the primary, which nobody should learn from its decisions."""
     from monitor.scoring.vote import deciding, describe, effective
-    from monitor.store import decisions
+    from monitor.store import models
 
     settings = program.configuration.settings.decision
     with database.read() as connection:
-        rows = deciding(decisions.active_models(connection), settings.detectors)
+        rows = deciding(models.active_models(connection), settings.detectors)
     if rows:
         how = describe(effective(settings.decide, len(rows)), [row.name for row in rows])
         click.echo(f"the final decision is now {how}", err=True)

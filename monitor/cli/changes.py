@@ -11,7 +11,7 @@ from monitor.errors import CalibrationRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.thresholds.judgement import Outcome
+    from monitor.thresholds.outcome import Outcome
 
 
 def tell(outcome: Outcome, *, dry_run: bool = False) -> None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.cli.program import FOLDER, Program, pass_program
-from monitor.scoring.vote import DECISION
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from monitor.crops.in_memory import ReadCrops
     from monitor.evaluation.comparison import Judge
-    from monitor.models.training import ReadCrops
     from monitor.report.curves import RocCurve
 
 FORMATS: Final = (".png", ".svg")
@@ -68,11 +68,12 @@ def _read(program: Program, directory: Path) -> tuple[ReadCrops, NDArray[np.bool
     import numpy as np
 
     from monitor.cli.progress import bar
-    from monitor.crops.dataset import Label, open_labelled
-    from monitor.crops.loader import printable
+    from monitor.crops.dataset import open_labelled
+    from monitor.crops.in_memory import read_all
+    from monitor.crops.reader import Reader
     from monitor.errors import DataError
-    from monitor.models.training import read_all
-    from monitor.scoring.pipeline import Reader
+    from monitor.files.text import printable
+    from monitor.words import Label
 
     labels = {item.path: item.label for item in open_labelled(directory)}
     with bar("reading", len(labels)) as advance:

@@ -95,7 +95,7 @@ def backup(program: Program, output: Path, models: bool) -> None:
 
     from monitor.cli.options import counted
     from monitor.errors import DataError
-    from monitor.files.walking import printable
+    from monitor.files.text import printable
     from monitor.upkeep.backup import backup as save
 
     database = program.database(create=False)

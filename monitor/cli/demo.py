@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,9 +16,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from monitor.crops.loader import from_text, printable
 from monitor.errors import DataError, OutputError
-from monitor.store import decisions as queries
+from monitor.files.text import from_text, printable
+from monitor.harness.daemon import environment, free_port
+from monitor.store import crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +82,7 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     started = time.monotonic()
     folder = _fresh(output)
     config = folder / "config.toml"
-    config.write_text(CONFIGURATION.format(port=_free_port()), encoding="utf-8")
+    config.write_text(CONFIGURATION.format(port=free_port()), encoding="utf-8")
     program = [sys.executable, "-m", "monitor", "--config", str(config)]
     if data is None:
         data = folder / "crops"
@@ -118,24 +117,11 @@ def _fresh(output: Path) -> Path:
             return folder.absolute()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _environment() -> dict[str, str]:
-    # On networks this small a second thread gains little, and where another program has the other core, the two
-    # wait for each other and take several times as long.
-    return {"OMP_NUM_THREADS": "1", **os.environ}
-
-
 def _step(program: Sequence[str], *arguments: str) -> None:
     """Show a command and run it; a failing one ends the demo with its exit code."""
     click.secho(f"\n$ monitor {shlex.join(arguments)}", bold=True)
     sys.stdout.flush()
-    code = subprocess.run([*program, *arguments], env=_environment(), check=False).returncode  # noqa: S603 - our own interpreter and words
+    code = subprocess.run([*program, *arguments], env=environment(), check=False).returncode  # noqa: S603 - our own interpreter and words
     if code != 0:
         raise click.exceptions.Exit(code)
 
@@ -148,7 +134,7 @@ def _live(program: Sequence[str], folder: Path, config: Path, chosen: Sequence[L
     """Start the daemon, feed it the crops at an even pace, and show its decisions as they are committed."""
     click.secho("\n$ monitor run", bold=True)
     sys.stdout.flush()
-    with subprocess.Popen([*program, "run"], env=_environment()) as daemon:  # noqa: S603 - our own interpreter and words
+    with subprocess.Popen([*program, "run"], env=environment()) as daemon:  # noqa: S603 - our own interpreter and words
         try:
             return _feed(daemon, folder / "inbox", config, chosen)
         finally:
@@ -175,7 +161,7 @@ def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Se
                 labels[target] = item.label.value
             time.sleep(FEED_PAUSE_SECONDS)
             with database.read() as connection:
-                rows = queries.decisions_after(connection, last_crop)
+                rows = crops.decisions_after(connection, last_crop)
             for row in rows:
                 path = from_text(row.path)
                 seen.append(Seen(path.name, row.hole, row.score, row.threshold, row.verdict, labels[path]))

@@ -33,7 +33,7 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def write(output: Path, files: Mapping[str, str], *, force: bool, next_steps: Sequence[str]) -> None:
     """Write files below ``output`` and say what was done and what a person does next."""
     from monitor.deploy.writing import write_files
-    from monitor.files.walking import printable
+    from monitor.files.text import printable
 
     for written in write_files(output, files, force=force):
         click.echo(f"{written.outcome:<9} {printable(written.path)}")

@@ -10,7 +10,7 @@ import click
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
-    from monitor.quality.drift.drift import Drift, GroupDrift
+    from monitor.quality.drift.groups import Drift, GroupDrift
 
 
 @click.command("drift")
@@ -28,12 +28,15 @@ def command(program: Program, names: tuple[str, ...], output_format: str) -> Non
 
     from monitor.errors import NoModelError
     from monitor.quality.drift import drift
-    from monitor.store import decisions, summaries
+    from monitor.store import models as store_models
+    from monitor.store import summaries
 
     now = datetime.now(UTC)
     with database.read() as connection:
         models = (
-            [decisions.find_model(connection, name) for name in names] if names else decisions.active_models(connection)
+            [store_models.find_model(connection, name) for name in names]
+            if names
+            else store_models.active_models(connection)
         )
     if not models:
         raise NoModelError("there is no active model, and so no score; monitor train and monitor calibrate make one")
@@ -61,7 +64,8 @@ def _print(drift: Drift) -> None:
 
 
 def _line(group: GroupDrift, several_cameras: bool) -> str:
-    from monitor.quality.drift.drift import State, place
+    from monitor.quality.drift.groups import State
+    from monitor.quality.drift.sentences import place
 
     name = f"{place(group.key, several_cameras):<22} {group.state:<9}"
     if group.shift is None or group.stability is None or group.t is None or group.p is None:

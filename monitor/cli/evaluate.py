@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.program import FOLDER, Program, pass_program
-from monitor.scoring.vote import DECISION
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.configuration.file import Configuration
-    from monitor.crops.dataset import Label
+    from monitor.configuration.resolved import Configuration
+    from monitor.crops.in_memory import ReadCrops
     from monitor.evaluation.rule_table import Entry
-    from monitor.models.training import ReadCrops
+    from monitor.words import Label
 
 
 @click.command("evaluate")
@@ -144,13 +144,13 @@ class _Folder:
         import numpy as np
 
         from monitor.cli.progress import bar
-        from monitor.crops.dataset import Label
+        from monitor.crops import reader
+        from monitor.crops.in_memory import read_all
         from monitor.errors import DataError
-        from monitor.models.training import read_all
-        from monitor.scoring import pipeline
+        from monitor.words import Label
 
         with bar("reading", len(self.labels)) as advance:
-            crops = read_all(pipeline.Reader(configuration), list(self.labels), lambda: advance(1))
+            crops = read_all(reader.Reader(configuration), list(self.labels), lambda: advance(1))
         if not crops.pixels:
             raise DataError(f"{self.root}: none of the {len(self.labels)} labelled crops can be read")
         unread = {path for path, _ in crops.refused}

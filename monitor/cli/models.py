@@ -26,10 +26,10 @@ def command() -> None:
 @pass_program
 def list_models(program: Program, output_format: str) -> None:
     """List every model, the newest first."""
-    from monitor.store import decisions
+    from monitor.store import models
 
     with program.database(create=False).read() as connection:
-        rows = decisions.all_models(connection)
+        rows = models.all_models(connection)
     if output_format == "json":
         for row in rows:
             report = {**row._asdict(), "trained_at": row.trained_at.isoformat()}
@@ -52,11 +52,11 @@ def list_models(program: Program, output_format: str) -> None:
 def show(program: Program, model: str, output_format: str) -> None:
     """Show what a model is: settings, threshold and where it comes from, training, and what its detector tells."""
     from monitor.models import folders
-    from monitor.store import calibrations, decisions
+    from monitor.store import calibrations, models
 
     configuration = program.configuration
     with program.database(create=False).read() as connection:
-        row = decisions.find_model(connection, model)
+        row = models.find_model(connection, model)
         calibration = calibrations.active(connection, row.id)
     settings = configuration.settings.pipeline
     detector = folders.load(program.registry, configuration.models, row, settings.device)
@@ -140,12 +140,12 @@ def activate(program: Program, model: str) -> None:
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
     """
     from monitor.models import folders
-    from monitor.store import decisions
+    from monitor.store import models
 
     with program.database(create=False).write() as connection:
-        row = decisions.find_model(connection, model)
+        row = models.find_model(connection, model)
         folders.verify(program.configuration.models / row.folder, row.fingerprint)
-        decisions.activate_model(connection, row)
+        models.activate_model(connection, row)
     click.echo(f"{row.name} is active")
 
 
@@ -157,11 +157,11 @@ def rollback(program: Program, detector: str) -> None:
 
     DETECTOR may be left out where only one detector has an active model.
     """
-    from monitor.store import decisions
+    from monitor.store import models
 
     with program.database(create=False).write() as connection:
-        active = [row.detector for row in decisions.active_models(connection)]
+        active = [row.detector for row in models.active_models(connection)]
         if not detector and len(active) != 1:
             raise click.UsageError(f"name the detector: active are {', '.join(sorted(active)) or 'none'}")
-        left, now = decisions.rollback_model(connection, detector or active[0])
+        left, now = models.rollback_model(connection, detector or active[0])
     click.echo(f"{now.name} is active again in place of {left.name}")

@@ -5,24 +5,22 @@ from __future__ import annotations
 import getpass
 import math
 import os
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.files.walking import printable
+from monitor.files.text import printable
+from monitor.times import parse_time
+from monitor.words import LONGEST_AUTHOR
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Connection
 
     from monitor.cli.program import Program
-    from monitor.store.decisions import ModelRow
-
-
-LONGEST_AUTHOR: Final = 100
-LONGEST_NOTE: Final = 1000
+    from monitor.store.models import ModelRow
 
 
 class Threshold(click.ParamType[float]):
@@ -51,15 +49,6 @@ def moment(text: str | None, time_zone: ZoneInfo, option: str) -> datetime | Non
         raise click.BadParameter(
             f"{printable(text)!r} is not a time; write it as 2024-05-01T14:30", param_hint=option
         ) from None
-
-
-def parse_time(text: str, zone: ZoneInfo) -> datetime:
-    """ISO 8601, of ``zone`` unless it names one itself -> UTC; raises `ValueError`."""
-    moment = datetime.fromisoformat(text.strip())
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
 
 
 def author_of(given: str | None) -> str:
@@ -95,15 +84,15 @@ def chosen_model(program: Program, connection: Connection, name: str | None) -> 
     """The named model, or the primary; raises `NoModelError` where it has no threshold."""
     from monitor.errors import NoModelError
     from monitor.scoring.vote import deciding
-    from monitor.store import decisions
+    from monitor.store import models
 
     if name is not None:
-        row = decisions.find_model(connection, name)
+        row = models.find_model(connection, name)
         if row.threshold is None:
             raise NoModelError(f"{row.name} has no threshold yet: monitor calibrate --model {row.name} --data DIR")
         return row
     detectors = program.configuration.settings.decision.detectors
-    rows = deciding(decisions.active_models(connection), detectors)
+    rows = deciding(models.active_models(connection), detectors)
     if not rows:
         raise NoModelError("no model is active; see: monitor models list")
     return rows[0]

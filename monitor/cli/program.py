@@ -11,7 +11,7 @@ import click
 from monitor import logs
 
 if TYPE_CHECKING:
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.logs import Format
     from monitor.registry import Registry
     from monitor.store.database.engine import Database

@@ -58,7 +58,7 @@ def command(
     from datetime import UTC, datetime
 
     from monitor.quality import operation
-    from monitor.store import decisions
+    from monitor.store import models as store_models
 
     settings = program.configuration.settings
     now = datetime.now(UTC)
@@ -68,7 +68,9 @@ def command(
         windows = [operation.last_days(one, now) for one in days or settings.quality.window_days]
     with database.read() as connection:
         models = (
-            [decisions.find_model(connection, name) for name in names] if names else decisions.active_models(connection)
+            [store_models.find_model(connection, name) for name in names]
+            if names
+            else store_models.active_models(connection)
         )
         gap = settings.calibration.event_gap_seconds
         found = operation.measure(connection, windows, models, event_gap_seconds=gap, by=by)

@@ -42,8 +42,8 @@ def command(
     from monitor.cli.changes import as_dict, raise_refused, tell
     from monitor.thresholds import nightly
     from monitor.thresholds.change import recalibrate
-    from monitor.thresholds.choice import Rules
-    from monitor.thresholds.judgement import By
+    from monitor.thresholds.outcome import By
+    from monitor.thresholds.rules import Rules
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)

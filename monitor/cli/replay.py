@@ -46,8 +46,9 @@ def command(
 
     from monitor.store.replay import Span
     from monitor.thresholds import gather
-    from monitor.thresholds.choice import Rules, chosen_by
+    from monitor.thresholds.choice import chosen_by
     from monitor.thresholds.replay import replayed
+    from monitor.thresholds.rules import Rules
 
     zone = configuration.time_zone
     span = Span(moment(since, zone, "--since"), moment(until, zone, "--until"), hole)

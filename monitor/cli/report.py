@@ -35,7 +35,7 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
     """
     database = program.database(create=False)
     from monitor.cli.progress import bar
-    from monitor.crops.loader import printable
+    from monitor.files.text import printable
     from monitor.report import build, page
     from monitor.report.output import require_writable, write
 
@@ -53,8 +53,8 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
 def _measure(program: Program, subjects: Subjects, data: Path) -> Measured:
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_dataset
+    from monitor.crops.reader import Reader
     from monitor.report import measuring
-    from monitor.scoring.pipeline import Reader
 
     dataset = open_dataset(data)
     with bar("reading", len(dataset.train) + len(dataset.proliv) + len(dataset.test)) as advance:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import click
 
 from monitor.cli.program import FOLDER, Program
-from monitor.files.walking import printable
-from monitor.scoring.vote import DECISION
+from monitor.files.text import printable
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +67,8 @@ def command(
     and mse is the first one's. JSON has every model's own decision in detectors, the table in a column each.
     """
     from monitor.cli.progress import bar
-    from monitor.crops.loader import crop_files
     from monitor.errors import ExitCode, InputMissingError
+    from monitor.files.walking import crop_files
     from monitor.scoring import folder as scoring
     from monitor.scoring.ensemble import load_active
     from monitor.scoring.pools.processes import Workers

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from monitor.cli.program import Program, pass_program
+from monitor.upkeep.status import status
 
 if TYPE_CHECKING:
     from monitor.quality.completeness import Completeness, HoleCompleteness
@@ -52,7 +53,7 @@ def command(
     if not missing:
         if since is not None or until is not None:
             raise click.UsageError("--since and --until say of which time --missing tells; add --missing")
-        report = _status(program)
+        report = status(program)
         if output_format == "json":
             click.echo(json.dumps(report))
         else:
@@ -60,56 +61,11 @@ def command(
         return
     found = _completeness(program, since, until)
     if output_format == "json":
-        click.echo(json.dumps({**_status(program), "completeness": found.as_dict() if found else None}))
+        click.echo(json.dumps({**status(program), "completeness": found.as_dict() if found else None}))
     elif found is None:
         click.echo(NOTHING_EXPECTED)
     else:
         _print_missing(found, rows)
-
-
-def _status(program: Program) -> dict[str, Any]:
-    from monitor.daemon.schedule import NIGHTLY
-    from monitor.scoring.vote import deciding, effective
-    from monitor.store import calibrations, decisions, runs
-    from monitor.store.database.lock import owner
-
-    configuration = program.configuration
-    database = program.database(create=False)
-    with database.read() as connection:
-        active = decisions.active_models(connection)
-        counts = decisions.summary(connection)
-        nights = runs.newest_runs(connection, NIGHTLY, 1)
-        fallbacks = {row.id for row in active if (found := calibrations.active(connection, row.id)) and found.fallback}
-    settings = configuration.settings.decision
-    rows = deciding(active, settings.detectors)
-    return {
-        "configuration": configuration.source,
-        "inbox": str(configuration.inbox),
-        "database": database.description,
-        "daemon_process": owner(database),
-        "models": [
-            {
-                "model": row.name,
-                "threshold": row.threshold,
-                "rule": row.rule,
-                "fallback": row.id in fallbacks,
-                "trained_at": row.trained_at.isoformat(),
-            }
-            for row in active
-        ],
-        "decide": effective(settings.decide, len(rows)),
-        "deciding": [row.name for row in rows],
-        "scored": counts.scored,
-        "failed": counts.failed,
-        "failed_by_reason": counts.failed_by_reason,
-        "decisions": {"proliv": 0, "ne_proliv": 0, **counts.final},
-        "verdicts": [
-            {"model": model, "verdict": verdict, "crops": crops}
-            for (model, verdict), crops in sorted(counts.verdicts.items())
-        ],
-        "nightly_run": {"slot": nights[0].slot.isoformat(), "outcome": nights[0].outcome} if nights else None,
-        "last_scored_at": counts.last_scored_at.isoformat() if counts.last_scored_at else None,
-    }
 
 
 def _completeness(program: Program, since: str | None, until: str | None) -> Completeness | None:
@@ -210,7 +166,7 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _night(night: dict[str, Any] | None) -> str:
-    from monitor.daemon.schedule import BEFORE_THE_START
+    from monitor.store.runs import BEFORE_THE_START
 
     # The newest slot at the very first start is noted as done, for there was nothing to do.
     if night is None or night["outcome"] == BEFORE_THE_START:

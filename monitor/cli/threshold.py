@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import LONGEST_NOTE, Threshold, author_of, bounded, chosen_model, counted
+from monitor.cli.options import Threshold, author_of, bounded, chosen_model, counted
 from monitor.cli.program import Program, pass_program
+from monitor.words import LONGEST_NOTE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.store.calibrations import CalibrationRow
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
 
 model_option = click.option("--model", "name", help="A model's name; without it, the primary.")
 format_option = click.option(
@@ -37,11 +38,11 @@ def command() -> None:
 @pass_program
 def show(program: Program, output_format: str) -> None:
     """Show every active model's threshold, where it comes from, and what is being tried or was refused."""
-    from monitor.store import calibrations, decisions, replay
+    from monitor.store import calibrations, models, replay
 
     reports = []
     with program.database(create=False).read() as connection:
-        for model in decisions.active_models(connection):
+        for model in models.active_models(connection):
             active = calibrations.active(connection, model.id)
             trial = calibrations.shadow(connection, model.id)
             refused = calibrations.newest(connection, model.id, "refused")
@@ -69,11 +70,11 @@ def show(program: Program, output_format: str) -> None:
 @pass_program
 def list_calibrations(program: Program, name: str | None, most: int, output_format: str) -> None:
     """List every calibration that was ever made, refused ones too, the newest first."""
-    from monitor.store import calibrations, decisions
+    from monitor.store import calibrations, models
 
     with program.database(create=False).read() as connection:
-        names = {row.id: row.name for row in decisions.all_models(connection)}
-        chosen = decisions.find_model(connection, name).id if name else None
+        names = {row.id: row.name for row in models.all_models(connection)}
+        chosen = models.find_model(connection, name).id if name else None
         rows = calibrations.history(connection, chosen, most=most)
     if output_format == "table" and rows:
         click.echo(f"{'':>6}  {'made':<20}  {'model':<28} {'state':<11} {'threshold':>12}  {'by':<10}  rule, reason")
@@ -104,13 +105,13 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     from datetime import UTC, datetime
 
     from monitor.cli.changes import raise_refused, tell
-    from monitor.thresholds.references import make_rule
+    from monitor.thresholds.rules import make_rule
 
     reason = bounded(why, LONGEST_NOTE, "--why")
     if reason is None:
         raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
     from monitor.thresholds.change import set_threshold
-    from monitor.thresholds.judgement import By
+    from monitor.thresholds.outcome import By
 
     database = program.database(create=False)
     with database.read() as connection:

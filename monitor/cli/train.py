@@ -55,11 +55,12 @@ def command(
     names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
     overrides = parse_assignments(assignments)
     from monitor.cli.progress import bar, epochs
+    from monitor.crops import in_memory
     from monitor.crops.dataset import open_dataset, require
-    from monitor.crops.loader import printable
+    from monitor.crops.reader import Reader
     from monitor.errors import DataError
+    from monitor.files.text import printable
     from monitor.models import training, training_log
-    from monitor.scoring.pipeline import Reader
 
     if kind:
         training_log.require_package(kind)
@@ -70,7 +71,7 @@ def command(
     paths = training.subset(dataset.train, limit, seed)
     database = program.database(create=True)
     with bar("reading", len(paths)) as advance:
-        crops = training.read_all(Reader(configuration), paths, lambda: advance(1))
+        crops = in_memory.read_all(Reader(configuration), paths, lambda: advance(1))
     if len(crops.pixels) < 2:
         why = "".join(f"; {printable(path)}: {reason}" for path, reason in crops.refused[:1])
         raise DataError(
@@ -104,7 +105,7 @@ def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingDat
     """The log of one training, or one that does nothing; its folder is told at the end."""
     from datetime import UTC, datetime
 
-    from monitor.crops.loader import printable
+    from monitor.files.text import printable
     from monitor.models import training_log
 
     if kind is None:

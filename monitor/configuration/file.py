@@ -11,96 +11,18 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from monitor.configuration.settings import ENVIRONMENT_PREFIX, SQLITE, Settings
+from monitor.configuration.problems import describe_problem
+from monitor.configuration.resolved import Configuration
+from monitor.configuration.settings import ENVIRONMENT_PREFIX, Settings
 from monitor.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PATH_VARIABLE: Final = "MONITOR_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
-OVERRIDE_SOURCE: Final = "--set"
-UNKNOWN_KEY_REMEDY: Final = "see the sample config.toml for those that exist"
-
-
-class Configuration(BaseModel):
-    """Settings with the place that they came from, against which relative paths are resolved."""
-
-    model_config = ConfigDict(frozen=True)
-
-    settings: Settings
-    file: Path | None
-
-    @property
-    def source(self) -> str:
-        """How messages name the configuration."""
-        return "built-in defaults" if self.file is None else str(self.file)
-
-    def _resolved(self, path: Path) -> Path:
-        base = Path.cwd() if self.file is None else self.file.parent
-        # Links are followed here, once, so that a crop has the same path by whichever way it is reached.
-        try:
-            return (base / path.expanduser()).resolve()
-        except (OSError, RuntimeError) as error:
-            raise ConfigurationError(f"{self.source}: {path}: is not a path that can be followed: {error}") from None
-
-    @property
-    def inbox(self) -> Path:
-        """The watched folder."""
-        return self._resolved(self.settings.paths.inbox)
-
-    @property
-    def state(self) -> Path:
-        """The folder of the database and of the models."""
-        return self._resolved(self.settings.paths.state)
-
-    @property
-    def models(self) -> Path:
-        """The folder of the models."""
-        return self.state / "models"
-
-    @property
-    def labelled(self) -> Path | None:
-        """The folder whose proliv/ and ne_proliv/ hold labelled crops, if any."""
-        path = self.settings.paths.labelled
-        return None if path is None else self._resolved(path)
-
-    @property
-    def quarantine(self) -> Path | None:
-        """The folder that failed files are moved to, if any."""
-        path = self.settings.paths.quarantine
-        return None if path is None else self._resolved(path)
-
-    @property
-    def archive(self) -> Path | None:
-        """The folder that decided files are moved to, if any."""
-        path = self.settings.paths.archive
-        return None if path is None else self._resolved(path)
-
-    @property
-    def certificate(self) -> tuple[Path, Path] | None:
-        """The files (certificate, key) of the metrics' TLS; none for plain HTTP."""
-        metrics = self.settings.metrics
-        if metrics.certificate is None or metrics.key is None:
-            return None
-        return self._resolved(metrics.certificate), self._resolved(metrics.key)
-
-    @property
-    def database_url(self) -> str:
-        """The database's URL; may hold a password, so it is never printed."""
-        url = self.settings.database.url.get_secret_value() or f"{SQLITE}{self.state / 'monitor.db'}"
-        return f"{SQLITE}{self._resolved(Path(url.removeprefix(SQLITE)))}" if url.startswith(SQLITE) else url
-
-    @property
-    def time_zone(self) -> ZoneInfo:
-        """The plant's time zone."""
-        return ZoneInfo(self.settings.plant.time_zone)
 
 
 def find_file(explicit: Path | None) -> Path | None:
@@ -140,52 +62,6 @@ def load(explicit: Path | None = None) -> Configuration:
     if configuration is None or problems:
         raise ConfigurationError("\n".join(problems))
     return configuration
-
-
-def plugin_settings(
-    model: type[BaseModel],
-    values: Mapping[str, Any],
-    *,
-    section: str,
-    source: str,
-    overrides: Mapping[str, Any] | None = None,
-) -> BaseModel:
-    """Fill a plug-in's settings model from its section, with ``overrides`` (``--set``) over it.
-
-    Raises `ConfigurationError` for every problem.
-    """
-    overrides = overrides or {}
-    try:
-        return model.model_validate({**values, **overrides})
-    except ValidationError as error:
-        lines = [
-            describe_problem(
-                {**problem, "loc": (*section.split("."), *problem["loc"])},
-                OVERRIDE_SOURCE if problem["loc"] and problem["loc"][0] in overrides else source,
-                remedy=f"the keys of {section}: {', '.join(model.model_fields) or 'none'}",
-            )
-            for problem in error.errors(include_url=False)
-        ]
-        raise ConfigurationError("\n".join(lines)) from None
-
-
-def describe_problem(problem: Mapping[str, Any], source: str, *, remedy: str = UNKNOWN_KEY_REMEDY) -> str:
-    """``file: section.key: what is wrong (got …)`` for one of pydantic's errors."""
-    location = [str(part) for part in problem["loc"]]
-    variable = ENVIRONMENT_PREFIX + "__".join(location).upper()
-    given_by_environment = source != OVERRIDE_SOURCE and any(name.upper() == variable for name in os.environ)
-    where = f"environment: {variable}" if given_by_environment else f"{source}: {'.'.join(location)}"
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {remedy}"
-    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    secret = "url" in location or location == ["database"]
-    got = "a secret value" if secret else _shortened(problem.get("input"))
-    return f"{where}: {message[:1].lower()}{message[1:]} (got {got})"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def _parse(file: Path) -> dict[str, Any]:

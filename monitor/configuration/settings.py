@@ -3,109 +3,31 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from monitor.configuration.checks import (
+    compilable,
+    each_once,
+    hole_ranges,
+    known_time_zone,
+    resolvable,
+    time_of_day,
+    whole_date,
+    windows,
+)
+
 ENVIRONMENT_PREFIX: Final = "MONITOR__"
-MOST_EXPECTED_HOLES: Final = 1000
-MOST_EXPECTED_TOGETHER: Final = 10_000
 SQLITE: Final = "sqlite:///"
 
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
 """How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas."""
 
 
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError('is not a known time zone; use a name such as "UTC" or "Europe/Moscow"') from None
-    return name
-
-
-def _compilable(pattern: str) -> str:
-    try:
-        groups = set(re.compile(pattern).groupindex)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
-    if not groups & {"hole", "camera", "captured_at"}:
-        raise ValueError("needs at least one of the named groups (?P<hole>…), (?P<camera>…), (?P<captured_at>…)")
-    return pattern
-
-
-def _whole_date(time_format: str) -> str:
-    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
-    try:
-        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - the date alone counts
-    except (ValueError, re.error) as error:
-        raise ValueError(f"is not one that Python's strptime reads: {error}") from None
-    if restored.date() != sample.date():
-        raise ValueError("holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y")
-    return time_format
-
-
-def _resolvable(path: Path) -> Path:
-    try:
-        path.expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"is not a path that can be followed: {error}") from None
-    return path
-
-
-def _time_of_day(value: str) -> str:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-        raise ValueError('is not a time of day; write hours and minutes as in "03:00"')
-    return value
-
-
-def _windows(days: tuple[float, ...]) -> tuple[float, ...]:
-    if any(not 0 < one <= 3660 for one in days):
-        raise ValueError("holds a window that is not between 0 and 3660 days")
-    return days
-
-
-def _hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
-    together = 0
-    for camera, text in cameras.items():
-        try:
-            holes = parse_holes(text)
-        except ValueError as error:
-            raise ValueError(f"camera {camera}: {error}") from None
-        if len(holes) > MOST_EXPECTED_HOLES:
-            raise ValueError(f"camera {camera}: {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
-        together += len(holes)
-    if together > MOST_EXPECTED_TOGETHER:
-        raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
-    return cameras
-
-
-def parse_holes(text: str) -> frozenset[int]:
-    """``"1-40, 45"`` -> the numbers of the holes; raises `ValueError`."""
-    holes: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?", part)
-        if match is None:
-            raise ValueError(f'{part.strip()!r} names no holes; write numbers and ranges as in "1-40, 45"')
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last < first + MOST_EXPECTED_HOLES:
-            raise ValueError(f"{part.strip()!r} does not rise, or by too much; write the lower hole first")
-        holes.update(range(first, last + 1))
-    return frozenset(holes)
-
-
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"names {', '.join(twice)} more than once; name each detector once, the primary first")
-    return names
-
-
-Folder = Annotated[Path, AfterValidator(_resolvable)]
+Folder = Annotated[Path, AfterValidator(resolvable)]
 
 
 class Section(BaseModel):
@@ -117,7 +39,7 @@ class Section(BaseModel):
 class Plant(Section):
     """``[plant]``: what holds for the whole site."""
 
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
 
 
 class Paths(Section):
@@ -138,11 +60,11 @@ class Paths(Section):
 class Crops(Section):
     """``[crops]``: which files are accepted and what their names say."""
 
-    name_pattern: Annotated[str, AfterValidator(_compilable)] = (
+    name_pattern: Annotated[str, AfterValidator(compilable)] = (
         r"(?P<hole>[0-9]+)_CAM_(?P<camera>[^_.]+)_"
         r"(?P<captured_at>[0-9]{2}-[0-9]{2}-[0-9]{4}_[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9]{1,6})(?![0-9])"
     )
-    time_format: Annotated[str, AfterValidator(_whole_date)] = "%d-%m-%Y_%H-%M-%S-%f"
+    time_format: Annotated[str, AfterValidator(whole_date)] = "%d-%m-%Y_%H-%M-%S-%f"
     max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
     # Pillow opens nothing larger, whatever limit is set here.
     max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
@@ -185,7 +107,7 @@ class Calibration(Section):
     rule: str = "quantile-midpoint"
     fallback_rule: str = "normal-quantile"
     nightly: bool = True
-    at: Annotated[str, AfterValidator(_time_of_day)] = "03:00"
+    at: Annotated[str, AfterValidator(time_of_day)] = "03:00"
     half_life_days: float = Field(30.0, ge=0, le=36500)
     event_gap_seconds: float = Field(600.0, gt=0, le=86400)
     minimum_proliv: int = Field(20, ge=1, le=1_000_000)
@@ -201,7 +123,7 @@ class Calibration(Section):
 class Quality(Section):
     """``[quality]``: over which windows TPR and TNR in operation are shown."""
 
-    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(_windows)] = (
+    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(windows)] = (
         1.0,
         7.0,
         30.0,
@@ -224,13 +146,13 @@ class Completeness(Section):
     late_seconds: int = Field(60, ge=0, le=86400)
     window_hours: float = Field(24.0, gt=0, le=168)
     learn_days: float = Field(7.0, gt=0, le=60)
-    cameras: Annotated[dict[str, str], AfterValidator(_hole_ranges)] = Field(default_factory=dict)
+    cameras: Annotated[dict[str, str], AfterValidator(hole_ranges)] = Field(default_factory=dict)
 
 
 class Decision(Section):
     """``[decision]``: which detectors decide, the primary first, and how their decisions become one."""
 
-    detectors: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()
+    detectors: Annotated[tuple[str, ...], AfterValidator(each_once)] = ()
     decide: Decide = "primary"
 
 
@@ -248,7 +170,7 @@ class Database(Section):
         if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
             raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
         if url.startswith(SQLITE):
-            _resolvable(Path(url.removeprefix(SQLITE)))
+            resolvable(Path(url.removeprefix(SQLITE)))
         return value
 
 
@@ -256,7 +178,7 @@ class Store(Section):
     """``[store]``: how long decisions are kept."""
 
     keep_days: float = Field(0.0, ge=0, le=36500)
-    at: Annotated[str, AfterValidator(_time_of_day)] = "04:00"
+    at: Annotated[str, AfterValidator(time_of_day)] = "04:00"
 
 
 class Metrics(Section):

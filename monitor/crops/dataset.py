@@ -17,11 +17,12 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor.errors import DataError, InputMissingError
-from monitor.files.walking import is_crop_name, printable, unreadable_folder
+from monitor.files.text import printable
+from monitor.files.walking import is_crop_name, unreadable_folder
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +40,6 @@ _LOOKED_FOR: Final[dict[Part, str]] = {
         f"labelled crops in test/proliv/ and test/ne_proliv/, or in test/{IMAGES_FOLDER}/ with test/{ANNOTATION_FILE}"
     ),
 }
-
-
-class Label(StrEnum):
-    """What a person says a crop shows; proliv (bleed-out) is the positive one."""
-
-    PROLIV = "proliv"
-    NE_PROLIV = "ne_proliv"
 
 
 @dataclass(frozen=True, slots=True)

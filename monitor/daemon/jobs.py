@@ -7,20 +7,21 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from monitor.daemon.schedule import NIGHTLY, RETENTION, DailyJob
+from monitor.daemon.schedule import DailyJob
 from monitor.errors import StoreError
 from monitor.metrics import refresh as observing
 from monitor.scoring.vote import deciding
-from monitor.store import decisions
+from monitor.store import models
+from monitor.store.runs import NIGHTLY, RETENTION
 from monitor.thresholds import nightly
-from monitor.thresholds.choice import Rules
-from monitor.thresholds.judgement import By
+from monitor.thresholds.outcome import By
+from monitor.thresholds.rules import Rules
 from monitor.upkeep import retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.inbox.backlog import Backlog
     from monitor.metrics import Metrics
     from monitor.registry import Registry
@@ -167,7 +168,7 @@ class Jobs:
         """Have the thresholds loaded that the store has now, whoever changed them; asked again where that failed."""
         try:
             with self._database.read() as connection:
-                rows = deciding(decisions.active_models(connection), self._configuration.settings.decision.detectors)
+                rows = deciding(models.active_models(connection), self._configuration.settings.decision.detectors)
         except StoreError as error:
             log.warning("whether thresholds have changed cannot be seen: %s", error)
             return

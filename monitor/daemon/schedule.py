@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import MonitorError, StoreError
 from monitor.store import runs
+from monitor.store.runs import BEFORE_THE_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
 
 log = logging.getLogger(__name__)
-
-NIGHTLY: Final = "recalibrate"
-"""The job of the night."""
-RETENTION: Final = "retention"
-"""The job that deletes decisions for their age."""
-BEFORE_THE_START: Final = "before the first start"
-"""The outcome of the newest slot when a job's program starts for the first time."""
 CLOCK_PLAY: Final = timedelta(days=7)
 """A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
 LEASE: Final = timedelta(minutes=15)

@@ -23,59 +23,51 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue, SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
-from monitor.crops.loader import printable
 from monitor.daemon.batch_queue import Lane
+from monitor.daemon.dispatcher import Dispatched
 from monitor.daemon.jobs import Jobs
+from monitor.daemon.replies import signature
 from monitor.daemon.systemd import SignsOfLife, notify
+from monitor.daemon.writer import FIRST_COMMIT_PAUSE_SECONDS, LONGEST_COMMIT_PAUSE_SECONDS, STORED_TOGETHER
 from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
+from monitor.files.folders import make_folder
+from monitor.files.text import printable
+from monitor.inbox import labelled as inbox_labelled
 from monitor.inbox.backlog import Backlog
+from monitor.inbox.messages import Candidate, Done, Incomplete, Stop
 from monitor.inbox.quarantine import quarantine
 from monitor.inbox.tidier import Tidier
-from monitor.inbox.watcher import Candidate, Done, Incomplete, Stop, Watcher, look
-from monitor.labels import missing_scores
+from monitor.inbox.watcher import Watcher
+from monitor.labels import rescan
 from monitor.metrics import Metrics, refresh
 from monitor.metrics.holes import Holes
-from monitor.scoring import lookup, pipeline
+from monitor.scoring import lookup, pipeline, record
+from monitor.scoring import work as scoring_work
 from monitor.scoring.ensemble import load_active
 from monitor.scoring.pools.processes import Workers
-from monitor.store.database.engine import make_folder
 from monitor.store.database.lock import only_daemon
 from monitor.threads import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from monitor.configuration.file import Configuration
-    from monitor.inbox.watcher import Signature
+    from monitor.configuration.resolved import Configuration
     from monitor.metrics.server import MetricsServer
     from monitor.registry import Registry
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.pipeline import Work
-    from monitor.scoring.pools.processes import Batch
+    from monitor.scoring.work import Work
     from monitor.store.database.engine import Database
     from monitor.store.decisions import Recorded
 
 log = logging.getLogger(__name__)
 
 BATCHES_WAITING: Final = 2
-STORED_TOGETHER: Final = 1024
-"""With so many crops, at least, a transaction is closed."""
 PUT_SECONDS: Final = 0.2
 DRAIN_LOOK_SECONDS: Final = 0.2
-FIRST_COMMIT_PAUSE_SECONDS: Final = 1.0
-LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 
 Happening = Literal["stop", "reload", "dead"]
-
-
-class _Dispatched(NamedTuple):
-    """Candidates that are being read and scored by the models of an ensemble."""
-
-    candidates: list[Candidate]
-    ensemble: Ensemble
-    batch: Batch
 
 
 class Service:
@@ -91,7 +83,7 @@ class Service:
         self.ensemble: Ensemble | None = None
         self._workers: Workers | None = None
         self._paths: Lane[Candidate | None] = Lane(settings.pipeline.queue_size)
-        self._dispatched: Queue[_Dispatched | None] = Queue(BATCHES_WAITING)
+        self._dispatched: Queue[Dispatched | None] = Queue(BATCHES_WAITING)
         self._decided_batches: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
         # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
         self._happenings: SimpleQueue[Happening] = SimpleQueue()
@@ -110,7 +102,7 @@ class Service:
         )
         self._watchers = {"watcher": inbox}
         if configuration.labelled is not None:
-            labelled = missing_scores.LabelledWatcher(
+            labelled = inbox_labelled.LabelledWatcher(
                 configuration.labelled, settings.watch, database, self._deliver, partial(self._count_scan, "labelled")
             )
             self._watchers["labelled watcher"] = labelled
@@ -313,7 +305,7 @@ class Service:
                 assert ensemble is not None
                 assert self._workers is not None
                 batch = self._workers.submit([candidate.path for candidate in candidates], ensemble)
-                self._dispatched.put(_Dispatched(candidates, ensemble, batch))
+                self._dispatched.put(Dispatched(candidates, ensemble, batch))
         self._dispatched.put(None)
 
     def _run_decider(self, stage: Stage) -> None:
@@ -340,14 +332,14 @@ class Service:
         work.label = candidate.label
         if work.ended and work.refusal is None:
             return True
-        unchanged = _signature(work) == candidate.signature
+        unchanged = signature(work) == candidate.signature
         unfinished = work.ended is False and not (candidate.settled and unchanged)
         unreadable = work.refusal is not None and work.refusal.transient and not (candidate.final and unchanged)
         if not (unfinished or unreadable):
             return True
         if work.label is None:
             self.metrics.retried.inc()
-        self._answer(work, Incomplete(candidate.path, _signature(work)))
+        self._answer(work, Incomplete(candidate.path, signature(work)))
         return False
 
     def _run_writer(self, stage: Stage) -> None:
@@ -404,7 +396,7 @@ class Service:
 
     def _store(self, batch: list[Work]) -> Recorded:
         began = time.perf_counter()
-        recorded = pipeline.store(self.database, batch, self._tidier.archive)
+        recorded = record.store(self.database, batch, self._tidier.archive)
         self.metrics.commit.observe(time.perf_counter() - began)
         return recorded
 
@@ -415,7 +407,7 @@ class Service:
             log.error("%s: cannot be recorded, so it has no decision: %s", printable(work.path), error)
             if work.label is None:
                 self.metrics.failed.labels("not_recorded").inc()
-            self._answer(work, Done(work.path, _signature(work)))
+            self._answer(work, Done(work.path, signature(work)))
             return
         for work in batch:
             recorded = self._commit(stage, [work])
@@ -427,7 +419,7 @@ class Service:
         fresh = [
             (work, models)
             for work in batch
-            if work.label is None and (models := recorded.decided.get(pipeline.key(work)))
+            if work.label is None and (models := recorded.decided.get(scoring_work.key(work)))
         ]
         if fresh:
             self._decided += len(fresh)
@@ -437,10 +429,10 @@ class Service:
             self._tell(work)
         for work in batch:
             if work.refusal is not None:
-                self._finish_refused(work, pipeline.key(work) in recorded.failed)
+                self._finish_refused(work, scoring_work.key(work) in recorded.failed)
             if work.label is None and not work.failed:
                 self._tidier.offer(work.path)
-            self._answer(work, Done(work.path, _signature(work)))
+            self._answer(work, Done(work.path, signature(work)))
 
     def _answer(self, work: Work, message: Done | Incomplete) -> None:
         """Tell the watcher that found a file what has become of it."""
@@ -452,7 +444,7 @@ class Service:
         assert work.refusal is not None
         if work.label is not None:
             if new:
-                missing_scores.warn_unreadable(work)
+                rescan.warn_unreadable(work)
             return
         if new or work.refusal.reason == "vanished":
             self.metrics.failed.labels(work.refusal.reason).inc()
@@ -490,10 +482,3 @@ class Service:
         else:
             if moved is not None:
                 log.warning("%s: moved to %s", printable(work.path), printable(moved))
-
-
-def _signature(work: Work) -> Signature | None:
-    """What the file looked like when it was read, which it may no longer do."""
-    if work.content is None:
-        return look(work.path)
-    return work.content.size_bytes, work.content.mtime_ns, work.content.ctime_ns

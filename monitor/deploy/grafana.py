@@ -10,7 +10,7 @@ from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import SCRAPE_SECONDS
 
 if TYPE_CHECKING:
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
 
 DATASOURCE_UID: Final = "monitor-prometheus"
 DATASOURCES: Final = "provisioning/datasources/monitor.yml"

@@ -12,7 +12,7 @@ from monitor.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.deploy.rules import Alert, Recording
 
 CONFIGURATION: Final = "prometheus.yml"

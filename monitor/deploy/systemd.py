@@ -20,7 +20,7 @@ from monitor.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
 
 TEMPLATE: Final = Path(__file__).with_name("monitor.service")
 INSTALLED: Final = Path("/etc/systemd/system")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from monitor.errors import OutputError
-from monitor.files.walking import printable
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

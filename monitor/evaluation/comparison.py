@@ -10,18 +10,19 @@ import numpy as np
 
 from monitor.errors import MonitorError
 from monitor.formulas.rates import Evaluation, evaluate
+from monitor.models.calls import measure
 from monitor.scoring import ensemble
-from monitor.scoring.pipeline import measure
-from monitor.scoring.vote import DECISION, Vote, combine
-from monitor.store import decisions
+from monitor.scoring.vote import Vote, combine
+from monitor.store import models
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from monitor.configuration.file import Configuration
-    from monitor.models.training import ReadCrops
+    from monitor.configuration.resolved import Configuration
+    from monitor.crops.in_memory import ReadCrops
     from monitor.registry import Registry
     from monitor.scoring.ensemble import ActiveModel, Ensemble
     from monitor.store.database.engine import Database
@@ -86,7 +87,7 @@ def judge_all(
     A model that cannot be loaded is warned of and left out, unless it is one of those that decide.
     """
     with database.read() as connection:
-        rows = [row for row in decisions.all_models(connection) if row.threshold is not None]
+        rows = [row for row in models.all_models(connection) if row.threshold is not None]
     loaded = {model.id: model for model in active.models}
     judges: dict[int, Judge] = {}
     for row in rows:

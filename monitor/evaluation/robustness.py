@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.models.training import ReadCrops
+    from monitor.crops.in_memory import ReadCrops
 
 
 def jpeg(pixels: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.api import ScoreEvidence
-from monitor.crops.dataset import Label
 from monitor.errors import ConfigurationError, MonitorError, NoModelError
 from monitor.evaluation.comparison import Judge
 from monitor.models import folders
-from monitor.scoring.pipeline import measure
-from monitor.store import decisions, history
-from monitor.thresholds.references import make_rule
+from monitor.models.calls import measure
+from monitor.store import models, references
+from monitor.thresholds.rules import make_rule
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import ThresholdRule
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
+    from monitor.crops.in_memory import ReadCrops
     from monitor.formulas.rates import Evaluation
-    from monitor.models.training import ReadCrops
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
-    from monitor.store.history import LabelledScore
+    from monitor.store.models import ModelRow
+    from monitor.store.references import LabelledScore
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,8 @@ class Referenced:
 def referenced_models(database: Database, name: str | None = None) -> list[Referenced]:
     """The models with stored references, the newest first, or that of ``name``; `NoModelError` when there is none."""
     with database.read() as connection:
-        rows = decisions.all_models(connection) if name is None else [decisions.find_model(connection, name)]
-        scores = history.labelled_references(connection)
+        rows = models.all_models(connection) if name is None else [models.find_model(connection, name)]
+        scores = references.labelled_references(connection)
     found = [Referenced(row, _evidence(scores[row.id])) for row in rows if row.id in scores]
     if not found:
         who, options = ("no model has", "") if name is None else (f"{rows[0].name} has no", f" --model {rows[0].name}")

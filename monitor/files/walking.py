@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import re
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from monitor.errors import InputMissingError
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,52 +17,7 @@ if TYPE_CHECKING:
 CROP_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 """The suffixes, in lower case, that make a file a crop; what it really is, its content decides."""
 
-# A fixed list, not str.isprintable(), whose answers change with Python's version and this form is stored:
-# the backslash; control, line-breaking, invisible and direction-changing characters; lone surrogates.
-_UNSAFE: Final = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_ESCAPED: Final = re.compile(rb"\\(\\|n|x[0-9a-f]{2}|)")
-
-
-def to_text(path: str | os.PathLike[str]) -> str:
-    r"""Return a path as text that is valid UTF-8 and safe to show, and from which `from_text` restores it.
-
-    A backslash is doubled, a newline is ``\n``, and the bytes of control and invisible characters and those
-    that are no UTF-8 are ``\xNN``.
-    """
-    text = os.fspath(path)
-    if text.isascii() and text.isprintable() and "\\" not in text:
-        return text
-    try:
-        raw = os.fsencode(text)
-    except UnicodeEncodeError:  # not from a file system: half of a surrogate pair
-        raw = text.encode("utf-8", "surrogatepass")
-    return _UNSAFE.sub(_escape, raw.decode("utf-8", "surrogateescape"))
-
-
-printable = to_text
-"""A path, or any text of foreign origin, for messages, tables and JSON."""
-
-
-def from_text(text: str) -> Path:
-    """Return the path that `to_text` wrote; raise `ValueError` for a text that it cannot have written."""
-    raw = _ESCAPED.sub(_unescape, text.encode("utf-8"))
-    if b"\0" in raw:
-        raise ValueError(f"{text!r} holds a zero byte, which no path can")
-    return Path(os.fsdecode(raw))
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    if character in "\\\n":
-        return "\\\\" if character == "\\" else "\\n"
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    if not code:
-        raise ValueError(f"{match.string!r} holds a backslash that begins none of \\\\, \\n and \\xNN")
-    return {b"\\": b"\\", b"n": b"\n"}.get(code) or bytes([int(code[1:], 16)])
+_Item = TypeVar("_Item")
 
 
 def is_crop_name(name: str) -> bool:
@@ -135,3 +91,21 @@ def unreadable_folder(folder: Path, error: OSError) -> InputMissingError:
                 f"{name}: this folder may not be read; give the user who runs this program read permission"
             )
     return InputMissingError(f"{name}: this folder cannot be read: {error.strerror}")
+
+
+def batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
+    """The items in lists of ``size``, the last one shorter."""
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def chunks(paths: Iterator[str], size: int) -> Iterator[list[str]]:
+    """The paths in lists of ``size``, the last one shorter."""
+    chunk: list[str] = []
+    for path in paths:
+        chunk.append(path)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

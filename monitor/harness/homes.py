@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.configuration import file as config
+from monitor.configuration import resolved
+from monitor.crops import in_memory
+from monitor.crops.reader import Reader
 from monitor.harness.subjects import detector_of
 from monitor.models import training
 from monitor.scoring.ensemble import load_active
-from monitor.scoring.pipeline import Reader
-from monitor.store import calibrations, decisions
+from monitor.store import calibrations, models
 from monitor.store.database.engine import Database
 from monitor.store.database.upgrade import upgrade
 
@@ -42,7 +44,7 @@ class Home:
 
     folder: Path
     subjects: Sequence[str]
-    configuration: config.Configuration = field(init=False)
+    configuration: resolved.Configuration = field(init=False)
 
     def prepare(self, registry: Registry, pipeline: Pipeline, data: TrainingData, seed: int) -> None:
         """Write the configuration, train every model in one pass, and let all of them decide."""
@@ -110,9 +112,9 @@ class Home:
         return self.folder / "pristine.db"
 
 
-def training_data(configuration: config.Configuration, paths: Sequence[Path], seed: int) -> TrainingData:
+def training_data(configuration: resolved.Configuration, paths: Sequence[Path], seed: int) -> TrainingData:
     """Read crops to train on; the speed of a detector does not depend on how well it has learned."""
-    crops = training.read_all(Reader(configuration), paths)
+    crops = in_memory.read_all(Reader(configuration), paths)
     return training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
 
 
@@ -127,7 +129,7 @@ def own_environment() -> Iterator[None]:
 
 
 def _untrained(
-    registry: Registry, configuration: config.Configuration, detector: str, settings: Mapping[str, Any]
+    registry: Registry, configuration: resolved.Configuration, detector: str, settings: Mapping[str, Any]
 ) -> Any:
     fields = registry.detector_class(detector).Settings.model_fields
     once = {"epochs": 1} if "epochs" in fields else {}
@@ -136,7 +138,7 @@ def _untrained(
 
 def _activate(database: Database, model: str) -> None:
     with database.write() as connection:
-        row = decisions.find_model(connection, model)
+        row = models.find_model(connection, model)
         calibrations.add(
             connection,
             model_id=row.id,
@@ -146,7 +148,7 @@ def _activate(database: Database, model: str) -> None:
             evidence={},
             now=datetime.now(UTC),
         )
-        decisions.activate_model(connection, decisions.find_model(connection, model))
+        models.activate_model(connection, models.find_model(connection, model))
 
 
 def _toml(pipeline: Pipeline, detectors: Sequence[str]) -> str:

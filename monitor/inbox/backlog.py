@@ -12,8 +12,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.errors import MonitorError
+from monitor.files.looks import look
 from monitor.files.walking import crop_files
-from monitor.inbox.watcher import SCAN_CHUNK, look
+from monitor.inbox.watcher import SCAN_CHUNK
 from monitor.scoring import lookup
 
 if TYPE_CHECKING:

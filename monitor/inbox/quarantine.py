@@ -10,10 +10,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from monitor.crops.loader import printable
 from monitor.errors import OutputError
+from monitor.files.folders import make_folder
 from monitor.files.moving import Place, digest, give_back, move, opened_folder
-from monitor.store.database.engine import make_folder
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,32 +14,32 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 import time
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor.errors import MonitorError, OutputError, StoreDamagedError, StoreError
+from monitor.files import looks as files_looks
 from monitor.files import moving
+from monitor.files.folders import make_folder
 from monitor.files.moving import Place, opened_folder
-from monitor.files.walking import crop_files, from_text, printable, to_text
-from monitor.scoring import lookup
-from monitor.store import decisions
-from monitor.store.database.engine import make_folder
+from monitor.files.text import from_text, printable, to_text
+from monitor.files.walking import crop_files
+from monitor.inbox.archive import MOST_NAMES, Archive
+from monitor.inbox.claims import claims
+from monitor.store import crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
+    from pathlib import Path
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
+    from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import KnownCrop
     from monitor.threads import Stage
 
 log = logging.getLogger(__name__)
@@ -53,34 +53,7 @@ MAILBOX_LIMIT: Final = 100_000
 SWEEP_SHARE: Final = 0.1
 """The share of the time that looking over the inbox may take."""
 TELL_AGAIN_SECONDS: Final = 3600.0
-MOST_NAMES: Final = 1000
-LONGEST_NAME_BYTES: Final = 255
-CLAIM: Final = re.compile(r"\.([0-9]{1,18})\.monitor-claim")
 LONGEST_PAUSE_SECONDS: Final = 300.0
-
-
-class Archive:
-    """Where decided files are moved to: ``folder/YYYY-MM-DD/VERDICT/NAME``, the day by the plant's clock."""
-
-    def __init__(self, folder: Path, time_zone: ZoneInfo) -> None:
-        self.folder = folder
-        self._time_zone = time_zone
-
-    def place(self, seen_at: datetime, verdict: str, name: str) -> Path:
-        """Where a file goes, if no other has that name."""
-        return self.folder / f"{seen_at.astimezone(self._time_zone):%Y-%m-%d}" / verdict / name
-
-    def names(self, place: Path, sha256: str) -> Iterator[Path]:
-        """The place, and those that are taken instead while there is another file: with the digest's first digits."""
-        yield place
-        for number in range(1, MOST_NAMES):
-            ending = f"-{sha256[:12]}{'' if number == 1 else f'-{number}'}{place.suffix}"
-            stem = os.fsencode(place.stem)[: LONGEST_NAME_BYTES - len(os.fsencode(ending))]
-            yield place.with_name(os.fsdecode(stem) + ending)
-
-    def holds(self, place: Path) -> bool:
-        """Whether this is a place of the archive, which may have been another folder when a crop was decided."""
-        return place.is_relative_to(self.folder) and len(place.relative_to(self.folder).parts) == 3
 
 
 class Tidier:
@@ -165,14 +138,14 @@ class Tidier:
     def _take_up_claims(self) -> None:
         """Finish, or give back, what an earlier run had claimed when it ended."""
         self._claims_left = False
-        for folder, name in _claims(self._inbox):
+        for folder, name in claims(self._inbox):
             if not self._attempt(folder / name, partial(self._take_up, folder, name)):
                 return
 
     def _take_up(self, folder: Path, name: str) -> Outcome:
         number = name.split(".")[1]
         with self._database.read() as connection:
-            row = decisions.crop_by_id(connection, int(number))
+            row = crops.crop_by_id(connection, int(number))
         with opened_folder(self._inbox, folder.relative_to(self._inbox).parts) as opened:
             claim = Place(opened, name)
             if row is None or not _was_decided(row):
@@ -185,10 +158,10 @@ class Tidier:
         """Tidy those of the paths that the store has a decision on, unless it would be in vain."""
         if self._trouble:
             return
-        looks = {path: lookup.signature(path) for path in paths}
+        looks = {path: files_looks.signature(path) for path in paths}
         try:
             with self._database.read() as connection:
-                rows = decisions.known_crops(connection, [to_text(path) for path in paths])
+                rows = crops.known_crops(connection, [to_text(path) for path in paths])
             decided: defaultdict[Path, list[KnownCrop]] = defaultdict(list)
             for row in self._planned(
                 [row for path in paths for row in rows.get(to_text(path), ()) if _is_decided(row, looks[path])]
@@ -216,7 +189,7 @@ class Tidier:
         if not places:
             return rows
         with self._database.write() as connection:
-            decisions.set_archived_paths(connection, places)
+            crops.set_archived_paths(connection, places)
         return [row._replace(archived_path=places.get(row.id, row.archived_path)) for row in rows]
 
     def _attempt(self, path: Path, action: Callable[[], Outcome | None]) -> bool:
@@ -312,7 +285,7 @@ class Tidier:
                     return
                 if path != planned:
                     with self._database.write() as connection:
-                        decisions.set_archived_paths(connection, {row.id: to_text(path)})
+                        crops.set_archived_paths(connection, {row.id: to_text(path)})
                 with suppress(FileExistsError):
                     moving.move(claim, target)
                     return
@@ -339,7 +312,7 @@ class Tidier:
 
     def _is_of_another(self, row: KnownCrop, place: Path) -> bool:
         with self._database.read() as connection:
-            return decisions.is_place_of_another(connection, row.id, row.sha256, to_text(place))
+            return crops.is_place_of_another(connection, row.id, row.sha256, to_text(place))
 
 
 def _is_decided(row: KnownCrop, looks: tuple[int, int] | None) -> bool:
@@ -350,10 +323,3 @@ def _is_decided(row: KnownCrop, looks: tuple[int, int] | None) -> bool:
 def _was_decided(row: KnownCrop) -> bool:
     """Whether a row is a decision on a file of the inbox, however that looks now."""
     return row.state == "scored" and row.source == "inbox"
-
-
-def _claims(inbox: Path) -> Iterator[tuple[Path, str]]:
-    """(folder, name) of what an earlier run has claimed in the inbox."""
-    for folder, folders, names in os.walk(inbox):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from ((Path(folder), name) for name in names if CLAIM.fullmatch(name))

@@ -11,41 +11,39 @@ from __future__ import annotations
 
 import heapq
 import logging
-import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
 from watchdog.observers import Observer
 
-from monitor.crops.loader import crop_files, is_crop_path, printable
 from monitor.errors import MonitorError
-from monitor.store.database.engine import make_folder
+from monitor.files.folders import make_folder
+from monitor.files.looks import look
+from monitor.files.text import printable
+from monitor.files.walking import chunks, crop_files
+from monitor.inbox.ledger import Pending, Waiting
+from monitor.inbox.messages import Candidate, Done, Incomplete, Stop, Touched
+from monitor.inbox.nudges import Nudge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from watchdog.observers.api import BaseObserver
 
     from monitor.configuration.settings import Watch
-    from monitor.crops.dataset import Label
+    from monitor.files.looks import Signature
     from monitor.threads import Stage
 
 log = logging.getLogger(__name__)
-
-Signature = tuple[int, int, int]
-"""(bytes, time of the last change of the content, of the file itself), both in ns; renaming and permissions count."""
 
 SCAN_CHUNK: Final = 512
 """Paths that are looked up in the store at once."""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
-MAILBOX_LIMIT: Final = 100_000
-"""Events beyond this many are dropped, as the kernel does: the scan finds the files."""
 RECENT_LIMIT: Final = 8192
 SCAN_SHARE: Final = 0.1
 """The share of the time that scanning may take; a huge folder is scanned less often."""
@@ -53,70 +51,6 @@ HELD_UP_SECONDS: Final = 10.0
 """Where the stages after the watcher hold it up for longer, more files may wait than it has come by."""
 QUICK_SECONDS: Final = 0.01
 """Handing on takes less than this where there is space."""
-
-
-class Candidate(NamedTuple):
-    """A path to be read.
-
-    ``signature``: what the file looked like before, where it was not complete then; else none. As long as it
-    still looks so, two more things hold. ``settled``: a decodable file counts as complete even without its
-    format's end mark. ``final``: it is given up if it cannot be read now. ``label``: what the folder that it lies in
-    says of it, where it is a labelled one.
-    """
-
-    path: str
-    signature: Signature | None = None
-    settled: bool = False
-    final: bool = False
-    label: Label | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Message: a path was decided, recorded as failed, or had vanished."""
-
-    path: str
-    signature: Signature | None
-
-
-@dataclass(frozen=True, slots=True)
-class Incomplete:
-    """Message: a path is not complete yet; ``signature`` is what it looked like when it was read."""
-
-    path: str
-    signature: Signature | None
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """Message: an event named this path."""
-
-    path: str
-
-
-class Stop:
-    """Message: end the watcher's thread."""
-
-
-@dataclass(slots=True)
-class Waiting:
-    """An incomplete file: since when it has looked like this, the pause before the next try, and when that is due."""
-
-    signature: Signature | None
-    since: float
-    pause: float
-    due: float
-
-
-class Pending(NamedTuple):
-    """What a watcher has found that is not finished; ``oldest_ns``: the earliest last change, None where none waits.
-
-    ``held_up``: more may lie in the folder that it has not come by, for the stages after it have no space.
-    """
-
-    crops: int
-    oldest_ns: int | None
-    held_up: bool
 
 
 class Watcher:
@@ -313,7 +247,7 @@ class Watcher:
                 make_folder(folder)
             self._was_there = True
             self._observe()
-            for chunk in _chunks(crop_files(self.folder, self._warn_unreadable), SCAN_CHUNK):
+            for chunk in chunks(crop_files(self.folder, self._warn_unreadable), SCAN_CHUNK):
                 self._stage.busy()  # a folder may be as large as it likes, as long as the work goes on
                 fresh = [path for path in chunk if not self._is_handled(path)]
                 for path in self._unknown(fresh):
@@ -364,7 +298,7 @@ class Watcher:
         observer = Observer()
         try:
             observer.schedule(
-                _Nudge(self.folder, self.mailbox),
+                Nudge(self.folder, self.mailbox),
                 str(self.folder),
                 recursive=True,
                 event_filter=[FileClosedEvent, FileMovedEvent, FileCreatedEvent],
@@ -407,37 +341,3 @@ class Watcher:
             printable(folder),
             error.strerror,
         )
-
-
-class _Nudge(FileSystemEventHandler):
-    """Puts what the kernel tells into the mailbox; runs in watchdog's thread."""
-
-    def __init__(self, folder: Path, mailbox: SimpleQueue[Touched | Done | Incomplete | Stop]) -> None:
-        self._folder = os.fspath(folder)
-        self._mailbox = mailbox
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """Pass on the path of a crop, under its new name where it was renamed."""
-        path = os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path)
-        if is_crop_path(path, self._folder) and self._mailbox.qsize() < MAILBOX_LIMIT:
-            self._mailbox.put(Touched(path))
-
-
-def look(path: str | Path) -> Signature | None:
-    """What a file looks like from outside; none when it is gone."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _chunks(paths: Iterator[str], size: int) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    for path in paths:
-        chunk.append(path)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -8,24 +8,21 @@ content, the newest still counts, but the content is contradictory until they ag
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from monitor.crops.dataset import Label
 from monitor.store import audits, labelled_files
 from monitor.store import labels as stored
-from monitor.store.labels import NewLabel
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
-    from monitor.store.audits import DrawnCrop
-    from monitor.store.labels import FoundCrop, LabelledCropRow, LabelRow
+    from monitor.store.labels import LabelledCropRow, LabelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,96 +161,3 @@ def contradictions(
 def _name(labeller: tuple[str, str | None]) -> str:
     source, author = labeller
     return "the labelled folder" if source == "folder" else author or "somebody unnamed"
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """How many contents got a label, and how many had it already from the same author."""
-
-    new: int
-    known: int
-
-
-def give(
-    connection: Connection,
-    crops: Iterable[FoundCrop],
-    label: Label,
-    *,
-    author: str | None,
-    note: str | None = None,
-    settles: bool = False,
-) -> Given:
-    """Label crops by command, each content once; what the same author said of one already is not added again."""
-    chosen: dict[str, FoundCrop] = {}
-    for crop in crops:
-        chosen.setdefault(crop.sha256, crop)
-    before = stored.labels_of_contents(connection, chosen.keys())
-    now = datetime.now(UTC)
-    rows = [
-        NewLabel(crop.id, label.value, "command", author, now, note, settles)
-        for sha256, crop in chosen.items()
-        if not _says_already(before.get(sha256, ()), label, author, note, settles=settles)
-    ]
-    stored.add_labels(connection, rows)
-    return Given(len(rows), len(chosen) - len(rows))
-
-
-def _says_already(
-    rows: Sequence[LabelRow], label: Label, author: str | None, note: str | None, *, settles: bool
-) -> bool:
-    counting = valid(rows)
-    if settles:
-        # To settle means to have the last word.
-        counting = [row for row in counting[-1:] if row.settles]
-    own = [row for row in counting if row.source != "folder" and row.author == author]
-    return bool(own) and own[-1].label == label.value and note in (None, own[-1].note)
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A random draw: its id, from how many crops it was made, and what was drawn."""
-
-    audit: int
-    eligible: int
-    crops: Sequence[DrawnCrop]
-
-
-class Eligible(NamedTuple):
-    """What a draw is made from: the ids of crops among those with ids from ``first`` to ``last``."""
-
-    first: int
-    last: int
-    ids: Sequence[int]
-
-
-def eligible(connection: Connection) -> Eligible:
-    """The crops without an alarm and without a label that were stored since the draw before, each content once.
-
-    The first time these may be millions, so it is better not asked for while the database is kept from others.
-    """
-    first, last = audits.span_to_audit(connection)
-    return Eligible(first, last, audits.crops_to_audit(connection, first, last))
-
-
-def draw(
-    connection: Connection,
-    count: int,
-    *,
-    author: str | None,
-    seed: int | None = None,
-    found: Eligible | None = None,
-) -> Draw | None:
-    """Draw eligible crops at random, to be labelled; none where there is nothing to draw from.
-
-    Fewer than ``count``: all of them. ``seed``: the same draw from the same crops. ``found``: what was eligible a
-    moment ago; not believed where somebody else has drawn since.
-    """
-    if found is None or found.first != audits.span_to_audit(connection)[0]:
-        found = eligible(connection)
-    first, last, ids = found
-    if not ids:
-        return None
-    chance = random.SystemRandom() if seed is None else random.Random(seed)
-    drawn = chance.sample(ids, min(count, len(ids)))
-    audit = audits.add_audit(connection, author=author, first=first, last=last, eligible=len(ids), drawn=drawn)
-    return Draw(audit, len(ids), audits.drawn_crops(connection, audit))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.store.calibrations import ReferenceRange
+    from monitor.store.references import ReferenceRange
 
 RENARD: Final = (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
 STEPS: Final = len(RENARD)

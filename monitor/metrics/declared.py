@@ -21,9 +21,8 @@ from prometheus_client import (
 )
 
 from monitor import __version__
-from monitor.crops.dataset import Label
-from monitor.crops.loader import Reason
 from monitor.metrics.histograms import ModelHistogram
+from monitor.words import Label, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from monitor.configuration.settings import parse_holes
+from monitor.configuration.checks import parse_holes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

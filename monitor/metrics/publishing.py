@@ -6,12 +6,12 @@ from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from monitor.crops.dataset import Label
 from monitor.metrics.buckets import fitting
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
 from monitor.thresholds.guard import Refusal
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from monitor.metrics.holes import Pair
     from monitor.quality.completeness import Completeness
-    from monitor.quality.drift.drift import Drift, GroupDrift
+    from monitor.quality.drift.groups import Drift, GroupDrift
     from monitor.quality.operation import Quality
     from monitor.scoring.ensemble import ActiveModel
-    from monitor.scoring.pipeline import Work
     from monitor.scoring.vote import Outcome
-    from monitor.store.calibrations import ReferenceRanges
-    from monitor.store.decisions import ModelRow
-    from monitor.store.summaries import ThresholdOrigin
+    from monitor.scoring.work import Work
+    from monitor.store.calibrations import ThresholdOrigin
+    from monitor.store.models import ModelRow
+    from monitor.store.references import ReferenceRanges
     from monitor.store.traffic import LastCrop
 
 TASK_OF_JOB: Final = {"recalibrate": "nightly"}

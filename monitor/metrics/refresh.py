@@ -11,7 +11,8 @@ from monitor.errors import MonitorError
 from monitor.quality import completeness, operation
 from monitor.quality.drift import drift
 from monitor.scoring.vote import deciding
-from monitor.store import calibrations, decisions, runs, summaries, traffic
+from monitor.store import calibrations as store_calibrations
+from monitor.store import models, references, runs, summaries, traffic
 from monitor.store.database import size
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.metrics import Metrics
     from monitor.scoring.ensemble import Ensemble
-    from monitor.store.calibrations import ReferenceRanges
     from monitor.store.database.engine import Database
+    from monitor.store.references import ReferenceRanges
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 def reference_ranges(database: Database, ensemble: Ensemble) -> dict[int, ReferenceRanges]:
     """Where the scores of each model's references lie, by its id."""
     with database.read() as connection:
-        return {model.id: calibrations.reference_ranges(connection, model.id) for model in ensemble.models}
+        return {model.id: references.reference_ranges(connection, model.id) for model in ensemble.models}
 
 
 def restore_holes(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
@@ -94,13 +95,13 @@ def _runs(database: Database, _configuration: Configuration, metrics: Metrics, _
 
 def _models(database: Database, configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     with database.read() as connection:
-        active = deciding(decisions.active_models(connection), configuration.settings.decision.detectors)
+        active = deciding(models.active_models(connection), configuration.settings.decision.detectors)
     metrics.show_trained(active)
 
 
 def _thresholds(database: Database, _configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     with database.read() as connection:
-        origins = summaries.active_thresholds(connection)
+        origins = store_calibrations.active_thresholds(connection)
     metrics.show_thresholds(origins)
 
 
@@ -110,7 +111,7 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
         found = operation.measure(
             connection,
             [operation.last_days(days, now) for days in settings.quality.window_days],
-            decisions.active_models(connection),
+            models.active_models(connection),
             event_gap_seconds=settings.calibration.event_gap_seconds,
         )
     metrics.show_quality(found)
@@ -118,7 +119,7 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
 
 def _drift(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     with database.read() as connection:
-        active = decisions.active_models(connection)
+        active = models.active_models(connection)
     for model in active:
         summaries.summarise(database, model.id, now)
     with database.read() as connection:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import MetricsHandler
 from prometheus_client.exposition import choose_encoder
 
-from monitor.crops.loader import printable
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from monitor.errors import ModelDamagedError, MonitorError, OutputError
-from monitor.store.database.engine import make_folder
+from monitor.files.folders import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.api import Detector, FitReport, Runtime
     from monitor.registry import Registry
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
 
 log = logging.getLogger(__name__)
 

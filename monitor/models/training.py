@@ -6,58 +6,24 @@ from test images; its digests are kept with the model, because the threshold is 
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from monitor.configuration.file import Configuration, plugin_settings
-from monitor.crops.loader import printable
+from monitor.configuration.problems import plugin_settings
 from monitor.errors import DataError
 from monitor.models import folders, hold_out
-from monitor.store import decisions
+from monitor.store import models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from monitor.api import Detector, Progress
-    from monitor.crops.loader import Identity
+    from monitor.configuration.resolved import Configuration
+    from monitor.crops.in_memory import ReadCrops
     from monitor.models.folders import SavedModel
     from monitor.registry import Registry
-    from monitor.scoring.pipeline import Reader
     from monitor.store.database.engine import Database
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReadCrops:
-    """Decoded crops, each uint8 (h, w, 3), with what their names say and their content's sha256.
-
-    Refused files are left out, and named in ``refused``.
-    """
-
-    pixels: list[NDArray[np.uint8]] = field(default_factory=list)
-    identities: list[Identity] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-    refused: list[tuple[Path, str]] = field(default_factory=list)
-
-    @property
-    def holes(self) -> list[int | None]:
-        """The number of each crop's hole, none where its name does not say it."""
-        return [identity.hole for identity in self.identities]
-
-    def those(self, chosen: Iterable[bool]) -> ReadCrops:
-        """The chosen ones; ``chosen`` has a truth value for each."""
-        rows = [row for row, is_chosen in enumerate(chosen) if is_chosen]
-        return ReadCrops(
-            pixels=[self.pixels[row] for row in rows],
-            identities=[self.identities[row] for row in rows],
-            digests=[self.digests[row] for row in rows],
-        )
 
 
 @dataclass(frozen=True)
@@ -66,22 +32,6 @@ class TrainingData:
 
     train: ReadCrops
     validation: ReadCrops
-
-
-def read_all(reader: Reader, paths: Sequence[Path], on_read: Callable[[], None] = lambda: None) -> ReadCrops:
-    """Read crops; ``on_read`` is called after each. A refused one is warned of and left out."""
-    crops = ReadCrops()
-    for path in paths:
-        work = reader.read(path)
-        if work.decoded is not None and work.content is not None:
-            crops.pixels.append(work.decoded.pixels)
-            crops.identities.append(work.identity)
-            crops.digests.append(work.content.sha256)
-        else:
-            log.warning("%s: %s; it is left out", printable(path), work.refusal)
-            crops.refused.append((path, str(work.refusal)))
-        on_read()
-    return crops
 
 
 def subset(paths: Sequence[Path], limit: int | None, seed: int) -> list[Path]:
@@ -133,7 +83,7 @@ def train(
         training=data.train.digests,
     )
     with database.write() as connection:
-        decisions.add_model(
+        models.add_model(
             connection,
             name=saved.name,
             detector=saved.detector,

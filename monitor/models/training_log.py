@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from monitor.errors import ConfigurationError, OutputError
-from monitor.files.walking import printable
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector, EpochReport, Progress
-    from monitor.models.training import ReadCrops
+    from monitor.crops.in_memory import ReadCrops
 
 log = logging.getLogger(__name__)
 

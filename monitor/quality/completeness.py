@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from monitor.configuration.settings import MOST_EXPECTED_HOLES, parse_holes
+from monitor.configuration.checks import MOST_EXPECTED_HOLES, parse_holes
 from monitor.store import traffic
 from monitor.store.arrivals import (
     FAST_CLOCK_SECONDS,

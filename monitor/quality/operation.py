@@ -19,13 +19,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from monitor.crops.dataset import Label
 from monitor.formulas.events import events
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
 from monitor.labels import labels
-from monitor.scoring.vote import DECISION
 from monitor.store import labels as stored
-from monitor.store import summaries
+from monitor.store import summaries, traffic
+from monitor.words import DECISION, Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.labels.labels import LabelledCrop
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
 
 By = Literal["camera", "hole"]
 Place = tuple[str | None, int | None]
@@ -176,7 +175,7 @@ def measure(
     for window in windows:
         inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
         crops = [crop for crop in inside if crop.sha256 not in doubtful]
-        alarms = summaries.alarms(connection, window.since, window.until)
+        alarms = traffic.alarms(connection, window.since, window.until)
         proliv = [crop for crop in crops if crop.label is Label.PROLIV]
         drawn = {crop_id for crop_id, seen_at in draws.items() if window.since <= seen_at < window.until}
         audited = [crop for crop in crops if crop.id in drawn]

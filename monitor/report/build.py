@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor import __version__
-from monitor.crops.loader import printable
+from monitor.files.text import printable
 from monitor.models import folders
 from monitor.report import facts, figures, sections
 from monitor.report.measuring import Part
 from monitor.report.page import Note, Page
 from monitor.scoring import ensemble
-from monitor.scoring.vote import DECISION
-from monitor.store import decisions
+from monitor.store import models as store_models
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.report.facts import Facts
     from monitor.report.measuring import Measured
@@ -50,7 +50,7 @@ class Subjects:
 def choose(database: Database, registry: Registry, configuration: Configuration, names: Sequence[str]) -> Subjects:
     """The named models, or the active ones, each loaded once; raises `NoModelError` when there is none."""
     with database.read() as connection:
-        active = decisions.active_models(connection)
+        active = store_models.active_models(connection)
     together = ensemble.load_active(database, registry, configuration) if active or not names else None
     loaded = {model.name: model for model in (together.models if together else ())}
     if names:
@@ -122,5 +122,5 @@ def _named(
 ) -> ActiveModel:
     """The model called ``name``, or whose name begins so; not loaded twice."""
     with database.read() as connection:
-        row = decisions.find_model(connection, name)
+        row = store_models.find_model(connection, name)
     return loaded.get(row.name) or ensemble.load_model(database, registry, configuration, row.name)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.api import EpochReport, FitReport
 from monitor.models.folders import TRAINING_REPORT
-from monitor.store import calibrations, decisions, history
+from monitor.store import calibrations, models
+from monitor.store import decisions as store_decisions
 
 if TYPE_CHECKING:
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.scoring.ensemble import ActiveModel
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
-    from monitor.store.history import RememberedScore
+    from monitor.store.decisions import RememberedScore
+    from monitor.store.models import ModelRow
 
 MOST_REMEMBERED: Final = 100_000
 """So many of the newest stored decisions of a model are looked at; a year's would take minutes."""
@@ -37,9 +38,9 @@ class Facts:
 def gather(database: Database, configuration: Configuration, model: ActiveModel) -> Facts:
     """Ask the store and the folder of a loaded model, which has been verified by loading it."""
     with database.read() as connection:
-        row = decisions.find_model(connection, model.name)
+        row = models.find_model(connection, model.name)
         calibration = calibrations.active(connection, model.id)
-        remembered = history.newest_scores(connection, model.id, MOST_REMEMBERED)
+        remembered = store_decisions.newest_scores(connection, model.id, MOST_REMEMBERED)
     assert calibration is not None  # or the model would not have been loaded with a threshold
     training = _training(configuration.models / Path(row.folder).name)
     return Facts(model, row, calibration, training, tuple(remembered))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.models.calls import measure
 from monitor.report import style
 from monitor.report.crops import Caption, choose_unlabelled, reconstructions
-from monitor.scoring.pipeline import measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector
-    from monitor.models.training import ReadCrops
+    from monitor.crops.in_memory import ReadCrops
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor.crops.loader import printable
+from monitor.files.text import printable
 from monitor.report import codes, style, wording
 from monitor.report.crops import Caption, choose, reconstructions
 from monitor.report.measuring import Part

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor.crops.dataset import Label
 from monitor.evaluation.comparison import judge_together
-from monitor.files.walking import printable
+from monitor.files.text import printable
 from monitor.formulas.rates import evaluate
 from monitor.scoring import pipeline
 from monitor.scoring.ensemble import Ensemble
-from monitor.scoring.vote import DECISION
+from monitor.words import DECISION, Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.crops.dataset import Dataset
+    from monitor.crops.reader import Reader
     from monitor.formulas.rates import Evaluation
     from monitor.scoring.ensemble import ActiveModel
-    from monitor.scoring.pipeline import Reader, Work
+    from monitor.scoring.work import Work
 
 BATCH: Final = 256
 

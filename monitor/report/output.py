@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError
-from monitor.files.walking import printable
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ from monitor.report import curves, figures, style, wording
 from monitor.report.curves import Group, Sample
 from monitor.report.inside import crops_and_codes, details, prepared
 from monitor.report.page import Note, Picture, Section, Table
-from monitor.scoring.vote import DECISION, NORMAL_SCORES, PROLIV_SCORES
+from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from monitor.errors import NoModelError
 from monitor.models import folders
 from monitor.scoring.vote import Outcome, Reference, Vote, combine, deciding, describe, effective
-from monitor.store import decisions as queries
+from monitor.store import models as store_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.api import Detector
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
-    from monitor.crops.dataset import Label
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
+    from monitor.words import Label
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def load_model(database: Database, registry: Registry, configuration: Configurat
     if name is None:
         return load(registry, configuration, _deciding_rows(database, configuration)[0])
     with database.read() as connection:
-        row = queries.find_model(connection, name)
+        row = store_models.find_model(connection, name)
     if row.threshold is None:
         raise NoModelError(
             f"{row.name} has no threshold yet; choose it: monitor calibrate --model {row.name} --data DIR"
@@ -112,8 +112,8 @@ def _deciding_rows(database: Database, configuration: Configuration) -> list[Mod
     """The active models that decide, the primary first; at least one."""
     detectors = configuration.settings.decision.detectors
     with database.read() as connection:
-        active = queries.active_models(connection)
-        trained = queries.newest_models(connection)
+        active = store_models.active_models(connection)
+        trained = store_models.newest_models(connection)
     if not active:
         raise _none_active(trained)
     _check_named(active, detectors)

@@ -6,18 +6,19 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.crops.dataset import Label
-from monitor.scoring import lookup, pipeline
+from monitor.scoring import lookup, pipeline, record
 from monitor.scoring.ensemble import Decision
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from monitor.scoring.ensemble import Ensemble
     from monitor.scoring.lookup import StoredCrop
-    from monitor.scoring.pipeline import Work
-    from monitor.scoring.pools.processes import Batch, Workers
+    from monitor.scoring.pools.batch import Batch
+    from monitor.scoring.pools.processes import Workers
     from monitor.scoring.vote import Outcome
+    from monitor.scoring.work import Work
     from monitor.store.database.engine import Database
 
 
@@ -104,7 +105,7 @@ def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bo
         work.source = "folder"
     pipeline.decide(works, ensemble)
     if keep:
-        pipeline.store(database, works)
+        record.store(database, works)
     if not begun.stored:
         return [_of_work(work) for work in works]
     fresh = {work.path: work for work in works}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.files.walking import from_text, to_text
+from monitor.files.looks import is_gone, signature
+from monitor.files.text import from_text, to_text
+from monitor.store import crops, labelled_files
 from monitor.store import decisions as queries
-from monitor.store import labelled_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
-    from monitor.crops.loader import FileContent
+    from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import KnownCrop, StoredScore
+    from monitor.store.decisions import StoredScore
 
 WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
 """Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
@@ -39,7 +38,7 @@ def unknown(
     paths_of = {to_text(path): path for path in paths}
     known: dict[str, KnownCrop] = {}
     with database.read() as connection:
-        for text, rows in queries.known_crops(connection, list(paths_of)).items():
+        for text, rows in crops.known_crops(connection, list(paths_of)).items():
             path = paths_of[text]
             looks = signature(path)
             for row in rows:
@@ -56,7 +55,7 @@ def unknown(
 def undecided(database: Database, paths: Sequence[str]) -> list[str]:
     """Those of the paths that the store has no row of as they look now, also none that says why they failed."""
     with database.read() as connection:
-        rows = queries.known_crops(connection, [to_text(path) for path in paths])
+        rows = crops.known_crops(connection, [to_text(path) for path in paths])
     return [
         path
         for path in paths
@@ -67,40 +66,11 @@ def undecided(database: Database, paths: Sequence[str]) -> list[str]:
 
 def new(database: Database, paths: Sequence[str]) -> list[str]:
     """Those of the paths that are there and that the store does not know, for who may find them gone by now."""
-    return [path for path in unknown(database, paths)[0] if not _is_gone(path)]
+    return [path for path in unknown(database, paths)[0] if not is_gone(path)]
 
 
 def moved_away(database: Database, contents: Collection[str]) -> list[str]:
     """The paths at which labelled files of these contents lay once, and do not any more."""
     with database.read() as connection:
         files = labelled_files.files_of_contents(connection, contents)
-    return [row.path for row in files if _is_gone(from_text(row.path))]
-
-
-def _is_gone(path: str | Path) -> bool:
-    try:
-        os.lstat(path)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def signature(path: str | Path) -> tuple[int, int] | None:
-    """(bytes, last change in ns) by which a file is known without reading it; none when it is gone."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_size, _storable(status.st_mtime_ns)
-
-
-def content_signature(content: FileContent) -> tuple[int, int]:
-    """`signature` of what was read, which the file may no longer have."""
-    return content.size_bytes, _storable(content.mtime_ns)
-
-
-def _storable(nanoseconds: int) -> int:
-    """A file's time may lie centuries ahead, beyond what a database's integer holds."""
-    return max(-(2**63), min(nanoseconds, 2**63 - 1))
+    return [row.path for row in files if is_gone(from_text(row.path))]

@@ -26,18 +26,12 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from monitor.crops.dataset import Label
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from monitor.configuration.settings import Decide
-
-DECISION: Final = "decision"
-"""What stands for the final decision where a detector is named; no detector may be called so."""
-
-PERCENTILES: Final = 101
-"""The scores of a calibration are kept as their percentiles 0, 1, ..., 100."""
 
 NORMAL_SCORES: Final = "normal_percentiles"
 PROLIV_SCORES: Final = "proliv_percentiles"

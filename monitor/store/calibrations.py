@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from monitor.errors import DataError
-from monitor.store.database.schema import calibrations, reference_scores
+from monitor.store.database.schema import calibrations, models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -43,35 +43,6 @@ class CalibrationRow(NamedTuple):
     refusal: str | None
     ended_at: datetime | None
     run_id: int | None
-
-
-class ReferenceRow(NamedTuple):
-    """A labelled crop that `monitor calibrate --data` was given, with a model's deciding score.
-
-    ``mse`` is None where it was given to an older program.
-    """
-
-    sha256: str
-    label: str
-    score: float
-    camera: str | None
-    captured_at: datetime | None
-    mse: float | None = None
-
-
-class ReferenceRange(NamedTuple):
-    """Where the scores of references lie; ``lowest_positive`` is None where none is above 0."""
-
-    lowest: float
-    lowest_positive: float | None
-    highest: float
-
-
-class ReferenceRanges(NamedTuple):
-    """Of a model's references the ranges of the deciding score and of the mse; None where there are none."""
-
-    score: ReferenceRange | None
-    mse: ReferenceRange | None
 
 
 def add(
@@ -118,38 +89,27 @@ def add(
 
 def active(connection: Connection, model_id: int) -> CalibrationRow | None:
     """The calibration that the model's threshold comes from; none where it has no threshold yet."""
-    return _one(connection, calibrations.c.model_id == model_id, calibrations.c.state == "active")
+    return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == "active")
 
 
 def shadow(connection: Connection, model_id: int) -> CalibrationRow | None:
     """The calibration that is being tried beside the active one, if any."""
-    return _one(connection, calibrations.c.model_id == model_id, calibrations.c.state == "shadow")
+    return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == "shadow")
 
 
 def of_run(connection: Connection, model_id: int, run_id: int) -> CalibrationRow | None:
     """What a scheduled run made of a model before it was interrupted, if anything."""
-    return _one(connection, calibrations.c.model_id == model_id, calibrations.c.run_id == run_id)
+    return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.run_id == run_id)
 
 
 def newest(connection: Connection, model_id: int, state: State) -> CalibrationRow | None:
     """The newest calibration of a model in this state."""
-    return _one(connection, calibrations.c.model_id == model_id, calibrations.c.state == state)
-
-
-def references_given_at(connection: Connection, model_id: int) -> datetime | None:
-    """When somebody last chose the model's threshold from labelled folders."""
-    by_hand = _one(
-        connection,
-        calibrations.c.model_id == model_id,
-        calibrations.c.origin == "calibrate",
-        calibrations.c.state != "refused",
-    )
-    return None if by_hand is None else by_hand.created_at
+    return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == state)
 
 
 def find(connection: Connection, calibration_id: int) -> CalibrationRow:
     """A calibration by its number; raises `DataError`."""
-    row = _one(connection, calibrations.c.id == calibration_id)
+    row = newest_row(connection, calibrations.c.id == calibration_id)
     if row is None:
         raise DataError(f"there is no calibration {calibration_id}; see: monitor threshold list")
     return row
@@ -201,41 +161,12 @@ def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[Cal
     return current, before
 
 
-def replace_references(connection: Connection, model_id: int, rows: Iterable[ReferenceRow]) -> None:
-    """Keep the scores of the labelled crops that a threshold was chosen from, in place of those before."""
-    connection.execute(delete(reference_scores).where(reference_scores.c.model_id == model_id))
-    values = [{"model_id": model_id, **row._asdict()} for row in rows]
-    if values:
-        connection.execute(insert(reference_scores), values)
-
-
-def references(connection: Connection, model_id: int) -> list[ReferenceRow]:
-    """The scores that the model's threshold was first chosen from, in the order of their contents."""
-    columns = [getattr(reference_scores.c, name) for name in ReferenceRow._fields]
-    query = select(*columns).where(reference_scores.c.model_id == model_id).order_by(reference_scores.c.sha256)
-    return [ReferenceRow._make(row) for row in connection.execute(query)]
-
-
-def reference_ranges(connection: Connection, model_id: int) -> ReferenceRanges:
-    """The ranges of the scores of the model's references."""
-    return ReferenceRanges(
-        *(_range(connection, model_id, reference_scores.c[name]) for name in ReferenceRanges._fields)
-    )
-
-
-def _range(connection: Connection, model_id: int, column: ColumnElement[Any]) -> ReferenceRange | None:
-    positive = func.min(case((column > 0, column)))
-    query = select(func.min(column), positive, func.max(column)).where(reference_scores.c.model_id == model_id)
-    found = connection.execute(query).one()
-    return None if found[0] is None else ReferenceRange._make(found)
-
-
 def judged_since(connection: Connection, model_id: int, now: datetime) -> datetime | None:
     """When a threshold that counted was last held against the newest labels; one by hand was not chosen from them.
 
     What lies ahead of ``now`` was stored by a clock that ran ahead.
     """
-    row = _one(
+    row = newest_row(
         connection,
         calibrations.c.model_id == model_id,
         calibrations.c.origin != "set",
@@ -260,7 +191,8 @@ def _end(connection: Connection, model_id: int, state: State, then: State, now: 
     )
 
 
-def _one(connection: Connection, *conditions: ColumnElement[bool]) -> CalibrationRow | None:
+def newest_row(connection: Connection, *conditions: ColumnElement[bool]) -> CalibrationRow | None:
+    """The newest calibration that meets the conditions; none where there is none."""
     return next(iter(_rows(connection, *conditions, most=1)), None)
 
 
@@ -273,3 +205,22 @@ def _rows(
     columns = [getattr(calibrations.c, name) for name in CalibrationRow._fields]
     query = select(*columns).where(*conditions).order_by(newest_by.desc(), calibrations.c.id.desc()).limit(most)
     return [CalibrationRow._make(row) for row in connection.execute(query)]
+
+
+class ThresholdOrigin(NamedTuple):
+    """Of a detector's active threshold, when it was chosen, and whether by the rule that needs no proliv."""
+
+    detector: str
+    fallback: bool
+    created_at: datetime
+
+
+def active_thresholds(connection: Connection) -> list[ThresholdOrigin]:
+    """Where the thresholds of the active models come from."""
+    query = (
+        select(models.c.detector, calibrations.c.fallback, calibrations.c.created_at)
+        .join(calibrations, calibrations.c.model_id == models.c.id)
+        .where(models.c.active, calibrations.c.state == "active")
+        .order_by(models.c.detector)
+    )
+    return [ThresholdOrigin._make(row) for row in connection.execute(query)]

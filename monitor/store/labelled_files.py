@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import case, delete, func, select
 
 from monitor.store import decisions
+from monitor.store.database.bulk import chunks
 from monitor.store.database.schema import crops, labelled_files, labels
 from monitor.store.database.upsert import upsert
 from monitor.store.decisions import Recorded
-from monitor.store.labels import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
-    from monitor.store.decisions import CropKey, CropRow
+    from monitor.store.crops import CropKey
+    from monitor.store.decisions import CropRow
 
 
 class LabelledFileRow(NamedTuple):

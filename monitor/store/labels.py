@@ -5,21 +5,18 @@ counts.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
+from monitor.store.database.bulk import CHUNK, chunks
 from monitor.store.database.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
-
-
-CHUNK: Final = 500
-"""Values that are looked up at once."""
 
 
 class LabelRow(NamedTuple):
@@ -221,8 +218,3 @@ def _labels() -> Select[Any]:
 
 def _found() -> Select[Any]:
     return select(*(getattr(crops.c, name) for name in FoundCrop._fields))
-
-
-def chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """Both databases limit how many values a statement may hold."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

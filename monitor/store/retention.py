@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
-from monitor.store import summaries
+from monitor.store import references, summaries
 from monitor.store.database.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
 from monitor.store.summaries import ALL_CAMERAS
 
@@ -100,7 +100,7 @@ def baseline_keys(
     connection: Connection, model_id: int, before: datetime, *, least_crops: int, baseline_hours: int
 ) -> set[SummaryKey]:
     """The summaries of hours before then that drift is measured from."""
-    since = summaries.calibrated_by_hand_at(connection, model_id)
+    since = references.calibrated_by_hand_at(connection, model_id)
     baseline = summaries.baseline_summaries(
         connection, model_id, since=since, before=before, least_crops=least_crops, most=baseline_hours
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from sqlalchemy.engine import Connection
+
+NIGHTLY: Final = "recalibrate"
+"""The job of the night."""
+RETENTION: Final = "retention"
+"""The job that deletes decisions for their age."""
+BEFORE_THE_START: Final = "before the first start"
+"""The outcome of the newest slot when a job's program starts for the first time."""
 
 
 class RunRow(NamedTuple):

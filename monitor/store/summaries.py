@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
-from monitor.store.database.schema import IS_ALARM, audit_crops, calibrations, crops, models, score_summaries, scores
+from monitor.store.database.schema import audit_crops, crops, score_summaries, scores
 from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
@@ -44,14 +44,6 @@ class Summary(NamedTuple):
     crops: int
     proliv: int
     quantiles: list[float]
-
-
-class ThresholdOrigin(NamedTuple):
-    """Of a detector's active threshold, when it was chosen, and whether by the rule that needs no proliv."""
-
-    detector: str
-    fallback: bool
-    created_at: datetime
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -125,48 +117,6 @@ def summaries_between(connection: Connection, model_id: int, since: datetime, un
         .order_by(score_summaries.c.hour, score_summaries.c.camera, score_summaries.c.hole)
     )
     return [Summary._make(row) for row in connection.execute(query)]
-
-
-def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | None:
-    """When the model was last calibrated by `monitor calibrate`; None where it never was."""
-    query = select(func.max(calibrations.c.created_at)).where(
-        calibrations.c.model_id == model_id, calibrations.c.origin == "calibrate", calibrations.c.state != "refused"
-    )
-    moment = connection.execute(query).scalar()
-    assert moment is None or isinstance(moment, datetime)
-    return moment
-
-
-def active_thresholds(connection: Connection) -> list[ThresholdOrigin]:
-    """Where the thresholds of the active models come from."""
-    query = (
-        select(models.c.detector, calibrations.c.fallback, calibrations.c.created_at)
-        .join(calibrations, calibrations.c.model_id == models.c.id)
-        .where(models.c.active, calibrations.c.state == "active")
-        .order_by(models.c.detector)
-    )
-    return [ThresholdOrigin._make(row) for row in connection.execute(query)]
-
-
-def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
-    """How many crops of [since, until) ended in an alarm (final verdict proliv) in operation, by (camera, hole).
-
-    A crop's time is when it was seen. As with labels, crops of one
-    content count once: the first that was decided on in operation stands for all.
-    """
-    earlier = crops.alias("earlier")
-    repeats = exists().where(
-        earlier.c.sha256 == crops.c.sha256,
-        earlier.c.id < crops.c.id,
-        earlier.c.state == "scored",
-        earlier.c.source != "labelled",
-    )
-    query = (
-        select(crops.c.camera, crops.c.hole, func.count())
-        .where(IS_ALARM, crops.c.source != "labelled", crops.c.seen_at >= since, crops.c.seen_at < until, ~repeats)
-        .group_by(crops.c.camera, crops.c.hole)
-    )
-    return Counter({(camera, hole): count for camera, hole, count in connection.execute(query)})
 
 
 def drawn_crops(connection: Connection) -> dict[int, datetime]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
-from monitor.store.database.schema import crop_tallies, crops, scores
+from monitor.store.database.schema import IS_ALARM, crop_tallies, crops, scores
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,3 +60,24 @@ def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
         .group_by(crops.c.id, newest.c.crops)
     )
     return [LastCrop._make(row) for row in connection.execute(query)]
+
+
+def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
+    """How many crops of [since, until) ended in an alarm (final verdict proliv) in operation, by (camera, hole).
+
+    A crop's time is when it was seen. As with labels, crops of one
+    content count once: the first that was decided on in operation stands for all.
+    """
+    earlier = crops.alias("earlier")
+    repeats = exists().where(
+        earlier.c.sha256 == crops.c.sha256,
+        earlier.c.id < crops.c.id,
+        earlier.c.state == "scored",
+        earlier.c.source != "labelled",
+    )
+    query = (
+        select(crops.c.camera, crops.c.hole, func.count())
+        .where(IS_ALARM, crops.c.source != "labelled", crops.c.seen_at >= since, crops.c.seen_at < until, ~repeats)
+        .group_by(crops.c.camera, crops.c.hole)
+    )
+    return Counter({(camera, hole): count for camera, hole, count in connection.execute(query)})

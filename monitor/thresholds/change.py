@@ -10,10 +10,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from monitor.errors import NoModelError, StoreError
-from monitor.store import calibrations, decisions
+from monitor.store import calibrations, models, references
 from monitor.thresholds import gather
 from monitor.thresholds.choice import Chosen, choose, chosen_by, rule_for
-from monitor.thresholds.judgement import Judged, Outcome, judge_trial
+from monitor.thresholds.judgement import Judged
+from monitor.thresholds.outcome import Outcome
+from monitor.thresholds.trial import judge_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
 
     from monitor.api import ThresholdRule
     from monitor.configuration.settings import Calibration
-    from monitor.store.calibrations import CalibrationRow, ReferenceRow
+    from monitor.store.calibrations import CalibrationRow
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
-    from monitor.thresholds.choice import Rules
-    from monitor.thresholds.gather import Evidence
-    from monitor.thresholds.judgement import By, Record, Result
+    from monitor.store.models import ModelRow
+    from monitor.store.references import ReferenceRow
+    from monitor.thresholds.evidence import Evidence
+    from monitor.thresholds.outcome import By, Record, Result
+    from monitor.thresholds.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +49,10 @@ def calibrate(
         return Chosen(rule, fallback, threshold=chosen_by(rule, gathered.scores))
 
     def record(connection: Connection) -> None:
-        calibrations.replace_references(connection, model.id, given)
-        row = decisions.find_model(connection, model.name)
+        references.replace_references(connection, model.id, given)
+        row = models.find_model(connection, model.name)
         if not row.active:
-            decisions.activate_model(connection, row)
+            models.activate_model(connection, row)
 
     return _change(
         database,
@@ -69,7 +72,7 @@ def recalibrate(
 ) -> list[Outcome]:
     """Choose a threshold for every active model, or the named ones, from all that is stored; each by itself."""
     with database.read() as connection:
-        rows = [decisions.find_model(connection, name) for name in names] or decisions.active_models(connection)
+        rows = [models.find_model(connection, name) for name in names] or models.active_models(connection)
     for row in rows:
         if row.threshold is None:
             raise NoModelError(f"{row.name} has no threshold yet: monitor calibrate --model {row.name} --data DIR")

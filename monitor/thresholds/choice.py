@@ -4,72 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from monitor.api import ScoreEvidence
-from monitor.errors import ConfigurationError, DataError, EvidenceMissingError, MonitorError
-from monitor.models import folders
-from monitor.thresholds import gather, guard
+from monitor.errors import DataError, EvidenceMissingError, MonitorError
+from monitor.formulas import weights
+from monitor.thresholds import guard
 from monitor.thresholds.guard import Refusal, Refused
-from monitor.thresholds.references import make_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    from monitor.api import ThresholdRule
-    from monitor.configuration.file import Configuration
-    from monitor.configuration.settings import Calibration
-    from monitor.registry import Registry
-    from monitor.store.decisions import ModelRow
-    from monitor.thresholds.gather import Evidence
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The rule that chooses thresholds, the one that does so without proliv, and what guards a change.
-
-    ``explicit``: somebody asked for this very rule, so the fallback never takes its place. ``trained_on``: the sha256
-    of the crops that a model was trained on.
-    """
-
-    rule: ThresholdRule
-    fallback: ThresholdRule
-    settings: Calibration
-    explicit: bool = False
-    trained_on: Callable[[ModelRow], Collection[str]] = lambda _: ()
-
-    @classmethod
-    def of(
-        cls,
-        registry: Registry,
-        configuration: Configuration,
-        name: str | None = None,
-        overrides: Mapping[str, Any] | None = None,
-    ) -> Rules:
-        """Those of the configuration, or another rule where it is named, with ``overrides`` over its settings."""
-        settings = configuration.settings.calibration
-        fallback = make_rule(registry, configuration, settings.fallback_rule, {})
-        _require_no_proliv(fallback, configuration)
-        return cls(
-            make_rule(registry, configuration, name or settings.rule, overrides or {}),
-            fallback,
-            settings,
-            explicit=name is not None,
-            trained_on=lambda row: folders.training_digests(configuration.models, row),
-        )
-
-
-def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) -> None:
-    """Try the fallback without proliv, so that it does not fail in the one night in which it is needed."""
-    try:
-        fallback.choose(ScoreEvidence(np.linspace(1, 2, 10_000), np.empty(0), crops_per_week=10_000))
-    except EvidenceMissingError as error:
-        raise ConfigurationError(
-            f"{configuration.source}: calibration.fallback_rule: {fallback.name!r} cannot choose without proliv "
-            f"({error}); name one that can, such as normal-quantile"
-        ) from None
+    from monitor.api import ScoreEvidence, ThresholdRule
+    from monitor.thresholds.evidence import Evidence
+    from monitor.thresholds.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -86,7 +31,7 @@ def choose(rules: Rules, gathered: Evidence) -> Chosen:
     """Let the rule choose, or the fallback where there is too little proliv; whatever fails becomes a refusal."""
     rule, fallback = rule_for(rules, gathered)
     scores = gathered.scores
-    refused = guard.counts(len(scores.normal), gather.effective(scores.normal_weights), rules.settings)
+    refused = guard.counts(len(scores.normal), weights.effective(scores.normal_weights), rules.settings)
     if refused is not None:
         return Chosen(rule, fallback, refused=refused)
     try:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from monitor.crops.dataset import Label
 from monitor.formulas.rates import interval
 from monitor.store.calibrations import WITHDRAWN
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.configuration.settings import Calibration
-    from monitor.thresholds.gather import Item
+    from monitor.thresholds.evidence import Item
 
 
 class Refusal(StrEnum):

@@ -5,21 +5,22 @@ Formulas are in `monitor.thresholds.guard`; this is where they are asked, in the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from monitor.files.walking import to_text
+from monitor.files.text import to_text
+from monitor.formulas import weights as formulas_weights
 from monitor.formulas.rates import evaluate
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
-from monitor.store import calibrations, replay
-from monitor.thresholds import gather, guard
+from monitor.store import calibrations
+from monitor.thresholds import guard
 from monitor.thresholds.guard import Refusal, Refused
+from monitor.thresholds.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
@@ -27,52 +28,17 @@ if TYPE_CHECKING:
     from monitor.api import ScoreArray, ScoreEvidence
     from monitor.configuration.settings import Calibration
     from monitor.formulas.rates import Evaluation
-    from monitor.store.calibrations import CalibrationRow, Origin, State
-    from monitor.store.decisions import ModelRow
+    from monitor.store.calibrations import CalibrationRow, State
+    from monitor.store.models import ModelRow
     from monitor.thresholds.choice import Chosen
-    from monitor.thresholds.gather import Evidence
+    from monitor.thresholds.evidence import Evidence
+    from monitor.thresholds.outcome import By, Result
 
 SAME: Final = 1e-9
 """Thresholds whose relative difference is below this are the same."""
 
 LARGE_LOSS: Final = 0.02
 """A change that costs a larger share of all labelled crops of a class is told of."""
-
-Result = Literal["activated", "unchanged", "shadow", "refused"]
-Record: TypeAlias = "Callable[[Connection], object]"
-
-
-@dataclass(frozen=True)
-class By:
-    """Who wants a change, when and why: ``accept`` switches the guard off, ``run_id`` is that of a scheduled run."""
-
-    now: datetime
-    origin: Origin
-    run_id: int | None = None
-    accept: bool = False
-    author: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one model's threshold; ``threshold`` is the one that was chosen, none where none was.
-
-    ``before``: the threshold that was active before, if any. ``reason``: why it was refused, or what is being waited
-    for. ``notes``: what a person should know of the evidence, also what was set aside. ``evaluation``: the chosen
-    threshold on the very crops that it was chosen from, each counted once whatever it weighs.
-    """
-
-    model: ModelRow
-    result: Result
-    before: float | None
-    threshold: float | None
-    rule: str
-    fallback: bool = False
-    refusal: str | None = None
-    reason: str | None = None
-    notes: tuple[str, ...] = ()
-    evaluation: Evaluation | None = None
 
 
 @dataclass(frozen=True)
@@ -219,52 +185,7 @@ class Judged:
     def _percentiles(self, key: str, scores: ScoreArray, weights: ScoreArray) -> list[float]:
         """Those of the evidence; where a class has no crop, those that the active calibration knows."""
         before = self.active.evidence.get(key) if self.active else None
-        return gather.percentiles(scores, weights) or list(before or [])
-
-
-def judge_trial(
-    connection: Connection,
-    model: ModelRow,
-    active: CalibrationRow,
-    trial: CalibrationRow,
-    gathered: Evidence,
-    settings: Calibration,
-    by: By,
-) -> tuple[Outcome, Record]:
-    """Whether the trial of a threshold in the shadow is over, and how it went."""
-    assert active.threshold is not None  # by the table's check
-    assert trial.threshold is not None
-    until = trial.created_at + timedelta(days=settings.shadow_days)
-    seen = replay.replay(connection, model.id, trial.threshold, replay.Span(since=trial.created_at))
-    outcome = Outcome(
-        model=model,
-        result="shadow",
-        before=active.threshold,
-        threshold=trial.threshold,
-        rule=trial.rule,
-        fallback=trial.fallback,
-        reason=f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC; of {seen.crops} crops since, it would "
-        f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
-        notes=(*gathered.set_aside, *gathered.notes),
-    )
-    if trial.created_at > by.now:
-        code, sentence = Refusal.WITHDRAWN.value, "it began in the future: a clock ran ahead"
-        outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
-        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, by.now)
-    if settings.shadow and (by.now < until or not seen.crops):
-        return outcome, lambda _: None
-    tried: dict[str, Any] = {
-        "shadow": {"until": by.now.isoformat(), **seen._asdict()},
-        "promoted_by_run": by.run_id,
-    }
-    newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
-    refused = guard.worse(trial.threshold, active.threshold, newest, settings)
-    if refused is None:
-        promoted = replace(outcome, result="activated", reason=None)
-        return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)
-    code, sentence = refused.refusal.value, refused.sentence
-    outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
-    return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, tried, by.now)
+        return formulas_weights.percentiles(scores, weights) or list(before or [])
 
 
 def _measured(scores: ScoreEvidence, threshold: float) -> Evaluation:

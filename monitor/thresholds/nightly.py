@@ -6,18 +6,18 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from monitor.labels import missing_scores
+from monitor.labels import missing_scores, rescan
 from monitor.scoring.ensemble import load_active
 from monitor.thresholds.change import recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
-    from monitor.thresholds.choice import Rules
-    from monitor.thresholds.judgement import By, Outcome
+    from monitor.thresholds.outcome import By, Outcome
+    from monitor.thresholds.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def read_labels(database: Database, registry: Registry, configuration: Configuration) -> None:
     """Read what is new in the labelled folder, and score the labelled crops that an active model has not scored."""
     ensemble = load_active(database, registry, configuration)
-    found = missing_scores.rescan(configuration, database, ensemble)
+    found = rescan.rescan(configuration, database, ensemble)
     scored = missing_scores.score_missing(configuration, database, ensemble)
     if any((found.new, found.unreadable, found.gone, scored.scored)):
         log.info(

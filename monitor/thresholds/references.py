@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from monitor.configuration.file import Configuration, plugin_settings
-from monitor.crops.dataset import Label
-from monitor.crops.loader import printable
+from monitor.crops.in_memory import read_all
 from monitor.errors import DataError, NoModelError
+from monitor.files.text import printable
 from monitor.models import folders
-from monitor.models.training import read_all
-from monitor.scoring.pipeline import measure_both
-from monitor.store import decisions
-from monitor.store.calibrations import ReferenceRow
+from monitor.models.calls import measure_both
+from monitor.store import models
+from monitor.store.references import ReferenceRow
+from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from monitor.api import Detector, ThresholdRule
+    from monitor.api import Detector
+    from monitor.configuration.resolved import Configuration
     from monitor.crops.dataset import Dataset
-    from monitor.models.training import ReadCrops
+    from monitor.crops.in_memory import ReadCrops
+    from monitor.crops.reader import Reader
     from monitor.registry import Registry
-    from monitor.scoring.pipeline import Reader
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
 
 log = logging.getLogger(__name__)
 
 MOST_NAMED: Final = 5
-
-
-def make_rule(
-    registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]
-) -> ThresholdRule:
-    """Make the rule ``name`` with the settings of the configuration and ``overrides`` over them."""
-    rule_class = registry.rule_class(name)
-    settings = plugin_settings(
-        rule_class.Settings,
-        configuration.settings.rules.get(name, {}),
-        section=f"rules.{name}",
-        source=configuration.source,
-        overrides=overrides,
-    )
-    return rule_class(settings)
 
 
 def score_labelled(
@@ -103,8 +88,8 @@ def models_to_calibrate(database: Database, registry: Registry, names: tuple[str
     """
     with database.read() as connection:
         if names:
-            return [decisions.find_model(connection, name) for name in names]
-        rows = {row.detector: row for row in decisions.newest_models(connection)}
+            return [models.find_model(connection, name) for name in names]
+        rows = {row.detector: row for row in models.newest_models(connection)}
     if not rows:
         raise NoModelError("no model is trained yet; train one: monitor train patchstats --data DIR")
     recommended = [name for name in registry.detectors if name in rows]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.crops.dataset import Label
 from monitor.formulas.rates import evaluate
 from monitor.labels import labels
 from monitor.store import replay
 from monitor.store.labels import labelled_scores
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

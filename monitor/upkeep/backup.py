@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from monitor.errors import ModelDamagedError, OutputError, StoreDamagedError, StoreError
+from monitor.files.folders import make_folder
 from monitor.files.moving import UNFINISHED_PREFIX, Place, flush, opened_folder, rename
-from monitor.files.walking import printable
+from monitor.files.text import printable
 from monitor.models import folders
-from monitor.store import decisions
-from monitor.store.database.engine import make_folder
+from monitor.store import models as store_models
 from monitor.store.database.schema import SCHEMA_REVISION, metadata
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import ModelRow
+    from monitor.store.models import ModelRow
 
 PAGES: Final = 4096
 """So many pages, 16 MiB, are copied between two looks at whether somebody wants it to end."""
@@ -125,7 +125,7 @@ def _copy_database(database: Database, target: Path, progress: Callable[[int, in
     with database.read() as connection:
         # Counting begins the view of one moment, which the copy is then made of: a copy outside of a transaction
         # is begun anew whenever the daemon writes.
-        rows = _Rows(_count(connection), decisions.all_models(connection))
+        rows = _Rows(_count(connection), store_models.all_models(connection))
         source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
         try:

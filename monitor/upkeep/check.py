@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
-from monitor.files.walking import crop_paths, from_text, to_text
+from monitor.files import looks as files_looks
+from monitor.files.text import from_text, to_text
+from monitor.files.walking import crop_paths
 from monitor.models import folders
-from monitor.scoring import lookup
-from monitor.store import consistency, decisions
+from monitor.store import consistency, models
 from monitor.store.database import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.store.consistency import FileRow
     from monitor.store.database.engine import Database
 
@@ -111,7 +112,7 @@ def _rows(database: Database) -> Iterator[Finding]:
 
 def _models(database: Database, configuration: Configuration) -> Iterator[Finding]:
     with database.read() as connection:
-        rows = decisions.all_models(connection)
+        rows = models.all_models(connection)
     damaged = []
     for row in rows:
         try:
@@ -185,11 +186,11 @@ def _state(row: FileRow, configuration: Configuration) -> str:
     if row.pruned or row.source == "labelled":
         return "present"  # nobody expects it anywhere
     path = from_text(row.path)
-    looks = lookup.signature(path)
+    looks = files_looks.signature(path)
     if looks == (row.size_bytes, row.mtime_ns):
         return "present"
     if row.archived_path is not None:
-        return "present" if lookup.signature(from_text(row.archived_path)) is not None else "vanished"
+        return "present" if files_looks.signature(from_text(row.archived_path)) is not None else "vanished"
     overwritten = looks is not None
     expected = row.source == "inbox" and configuration.settings.inbox.after != "delete"
     return "vanished" if expected and not overwritten else "gone"

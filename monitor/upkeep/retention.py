@@ -18,11 +18,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import ConfigurationError, StoreError
-from monitor.files import moving
+from monitor.files import looks, moving
 from monitor.files.moving import Place, opened_folder
-from monitor.files.walking import from_text, printable, unreadable_folder
-from monitor.scoring import lookup
-from monitor.store import decisions, retention, runs
+from monitor.files.text import from_text, printable
+from monitor.files.walking import unreadable_folder
+from monitor.store import models as store_models
+from monitor.store import retention, runs
 from monitor.store.database.lock import only_daemon
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.store.database.engine import Database
     from monitor.store.retention import OldCrop, SummaryKey
 
@@ -96,7 +97,7 @@ def prune(
     done = Pruned()
     with database.read() as connection:
         newest = retention.newest_seen(connection)
-        models = decisions.all_models(connection)
+        models = store_models.all_models(connection)
     if newest is None:
         return done
     before = min(now, newest) - timedelta(days=keep_days)
@@ -162,7 +163,7 @@ def _prune_crops(
 def _lies_in(inbox: Path, crop: OldCrop) -> bool:
     """Whether the crop's file lies in the inbox as it was, so that the daemon would decide on it once more."""
     path = from_text(crop.path)
-    return path.is_relative_to(inbox) and lookup.signature(path) == (crop.size_bytes, crop.mtime_ns)
+    return path.is_relative_to(inbox) and looks.signature(path) == (crop.size_bytes, crop.mtime_ns)
 
 
 def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, insert, select
 
-from monitor.daemon.schedule import NIGHTLY, RETENTION
 from monitor.store.database.schema import (
     audit_crops,
     audits,
@@ -26,6 +25,7 @@ from monitor.store.database.schema import (
     score_summaries,
     scores,
 )
+from monitor.store.runs import NIGHTLY, RETENTION
 from monitor.store.summaries import ALL_CAMERAS, HOUR, NO_HOLE, QUANTILES
 
 if TYPE_CHECKING:

@@ -21,27 +21,31 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from sqlalchemy import delete, func, select
 
 from monitor.configuration.settings import Calibration, Completeness, Drift, Quality
-from monitor.daemon.schedule import NIGHTLY
 from monitor.labels import labels
 from monitor.quality import completeness, operation
 from monitor.quality.drift import drift
 from monitor.store import (
     audits,
     calibrations,
+    counts,
     decisions,
-    history,
     labelled_files,
+    models,
+    references,
     replay,
     retention,
     runs,
     summaries,
     traffic,
 )
+from monitor.store import crops as store_crops
+from monitor.store import decisions as store_decisions
 from monitor.store import labels as stored_labels
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, scores
 from monitor.store.database.upgrade import prepare
 from monitor.store.decisions import CropRow, ScoreRow
+from monitor.store.runs import NIGHTLY
 from monitor.thresholds import gather
 from monitor.upkeep.retention import BATCH as PRUNED
 from tests.benchmarks.big_store import BEGINNING, grow, moment
@@ -74,20 +78,20 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     rows = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.id.in_(around))).all()
     paths, contents = [row.path for row in rows], [row.sha256 for row in rows]
     ids = list(around)
-    active = decisions.active_models(connection)
+    active = models.active_models(connection)
     old = moment(newest // 10)
     expected = Completeness(interval_seconds=600)
     windows = [operation.last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
-        ("known crops of 256 paths", lambda one: decisions.known_crops(one, paths)),
+        ("known crops of 256 paths", lambda one: store_crops.known_crops(one, paths)),
         ("their stored scores", lambda one: decisions.stored_scores(one, ids, [1, 2])),
         ("crops of 256 contents", lambda one: labelled_files.crops_of_contents(one, contents)),
-        ("archived places of 256 contents", lambda one: decisions.archived_places(one, contents)),
+        ("archived places of 256 contents", lambda one: store_crops.archived_places(one, contents)),
         ("known labelled files", lambda one: labelled_files.known_files(one, paths)),
         ("all labelled files", labelled_files.all_files),
-        ("active models", decisions.active_models),
-        ("ranges of the references", lambda one: calibrations.reference_ranges(one, 1)),
-        ("status: counts", decisions.summary),
+        ("active models", models.active_models),
+        ("ranges of the references", lambda one: references.reference_ranges(one, 1)),
+        ("status: counts", counts.summary),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
     ]
@@ -109,7 +113,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
          lambda one: retention.old_summaries(one, 1, old, after=None, most=PRUNED)),
     ]  # fmt: skip
     by_hand: list[tuple[str, Callable[[Connection], object]]] = [
-        ("report: newest 10,000 scores", lambda one: history.newest_scores(one, 1, 10_000)),
+        ("report: newest 10,000 scores", lambda one: store_decisions.newest_scores(one, 1, 10_000)),
         ("replay of everything", lambda one: replay.replay(one, 1, 0.01, replay.Span())),
         ("threshold diff: between", lambda one: replay.between(one, 1, 0.009, 0.01)),
         ("crops of an hour", lambda one: sum(1 for _ in stored_labels.scored_crops(one, since=now - summaries.HOUR))),

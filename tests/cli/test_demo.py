@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitor.cli import demo
-from monitor.crops.dataset import Label, LabelledPath
+from monitor.crops.dataset import LabelledPath
 from monitor.errors import DataError, OutputError
+from monitor.words import Label
 
 if TYPE_CHECKING:
     import subprocess

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from monitor.crops.loader import from_text
+from monitor.files.text import from_text
 from tests.daemon import wait_until
 
 if TYPE_CHECKING:

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import insert
 
 from monitor.configuration.settings import Watch
-from monitor.files.walking import to_text
+from monitor.files.looks import look
+from monitor.files.text import to_text
 from monitor.inbox import backlog, watcher
 from monitor.inbox.backlog import Backlog, Waiting, walk
-from monitor.inbox.watcher import Candidate, Done, Stop, Watcher, look
+from monitor.inbox.messages import Candidate, Done, Stop
+from monitor.inbox.watcher import Watcher
 from monitor.scoring import lookup
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select
 
-from monitor.configuration.file import Configuration, load
+from monitor.configuration.file import load
 from monitor.errors import OutputError, StoreDamagedError, StoreError
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from monitor.configuration.resolved import Configuration
     from tests.conftest import RunMonitor
     from tests.daemon import Daemon
 

@@ -9,17 +9,19 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from monitor.configuration.file import load
-from monitor.crops.dataset import Label
+from monitor.crops import reader as crops_reader
 from monitor.daemon.service import Service
 from monitor.errors import ExitCode, StoreRefusedError
-from monitor.inbox.watcher import Candidate
+from monitor.inbox.messages import Candidate
 from monitor.registry import Registry
-from monitor.scoring import pipeline
+from monitor.scoring import record
+from monitor.scoring import work as scoring_work
 from monitor.store import labelled_files
 from monitor.store.database.engine import Database
 from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import Recorded
 from monitor.threads import Stage
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from monitor.inbox.tidier import Archive
+    from monitor.inbox.archive import Archive
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.pipeline import Work
+    from monitor.scoring.work import Work
 
 
 def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
@@ -38,14 +40,14 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
     monkeypatch.chdir(tmp_path)
     configuration = load()
     service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry.load())
-    works = [pipeline.Reader(configuration).read(tmp_path / f"{number}.jpg") for number in range(5)]
+    works = [crops_reader.Reader(configuration).read(tmp_path / f"{number}.jpg") for number in range(5)]
 
     def refuse_the_third(_database: Database, batch: Sequence[Work], _archive: Archive | None) -> Recorded:
         if works[2] in batch:
             raise StoreRefusedError("the row is too large")
-        return Recorded({pipeline.key(work): {1} for work in batch}, set())
+        return Recorded({scoring_work.key(work): {1} for work in batch}, set())
 
-    monkeypatch.setattr(pipeline, "store", refuse_the_third)
+    monkeypatch.setattr(record, "store", refuse_the_third)
     stage = Stage("writer", lambda _: None, lambda _: None)
     finished: list[Work] = []
     monkeypatch.setattr(service, "_finish", lambda batch, _recorded, _at: finished.extend(batch))
@@ -111,10 +113,10 @@ def test_no_file_is_looked_at_while_the_database_is_locked(tmp_path: Path, monke
     configuration = load()
     database = Database(configuration.database_url, busy_seconds=5)
     upgrade(database)
-    reader = pipeline.Reader(configuration)
+    reader = crops_reader.Reader(configuration)
     before, after = tmp_path / "before.jpg", tmp_path / "after.jpg"
     before.write_text("no picture")
-    pipeline.store(database, [reader.read(before, label=Label.PROLIV)])
+    record.store(database, [reader.read(before, label=Label.PROLIV)])
     before.rename(after)
     looked_at: list[str] = []
     lstat = os.lstat
@@ -128,7 +130,7 @@ def test_no_file_is_looked_at_while_the_database_is_locked(tmp_path: Path, monke
 
     work = reader.read(after, label=Label.NE_PROLIV)
     monkeypatch.setattr(os, "lstat", lstat_of_a_share)
-    pipeline.store(database, [work])
+    record.store(database, [work])
     monkeypatch.undo()
     assert looked_at
     with database.read() as connection:

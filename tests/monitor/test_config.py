@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.configuration import file as config
+from monitor.configuration import problems as configuration_problems
 from monitor.configuration.settings import Crops, Settings
-from monitor.crops import loader
+from monitor.crops import decoder, identity, loader
 from monitor.errors import ConfigurationError
 from monitor.registry import Registry
 
@@ -110,12 +111,12 @@ def test_the_sample_mentions_every_plugin_key_without_a_default() -> None:
 
 def test_the_defaults_are_those_of_the_code_that_uses_them() -> None:
     section = Crops()
-    assert section.name_pattern == loader.DEFAULT_NAME_PATTERN
-    assert section.time_format == loader.DEFAULT_TIME_FORMAT
-    assert problems(f"crops.max_pixels = {loader.LARGEST_PIXEL_LIMIT + 1}", Path.cwd()) == [
-        f"crops.max_pixels: should be less than or equal to {loader.LARGEST_PIXEL_LIMIT} (got 178956971)"
+    assert section.name_pattern == identity.DEFAULT_NAME_PATTERN
+    assert section.time_format == identity.DEFAULT_TIME_FORMAT
+    assert problems(f"crops.max_pixels = {decoder.LARGEST_PIXEL_LIMIT + 1}", Path.cwd()) == [
+        f"crops.max_pixels: should be less than or equal to {decoder.LARGEST_PIXEL_LIMIT} (got 178956971)"
     ]
-    allowed = config.load(written(Path.cwd(), f"crops.max_pixels = {loader.LARGEST_PIXEL_LIMIT}")).settings.crops
+    allowed = config.load(written(Path.cwd(), f"crops.max_pixels = {decoder.LARGEST_PIXEL_LIMIT}")).settings.crops
     loader.CropReader(max_bytes=allowed.max_bytes, max_pixels=allowed.max_pixels)
 
 
@@ -174,14 +175,14 @@ def test_a_long_value_is_shortened(tmp_path: Path) -> None:
     assert len(line) < 200
 
 
-GOOD_PATTERNS = [loader.DEFAULT_NAME_PATTERN, "(?P<hole>.)", "(?P<camera>.)(?P<other>.)", "(?P<captured_at>.*)"]
+GOOD_PATTERNS = [identity.DEFAULT_NAME_PATTERN, "(?P<hole>.)", "(?P<camera>.)(?P<other>.)", "(?P<captured_at>.*)"]
 BAD_PATTERNS = ["", "(", "(?P<other>.)", "(?P<hole>a{99999999999999999999})", "(?P<hole>.)" + "(" * 5000 + ")" * 5000]
-GOOD_FORMATS = [loader.DEFAULT_TIME_FORMAT, "%Y%m%dT%H%M%S%z", "%d.%m.%y", "%Y-%j", "%%%d-%m-%Y", "%c"]
+GOOD_FORMATS = [identity.DEFAULT_TIME_FORMAT, "%Y%m%dT%H%M%S%z", "%d.%m.%y", "%Y-%j", "%%%d-%m-%Y", "%c"]
 BAD_FORMATS = ["", "%", "%Q", "%H:%M", "%d-%m", "%m %Y", "%d %d-%m-%Y", "\u0000"]
 
 
 @pytest.mark.parametrize("pattern", GOOD_PATTERNS + BAD_PATTERNS, ids=lambda pattern: pattern[:30])
-@pytest.mark.parametrize("time_format", [loader.DEFAULT_TIME_FORMAT])
+@pytest.mark.parametrize("time_format", [identity.DEFAULT_TIME_FORMAT])
 def test_a_name_pattern_is_refused_by_the_configuration_where_reading_would_refuse_it(
     tmp_path: Path, pattern: str, time_format: str
 ) -> None:
@@ -193,7 +194,7 @@ def test_a_time_format_is_refused_by_the_configuration_where_reading_would_refus
     tmp_path: Path, time_format: str
 ) -> None:
     check_identity(
-        tmp_path, loader.DEFAULT_NAME_PATTERN, time_format, good=time_format in GOOD_FORMATS, key="time_format"
+        tmp_path, identity.DEFAULT_NAME_PATTERN, time_format, good=time_format in GOOD_FORMATS, key="time_format"
     )
 
 
@@ -202,12 +203,12 @@ def check_identity(folder: Path, pattern: str, time_format: str, *, good: bool, 
     text = f"[crops]\nname_pattern = '{pattern}'\ntime_format = \"{quoted}\""
     if good:
         section = config.load(written(folder, text)).settings.crops
-        loader.IdentityPattern(section.name_pattern, section.time_format, ZoneInfo("UTC"))
+        identity.IdentityPattern(section.name_pattern, section.time_format, ZoneInfo("UTC"))
         return
     (line,) = problems(text, folder)
     assert line.startswith(f"crops.{key}: ")
     with pytest.raises(ValueError, match=r"name pattern|time format"):
-        loader.IdentityPattern(pattern, time_format, ZoneInfo("UTC"))
+        identity.IdentityPattern(pattern, time_format, ZoneInfo("UTC"))
 
 
 @pytest.mark.parametrize("value", ["", "Europe", "../UTC", "/etc/localtime", "UTC\\u0000", "Moscow"])
@@ -394,11 +395,11 @@ def test_a_password_is_not_shown_with_the_settings(tmp_path: Path) -> None:
 
 def test_a_plugins_section_is_checked_by_its_own_settings() -> None:
     model = plugin_models()["rules", "fraction-of-max"]
-    assert config.plugin_settings(model, {"k": 0.6}, section="rules.fraction-of-max", source="f").model_dump() == {
-        "k": 0.6
-    }
+    assert configuration_problems.plugin_settings(
+        model, {"k": 0.6}, section="rules.fraction-of-max", source="f"
+    ).model_dump() == {"k": 0.6}
     with pytest.raises(ConfigurationError) as caught:
-        config.plugin_settings(model, {"k": -1, "q": 1}, section="rules.fraction-of-max", source="f")
+        configuration_problems.plugin_settings(model, {"k": -1, "q": 1}, section="rules.fraction-of-max", source="f")
     assert str(caught.value).splitlines() == [
         "f: rules.fraction-of-max.k: should be greater than 0 (got -1)",
         "f: rules.fraction-of-max.q: unknown key; the keys of rules.fraction-of-max: k",

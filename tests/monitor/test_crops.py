@@ -22,9 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
-from monitor.crops import loader
-from monitor.crops.loader import DEFAULT_TIME_FORMAT, CropReader, FileContent, Identity, IdentityPattern, Reason
+from monitor.crops import decoder, identity, loader
+from monitor.crops.identity import DEFAULT_TIME_FORMAT, IdentityPattern
+from monitor.crops.loader import CropReader, FileContent
 from monitor.errors import CropRefusedError, InputMissingError
+from monitor.files import text as files_text
+from monitor.files import walking
+from monitor.words import Identity, Reason
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 READER = CropReader(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -119,7 +123,7 @@ VALID = {
 
 class TestIdentity:
     def test_default_pattern(self) -> None:
-        pattern = IdentityPattern(loader.DEFAULT_NAME_PATTERN, loader.DEFAULT_TIME_FORMAT, MOSCOW)
+        pattern = IdentityPattern(identity.DEFAULT_NAME_PATTERN, identity.DEFAULT_TIME_FORMAT, MOSCOW)
         assert pattern.parse("10_CAM_C_01-03-2023_05-39-27-929.jpg") == Identity(
             10, "C", datetime(2023, 3, 1, 2, 39, 27, 929_000, tzinfo=UTC)
         )
@@ -129,12 +133,12 @@ class TestIdentity:
         ["", "790af51f-7bb5-466b-ab12-60deae77e930.jpg", "10_CAM_C.jpg", "x10_CAM_C_01-03-2023_05-39-27-929.jpg", "\n"],
     )
     def test_a_name_that_says_nothing(self, name: str) -> None:
-        pattern = IdentityPattern(loader.DEFAULT_NAME_PATTERN, loader.DEFAULT_TIME_FORMAT, MOSCOW)
+        pattern = IdentityPattern(identity.DEFAULT_NAME_PATTERN, identity.DEFAULT_TIME_FORMAT, MOSCOW)
         assert pattern.parse(name) == Identity(None, None, None)
 
     @pytest.mark.parametrize("date", ["31-02-2023", "00-00-0000", "01-13-2023"])
     def test_an_impossible_date_costs_only_the_time(self, date: str) -> None:
-        pattern = IdentityPattern(loader.DEFAULT_NAME_PATTERN, loader.DEFAULT_TIME_FORMAT, MOSCOW)
+        pattern = IdentityPattern(identity.DEFAULT_NAME_PATTERN, identity.DEFAULT_TIME_FORMAT, MOSCOW)
         assert pattern.parse(f"10_CAM_C_{date}_05-39-27-929.jpg") == Identity(10, "C", None)
 
     def test_a_date_that_utc_cannot_express(self) -> None:
@@ -190,9 +194,9 @@ class TestIdentity:
 
     @given(st.text(max_size=255))
     def test_any_name(self, name: str) -> None:
-        pattern = IdentityPattern(loader.DEFAULT_NAME_PATTERN, loader.DEFAULT_TIME_FORMAT, MOSCOW)
+        pattern = IdentityPattern(identity.DEFAULT_NAME_PATTERN, identity.DEFAULT_TIME_FORMAT, MOSCOW)
         hole, camera, captured_at = pattern.parse(name)
-        assert hole is None or 0 <= hole <= loader.LARGEST_HOLE
+        assert hole is None or 0 <= hole <= identity.LARGEST_HOLE
         assert camera is None or camera.encode()
         assert captured_at is None or captured_at.utcoffset() is not None
 
@@ -221,8 +225,8 @@ class TestLoad:
         path = tmp_path / os.fsdecode(name)
         path.write_bytes(b"abc")
         assert READER.load(path).data == b"abc"
-        assert list(loader.crop_paths(tmp_path)) == [path]
-        assert loader.from_text(loader.to_text(path)) == path
+        assert list(walking.crop_paths(tmp_path)) == [path]
+        assert files_text.from_text(files_text.to_text(path)) == path
 
     def test_vanished(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -254,7 +258,7 @@ class TestLoad:
         program = """if True:
             import os, sys
             from pathlib import Path
-            from monitor.crops.loader import CropReader, crop_paths
+            from monitor.crops.loader import CropReader; from monitor.files.walking import crop_paths
             from monitor.errors import CropRefusedError, InputMissingError
             reader = CropReader(max_bytes=9, max_pixels=9)
             folder = os.open(sys.argv[1], os.O_RDONLY)
@@ -387,7 +391,7 @@ class TestDecode:
             assert error.reason == "too_many_pixels"
             assert "24 x 16" in str(error)
         with pytest.raises(ValueError, match="at most"):
-            CropReader(max_bytes=9, max_pixels=loader.LARGEST_PIXEL_LIMIT + 1)
+            CropReader(max_bytes=9, max_pixels=decoder.LARGEST_PIXEL_LIMIT + 1)
 
     @pytest.mark.parametrize("side", [10_000, 12_000, 30_000, 2**31 - 1])
     def test_huge_pictures_are_refused_from_their_header(self, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,22 +531,22 @@ class TestNames:
         "name", ["a.jpg", "A.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "x.webp", " .jpg", "é.jpg"]
     )
     def test_crops(self, name: str) -> None:
-        assert loader.is_crop_name(name)
+        assert walking.is_crop_name(name)
 
     @pytest.mark.parametrize(
         "name",
         ["", ".", "..", "jpg", ".jpg", ".a.jpg", ".a.jpg.X7q2Zs", "a.jpg.part", "a.jpg~", "a.gif", "a.jpg ", "a."],
     )
     def test_others(self, name: str) -> None:
-        assert not loader.is_crop_name(name)
+        assert not walking.is_crop_name(name)
 
     def test_paths_below_hidden_folders_are_no_crops(self) -> None:
         folder = "/inbox/.state"
-        assert loader.is_crop_path(f"{folder}/day/a.jpg", folder)
-        assert not loader.is_crop_path(f"{folder}/.~tmp~/a.jpg", folder)
-        assert not loader.is_crop_path(f"{folder}/day/.a.jpg", folder)
-        assert not loader.is_crop_path(f"{folder}2/a.jpg", folder)
-        assert not loader.is_crop_path(folder, folder)
+        assert walking.is_crop_path(f"{folder}/day/a.jpg", folder)
+        assert not walking.is_crop_path(f"{folder}/.~tmp~/a.jpg", folder)
+        assert not walking.is_crop_path(f"{folder}/day/.a.jpg", folder)
+        assert not walking.is_crop_path(f"{folder}2/a.jpg", folder)
+        assert not walking.is_crop_path(folder, folder)
 
     @pytest.mark.parametrize(
         ("raw", "text"),
@@ -557,25 +561,25 @@ class TestNames:
         ],
     )
     def test_text_of_paths(self, raw: bytes, text: str) -> None:
-        assert loader.to_text(os.fsdecode(raw)) == text
-        assert os.fsencode(loader.from_text(text)) == raw
+        assert files_text.to_text(os.fsdecode(raw)) == text
+        assert os.fsencode(files_text.from_text(text)) == raw
 
     @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
     def test_text_is_lossless_and_safe(self, parts: list[bytes]) -> None:
         path = Path(os.fsdecode(b"/" + b"/".join(parts).replace(b"\0", b"\\")))
-        text = loader.to_text(path)
+        text = files_text.to_text(path)
         assert text.encode()
         assert not any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
-        assert os.fsencode(loader.from_text(text)) == os.fsencode(path)
+        assert os.fsencode(files_text.from_text(text)) == os.fsencode(path)
 
     @given(st.text(st.characters(), max_size=30))
     def test_printable_takes_any_text(self, text: str) -> None:
-        assert loader.printable(text).encode() or not text
+        assert files_text.printable(text).encode() or not text
 
     @pytest.mark.parametrize("text", ["/a\\", "/a\\q", r"/\x4", r"/\xGG", r"/\x00", "/\0", "/\ud800"])
     def test_texts_that_no_path_has(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"holds|encode"):
-            loader.from_text(text)
+            files_text.from_text(text)
 
 
 class TestWalk:
@@ -589,29 +593,29 @@ class TestWalk:
         (tmp_path / "dangling.jpg").symlink_to("nowhere")
         (tmp_path / "elsewhere").symlink_to(tmp_path)
         os.mkfifo(tmp_path / "pipe.jpg")
-        assert sorted(loader.crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
-        assert all(loader.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
-        assert not any(loader.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
+        assert sorted(walking.crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
+        assert all(walking.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
+        assert not any(walking.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
 
     def test_a_link_given_as_the_folder_is_followed(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
         (tmp_path / "real" / "a.jpg").touch()
         (tmp_path / "link").symlink_to("real")
-        assert list(loader.crop_paths(tmp_path / "link")) == [tmp_path / "link" / "a.jpg"]
+        assert list(walking.crop_paths(tmp_path / "link")) == [tmp_path / "link" / "a.jpg"]
 
     def test_missing_folders_are_told_at_once(self, tmp_path: Path) -> None:
         (tmp_path / "file\n").touch()
         with pytest.raises(InputMissingError, match="there is no such folder"):
-            loader.crop_paths(tmp_path / "none")
+            walking.crop_paths(tmp_path / "none")
         with pytest.raises(InputMissingError, match=r"file\\n: this is not a folder"):
-            loader.crop_paths(tmp_path / "file\n")
+            walking.crop_paths(tmp_path / "file\n")
 
     def test_folders_that_vanish_during_the_walk(self, tmp_path: Path) -> None:
         told: list[Path] = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
         (tmp_path / "a.jpg").touch()
-        walk = loader.crop_paths(tmp_path, lambda path, _: told.append(path))
+        walk = walking.crop_paths(tmp_path, lambda path, _: told.append(path))
         assert next(walk) == tmp_path / "a.jpg"
         for name in ("one", "two"):
             (tmp_path / name).rmdir()
@@ -621,7 +625,7 @@ class TestWalk:
     def test_streaming(self, tmp_path: Path) -> None:
         for number in range(50):
             (tmp_path / f"{number}.jpg").touch()
-        walk = loader.crop_paths(tmp_path)
+        walk = walking.crop_paths(tmp_path)
         next(walk)
         del walk  # an abandoned walk leaves no open folder behind: a warning would fail this test
 
@@ -629,7 +633,7 @@ class TestWalk:
         deepest = tmp_path.joinpath(*["d"] * 400)
         deepest.mkdir(parents=True)
         (deepest / "a.jpg").touch()
-        assert list(loader.crop_paths(tmp_path)) == [deepest / "a.jpg"]
+        assert list(walking.crop_paths(tmp_path)) == [deepest / "a.jpg"]
 
 
 @given(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.crops import dataset
-from monitor.crops.dataset import Label, LabelledPath
+from monitor.crops.dataset import LabelledPath
 from monitor.errors import DataError, InputMissingError
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,17 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.formulas.rates import roc_auc
-from monitor.scoring.vote import (
-    NORMAL_SCORES,
-    PERCENTILES,
-    PROLIV_SCORES,
-    Reference,
-    Vote,
-    combine,
-    deciding,
-    describe,
-    effective,
-)
+from monitor.formulas.weights import PERCENTILES
+from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES, Reference, Vote, combine, deciding, describe, effective
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Decide

@@ -12,20 +12,11 @@ from scipy.stats import binom, norm, ttest_ind
 from sqlalchemy import insert
 
 from monitor.configuration.settings import Drift as Settings
-from monitor.quality.drift.drift import (
-    Drift,
-    GroupDrift,
-    State,
-    compare,
-    false_alarm_level,
-    hourly_test,
-    measure,
-    median_shift,
-    on_even_scale,
-    sentence,
-    stability_index,
-)
-from monitor.store import decisions
+from monitor.quality.drift.drift import compare, false_alarm_level, measure
+from monitor.quality.drift.groups import Drift, GroupDrift, State
+from monitor.quality.drift.sentences import sentence
+from monitor.quality.drift.statistics import hourly_test, median_shift, on_even_scale, stability_index
+from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import score_summaries
 from monitor.store.database.upgrade import upgrade
@@ -306,7 +297,7 @@ def test_it_measures_from_the_calibration_by_hand_to_the_last_finished_hour(tmp_
         store_model(connection, START, calibrated_at=START + 9.5 * HOUR)
         connection.execute(insert(score_summaries), [{"model_id": 1, **row._asdict()} for row in rows])
     with database.read() as connection:
-        (model,) = decisions.active_models(connection)
+        (model,) = models.active_models(connection)
         drift = measure(connection, model, Settings(baseline_hours=20), now)
         later = measure(connection, model, Settings(baseline_hours=20), now + 2 * HOUR)
     database.close()

@@ -8,16 +8,19 @@ import pytest
 from sqlalchemy import delete
 
 from monitor.configuration.settings import Calibration
-from monitor.crops.dataset import Label
+from monitor.formulas.weights import percentiles
 from monitor.store.database.schema import reference_scores, scores
 from monitor.thresholds.change import recalibrate
-from monitor.thresholds.gather import Evidence, gather, percentiles
-from monitor.thresholds.judgement import By
+from monitor.thresholds.gather import gather
+from monitor.thresholds.outcome import By
+from monitor.words import Label
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from monitor.thresholds.evidence import Evidence
 
 DAY = timedelta(days=1)
 AGELESS = Calibration(half_life_days=0)

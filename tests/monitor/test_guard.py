@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.configuration.settings import Calibration
-from monitor.crops.dataset import Label
 from monitor.formulas.rates import evaluate, interval
 from monitor.thresholds import guard
-from monitor.thresholds.gather import Item
+from monitor.thresholds.evidence import Item
 from monitor.thresholds.guard import Refusal
+from monitor.words import Label
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SETTINGS = Calibration()

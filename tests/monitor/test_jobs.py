@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Calibration, Settings
 from monitor.daemon.jobs import REFRESH_SECONDS, Jobs
 from monitor.metrics import Metrics
 from monitor.registry import Registry
-from monitor.store import calibrations, decisions
+from monitor.store import calibrations, models
 from monitor.thresholds.change import recalibrate
-from monitor.thresholds.judgement import By
+from monitor.thresholds.outcome import By
 from tests.daemon import PATIENCE_SECONDS, wait_until
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -146,18 +146,18 @@ def test_another_primary_is_a_change(tmp_path: Path) -> None:
     with made_up(tmp_path) as made:
         made.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 10, [4.0] * 10)
         with made.database.write() as connection:
-            decisions.add_model(
+            models.add_model(
                 connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={}
             )
-            row = decisions.find_model(connection, "other-1")
+            row = models.find_model(connection, "other-1")
             calibrations.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
-            decisions.activate_model(connection, decisions.find_model(connection, "other-1"))
+            models.activate_model(connection, models.find_model(connection, "other-1"))
         following = Following(made)
         following.in_use = (2, 1)
         following.jobs.follow()
         assert following.reloads == 0
         with made.database.write() as connection:
-            decisions.activate_model(connection, decisions.find_model(connection, "made-up-1"))
+            models.activate_model(connection, models.find_model(connection, "made-up-1"))
         following.jobs.follow()
         assert following.reloads == 1
 

@@ -9,25 +9,31 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from monitor.configuration.file import Configuration, load
-from monitor.crops.dataset import Label
+from monitor.configuration.file import load
+from monitor.crops import reader as crops_reader
 from monitor.crops.loader import CropReader
 from monitor.errors import CropRefusedError
-from monitor.labels import labels, missing_scores
-from monitor.labels.missing_scores import LabelledFolder, Rescanned, ScoredMissing, rescan, score_missing
+from monitor.labels import give, labels, missing_scores
+from monitor.labels.folder import LabelledFolder
+from monitor.labels.missing_scores import ScoredMissing, score_missing
+from monitor.labels.rescan import Rescanned, rescan
 from monitor.registry import Registry
 from monitor.scoring import folder as scoring
-from monitor.scoring import pipeline
+from monitor.scoring import pipeline, work
+from monitor.scoring import record as scoring_record
 from monitor.scoring.ensemble import Ensemble, load_active
 from monitor.scoring.pools.processes import Workers
 from monitor.store import decisions, labelled_files
 from monitor.store import labels as stored
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, scores
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from monitor.configuration.resolved import Configuration
 
 
 class Home:
@@ -238,7 +244,7 @@ def test_a_model_scores_labelled_crops_later(
     shutil.copyfile(pictures[3], copy)
     home.rescan()
     with home.database.write() as connection:
-        labels.give(connection, stored.find_crops(connection, ids=[1, 2, 3]), Label.NE_PROLIV, author="anna")
+        give.give(connection, stored.find_crops(connection, ids=[1, 2, 3]), Label.NE_PROLIV, author="anna")
     shutil.copyfile(pictures[9], inbox / "changed.jpg")
     (inbox / "gone.jpg").unlink()
     (inbox / "gone_with_a_copy.jpg").unlink()
@@ -307,20 +313,20 @@ def test_many_lost_crops_are_one_warning(
 
 
 def test_in_one_batch_the_label_goes_to_the_crop_of_the_inbox(home: Home, pictures: Sequence[Path]) -> None:
-    reader = pipeline.Reader(home.configuration)
+    reader = crops_reader.Reader(home.configuration)
     labelled = home.labelled / "proliv" / "a.jpg"
     inbox = home.folder / "b.jpg"
     for path in (labelled, inbox):
         shutil.copyfile(pictures[0], path)
     batch = [reader.read(labelled, label=Label.PROLIV), reader.read(inbox)]
     pipeline.score(batch, home.ensemble)
-    recorded = pipeline.store(home.database, batch)
-    assert list(recorded.decided) == [pipeline.key(batch[1])]
+    recorded = scoring_record.store(home.database, batch)
+    assert list(recorded.decided) == [work.key(batch[1])]
     assert home.crops() == [(str(inbox), "inbox")]
     assert home.labels() == [(1, "proliv")]
     labelled.unlink()
     gone = [reader.read(labelled, label=Label.PROLIV)]
-    assert pipeline.store(home.database, gone).failed == set()
+    assert scoring_record.store(home.database, gone).failed == set()
     assert home.files() == [str(labelled)]
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.crops.dataset import Label
+from monitor.labels import audits as labels_audits
+from monitor.labels import give as labels_give
 from monitor.labels import labels
 from monitor.store import audits as draws
 from monitor.store import decisions, labelled_files
@@ -16,6 +17,7 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import audits, calibrations, metadata, models
 from monitor.store.decisions import CropRow, ScoreRow
 from monitor.store.labels import NewLabel
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +199,7 @@ def test_a_labelled_crop_of_a_draw_stands_for_its_share_of_what_was_drawn_from(c
         crop(connection, f"passed{number}")
     crop(connection, "alarm", verdict="proliv")
     say(connection, crop(connection, "labelled before"), NORMAL, "anna", minute=0)
-    draw = labels.draw(connection, 6, author="anna", seed=1)
+    draw = labels_audits.draw(connection, 6, author="anna", seed=1)
     assert draw is not None
     assert (draw.eligible, len(draw.crops)) == (30, 6)
     for drawn in draw.crops[:3]:
@@ -212,27 +214,27 @@ def test_draws_never_overlap_and_take_each_content_once(connection: Connection) 
     ids = [crop(connection, f"a{number}", f"content{number % 5}") for number in range(10)]
     crop(connection, "broken", failed=True)
     crop(connection, "with label", source="labelled")
-    first = labels.draw(connection, 100, author=None)
+    first = labels_audits.draw(connection, 100, author=None)
     assert first is not None
     assert [one.id for one in first.crops] == ids[:5]
-    assert labels.draw(connection, 100, author=None) is None
+    assert labels_audits.draw(connection, 100, author=None) is None
     assert connection.execute(audits.select()).all()[0][3:] == (1, 12, 5)
     crop(connection, "old content", "content3")  # it was eligible before
     new = crop(connection, "new", source="folder")
-    second = labels.draw(connection, 100, author=None)
+    second = labels_audits.draw(connection, 100, author=None)
     assert second is not None
     assert (second.eligible, [one.id for one in second.crops]) == (1, [new])
 
 
 def test_what_was_eligible_before_another_draw_is_not_drawn_from_again(connection: Connection) -> None:
     before = [crop(connection, f"a{number}") for number in range(5)]
-    found = labels.eligible(connection)
+    found = labels_audits.eligible(connection)
     assert (found.first, found.last, list(found.ids)) == (1, 5, before)
     new = crop(connection, "came meanwhile")
-    first = labels.draw(connection, 3, author=None, found=found)
+    first = labels_audits.draw(connection, 3, author=None, found=found)
     assert first is not None
     assert first.eligible == 5
-    second = labels.draw(connection, 100, author=None, found=found)
+    second = labels_audits.draw(connection, 100, author=None, found=found)
     assert second is not None
     assert [one.id for one in second.crops] == [new]
 
@@ -243,7 +245,7 @@ def test_a_seed_gives_the_same_draw(connection: Connection) -> None:
     draws = []
     for _ in range(2):
         point = connection.begin_nested()
-        draw = labels.draw(connection, 5, author=None, seed=7)
+        draw = labels_audits.draw(connection, 5, author=None, seed=7)
         assert draw is not None
         draws.append([one.id for one in draw.crops])
         point.rollback()
@@ -255,7 +257,7 @@ def test_giving_a_label_again_adds_nothing(connection: Connection) -> None:
     both = stored.find_crops(connection, ids=[one, same])
 
     def give(label: Label, author: str, **options: object) -> tuple[int, int]:
-        given = labels.give(connection, both, label, author=author, **options)  # type: ignore[arg-type]
+        given = labels_give.give(connection, both, label, author=author, **options)  # type: ignore[arg-type]
         return given.new, given.known
 
     assert give(PROLIV, "anna") == (1, 0)

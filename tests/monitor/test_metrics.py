@@ -25,7 +25,6 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from monitor.configuration.settings import Settings
-from monitor.crops.dataset import Label
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
 from monitor.inbox.tidier import Outcome
 from monitor.metrics import Metrics, server
@@ -33,9 +32,10 @@ from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
 from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
-from monitor.quality.drift.drift import Drift, GroupDrift, State
-from monitor.store.calibrations import ReferenceRange, ReferenceRanges
+from monitor.quality.drift.groups import Drift, GroupDrift, State
+from monitor.store.references import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
+from monitor.words import Label
 from tests.daemon import wait_until
 
 if TYPE_CHECKING:

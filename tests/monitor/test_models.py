@@ -16,7 +16,7 @@ import pytest
 from monitor.errors import ModelDamagedError, OutputError
 from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.decisions import ModelRow
+from monitor.store.models import ModelRow
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,17 +11,16 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import func, insert, select, text, update
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Calibration, Settings
 from monitor.errors import StoreBusyError
 from monitor.formulas.rates import WeightedRate
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
 from monitor.metrics.refresh import refresh, restore_holes
-from monitor.quality.drift.drift import Drift, GroupDrift, State
+from monitor.quality.drift.groups import Drift, GroupDrift, State
 from monitor.quality.operation import Quality, Rates, last_days
-from monitor.store import calibrations as stored
-from monitor.store import summaries
+from monitor.store import references, summaries
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, labels, models, reference_scores, runs, score_summaries, scores
 from monitor.store.database.upgrade import upgrade
@@ -302,13 +301,13 @@ def test_space_runs_and_models_are_published(store: MadeUp, tmp_path: Path) -> N
 
 def test_buckets_are_made_of_what_the_store_has(store: MadeUp) -> None:
     with store.database.read() as connection:
-        ranges = stored.reference_ranges(connection, store.model.id)
-        assert stored.reference_ranges(connection, 99) == (None, None)
+        ranges = references.reference_ranges(connection, store.model.id)
+        assert references.reference_ranges(connection, 99) == (None, None)
     assert ranges == ((0.1, 0.1, 4.5), None)  # these references are from before the mse was kept
     with store.database.write() as connection:
         connection.execute(update(reference_scores).values(mse=reference_scores.c.score - 0.2))
     with store.database.read() as connection:
-        assert stored.reference_ranges(connection, store.model.id).mse == pytest.approx((-0.1, 2.8, 4.3))
+        assert references.reference_ranges(connection, store.model.id).mse == pytest.approx((-0.1, 2.8, 4.3))
 
 
 def test_a_confusion_counts_each_labelled_crop_once(store: MadeUp) -> None:

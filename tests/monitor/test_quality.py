@@ -11,7 +11,7 @@ from sqlalchemy import event, insert
 
 from monitor.formulas.rates import interval, weighted_rate
 from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_days, measure
-from monitor.store import decisions
+from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, scores
 from monitor.store.database.upgrade import upgrade
@@ -123,7 +123,7 @@ def quality(database: Database, window: Window = WEEK, by: str | None = None) ->
         found = measure(
             connection,
             [window],
-            decisions.active_models(connection),
+            models.active_models(connection),
             event_gap_seconds=600,
             by="hole" if by == "hole" else "camera" if by == "camera" else None,
         )

@@ -10,20 +10,20 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import delete
 
 from monitor.api import ThresholdRule
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Calibration, Settings
 from monitor.errors import ConfigurationError, EvidenceMissingError, NoModelError
 from monitor.registry import Registry
 from monitor.store import calibrations as stored
-from monitor.store import decisions
+from monitor.store import models, references
 from monitor.store.database.schema import reference_scores
 from monitor.store.replay import Span, between, nearest, replay
 from monitor.thresholds import gather as evidence_module
 from monitor.thresholds.change import recalibrate, set_threshold
-from monitor.thresholds.choice import Rules
 from monitor.thresholds.guard import Refusal
-from monitor.thresholds.judgement import By, Outcome
+from monitor.thresholds.outcome import By, Outcome
 from monitor.thresholds.replay import replayed
+from monitor.thresholds.rules import Rules
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
 from tests.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -86,7 +86,7 @@ def test_the_first_threshold_needs_no_guard_and_activates_the_model(tmp_path: Pa
         assert made.model.active
         assert made.active().evidence["data"].endswith("labelled-crops")
         with made.database.read() as connection:
-            assert len(stored.references(connection, made.model.id)) == 3
+            assert len(references.references(connection, made.model.id)) == 3
 
 
 def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Pat
         assert outcome.threshold == pytest.approx(0.99)
         assert made.active().fallback
         with made.database.read() as connection:
-            (model,) = decisions.active_models(connection)
+            (model,) = models.active_models(connection)
             row = stored.active(connection, model.id)
             assert row is not None
             assert row.fallback
@@ -402,11 +402,11 @@ def test_calibrating_by_hand_again_is_guarded_and_a_refused_one_keeps_the_refere
     outcome = made.calibrate(midpoint(LOW, FractionOfMax(FractionOfMax.Settings())), [1.0], [400.0] * 2)
     assert (outcome.result, outcome.refusal) == ("refused", Refusal.LARGE_JUMP)
     with made.database.read() as connection:
-        assert len(stored.references(connection, made.model.id)) == 20
+        assert len(references.references(connection, made.model.id)) == 20
     accepted = made.calibrate(midpoint(LOW, MeanProliv(MeanProliv.Settings())), [1.0], [400.0] * 2, accept=True)
     assert accepted.result == "activated"
     with made.database.read() as connection:
-        assert len(stored.references(connection, made.model.id)) == 3
+        assert len(references.references(connection, made.model.id)) == 3
 
 
 def test_a_threshold_that_is_changed_meanwhile_is_judged_again(made: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,10 +467,10 @@ def test_a_replay_counts_every_verdict_that_changes(made: MadeUp) -> None:
 def add_second_model(made: MadeUp) -> int:
     """Another detector's model with a threshold of 2, activated before the first."""
     with made.database.write() as connection:
-        decisions.add_model(connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={})
-        row = decisions.find_model(connection, "other-1")
+        models.add_model(connection, name="other-1", detector="other", fingerprint="e" * 64, folder="o", settings={})
+        row = models.find_model(connection, "other-1")
         stored.add(connection, model_id=row.id, rule="r", settings={}, threshold=2.0, evidence={}, now=NOW)
-        decisions.activate_model(connection, decisions.find_model(connection, "other-1"))
+        models.activate_model(connection, models.find_model(connection, "other-1"))
     return row.id
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from monitor.configuration.file import Configuration, load
+from monitor.configuration.file import load
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Calibration, Settings
 from monitor.daemon.jobs import Jobs
 from monitor.errors import AlreadyRunningError, ConfigurationError, InputMissingError
-from monitor.labels import labels
+from monitor.labels import audits, labels
 from monitor.metrics import Metrics
 from monitor.quality import operation
 from monitor.quality.drift import drift
@@ -127,7 +128,7 @@ def season(store: MadeUp) -> None:
                 store.label(crop, chance.choice(["proliv", "ne_proliv"]), at=at + timedelta(hours=1))
         if day % 10 == 9:
             with store.database.write() as connection:
-                draw = labels.draw(connection, 12, author="ann", seed=day)
+                draw = audits.draw(connection, 12, author="ann", seed=day)
             assert draw is not None
             for one in draw.crops[::2]:
                 store.label(one.id, chance.choice(["proliv", "ne_proliv", "ne_proliv"]), at=NOW)

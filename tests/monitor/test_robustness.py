@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.crops.loader import Identity
+from monitor.crops.in_memory import ReadCrops
 from monitor.evaluation.robustness import ALTERATIONS, altered, jpeg, light, shift
-from monitor.models.training import ReadCrops
+from monitor.words import Identity
 
 NOISE: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, size=(24, 40, 3), dtype=np.uint8)
 

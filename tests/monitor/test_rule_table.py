@@ -9,12 +9,12 @@ from sqlalchemy import delete, insert
 
 from monitor.api import Provider
 from monitor.configuration import file
+from monitor.crops.in_memory import read_all
+from monitor.crops.reader import Reader
 from monitor.errors import ConfigurationError, NoModelError
 from monitor.evaluation.rule_table import referenced_models, tabulate
-from monitor.models.training import read_all
 from monitor.registry import Registered, Registry
-from monitor.scoring.pipeline import Reader
-from monitor.store import history
+from monitor.store import references
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import reference_scores
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from monitor.crops.in_memory import ReadCrops
     from monitor.evaluation.rule_table import Entry
-    from monitor.models.training import ReadCrops
 
 RULES = """
 from pydantic import BaseModel
@@ -115,7 +115,7 @@ def offering(*names: str) -> Registry:
 
 def test_references_come_by_model_in_the_order_of_their_digests(database: Database) -> None:
     with database.read() as connection:
-        found = history.labelled_references(connection)
+        found = references.labelled_references(connection)
     assert found == {1: [("proliv", 0.75), ("ne_proliv", 0.125), ("proliv", 4.0), ("proliv", 0.5), ("ne_proliv", 0.25)]}
     (one,) = referenced_models(database)
     assert sorted(one.evidence.normal) == [0.125, 0.25]

@@ -19,13 +19,17 @@ import pytest
 from sqlalchemy import select
 
 from monitor.configuration.file import load
-from monitor.crops.loader import CropReader, to_text
+from monitor.crops.loader import CropReader
 from monitor.files import moving
 from monitor.files.moving import Place, opened_folder
+from monitor.files.text import to_text
 from monitor.inbox import quarantine
-from monitor.inbox.tidier import Archive, Tidier
+from monitor.inbox.archive import Archive
+from monitor.inbox.tidier import Tidier
 from monitor.labels import missing_scores
+from monitor.store import crops as store_crops
 from monitor.store import decisions
+from monitor.store import models as store_models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import calibrations, crops, models
 from monitor.store.database.upgrade import upgrade
@@ -106,7 +110,7 @@ class Plant:
         upgrade(self.database)
         with self.database.write() as connection:
             for number in (1, 2):
-                decisions.add_model(
+                store_models.add_model(
                     connection,
                     name=f"m{number}", detector=f"d{number}", fingerprint=f"{number}" * 64, folder="f", settings={},
                 )  # fmt: skip
@@ -462,7 +466,7 @@ def test_a_labelled_crop_is_scored_from_the_archive(plant: Callable[..., Plant])
     number = here.decide(here.put("1.jpg", b"one"))
     here.tidy()
     with here.database.write() as connection:
-        found = missing_scores._places(connection, [decisions.crop_by_id(connection, number)])  # type: ignore[list-item]
+        found = missing_scores._places(connection, [store_crops.crop_by_id(connection, number)])  # type: ignore[list-item]
     assert [Path(place).exists() for place in found[hashlib.sha256(b"one").hexdigest()]] == [False, True]
 
 

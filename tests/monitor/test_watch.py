@@ -13,8 +13,11 @@ import pytest
 
 from monitor.configuration.settings import Watch
 from monitor.errors import StoreBusyError
+from monitor.files.looks import look
 from monitor.inbox import watcher
-from monitor.inbox.watcher import Candidate, Done, Incomplete, Pending, Stop, Watcher, look
+from monitor.inbox.ledger import Pending
+from monitor.inbox.messages import Candidate, Done, Incomplete, Stop
+from monitor.inbox.watcher import Watcher
 from monitor.threads import Stage
 
 if TYPE_CHECKING:

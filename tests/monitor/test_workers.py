@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.configuration.file import Configuration, load
+from monitor.configuration.file import load
 from monitor.errors import ExitCode, WorkerLostError
 from monitor.files.walking import crop_files
 from monitor.registry import Registry
 from monitor.scoring.ensemble import Ensemble, load_active
-from monitor.scoring.pipeline import Work, decide
-from monitor.scoring.pools import processes
+from monitor.scoring.pipeline import decide
+from monitor.scoring.pools import processes, scorer
 from monitor.scoring.pools.processes import Workers
 from monitor.store.database.engine import Database
 from tests.daemon import wait_until
@@ -25,6 +25,8 @@ from tests.daemon import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from monitor.configuration.resolved import Configuration
+    from monitor.scoring.work import Work
     from tests.daemon import Daemon
 
     Start = Callable[[int], Workers]
@@ -106,7 +108,7 @@ def test_processes_and_a_thread_say_the_same(home: Home, pool: Workers, paths: S
 def test_a_batch_of_large_pictures_comes_in_parts(
     home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "PIXELS_AT_ONCE", 4000)
+    monkeypatch.setattr(scorer, "PIXELS_AT_ONCE", 4000)
     parts: list[None] = []
     for count in (1, 2):
         with home.start(count) as few:

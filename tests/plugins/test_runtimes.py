@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from monitor.api import FitReport
 from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.decisions import ModelRow
+from monitor.store.models import ModelRow
 from plugins.detectors.ae import Autoencoder
 from plugins.detectors.cvae import VariationalAutoencoder
 from plugins.detectors.mnad import MemoryAutoencoder

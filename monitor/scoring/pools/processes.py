@@ -15,32 +15,25 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from threadpoolctl import threadpool_limits
 
-from monitor.errors import WorkerLostError
-from monitor.models import folders
-from monitor.scoring import pipeline
+from monitor.scoring.pools.batch import Batch, none_lost
+from monitor.scoring.pools.scorer import Scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
     from monitor.api import Detector
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.pipeline import Flat, Work
-    from monitor.store.decisions import ModelRow
+    from monitor.scoring.pools.wire import Flat
+    from monitor.store.models import ModelRow
 
 log = logging.getLogger(__name__)
-
-PIXELS_AT_ONCE: Final = 32_000_000
-"""Work on a batch of large pictures ends at so many, so that memory stays bounded whatever comes."""
 DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +63,7 @@ class Workers:
         """
         on_gpu = any(model.detector.device.startswith("cuda") for model in ensemble.models)
         self.count = 1 if on_gpu else bounded(wished)
-        scorer = _Scorer(configuration, registry)
+        scorer = Scorer(configuration, registry)
         # The models and libraries stay: to look them over for garbage again and again takes a twentieth of the time,
         # and the processes would no longer share what is looked over.
         gc.freeze()
@@ -88,7 +81,7 @@ class Workers:
             # Each computes in one thread. Said before the fork and for good: libraries that are told so in the process,
             # or are given their threads back, make them anew and let them spin.
             threadpool_limits(1)
-            with _none_lost():
+            with none_lost():
                 self._executor.submit(os.getpid).result()  # makes them all
 
     def __enter__(self) -> Self:
@@ -107,84 +100,11 @@ class Workers:
         self._executor.shutdown(cancel_futures=True)
 
 
-class Batch:
-    """A batch of files, by their ``paths``, on its way through the workers."""
-
-    def __init__(self, paths: Sequence[str], run: Callable[[Sequence[str]], Future[list[Flat]]]) -> None:
-        """``run`` begins to read and score paths, the first of them at least."""
-        self._seen_at = datetime.now(UTC)
-        self.paths = paths
-        self._run = run
-        with _none_lost():
-            self._future = run(paths)
-
-    def result(self, on_part: Callable[[], None] = lambda: None) -> list[Work]:
-        """Wait for the crops, one for each path, in their order; raises `WorkerLostError`.
-
-        A batch of large pictures comes in parts, and ``on_part`` is called after each.
-        """
-        with _none_lost():
-            found = self._future.result()
-            while len(found) < len(self.paths):
-                on_part()
-                found += self._run(self.paths[len(found) :]).result()
-        seen_at = self._seen_at
-        return [pipeline.restored(path, seen_at, flat) for path, flat in zip(self.paths, found, strict=True)]
-
-
-@contextmanager
-def _none_lost() -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool:
-        # The executor asks the others to end by a signal that they leave to the program, and would wait for ever.
-        for process in multiprocessing.active_children():
-            process.kill()
-        raise WorkerLostError(
-            "a process that scores crops was ended from outside, as the system does when memory runs out; start "
-            "again, with pipeline.workers = 1 if it happens once more"
-        ) from None
-
-
-class _Scorer:
-    """Reads and scores; ``detectors`` by the ids of their models are those of the last batch."""
-
-    def __init__(self, configuration: Configuration, registry: Registry) -> None:
-        self._configuration = configuration
-        self._registry = registry
-        self._reader = pipeline.Reader(configuration)
-        self.detectors: Mapping[int, Detector] = {}
-
-    def run(self, paths: Sequence[str], detectors: Mapping[int, Detector]) -> list[Flat]:
-        """Read and score the first of the paths, and the others as far as their pictures are small enough."""
-        works: list[Work] = []
-        pixels = 0
-        for path in paths:
-            work = self._reader.read(path)
-            works.append(work)
-            if work.size is not None:
-                pixels += work.size[0] * work.size[1]
-                if pixels >= PIXELS_AT_ONCE:
-                    break
-        pipeline.ask(works, detectors)
-        return [pipeline.flat(work) for work in works]
-
-    def load(self, rows: Sequence[ModelRow]) -> None:
-        """Have the detectors of these models, and no others; those that are there are not loaded again."""
-        if [row.id for row in rows] != list(self.detectors):
-            self.detectors = {row.id: self.detectors.get(row.id) or self._load(row) for row in rows}
-
-    def _load(self, row: ModelRow) -> Detector:
-        configuration = self._configuration
-        settings = configuration.settings.pipeline
-        return folders.load(self._registry, configuration.models, row, settings.device, settings.runtime)
-
-
-_scorer: _Scorer | None = None
+_scorer: Scorer | None = None
 """That of this process, where it is a worker."""
 
 
-def _begin(scorer: _Scorer, parent: int) -> None:
+def _begin(scorer: Scorer, parent: int) -> None:
     """Set up this process: it ends with its parent and not before."""
     global _scorer
     _scorer = scorer

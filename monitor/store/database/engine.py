@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
-import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -16,13 +14,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
 from monitor.errors import (
     ConfigurationError,
-    OutputError,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
     StoreReadOnlyError,
     StoreRefusedError,
 )
+from monitor.files.folders import make_folder
+from monitor.store.database.sqlite import begin_sqlite, configure_sqlite
 from monitor.store.database.tallies import count_new
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ WRITES = {"monitor_writes": True}
 # Marks one that may also build tables anew, which SQLite does by dropping the old one: while the rows of other tables
 # point at it, that is possible only without its checks.
 REBUILDS = {"monitor_writes": True, "monitor_rebuilds": True}
-
-WAL_PAUSE_SECONDS: Final = 0.02
 
 
 class Database:
@@ -67,8 +64,8 @@ class Database:
         self.file = Path(parsed.database) if is_sqlite and parsed.database else None
         self._identity: tuple[int, int] | None = None
         if is_sqlite:
-            event.listen(self.engine, "connect", partial(_configure_sqlite, busy_seconds=busy_seconds))
-            event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "connect", partial(configure_sqlite, busy_seconds=busy_seconds))
+            event.listen(self.engine, "begin", begin_sqlite)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -200,50 +197,3 @@ def _parse(url: str) -> URL:
     # A path may hold any character; the library would take a question mark and percent signs for its own.
     prefix = "sqlite:///"
     return URL.create("sqlite", database=url.removeprefix(prefix)) if url.startswith(prefix) else make_url(url)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder with its parents; raises `OutputError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        service = "; make it, or where a service has to write there, write its unit anew: monitor deploy systemd"
-        remedy = service if error.errno == errno.EROFS else ""
-        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}{remedy}") from None
-
-
-def _configure_sqlite(connection: Any, _record: Any, *, busy_seconds: float) -> None:
-    # The driver's own transaction handling leaves the first table of a failed migration behind; without it,
-    # BEGIN and COMMIT are SQLAlchemy's alone (see _begin_sqlite).
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    # Readers and the writer do not block each other; a commit survives the program's end and, with FULL,
-    # a power cut, which costs little at the batch sizes that are written.
-    _use_write_ahead_log(cursor, busy_seconds)
-    # The pages that a batch changes lie far apart: those that stay in memory (10 MB), or in the log for some batches
-    # (4,000 pages), are not read and written again each time, which saves a fifth of the processor's time.
-    for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -10240", "wal_autocheckpoint = 4000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
-    """Switch to WAL; where several programs do so in a new file, SQLite refuses all but one without waiting."""
-    deadline = time.monotonic() + busy_seconds
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= deadline:
-                raise
-            time.sleep(WAL_PAUSE_SECONDS)
-        else:
-            return
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("monitor_rebuilds", False):
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # takes effect outside of a transaction alone
-    writes = options.get("monitor_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -242,7 +242,7 @@ labels = Table(
 labelled_files = Table(
     "labelled_files",
     metadata,
-    Column("path", Text, primary_key=True),  # absolute, as monitor.files.walking.to_text writes it
+    Column("path", Text, primary_key=True),  # absolute, as monitor.files.text.to_text writes it
     Column("label", String(16), nullable=False),  # the folder that it lies in
     Column("sha256", String(64), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.deploy import grafana
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Settings, Store
-from monitor.daemon import service
+from monitor.daemon import writer
 from monitor.deploy import alerts, prometheus, recording
 from tests.monitor.deploy.rule_cases import CASES, Case
 
@@ -97,4 +97,4 @@ def test_the_runbook_tells_the_severity_and_how_long_an_alert_waits() -> None:
 
 
 def test_the_longest_pause_between_commits_is_the_services() -> None:
-    assert alerts.LONGEST_COMMIT_PAUSE_SECONDS == service.LONGEST_COMMIT_PAUSE_SECONDS
+    assert alerts.LONGEST_COMMIT_PAUSE_SECONDS == writer.LONGEST_COMMIT_PAUSE_SECONDS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Quality, Settings
 from monitor.deploy import grafana
 from tests.monitor.deploy.expressions import dashboards, every, panels

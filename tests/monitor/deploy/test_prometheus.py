@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Metrics, Settings, Store
 from monitor.deploy import alerts, prometheus, recording
 from monitor.deploy.emitting import to_yaml

@@ -19,7 +19,7 @@ from monitor.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.configuration.file import Configuration
+    from monitor.configuration.resolved import Configuration
     from tests.conftest import RunMonitor
 
     Configure = Callable[..., Configuration]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from monitor.api import CropRefusedError, Detector, FitReport, Scores
 from monitor.scoring.ensemble import ActiveModel
 from monitor.scoring.vote import Reference
-from monitor.store.decisions import ModelRow
+from monitor.store.models import ModelRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
+from monitor.crops.reader import Reader
 from monitor.report import codes, inside, measuring
 from monitor.report.page import Note, Picture, Table
-from monitor.scoring.pipeline import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor.configuration.file import Configuration
+from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
+from monitor.crops.reader import Reader
 from monitor.report import measuring
 from monitor.report.measuring import Part
 from monitor.scoring.ensemble import Ensemble
-from monitor.scoring.pipeline import Reader
-from monitor.scoring.vote import DECISION
+from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,7 +19,6 @@ from sqlalchemy import event, func, insert, inspect, select, text, update
 
 import migrations
 from monitor.configuration.file import load
-from monitor.crops.loader import from_text, to_text
 from monitor.errors import (
     ConfigurationError,
     NoModelError,
@@ -31,8 +30,12 @@ from monitor.errors import (
     StoreRefusedError,
     StoreSchemaError,
 )
+from monitor.files.text import from_text, to_text
 from monitor.store import calibrations as stored_calibrations
+from monitor.store import counts
+from monitor.store import crops as store_crops
 from monitor.store import decisions as queries
+from monitor.store import models as store_models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import SCHEMA_REVISION, calibrations, crops, metadata, models, runs, scores
 from monitor.store.database.upgrade import (
@@ -148,24 +151,24 @@ def decision(model_id: int, calibration_id: int, *, mse: float = 0.001) -> Score
     )
 
 
-def add_model(connection: Connection, letter: str, detector: str = "ae") -> queries.ModelRow:
+def add_model(connection: Connection, letter: str, detector: str = "ae") -> store_models.ModelRow:
     name = f"{detector}-{letter * 12}"
-    queries.add_model(
+    store_models.add_model(
         connection, name=name, detector=detector, fingerprint=letter * 64, folder=name, settings={"код": [1, None]}
     )
-    return queries.find_model(connection, name)
+    return store_models.find_model(connection, name)
 
 
-def calibrate(connection: Connection, model: queries.ModelRow, threshold: float = 0.002) -> queries.ModelRow:
+def calibrate(connection: Connection, model: store_models.ModelRow, threshold: float = 0.002) -> store_models.ModelRow:
     stored_calibrations.add(
         connection, model_id=model.id, rule="balanced", settings={}, threshold=threshold, evidence={"n": 3}, now=NOW
     )
-    return queries.find_model(connection, model.name)
+    return store_models.find_model(connection, model.name)
 
 
-def make_active(connection: Connection, letter: str, detector: str = "ae") -> queries.ModelRow:
-    queries.activate_model(connection, calibrate(connection, add_model(connection, letter, detector)))
-    return queries.find_model(connection, f"{detector}-{letter * 12}")
+def make_active(connection: Connection, letter: str, detector: str = "ae") -> store_models.ModelRow:
+    store_models.activate_model(connection, calibrate(connection, add_model(connection, letter, detector)))
+    return store_models.find_model(connection, f"{detector}-{letter * 12}")
 
 
 def states(connection: Connection) -> list[tuple[str, str, str]]:
@@ -415,7 +418,7 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         one = decision(model.id, model.calibration_id, mse=0.1234567890123456)
         queries.record(connection, [decided("1.jpg", "a", one), failed(crop("2.jpg", "b"))])
     with database.read() as connection:
-        known = queries.known_crops(connection, ["/inbox/1.jpg", "/inbox/2.jpg", "/inbox/3.jpg"])
+        known = store_crops.known_crops(connection, ["/inbox/1.jpg", "/inbox/2.jpg", "/inbox/3.jpg"])
         assert known.keys() == {"/inbox/1.jpg", "/inbox/2.jpg"}
         (first,), (second,) = known["/inbox/1.jpg"], known["/inbox/2.jpg"]
         assert (first.size_bytes, first.mtime_ns, first.state, first.hole) == (1234, crop("").mtime_ns, "scored", 10)
@@ -423,10 +426,10 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         expected = [(first.id, model.id, one.mse, one.mse, 0.002, "proliv")]
         assert queries.stored_scores(connection, [first.id, second.id], [model.id]) == {first.id: expected}
         assert queries.stored_scores(connection, [first.id], []) == {}
-        assert queries.decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
-        assert queries.decisions_after(connection, first.id) == []
+        assert store_crops.decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
+        assert store_crops.decisions_after(connection, first.id) == []
         assert model.settings == {"код": [1, None]}
-        summary = queries.summary(connection)
+        summary = counts.summary(connection)
         assert (summary.scored, summary.failed, summary.failed_by_reason) == (1, 1, {"truncated": 1})
         assert (summary.final, summary.verdicts) == ({"proliv": 1}, {(model.name, "proliv"): 1})
         assert summary.last_scored_at == NOW
@@ -458,7 +461,7 @@ def test_the_final_decision_changes_only_with_a_new_decision_of_a_model(database
         queries.record(connection, [decided("2.jpg", "b", high, low, by="any"), decided("1.jpg", "a", low, by="any")])
         assert finals(connection) == [("ne_proliv", 0.001, 0.002, "any"), (*caught[:3], "any"), caught]
     with database.read() as connection:
-        assert queries.summary(connection).final == {"proliv": 2, "ne_proliv": 1}
+        assert counts.summary(connection).final == {"proliv": 2, "ne_proliv": 1}
 
 
 def test_one_crop_twice_in_a_batch_has_one_final_decision(database: Database) -> None:
@@ -527,7 +530,7 @@ def test_the_largest_batch_fits_into_one_transaction(database: Database) -> None
         one = decision(model.id, model.calibration_id)
         rows = [crop(f"{number}.jpg", scores=(one,)) for number in range(4096)]
         assert len(queries.record(connection, rows).decided) == len(rows)
-        known = queries.known_crops(connection, [row.path for row in rows])
+        known = store_crops.known_crops(connection, [row.path for row in rows])
         assert len(known) == len(rows)
         ids = [row.id for found in known.values() for row in found]
         assert len(queries.stored_scores(connection, ids, [model.id])) == len(rows)
@@ -583,7 +586,7 @@ def test_the_database_itself_keeps_one_active_model_for_each_detector(database: 
         make_active(connection, "1")
         make_active(connection, "2")
         make_active(connection, "3", "other")
-        active = [row.name for row in queries.active_models(connection)]
+        active = [row.name for row in store_models.active_models(connection)]
         assert active == ["other-333333333333", "ae-222222222222"]
     with pytest.raises(StoreError, match=r"(?i)unique"), database.write() as connection:
         connection.execute(update(models).values(active=True))
@@ -614,50 +617,50 @@ def test_rolling_back_goes_through_the_models_that_were_active_before(database: 
         calibrate(connection, add_model(connection, "e"))  # never active, so that nothing leads back to it
 
         def step() -> tuple[str, str]:
-            left, now = queries.rollback_model(connection, "ae")
-            assert [row.name for row in queries.active_models(connection) if row.detector == "ae"] == [now.name]
+            left, now = store_models.rollback_model(connection, "ae")
+            assert [row.name for row in store_models.active_models(connection) if row.detector == "ae"] == [now.name]
             return left.name[-1], now.name[-1]
 
         assert step() == ("c", "b")
         assert step() == ("b", "a")
         with pytest.raises(NoModelError, match="no model of the detector 'ae' was active before ae-aaaaaaaaaaaa"):
             step()
-        queries.activate_model(connection, queries.find_model(connection, "ae-c"))
+        store_models.activate_model(connection, store_models.find_model(connection, "ae-c"))
         assert step() == ("c", "a")
         with pytest.raises(NoModelError, match="'nothing' has no active model"):
-            queries.rollback_model(connection, "nothing")
-        assert [row.detector for row in queries.active_models(connection)].count("other") == 1
+            store_models.rollback_model(connection, "nothing")
+        assert [row.detector for row in store_models.active_models(connection)].count("other") == 1
 
 
 def test_a_model_without_a_threshold_cannot_become_active(database: Database) -> None:
     with database.write() as connection:
         model = add_model(connection, "1")
         with pytest.raises(NoModelError, match=r"has no threshold yet.* monitor calibrate --model ae-1+ --data DIR"):
-            queries.activate_model(connection, model)
-        assert queries.active_models(connection) == []
+            store_models.activate_model(connection, model)
+        assert store_models.active_models(connection) == []
 
 
 def test_models_are_found_by_what_they_begin_with(database: Database) -> None:
     with database.write() as connection:
         add_model(connection, "1")
         add_model(connection, "2")
-        assert queries.find_model(connection, "ae-1").fingerprint == "1" * 64
-        assert queries.find_model(connection, "22").name == "ae-222222222222"
+        assert store_models.find_model(connection, "ae-1").fingerprint == "1" * 64
+        assert store_models.find_model(connection, "22").name == "ae-222222222222"
         with pytest.raises(NoModelError, match=r"names several models: ae-2.*, ae-1.*; give one whole name"):
-            queries.find_model(connection, "ae-")
+            store_models.find_model(connection, "ae-")
         for name in ("", "%", "ae-3"):
             with pytest.raises(NoModelError, match=r"there is no model .*; see: monitor models list"):
-                queries.find_model(connection, name)
+                store_models.find_model(connection, name)
 
 
 def test_training_the_same_model_again_makes_it_the_newest(database: Database) -> None:
     with database.write() as connection:
         add_model(connection, "1")
         add_model(connection, "2")
-        assert [row.name[-1] for row in queries.newest_models(connection)] == ["2"]
+        assert [row.name[-1] for row in store_models.newest_models(connection)] == ["2"]
         add_model(connection, "1")
-        assert [row.name[-1] for row in queries.newest_models(connection)] == ["1"]
-        assert len(queries.all_models(connection)) == 2
+        assert [row.name[-1] for row in store_models.newest_models(connection)] == ["1"]
+        assert len(store_models.all_models(connection)) == 2
 
 
 def test_decisions_need_their_model_and_slots_are_unique(database: Database) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, func, insert, select, update
 
-from monitor.store import summaries
+from monitor.store import calibrations as store_calibrations
+from monitor.store import references, summaries
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import calibrations, crops, models, score_summaries, scores
 from monitor.store.database.upgrade import upgrade
@@ -307,9 +308,9 @@ def test_a_calibration_by_hand_is_told_from_the_others(database: Database) -> No
         add_calibration(connection, 11, state="refused", created_at=newer + HOUR)
         add_calibration(connection, 12, origin="nightly", fallback=True, created_at=newer + 2 * HOUR)
     with database.read() as connection:
-        assert summaries.calibrated_by_hand_at(connection, 1) == newer
-        assert summaries.calibrated_by_hand_at(connection, 99) is None
-        assert summaries.active_thresholds(connection) == [("ae", True, newer + 2 * HOUR)]
+        assert references.calibrated_by_hand_at(connection, 1) == newer
+        assert references.calibrated_by_hand_at(connection, 99) is None
+        assert store_calibrations.active_thresholds(connection) == [("ae", True, newer + 2 * HOUR)]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=60))

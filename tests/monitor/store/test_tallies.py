@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from monitor.store import decisions, retention, traffic
+from monitor.store import counts as store_counts
+from monitor.store import decisions, models, retention, traffic
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crop_tallies, crops, score_tallies, scores
 from monitor.store.database.upgrade import _alembic_configuration, upgrade
@@ -37,7 +38,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     upgrade(database)
     MadeUp(database)
     with database.write() as connection:
-        decisions.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
+        models.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
         connection.execute(
             text(
                 "insert into calibrations (id, model_id, rule, settings, threshold, evidence, state, created_at) "
@@ -174,7 +175,7 @@ def test_status_and_the_evidence_are_told_of_them(database: Database) -> None:
     with database.write() as connection:
         decisions.record(connection, [row(number, chance) for number in range(60)])
     with database.read() as connection:
-        found = decisions.summary(connection)
+        found = store_counts.summary(connection)
         verdicts = traffic.verdicts_since(connection, None)
         since = traffic.verdicts_since(connection, NOW - timedelta(days=999))
     of_crops, of_scores = counts(database)

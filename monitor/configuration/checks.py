@@ -1,0 +1,108 @@
+"""What the values of single keys must be like."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+MOST_EXPECTED_HOLES: Final = 1000
+MOST_EXPECTED_TOGETHER: Final = 10_000
+
+
+def known_time_zone(name: str) -> str:
+    """The name of a time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError('is not a known time zone; use a name such as "UTC" or "Europe/Moscow"') from None
+    return name
+
+
+def compilable(pattern: str) -> str:
+    """A regular expression with at least one of the named groups."""
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if not groups & {"hole", "camera", "captured_at"}:
+        raise ValueError("needs at least one of the named groups (?P<hole>…), (?P<camera>…), (?P<captured_at>…)")
+    return pattern
+
+
+def whole_date(time_format: str) -> str:
+    """A format of `strptime` that holds a whole date."""
+    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
+    try:
+        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - the date alone counts
+    except (ValueError, re.error) as error:
+        raise ValueError(f"is not one that Python's strptime reads: {error}") from None
+    if restored.date() != sample.date():
+        raise ValueError("holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y")
+    return time_format
+
+
+def resolvable(path: Path) -> Path:
+    """A path that can be followed."""
+    try:
+        path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"is not a path that can be followed: {error}") from None
+    return path
+
+
+def time_of_day(value: str) -> str:
+    """Hours and minutes, as in 03:00."""
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('is not a time of day; write hours and minutes as in "03:00"')
+    return value
+
+
+def windows(days: tuple[float, ...]) -> tuple[float, ...]:
+    """Windows of 0 to 3660 days."""
+    if any(not 0 < one <= 3660 for one in days):
+        raise ValueError("holds a window that is not between 0 and 3660 days")
+    return days
+
+
+def hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
+    """Each camera's holes as `parse_holes` reads them, and not too many of them."""
+    together = 0
+    for camera, text in cameras.items():
+        try:
+            holes = parse_holes(text)
+        except ValueError as error:
+            raise ValueError(f"camera {camera}: {error}") from None
+        if len(holes) > MOST_EXPECTED_HOLES:
+            raise ValueError(f"camera {camera}: {len(holes)} holes; at most {MOST_EXPECTED_HOLES} can be expected")
+        together += len(holes)
+    if together > MOST_EXPECTED_TOGETHER:
+        raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
+    return cameras
+
+
+def parse_holes(text: str) -> frozenset[int]:
+    """``"1-40, 45"`` -> the numbers of the holes; raises `ValueError`."""
+    holes: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?", part)
+        if match is None:
+            raise ValueError(f'{part.strip()!r} names no holes; write numbers and ranges as in "1-40, 45"')
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < first + MOST_EXPECTED_HOLES:
+            raise ValueError(f"{part.strip()!r} does not rise, or by too much; write the lower hole first")
+        holes.update(range(first, last + 1))
+    return frozenset(holes)
+
+
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that are all different."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once; name each detector once, the primary first")
+    return names

@@ -1,0 +1,73 @@
+"""The watcher of the labelled folder."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from monitor.errors import StoreDamagedError, StoreError
+from monitor.files.looks import look
+from monitor.files.text import printable
+from monitor.inbox.messages import Done
+from monitor.inbox.watcher import Watcher
+from monitor.labels.folder import LabelledFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from monitor.configuration.settings import Watch
+    from monitor.inbox.messages import Candidate
+    from monitor.store.database.engine import Database
+    from monitor.threads import Stage
+
+
+log = logging.getLogger(__name__)
+
+
+class LabelledWatcher(Watcher):
+    """Watches the labelled folder, and delivers what lies there with its label."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Watch,
+        database: Database,
+        deliver: Callable[[Candidate], bool],
+        scanned: Callable[[bool], None],
+    ) -> None:
+        """``deliver`` and ``scanned`` are those of `Watcher`."""
+        self._labelled = LabelledFolder(folder)
+        self._database = database
+        self._pass_on = deliver
+        super().__init__(
+            folder,
+            settings,
+            unknown=lambda paths: self._labelled.unknown(database, paths),
+            deliver=self._deliver_labelled,
+            folders=self._labelled.folders,
+            scanned=scanned,
+        )
+
+    def run(self, stage: Stage) -> None:
+        """Forget what is gone since the last time, then watch."""
+        stage.busy()
+        self._labelled.warn_of_links()
+        try:
+            self._labelled.forget_gone(self._database, stage.busy)
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            log.warning(
+                "%s: files that are gone are not forgotten: %s; the next rescan or start tries again",
+                printable(self.folder),
+                error,
+            )
+        super().run(stage)
+
+    def _deliver_labelled(self, candidate: Candidate) -> bool:
+        label = self._labelled.label_of(candidate.path)
+        if label is None:
+            self.mailbox.put(Done(candidate.path, look(candidate.path)))
+            return True
+        return self._pass_on(candidate._replace(label=label))

@@ -1,0 +1,112 @@
+"""The labelled folder as it lies there, held against what the store last saw of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.errors import InputMissingError
+from monitor.files import looks
+from monitor.files.text import printable, to_text
+from monitor.files.walking import crop_files
+from monitor.scoring import lookup
+from monitor.store import labelled_files
+from monitor.words import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.store.database.engine import Database
+
+
+log = logging.getLogger(__name__)
+
+
+class LabelledFolder:
+    """The labelled folder as it lies there, held against what the store last saw of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` holds proliv/ and ne_proliv/; it need not exist."""
+        self.folder = folder
+        self._warned: set[Path] = set()
+
+    @property
+    def folders(self) -> list[Path]:
+        """The sub-folders that are labels."""
+        return [self.folder / label.value for label in Label]
+
+    def warn_of_links(self) -> None:
+        """Say what gives no label though it looks as if it did: links are not followed, and a file is no folder."""
+        for folder in (self.folder, *self.folders):
+            if folder != self.folder and os.path.islink(folder):  # noqa: PTH114 - see is_folder
+                log.warning(
+                    "%s: is a link, which is not followed, so what it leads to has no label; put a folder there",
+                    printable(folder),
+                )
+            elif os.path.exists(folder) and not is_folder(folder):  # noqa: PTH110
+                log.warning("%s: is no folder, so nothing is labelled by it; put a folder there", printable(folder))
+
+    def label_of(self, file: str) -> Label | None:
+        """What the folder says of a path below it; none, with one warning a folder, where it says nothing."""
+        path = Path(file)
+        first, *rest = path.relative_to(self.folder).parts
+        if rest and first in set(Label):
+            return Label(first)
+        if path.parent not in self._warned:
+            self._warned.add(path.parent)
+            log.warning(
+                "%s: lies neither in %s/ nor in %s/ of %s, so it has no label, and neither has anything beside it; "
+                "move it into one of the two",
+                printable(path), *Label, printable(self.folder),
+            )  # fmt: skip
+        return None
+
+    def unknown(self, database: Database, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that have a label and are new, have changed, or may be readable by now."""
+        wanted = {path: label for path in paths if (label := self.label_of(path)) is not None}
+        with database.read() as connection:
+            rows = labelled_files.known_files(connection, [to_text(path) for path in wanted])
+        fresh = []
+        for path, label in wanted.items():
+            row = rows.get(to_text(path))
+            if (
+                row is None
+                or row.label != label
+                or row.reason in lookup.WORTH_ANOTHER_TRY
+                or (row.size_bytes, row.mtime_ns) != looks.signature(path)
+            ):
+                fresh.append(path)
+        return fresh
+
+    def forget_gone(self, database: Database, on_file: Callable[[], None] = lambda: None) -> int:
+        """Forget the files that are no longer there, and return how many; the labels that they gave stay.
+
+        What cannot be looked at is not gone: nothing is forgotten of a folder that is missing or cannot be read, as
+        that of a share that is not mounted. ``on_file`` is called for every file that is there.
+        """
+        unreadable: list[Path] = []
+        present: set[str] = set()
+        try:
+            for path in crop_files(self.folder, lambda one, _error: unreadable.append(one)):
+                present.add(to_text(path))
+                on_file()
+        except InputMissingError:
+            return 0
+        unreadable += [folder for folder in self.folders if not is_folder(folder)]
+        spared = tuple(f"{to_text(folder)}/" for folder in unreadable)
+        below = f"{to_text(self.folder)}/"
+        with database.read() as connection:
+            seen = [row.path for row in labelled_files.all_files(connection)]
+        gone = [path for path in seen if path.startswith(below) and path not in present and not path.startswith(spared)]
+        if gone:
+            with database.write() as connection:
+                labelled_files.forget_files(connection, gone)
+        return len(gone)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; one that may not be looked at is none."""
+    # Path.is_dir raises where a folder above may not be entered.
+    return os.path.isdir(path)  # noqa: PTH112

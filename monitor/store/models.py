@@ -1,0 +1,126 @@
+"""Models as rows: added, found, activated and rolled back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, select, update
+
+from monitor.errors import NoModelError
+from monitor.store.database.schema import calibrations, models
+from monitor.store.database.upsert import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+
+class ModelRow(NamedTuple):
+    """A row of `models` with its active calibration's threshold, id, rule and evidence, if it has one."""
+
+    id: int
+    name: str
+    detector: str
+    fingerprint: str
+    folder: str
+    settings: dict[str, Any]
+    trained_at: datetime
+    active: bool
+    activated_at: datetime | None
+    threshold: float | None
+    calibration_id: int | None
+    rule: str | None
+    evidence: dict[str, Any] | None = None
+
+
+def add_model(
+    connection: Connection, *, name: str, detector: str, fingerprint: str, folder: str, settings: Mapping[str, Any]
+) -> None:
+    """Store a trained model; one that is known by its fingerprint stays as it is, but counts as trained now."""
+    now = datetime.now(UTC)
+    statement = upsert(connection.dialect.name, models).on_conflict_do_update(
+        index_elements=["fingerprint"], set_={"trained_at": now}
+    )
+    values = {"name": name, "detector": detector, "fingerprint": fingerprint, "folder": folder}
+    connection.execute(statement, {**values, "settings": dict(settings), "trained_at": now, "active": False})
+
+
+def all_models(connection: Connection) -> list[ModelRow]:
+    """Every model, the newest first."""
+    return _models(connection)
+
+
+def active_models(connection: Connection) -> list[ModelRow]:
+    """The active models, the one that was activated last first: that one is the primary."""
+    rows = _models(connection, models.c.active)
+    return sorted(rows, key=lambda row: (row.activated_at, row.id), reverse=True)
+
+
+def newest_models(connection: Connection) -> list[ModelRow]:
+    """The model of each detector that was trained last."""
+    newest: dict[str, ModelRow] = {}
+    for row in _models(connection):
+        newest.setdefault(row.detector, row)
+    return list(newest.values())
+
+
+def find_model(connection: Connection, name: str) -> ModelRow:
+    """The model called ``name`` or whose name or fingerprint begins so; raises `NoModelError`."""
+    rows = _models(connection)
+    exact = [row for row in rows if row.name == name]
+    matches = exact or [row for row in rows if name and (row.name.startswith(name) or row.fingerprint.startswith(name))]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(row.name for row in matches)
+        raise NoModelError(f"{name!r} names several models: {names}; give one whole name")
+    raise NoModelError(f"there is no model {name!r}; see: monitor models list")
+
+
+def activate_model(connection: Connection, model: ModelRow) -> None:
+    """Make a calibrated model its detector's active one; raises `NoModelError` when it has no threshold."""
+    if model.threshold is None:
+        raise NoModelError(
+            f"{model.name} has no threshold yet, so it cannot decide anything; "
+            f"calibrate it: monitor calibrate --model {model.name} --data DIR"
+        )
+    connection.execute(update(models).where(models.c.detector == model.detector).values(active=False))
+    connection.execute(
+        update(models).where(models.c.id == model.id).values(active=True, activated_at=datetime.now(UTC))
+    )
+
+
+def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, ModelRow]:
+    """Give a detector back the model that was active before; return (the one left, the one active now)."""
+    rows = _models(connection, models.c.detector == detector)
+    current = next((row for row in rows if row.active), None)
+    if current is None:
+        raise NoModelError(f"the detector {detector!r} has no active model to roll back from")
+    before = [row for row in rows if not row.active and row.activated_at and row.threshold is not None]
+    if not before:
+        raise NoModelError(f"no model of the detector {detector!r} was active before {current.name}")
+    previous = max(before, key=lambda row: (row.activated_at, row.id))
+    # Emptying its activation makes a second rollback go one further back instead of returning here.
+    connection.execute(update(models).where(models.c.id == current.id).values(active=False, activated_at=None))
+    connection.execute(update(models).where(models.c.id == previous.id).values(active=True))
+    return current, previous
+
+
+def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[ModelRow]:
+    active = and_(calibrations.c.model_id == models.c.id, calibrations.c.state == "active")
+    query = (
+        select(
+            *(getattr(models.c, name) for name in ModelRow._fields[:9]),
+            calibrations.c.threshold,
+            calibrations.c.id.label("calibration_id"),
+            calibrations.c.rule,
+            calibrations.c.evidence,
+        )
+        .outerjoin(calibrations, active)
+        .where(*conditions)
+        .order_by(models.c.trained_at.desc(), models.c.id.desc())
+    )
+    return [ModelRow._make(row) for row in connection.execute(query)]

@@ -1,0 +1,83 @@
+"""The rules that choose thresholds, as configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from monitor.api import ScoreEvidence
+from monitor.configuration.problems import plugin_settings
+from monitor.errors import ConfigurationError, EvidenceMissingError
+from monitor.models import folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from monitor.api import ThresholdRule
+    from monitor.configuration.resolved import Configuration
+    from monitor.configuration.settings import Calibration
+    from monitor.registry import Registry
+    from monitor.store.models import ModelRow
+
+
+def make_rule(
+    registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]
+) -> ThresholdRule:
+    """Make the rule ``name`` with the settings of the configuration and ``overrides`` over them."""
+    rule_class = registry.rule_class(name)
+    settings = plugin_settings(
+        rule_class.Settings,
+        configuration.settings.rules.get(name, {}),
+        section=f"rules.{name}",
+        source=configuration.source,
+        overrides=overrides,
+    )
+    return rule_class(settings)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rule that chooses thresholds, the one that does so without proliv, and what guards a change.
+
+    ``explicit``: somebody asked for this very rule, so the fallback never takes its place. ``trained_on``: the sha256
+    of the crops that a model was trained on.
+    """
+
+    rule: ThresholdRule
+    fallback: ThresholdRule
+    settings: Calibration
+    explicit: bool = False
+    trained_on: Callable[[ModelRow], Collection[str]] = lambda _: ()
+
+    @classmethod
+    def of(
+        cls,
+        registry: Registry,
+        configuration: Configuration,
+        name: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Rules:
+        """Those of the configuration, or another rule where it is named, with ``overrides`` over its settings."""
+        settings = configuration.settings.calibration
+        fallback = make_rule(registry, configuration, settings.fallback_rule, {})
+        _require_no_proliv(fallback, configuration)
+        return cls(
+            make_rule(registry, configuration, name or settings.rule, overrides or {}),
+            fallback,
+            settings,
+            explicit=name is not None,
+            trained_on=lambda row: folders.training_digests(configuration.models, row),
+        )
+
+
+def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) -> None:
+    """Try the fallback without proliv, so that it does not fail in the one night in which it is needed."""
+    try:
+        fallback.choose(ScoreEvidence(np.linspace(1, 2, 10_000), np.empty(0), crops_per_week=10_000))
+    except EvidenceMissingError as error:
+        raise ConfigurationError(
+            f"{configuration.source}: calibration.fallback_rule: {fallback.name!r} cannot choose without proliv "
+            f"({error}); name one that can, such as normal-quantile"
+        ) from None

@@ -1,0 +1,66 @@
+"""Judging what a change would have decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from monitor.store import calibrations, replay
+from monitor.thresholds import guard
+from monitor.thresholds.guard import Refusal
+from monitor.thresholds.outcome import Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from monitor.configuration.settings import Calibration
+    from monitor.store.calibrations import CalibrationRow
+    from monitor.store.models import ModelRow
+    from monitor.thresholds.evidence import Evidence
+    from monitor.thresholds.outcome import By, Record
+
+
+def judge_trial(
+    connection: Connection,
+    model: ModelRow,
+    active: CalibrationRow,
+    trial: CalibrationRow,
+    gathered: Evidence,
+    settings: Calibration,
+    by: By,
+) -> tuple[Outcome, Record]:
+    """Whether the trial of a threshold in the shadow is over, and how it went."""
+    assert active.threshold is not None  # by the table's check
+    assert trial.threshold is not None
+    until = trial.created_at + timedelta(days=settings.shadow_days)
+    seen = replay.replay(connection, model.id, trial.threshold, replay.Span(since=trial.created_at))
+    outcome = Outcome(
+        model=model,
+        result="shadow",
+        before=active.threshold,
+        threshold=trial.threshold,
+        rule=trial.rule,
+        fallback=trial.fallback,
+        reason=f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC; of {seen.crops} crops since, it would "
+        f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
+        notes=(*gathered.set_aside, *gathered.notes),
+    )
+    if trial.created_at > by.now:
+        code, sentence = Refusal.WITHDRAWN.value, "it began in the future: a clock ran ahead"
+        outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
+        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, by.now)
+    if settings.shadow and (by.now < until or not seen.crops):
+        return outcome, lambda _: None
+    tried: dict[str, Any] = {
+        "shadow": {"until": by.now.isoformat(), **seen._asdict()},
+        "promoted_by_run": by.run_id,
+    }
+    newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
+    refused = guard.worse(trial.threshold, active.threshold, newest, settings)
+    if refused is None:
+        promoted = replace(outcome, result="activated", reason=None)
+        return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)
+    code, sentence = refused.refusal.value, refused.sentence
+    outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
+    return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, tried, by.now)
