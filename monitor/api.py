@@ -139,7 +139,7 @@ class Detector(ABC):
     A subclass sets ``name`` and ``Settings`` (a frozen pydantic model with ``extra="forbid"`` whose defaults
     make a usable detector) and implements the abstract methods. Preprocessing belongs to the detector and to
     its settings, so that training and scoring cannot differ. The laws that every detector has to keep are
-    tested in ``tests/test_detector_laws.py``: scores are deterministic, do not depend on the batch or on the
+    tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not depend on the batch or on the
     order, survive saving and loading, and no input array is ever modified.
     """
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from generators.crops.datasets import write_dataset
-from tests.daemon import Daemon
+from tests.support.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

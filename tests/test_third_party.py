@@ -94,7 +94,7 @@ def test_the_page_shows_a_whole_package() -> None:
 
 
 def test_the_pages_detector_keeps_the_laws(installed: Path, clean_environment: dict[str, str]) -> None:
-    laws = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_detector_laws.py"]
+    laws = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/plugins/detectors/test_laws.py"]
     ended = subprocess.run(
         [*laws, "-k", "acme-mean"],
         env={**clean_environment, "PYTHONPATH": str(installed)},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
-from tests.system.container import Container, NoContainerError, missing
+from tests.support.container import Container, NoContainerError, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

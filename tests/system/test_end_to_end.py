@@ -16,11 +16,11 @@ from PIL import Image
 from generators.crops.datasets import CastingTable, encode, write_dataset
 from monitor.configuration.settings import Settings, Store
 from monitor.deploy import alerts
-from tests.monitor.deploy.expressions import every
+from tests.support.container import missing
+from tests.support.expressions import every
+from tests.support.plant import INBOX, Cameras, Plant
 from tests.system.conftest import CONFIGURATION as SERVICE
 from tests.system.conftest import a_machine, go_without
-from tests.system.container import missing
-from tests.system.plant import INBOX, Cameras, Plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.system.container import Container
+    from tests.support.container import Container
 
 UNIT: Final = "monitor.service"
 DROP_INS: Final = "/run/systemd/system/monitor.service.d"

@@ -15,7 +15,7 @@ from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Settings, Store
 from monitor.daemon import writer
 from monitor.deploy import alerts, prometheus, recording
-from tests.monitor.deploy.rule_cases import CASES, Case
+from tests.support.rule_cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]
 # Every alert there is: those of retention are written only where something is to be deleted.

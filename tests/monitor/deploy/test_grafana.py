@@ -10,7 +10,7 @@ import pytest
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Quality, Settings
 from monitor.deploy import grafana
-from tests.monitor.deploy.expressions import dashboards, every, panels
+from tests.support.expressions import dashboards, every, panels
 
 if TYPE_CHECKING:
     from tests.conftest import RunMonitor

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from monitor.configuration.settings import Settings
-from tests.monitor.deploy.expressions import dashboards, panels
+from tests.support.expressions import dashboards, panels
 
 PACKAGES = ("@grafana/schema@11.6.0", "typescript@5.8.3", "tslib@2.8.1")
 KINDS = {

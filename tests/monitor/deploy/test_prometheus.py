@@ -13,7 +13,7 @@ from monitor.deploy import alerts, prometheus, recording
 from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import duration
 from monitor.errors import ConfigurationError, ExitCode
-from tests.monitor.deploy.expressions import every
+from tests.support.expressions import every
 
 if TYPE_CHECKING:
     from tests.conftest import RunMonitor

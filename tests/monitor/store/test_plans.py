@@ -23,7 +23,7 @@ from monitor.store.database.engine import Database
 from monitor.store.database.upgrade import upgrade
 from tests.benchmarks.big_store import grow, moment
 from tests.benchmarks.growth import Query, all_queries
-from tests.daemon import Daemon
+from tests.support.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

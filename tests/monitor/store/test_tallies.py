@@ -16,7 +16,7 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import crop_tallies, crops, score_tallies, scores
 from monitor.store.database.upgrade import _alembic_configuration, upgrade
 from monitor.store.decisions import CropRow, ScoreRow
-from tests.made_up import MadeUp
+from tests.support.made_up import MadeUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,414 @@
+"""The daemon as a real process: files go into its inbox, and the store, the metrics and its end are looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.daemon import PATIENCE_SECONDS, Daemon, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def crops(small_dataset: Path) -> list[Path]:
+    return sorted((small_dataset / "train").glob("*.jpg"))
+
+
+def write_slowly(source: Path, target: Path, pieces: int = 5, pause: float = 0.05) -> None:
+    """Write a file in pieces; the last holds only the format's end mark, so that the rest already decodes."""
+    data = source.read_bytes()
+    step = (len(data) - 2) // pieces + 1
+    parts = [data[: len(data) - 2][start : start + step] for start in range(0, len(data) - 2, step)]
+    with target.open("wb", buffering=0) as file:
+        for part in [*parts, data[-2:]]:
+            file.write(part)
+            time.sleep(pause)
+
+
+def feed(crops: list[Path], inbox: Path, staging: Path) -> list[Path]:
+    """A third written slowly in pieces, a third renamed into place, a third copied; two in a sub-folder."""
+    (inbox / "sub").mkdir(parents=True)
+    staging.mkdir()
+    targets = []
+    writers = []
+    for index, source in enumerate(crops):
+        target = inbox / ("sub" if index % 5 == 0 else ".") / source.name
+        targets.append(target)
+        if index % 3 == 0:
+            writers.append(Thread(target=write_slowly, args=(source, target)))
+            writers[-1].start()
+        elif index % 3 == 1:
+            shutil.copyfile(source, staging / source.name)
+            (staging / source.name).rename(target)
+        else:
+            shutil.copy2(source, target)
+        time.sleep(0.005)
+    for writer in writers:
+        writer.join()
+    return targets
+
+
+def test_every_crop_has_one_row_and_one_decision_also_after_a_kill(
+    daemon: Daemon, crops: list[Path], tmp_path: Path
+) -> None:
+    crops = crops[:90]
+    daemon.inbox.mkdir()
+    before = daemon.inbox / ("before_" + crops[0].name)
+    shutil.copyfile(crops[0], before)
+    first = daemon.start()
+    feeder = Thread(target=feed, args=(crops, daemon.inbox, tmp_path / "staging"))
+    feeder.start()
+    wait_until(lambda: daemon.count() > 20, daemon.text)
+    first.kill()
+    first.wait()
+    daemon.start()
+    feeder.join()
+    wait_until(lambda: daemon.count() >= len(crops) + 1, daemon.text)
+    time.sleep(1.2)  # two scans more, which must not find anything new
+    assert daemon.query("select count(*), count(distinct path), count(distinct sha256) from crops") == [
+        (len(crops) + 1, len(crops) + 1, len(crops))
+    ]
+    assert daemon.query("select count(*), count(distinct crop_id) from scores") == [(len(crops) + 1,) * 2]
+    assert daemon.count("state = 'failed'") == 0
+    assert daemon.stop() == 0
+
+
+def test_metrics_tell_what_the_store_holds(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    for source in crops[:30]:
+        shutil.copyfile(source, daemon.inbox / source.name)
+    (daemon.inbox / "text.jpg").write_text("no picture")
+    wait_until(lambda: daemon.count() == 31, daemon.text)
+    wait_until(lambda: daemon.metrics()["monitor_crops_scored_total"] == 30)
+    wait_until(lambda: daemon.metrics().get('monitor_crops_failed_total{reason="unknown_format"}') == 1)
+    metrics = daemon.metrics()
+    verdicts = dict(daemon.query("select verdict, count(*) from scores group by verdict"))
+    for verdict in ("proliv", "ne_proliv"):
+        name = f'monitor_decisions_total{{detector="ae",verdict="{verdict}"}}'
+        assert metrics[name] == verdicts.get(verdict, 0)
+        assert metrics[f'monitor_verdicts_total{{verdict="{verdict}"}}'] == verdicts.get(verdict, 0)
+    assert metrics["monitor_crops_seen_total"] == 31
+    assert metrics["monitor_crops_retried_total"] >= 1
+    assert metrics["monitor_decision_latency_seconds_count"] == 30
+    assert metrics['monitor_mse_count{detector="ae"}'] == 30
+    (total,) = daemon.query("select sum(mse) from scores")[0]
+    assert metrics['monitor_mse_sum{detector="ae"}'] == pytest.approx(total, rel=1e-9)
+    (threshold,) = daemon.query("select threshold from calibrations where state = 'active'")[0]
+    assert metrics['monitor_threshold{detector="ae"}'] == threshold
+    assert metrics["monitor_last_scored_timestamp_seconds"] == pytest.approx(time.time(), abs=PATIENCE_SECONDS)
+    assert [value for name, value in metrics.items() if name.startswith("monitor_model_info")] == [1]
+    assert {name for name in metrics if name.startswith("monitor_queue_depth")} == {
+        f'monitor_queue_depth{{queue="{queue}"}}' for queue in ("paths", "scoring", "storing")
+    }
+
+
+def test_bad_files_are_recorded_with_their_reason_and_good_ones_go_on(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    inbox = daemon.inbox
+    picture = crops[0].read_bytes()
+    (inbox / "empty.jpg").touch()
+    (inbox / "truncated.jpg").write_bytes(picture[: len(picture) // 2])
+    (inbox / "text.jpg").write_text("no picture")
+    os.mkfifo(inbox / "pipe.jpg")
+    (inbox / "link.jpg").symlink_to("nowhere")
+    odd = ["with space.jpg", "quote'\".jpg", "new\nline.jpg", os.fsdecode(b"\xff\xfe.jpg"), "n" * 251 + ".jpg"]
+    for name in odd:
+        (inbox / name).write_bytes(picture)
+    wait_until(lambda: daemon.count() == 5 + len(odd), daemon.text)
+    reasons = dict(daemon.query("select path, reason from crops where state = 'failed'"))
+    assert {path.rsplit("/", 1)[1]: reason for path, reason in reasons.items()} == {
+        "empty.jpg": "empty",
+        "truncated.jpg": "truncated",
+        "text.jpg": "unknown_format",
+        "pipe.jpg": "not_a_file",
+        "link.jpg": "symlink",
+    }
+    assert daemon.query("select count(*) from scores") == [(len(odd),)]
+    assert "new\\nline.jpg" in "".join(path for (path,) in daemon.query("select path from crops"))
+
+
+def test_a_failed_file_is_decided_once_it_is_whole(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    picture = crops[0].read_bytes()
+    path = daemon.inbox / "late.jpg"
+    path.write_bytes(picture[:300])
+    wait_until(lambda: daemon.count("state = 'failed'") == 1, daemon.text)
+    path.write_bytes(picture)
+    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
+
+
+def test_replaced_content_is_another_crop(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    path = daemon.inbox / "same.jpg"
+    shutil.copyfile(crops[0], path)
+    wait_until(lambda: daemon.count() == 1, daemon.text)
+    shutil.copyfile(crops[1], path)
+    wait_until(lambda: daemon.count() == 2, daemon.text)
+    assert daemon.query("select count(distinct path), count(distinct sha256) from crops") == [(1, 2)]
+
+
+def test_failed_files_are_moved_to_the_quarantine(daemon: Daemon) -> None:
+    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
+    daemon.start()
+    (daemon.inbox / "sub").mkdir()
+    bad = daemon.inbox / "sub" / "bad.jpg"
+    contents = [b"first", b"second", b"first"]
+    for content in contents:
+        bad.write_bytes(content)
+        wait_until(lambda: not bad.exists(), daemon.text)
+    folders = [hashlib.sha256(content).hexdigest()[:16] for content in contents[:2]]
+    folders.append(f"{folders[0]}-2")
+    assert [(daemon.home / "quarantine" / one / "bad.jpg").read_bytes() for one in folders] == contents
+    assert daemon.count("state = 'failed'") == 2
+
+
+def test_nothing_is_written_through_a_link_into_or_out_of_the_quarantine(daemon: Daemon) -> None:
+    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
+    daemon.start()
+    victim = daemon.home / "victim"
+    victim.mkdir()
+    link = daemon.inbox / "l.jpg"
+    link.symlink_to(victim)
+    wait_until(lambda: daemon.count("reason = 'symlink'") == 1, daemon.text)
+    assert link.is_symlink()
+    link.unlink()
+    link.mkdir()
+    (link / "evil.jpg").write_text("no picture")
+    wait_until(lambda: not (link / "evil.jpg").exists(), daemon.text)
+    assert list(victim.iterdir()) == []
+
+
+def test_a_time_beyond_what_a_database_holds_stops_nothing(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    staged = daemon.home / "staged.jpg"
+    shutil.copyfile(crops[0], staged)
+    os.utime(staged, (10_413_792_000, 10_413_792_000))  # the year 2300
+    staged.rename(daemon.inbox / "future.jpg")
+    shutil.copyfile(crops[1], daemon.inbox / "today.jpg")
+    wait_until(lambda: daemon.count("state = 'scored'") == 2, daemon.text)
+    daemon.stop()
+    daemon.start()
+    time.sleep(1.2)  # two scans, which have to know it again
+    assert daemon.metrics()["monitor_crops_seen_total"] == 0
+    assert daemon.stop() == 0
+
+
+def test_a_database_that_is_replaced_while_in_use_ends_the_daemon(daemon: Daemon, crops: list[Path]) -> None:
+    process = daemon.start()
+    copy = daemon.home / "copy.db"
+    with closing(sqlite3.connect(daemon.database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.rename(daemon.database)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    assert process.wait(PATIENCE_SECONDS) == 65
+    assert "removed or replaced while it was in use" in daemon.text()
+
+
+def test_what_is_known_is_not_told_again(daemon: Daemon, small_dataset: Path) -> None:
+    daemon.start()
+    path = daemon.inbox / "proliv.jpg"
+    shutil.copyfile(max((small_dataset / "proliv").glob("*.jpg"), key=lambda crop: crop.stat().st_size), path)
+    (daemon.inbox / "text.jpg").write_text("no picture")
+    wait_until(lambda: daemon.count() == 2, daemon.text)
+    assert daemon.query("select verdict from scores") == [("proliv",)]
+    for _ in range(3):
+        for known in (path, daemon.inbox / "text.jpg"):
+            os.utime(known)
+            known.open("ab").close()
+        time.sleep(2.5)  # events, scans, and the time after which a file is given up
+    assert daemon.text().count("proliv: hole") == 1
+    assert daemon.text().count("recorded as failed") == 1
+    metrics = daemon.metrics()
+    assert metrics["monitor_crops_scored_total"] == 1
+    assert metrics['monitor_crops_failed_total{reason="unknown_format"}'] == 1
+
+
+def test_a_locked_database_does_not_hold_up_the_stop(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.environment["MONITOR__PIPELINE__BATCH_SIZE"] = "2"
+    daemon.start()
+    with closing(sqlite3.connect(daemon.database, isolation_level=None)) as blocker:
+        blocker.execute("begin immediate")
+        for source in crops[:20]:
+            shutil.copyfile(source, daemon.inbox / source.name)
+        wait_until(lambda: "decisions wait" in daemon.text(), daemon.text)
+        assert daemon.stop() == 0
+        assert "they lie in the inbox" in daemon.text()
+        blocker.execute("rollback")
+    daemon.start()
+    wait_until(lambda: daemon.count() == 20, daemon.text)
+
+
+def test_the_first_signal_drains_and_a_restart_finds_the_rest(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.inbox.mkdir()
+    for source in crops:
+        shutil.copyfile(source, daemon.inbox / source.name)
+    daemon.start()
+    assert daemon.stop(signal.SIGINT) == 0
+    assert daemon.query("select count(*) from crops where id not in (select crop_id from scores)") == [(0,)]
+    daemon.start()
+    wait_until(lambda: daemon.count() == len(crops), daemon.text)
+    assert daemon.query("select count(*) from scores") == [(len(crops),)]
+
+
+def test_sighup_takes_over_a_new_threshold(daemon: Daemon, small_dataset: Path, crops: list[Path]) -> None:
+    daemon.start()
+    calibrate = ["calibrate", "--data", str(small_dataset), "--rule", "fixed", "--set", "threshold=0.0", "--accept"]
+    subprocess.run([sys.executable, "-m", "monitor", *calibrate], cwd=daemon.home, env=daemon.environment, check=True)
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: daemon.metrics().get('monitor_threshold{detector="ae"}') == 0.0, daemon.text)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    wait_until(lambda: daemon.count() == 1, daemon.text)
+    newest = daemon.query("select max(id) from calibrations")[0][0]
+    assert daemon.query("select verdict, threshold, calibration_id from scores") == [("proliv", 0.0, newest)]
+
+
+@pytest.fixture
+def pair(pair_state: Path, second_detector: Path, daemon: Daemon) -> Daemon:
+    """A daemon with two active models, of `brightness`, the primary, and of `ae`."""
+    shutil.rmtree(daemon.home / "state")
+    shutil.copytree(pair_state, daemon.home / "state")
+    daemon.environment["PYTHONPATH"] = str(second_detector)
+    return daemon
+
+
+def test_several_models_make_one_final_decision(pair: Daemon, small_dataset: Path) -> None:
+    pair.environment |= {"MONITOR__DECISION__DECIDE": "any", "MONITOR__DECISION__DETECTORS": '["ae", "brightness"]'}
+    pair.start()
+    assert re.search(r"the final decision: any of ae-\w+, brightness-\w+\n", pair.text())
+    sources = sorted(small_dataset.glob("test/*/*.jpg"))
+    for source in sources:
+        shutil.copyfile(source, pair.inbox / f"{source.parent.name}_{source.name}")
+    wait_until(lambda: pair.metrics()["monitor_crops_scored_total"] == len(sources), pair.text)
+    own: dict[int, set[str]] = {}
+    for crop_id, verdict in pair.query("select crop_id, verdict from scores"):
+        own.setdefault(crop_id, set()).add(verdict)
+    final = dict(pair.query("select id, verdict from crops where decided_by = 'any'"))
+    assert final == {crop_id: "proliv" if "proliv" in verdicts else "ne_proliv" for crop_id, verdicts in own.items()}
+    assert pair.query("select count(*) from scores") == [(2 * len(sources),)]
+    counts = {verdict: list(final.values()).count(verdict) for verdict in ("proliv", "ne_proliv")}
+    assert all(counts.values())
+    metrics = pair.metrics()
+    by_verdict = pair.query("select verdict, count(*) from scores group by verdict")
+    for verdict, decisions in by_verdict:
+        assert metrics[f'monitor_verdicts_total{{verdict="{verdict}"}}'] == counts[verdict]
+        totals = [
+            metrics[f'monitor_decisions_total{{detector="{name}",verdict="{verdict}"}}']
+            for name in ("ae", "brightness")
+        ]
+        assert sum(totals) == decisions
+    warnings = re.findall(
+        r"proliv: hole unknown, \S+: by any, \S+ >= 0: ae-\w+ \S+ (?:>=|<) \S+, brightness-\w+ \S+ (?:>=|<) ",
+        pair.text(),
+    )
+    assert len(warnings) == counts["proliv"]
+    assert pair.stop() == 0
+
+
+def test_sighup_takes_over_another_primary(pair: Daemon, crops: list[Path]) -> None:
+    pair.start()
+    assert re.search(r"the final decision: that of the primary, brightness-\w+\n", pair.text())
+    activate = [sys.executable, "-m", "monitor", "models", "activate", "ae"]
+    subprocess.run(activate, cwd=pair.home, env=pair.environment, check=True)
+    assert pair.process is not None
+    pair.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "that of the primary, ae-" in pair.text(), pair.text)
+    shutil.copyfile(crops[0], pair.inbox / "crop.jpg")
+    wait_until(lambda: pair.count() == 1, pair.text)
+    (primary,) = pair.query("select id from models where detector = 'ae'")[0]
+    query = "select decision_score, decision_threshold, decided_by from crops"
+    assert pair.query(query) == [
+        (*pair.query("select score, threshold from scores where model_id = ?", primary)[0], "primary")
+    ]
+    assert pair.query("select count(*) from scores") == [(2,)]
+
+
+def test_a_reload_that_fails_keeps_the_model_in_use(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    weights = next((daemon.home / "state" / "models").rglob("*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "was changed since the training" in daemon.text(), daemon.text)
+    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
+    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
+    assert daemon.stop() == 0
+    daemon.start(ready=False)
+    assert daemon.process.wait(PATIENCE_SECONDS) is not None
+    assert daemon.process is not None
+    assert daemon.process.wait(PATIENCE_SECONDS) == 65
+
+
+def test_a_second_daemon_on_the_same_database_is_refused(daemon: Daemon) -> None:
+    first = daemon.start()
+    second = daemon.start(ready=False)
+    assert second.wait(PATIENCE_SECONDS) == 75
+    assert f"another daemon works on this database (process {first.pid})" in daemon.text()
+    daemon.process = first
+    assert daemon.stop() == 0
+
+
+def test_a_port_in_use_is_a_sentence(daemon: Daemon) -> None:
+    daemon.start()
+    port = re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", daemon.text())[-1]
+    other = Daemon(daemon.home / "other")
+    other.home.mkdir()
+    shutil.copytree(daemon.home / "state", other.home / "state")
+    other.environment["MONITOR__METRICS__PORT"] = port
+    assert other.start(ready=False).wait(PATIENCE_SECONDS) == 69
+    assert f"metrics.port {port}" in other.text()
+
+
+def test_a_locked_database_only_delays_decisions(daemon: Daemon, crops: list[Path]) -> None:
+    daemon.start()
+    with closing(sqlite3.connect(daemon.database, isolation_level=None)) as blocker:
+        blocker.execute("begin immediate")
+        for source in crops[:20]:
+            shutil.copyfile(source, daemon.inbox / source.name)
+        wait_until(lambda: "decisions wait" in daemon.text(), daemon.text)
+        assert daemon.count() == 0
+        blocker.execute("rollback")
+    wait_until(lambda: daemon.count() == 20, daemon.text)
+    assert daemon.metrics()["monitor_store_failures_total"] >= 1
+    assert daemon.stop() == 0
+
+
+def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    import socket
+
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(address))
+        receiver.settimeout(PATIENCE_SECONDS)
+        daemon.environment |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "300000"}
+        daemon.start()
+        before = [receiver.recv(4096), receiver.recv(4096)]
+        assert before == [b"STATUS=opening the database", b"STATUS=loading the models"]
+        assert receiver.recv(4096).startswith(b"READY=1\nSTATUS=watching ")
+        assert b"WATCHDOG=1" in receiver.recv(4096).splitlines()
+        assert daemon.stop() == 0
+        messages: list[bytes] = []
+        while not messages or not messages[-1].startswith(b"STOPPING=1\nSTATUS=deciding the crops"):
+            messages.append(receiver.recv(4096))
+
+
+def test_without_an_active_model_the_daemon_says_what_to_do(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    assert daemon.start(ready=False).wait(PATIENCE_SECONDS) == 4
+    assert "monitor train patchstats --data DIR" in daemon.text()
