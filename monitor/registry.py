@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import pluggy
 
-from monitor import hookspecs
-from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule
+from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule, hookspecs
 from monitor.errors import PluginError
 from monitor.words import DECISION
 

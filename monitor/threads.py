@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Stage:
+class TimedThread:
     """A thread of the daemon that knows since when it has been busy with one piece of work."""
 
-    def __init__(self, name: str, run: Callable[[Stage], None], died: Callable[[ExitCode], None]) -> None:
+    def __init__(self, name: str, run: Callable[[TimedThread], None], died: Callable[[ExitCode], None]) -> None:
         self.name = name
         self.busy_since: float | None = None
         self._run = run

@@ -11,10 +11,10 @@ from monitor.errors import CalibrationRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.thresholds.outcome import Outcome
+    from monitor.thresholds.outcome import Change
 
 
-def tell(outcome: Outcome, *, dry_run: bool = False) -> None:
+def tell(outcome: Change, *, dry_run: bool = False) -> None:
     """Print what became of a model's threshold, and on standard error what a person should know of the evidence."""
     marked = f"{outcome.rule} (fallback: too little proliv)" if outcome.fallback else outcome.rule
     name = f"{outcome.model.name}{' (dry run)' if dry_run else ''}"
@@ -33,7 +33,7 @@ def tell(outcome: Outcome, *, dry_run: bool = False) -> None:
         click.echo(f"  note: {note}", err=True)
 
 
-def as_dict(outcome: Outcome) -> dict[str, Any]:
+def as_dict(outcome: Change) -> dict[str, Any]:
     """The same for JSON."""
     measured = outcome.evaluation
     return {
@@ -51,7 +51,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def raise_refused(outcomes: Sequence[Outcome]) -> None:
+def raise_refused(outcomes: Sequence[Change]) -> None:
     """Raise `CalibrationRefusedError` where the guard refused a change, with all the reasons."""
     refused = [one for one in outcomes if one.result == "refused"]
     if refused:
@@ -60,7 +60,7 @@ def raise_refused(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _measured(outcome: Outcome) -> str:
+def _measured(outcome: Change) -> str:
     measured = outcome.evaluation
     if measured is None:
         return ""

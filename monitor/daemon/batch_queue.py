@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Lane(Generic[Item]):
+class BatchQueue(Generic[Item]):
     """Holds at most so many items between two threads."""
 
     def __init__(self, size: int) -> None:

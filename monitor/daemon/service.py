@@ -25,7 +25,7 @@ from pathlib import Path
 from queue import Empty, Queue, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor.daemon.batch_queue import Lane
+from monitor.daemon.batch_queue import BatchQueue
 from monitor.daemon.dispatcher import Dispatched
 from monitor.daemon.jobs import Jobs
 from monitor.daemon.replies import signature
@@ -48,7 +48,7 @@ from monitor.scoring import work as scoring_work
 from monitor.scoring.ensemble import load_active
 from monitor.scoring.pools.processes import Workers
 from monitor.store.database.lock import only_daemon
-from monitor.threads import Stage
+from monitor.threads import TimedThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ class Service:
         self._server: MetricsServer | None = None
         self.ensemble: Ensemble | None = None
         self._workers: Workers | None = None
-        self._paths: Lane[Candidate | None] = Lane(settings.pipeline.queue_size)
+        self._paths: BatchQueue[Candidate | None] = BatchQueue(settings.pipeline.queue_size)
         self._dispatched: Queue[Dispatched | None] = Queue(BATCHES_WAITING)
         self._decided_batches: Queue[list[Work] | None] = Queue(BATCHES_WAITING)
         # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
@@ -110,13 +110,13 @@ class Service:
         self._waiting = backlog.count
         self.metrics.show_backlog(backlog.count, backlog.oldest_seconds)
         self._tidier = Tidier(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc())
-        self._watching = [Stage(name, self._run_watcher, self._die) for name in self._watchers]
+        self._watching = [TimedThread(name, self._run_watcher, self._die) for name in self._watchers]
         self._stages = [
             *self._watching,
-            Stage("dispatcher", self._run_dispatcher, self._die),
-            Stage("decider", self._run_decider, self._die),
-            Stage("writer", self._run_writer, self._die),
-            *([Stage("tidier", self._tidier.run, self._die)] if self._tidier.enabled else []),
+            TimedThread("dispatcher", self._run_dispatcher, self._die),
+            TimedThread("decider", self._run_decider, self._die),
+            TimedThread("writer", self._run_writer, self._die),
+            *([TimedThread("tidier", self._tidier.run, self._die)] if self._tidier.enabled else []),
         ]
         self._jobs = Jobs(
             configuration,
@@ -287,10 +287,10 @@ class Service:
     def _count_scan(self, folder: str, whole: bool) -> None:
         self.metrics.count_scan(folder, time.time(), whole=whole)
 
-    def _run_watcher(self, stage: Stage) -> None:
+    def _run_watcher(self, stage: TimedThread) -> None:
         self._watchers[stage.name].run(stage)
 
-    def _run_dispatcher(self, stage: Stage) -> None:
+    def _run_dispatcher(self, stage: TimedThread) -> None:
         limit = self.configuration.settings.pipeline.batch_size
         ended = False
         while not ended:
@@ -308,7 +308,7 @@ class Service:
                 self._dispatched.put(Dispatched(candidates, ensemble, batch))
         self._dispatched.put(None)
 
-    def _run_decider(self, stage: Stage) -> None:
+    def _run_decider(self, stage: TimedThread) -> None:
         while True:
             stage.idle()
             dispatched = self._dispatched.get()
@@ -342,7 +342,7 @@ class Service:
         self._answer(work, Incomplete(candidate.path, signature(work)))
         return False
 
-    def _run_writer(self, stage: Stage) -> None:
+    def _run_writer(self, stage: TimedThread) -> None:
         while True:
             stage.idle()
             batch = self._decided_batches.get()
@@ -360,7 +360,7 @@ class Service:
                 self._tidier.stop()
                 return
 
-    def _commit(self, stage: Stage, batch: list[Work]) -> Recorded | None:
+    def _commit(self, stage: TimedThread, batch: list[Work]) -> Recorded | None:
         """Commit, again and again while the database refuses; none when there is nothing left to finish.
 
         That is so when it still refuses once the daemon stops, and when the crops were committed one by one.
@@ -400,7 +400,7 @@ class Service:
         self.metrics.commit.observe(time.perf_counter() - began)
         return recorded
 
-    def _commit_singly(self, stage: Stage, batch: list[Work], error: StoreRefusedError) -> None:
+    def _commit_singly(self, stage: TimedThread, batch: list[Work], error: StoreRefusedError) -> None:
         """Commit and finish each crop by itself; the one that the database refuses stays where it is, unrecorded."""
         if len(batch) == 1:
             (work,) = batch

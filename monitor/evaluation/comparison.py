@@ -67,7 +67,7 @@ def judge_together(active: Ensemble, scores: Mapping[int, NDArray[np.float64]]) 
     reached = np.full((count, 2), np.nan)
     for row in range(count):
         votes = [
-            Vote(column[row], model.threshold, model.reference) for model, column in columns if np.isfinite(column[row])
+            Vote(column[row], model.threshold, model.score_scale) for model, column in columns if np.isfinite(column[row])
         ]
         if votes:
             outcome = combine(active.decide, votes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Watch
     from monitor.inbox.messages import Candidate
     from monitor.store.database.engine import Database
-    from monitor.threads import Stage
+    from monitor.threads import TimedThread
 
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class LabelledWatcher(Watcher):
             scanned=scanned,
         )
 
-    def run(self, stage: Stage) -> None:
+    def run(self, stage: TimedThread) -> None:
         """Forget what is gone since the last time, then watch."""
         stage.busy()
         self._labelled.warn_of_links()

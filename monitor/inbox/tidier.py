@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
-    from monitor.threads import Stage
+    from monitor.threads import TimedThread
 
 log = logging.getLogger(__name__)
 
-Outcome = Literal["deleted", "archived", "changed", "failed"]
+Tidied = Literal["deleted", "archived", "changed", "failed"]
 
 CHUNK: Final = 256
 """Files that are looked up in the store at once."""
@@ -59,7 +59,7 @@ LONGEST_PAUSE_SECONDS: Final = 300.0
 class Tidier:
     """Tidies the decided files of the inbox, in a thread of its own."""
 
-    def __init__(self, configuration: Configuration, database: Database, count: Callable[[Outcome], None]) -> None:
+    def __init__(self, configuration: Configuration, database: Database, count: Callable[[Tidied], None]) -> None:
         """``count`` is told the outcome of each file."""
         after = configuration.settings.inbox.after
         self.enabled = after != "keep"
@@ -90,7 +90,7 @@ class Tidier:
         """End the thread once what was handed over is tidied."""
         self._mailbox.put(None)
 
-    def run(self, _stage: Stage | None = None) -> None:
+    def run(self, _stage: TimedThread | None = None) -> None:
         """Work until `stop`."""
         pause = self._pause
         while not self._ended:
@@ -142,7 +142,7 @@ class Tidier:
             if not self._attempt(folder / name, partial(self._take_up, folder, name)):
                 return
 
-    def _take_up(self, folder: Path, name: str) -> Outcome:
+    def _take_up(self, folder: Path, name: str) -> Tidied:
         number = name.split(".")[1]
         with self._database.read() as connection:
             row = crops.crop_by_id(connection, int(number))
@@ -192,7 +192,7 @@ class Tidier:
             crops.set_archived_paths(connection, places)
         return [row._replace(archived_path=places.get(row.id, row.archived_path)) for row in rows]
 
-    def _attempt(self, path: Path, action: Callable[[], Outcome | None]) -> bool:
+    def _attempt(self, path: Path, action: Callable[[], Tidied | None]) -> bool:
         """Do it, count and tell what became of it; false where the next file would have the same fate."""
         try:
             outcome = action()
@@ -231,7 +231,7 @@ class Tidier:
                 sentence, self._pause,
             )  # fmt: skip
 
-    def _tidy_one(self, path: Path, rows: list[KnownCrop]) -> Outcome | None:
+    def _tidy_one(self, path: Path, rows: list[KnownCrop]) -> Tidied | None:
         """Claim a file that looks like a decided one, and let it go if it is; ``rows``: what is decided of the path."""
         below = path.relative_to(self._inbox).parts
         with opened_folder(self._inbox, below[:-1]) as folder:
@@ -251,7 +251,7 @@ class Tidier:
                 return None
             return self._finish(claim, rows)
 
-    def _finish(self, claim: Place, rows: Sequence[KnownCrop]) -> Outcome:
+    def _finish(self, claim: Place, rows: Sequence[KnownCrop]) -> Tidied:
         """Let a claimed file go if its content is that of one of the rows; else give it its name back."""
         name = from_text(rows[0].path).name
         try:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from monitor.configuration.settings import Watch
     from monitor.files.looks import Signature
-    from monitor.threads import Stage
+    from monitor.threads import TimedThread
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Watcher:
         self._unknown = unknown
         self._deliver = deliver
         self._scanned = scanned
-        self._stage: Stage | None = None
+        self._stage: TimedThread | None = None
         self._pending: dict[str, int] = {}
         self._held_since: float | None = None
         self._was_there = False
@@ -97,7 +97,7 @@ class Watcher:
         self._observer: BaseObserver | None = None
         self._watched: tuple[int, int] | None = None
 
-    def run(self, stage: Stage) -> None:
+    def run(self, stage: TimedThread) -> None:
         """Work until a `Stop` message arrives; runs in a thread of its own, which ``stage`` is told about."""
         self._stage = stage
         stage.busy()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.quality.drift.groups import Drift, GroupDrift
     from monitor.quality.operation import Quality
     from monitor.scoring.ensemble import ActiveModel
-    from monitor.scoring.vote import Outcome
+    from monitor.scoring.vote import FinalDecision
     from monitor.scoring.work import Work
     from monitor.store.calibrations import ThresholdOrigin
     from monitor.store.models import ModelRow
@@ -192,7 +192,7 @@ class Metrics(Declared):
         verdicts: Counter[tuple[str, ...]] = Counter()
         decisions: Counter[tuple[str, ...]] = Counter()
         hole_crops: Counter[tuple[str, ...]] = Counter()
-        last: dict[Pair, tuple[float, Outcome]] = {}
+        last: dict[Pair, tuple[float, FinalDecision]] = {}
         for work, new_models in decided:
             assert work.content is not None
             assert work.final is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.errors import NoModelError
 from monitor.models import folders
-from monitor.scoring.vote import Outcome, Reference, Vote, combine, deciding, describe, effective
+from monitor.scoring.vote import FinalDecision, ScoreScale, Vote, combine, deciding, describe, effective
 from monitor.store import models as store_models
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ActiveModel:
     detector: Detector
     threshold: float
     calibration_id: int
-    reference: Reference
+    score_scale: ScoreScale
     row: ModelRow
     """What is needed to load it once more, without the evidence of its calibration."""
 
@@ -67,12 +67,12 @@ class Ensemble:
         """How the final decision is made, in words."""
         return describe(self.decide, [model.name for model in self.models])
 
-    def final(self, decisions: Sequence[Decision]) -> Outcome:
+    def final(self, decisions: Sequence[Decision]) -> FinalDecision:
         """The final decision on a crop from those of the models that judged it, in the ensemble's order."""
         if self.decide == "primary":
             _, _, score, threshold, verdict = decisions[0]
-            return Outcome(verdict, score, threshold, "primary")
-        return combine(self.decide, [Vote(one.score, one.threshold, one.model.reference) for one in decisions])
+            return FinalDecision(verdict, score, threshold, "primary")
+        return combine(self.decide, [Vote(one.score, one.threshold, one.model.score_scale) for one in decisions])
 
 
 def load_active(database: Database, registry: Registry, configuration: Configuration) -> Ensemble:
@@ -103,7 +103,7 @@ def load(registry: Registry, configuration: Configuration, row: ModelRow) -> Act
     assert row.calibration_id is not None
     settings = configuration.settings.pipeline
     detector = folders.load(registry, configuration.models, row, settings.device, settings.runtime)
-    reference = Reference.of(row.evidence or {})
+    reference = ScoreScale.of(row.evidence or {})
     bare = row._replace(evidence=None)
     return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, reference, bare)
 
@@ -155,7 +155,7 @@ def _check_named(active: Sequence[ModelRow], detectors: Sequence[str]) -> None:
 
 def _require_ranks(rows: Sequence[ModelRow]) -> None:
     for row in rows:
-        if not Reference.of(row.evidence or {}).scores:
+        if not ScoreScale.of(row.evidence or {}).scores:
             raise NoModelError(
                 f'decision.decide is "rank-mean", and the calibration of {row.name} holds no scores of both normal '
                 f"and proliv crops to rank among; calibrate it again: monitor calibrate --model {row.name} --data DIR"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from monitor.scoring.lookup import StoredCrop
     from monitor.scoring.pools.batch import Batch
     from monitor.scoring.pools.processes import Workers
-    from monitor.scoring.vote import Outcome
+    from monitor.scoring.vote import FinalDecision
     from monitor.scoring.work import Work
     from monitor.store.database.engine import Database
 
@@ -36,7 +36,7 @@ class Result(NamedTuple):
 
     path: str
     hole: int | None
-    final: Outcome | None = None
+    final: FinalDecision | None = None
     decisions: Sequence[Decision] = ()
     reason: str | None = None
     error: str | None = None

@@ -11,7 +11,7 @@ intervals and exports mean the same for the whole as for one model.
   altered, and the score still says how close it was. A tie of two is no majority. Source of the maximum, minimum and
   vote as rules of combination: J. Kittler, M. Hatef, R. Duin, J. Matas, On combining classifiers, IEEE Transactions
   on Pattern Analysis and Machine Intelligence 20 (1998) 226-239. The scale makes margins of different detectors
-  comparable; see `Reference`.
+  comparable; see `ScoreScale`.
 - ``rank-mean``: the mean over the models of the score's rank among the scores of the model's calibration, held
   against the mean of the ranks of the models' thresholds. Ranks, unlike scores, have the same unit for every
   detector; source: T. K. Ho, J. Hull, S. Srihari, Decision combination in multiple classifier systems, IEEE
@@ -38,7 +38,7 @@ PROLIV_SCORES: Final = "proliv_percentiles"
 """Under these keys a calibration's evidence holds `PERCENTILES` scores each, or none where there were no crops."""
 
 
-class Outcome(NamedTuple):
+class FinalDecision(NamedTuple):
     """A final decision; ``decided_by`` is the mode that it was made in, which gives the score its unit."""
 
     verdict: Label
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ScoreScale:
     """Where a model's scores lie on the crops that its threshold was chosen from.
 
     ``scale``: the unit of margins, positive: the distance from the median to the 99th percentile of the held-out
@@ -63,7 +63,7 @@ class Reference:
     ranks: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, evidence: Mapping[str, Any]) -> Reference:
+    def of(cls, evidence: Mapping[str, Any]) -> ScoreScale:
         """Read a calibration's evidence; one from before percentiles were kept gives the scale 1 and no ranks."""
         normal, proliv = (sorted(evidence.get(key) or ()) for key in (NORMAL_SCORES, PROLIV_SCORES))
         scores = sorted({*normal, *proliv}) if normal and proliv else []
@@ -97,7 +97,7 @@ class Vote(NamedTuple):
 
     score: float
     threshold: float
-    reference: Reference
+    score_scale: ScoreScale
 
 
 def verdict(score: float, threshold: float) -> Label:
@@ -105,17 +105,17 @@ def verdict(score: float, threshold: float) -> Label:
     return Label.PROLIV if score >= threshold else Label.NE_PROLIV
 
 
-def combine(decide: Decide, votes: Sequence[Vote]) -> Outcome:
+def combine(decide: Decide, votes: Sequence[Vote]) -> FinalDecision:
     """Make the final decision from the votes of the models that judged the crop, in their order; at least one."""
     if decide == "primary":
         score, threshold, _ = votes[0]
     elif decide == "rank-mean":
-        score = sum(vote.reference.rank(vote.score) for vote in votes) / len(votes)
-        threshold = sum(vote.reference.rank(vote.threshold) for vote in votes) / len(votes)
+        score = sum(vote.score_scale.rank(vote.score) for vote in votes) / len(votes)
+        threshold = sum(vote.score_scale.rank(vote.threshold) for vote in votes) / len(votes)
     else:
         needed = {"any": 1, "all": len(votes), "majority": len(votes) // 2 + 1}[decide]
         score, threshold = sorted(map(_margin, votes), reverse=True)[needed - 1], 0.0
-    return Outcome(verdict(score, threshold), score, threshold, decide)
+    return FinalDecision(verdict(score, threshold), score, threshold, decide)
 
 
 def effective(decide: Decide, models: int) -> Decide:
@@ -150,7 +150,7 @@ def deciding(active: Sequence[Model], detectors: Sequence[str]) -> list[Model]:
 
 def _margin(vote: Vote) -> float:
     difference = vote.score - vote.threshold
-    margin = max(-sys.float_info.max, min(difference / vote.reference.scale, sys.float_info.max))
+    margin = max(-sys.float_info.max, min(difference / vote.score_scale.scale, sys.float_info.max))
     # A difference so small that dividing makes it 0 keeps its sign, for the sign is the vote.
     return margin or difference
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.errors import CropRefusedError
     from monitor.models.calls import Scored
     from monitor.scoring.ensemble import Decision
-    from monitor.scoring.vote import Outcome
+    from monitor.scoring.vote import FinalDecision
     from monitor.store.crops import CropKey
     from monitor.words import Identity, Label, Source
 
@@ -41,7 +41,7 @@ class Work:
     label: Label | None = None
     """What the labelled folder that it lies in says of it."""
     decisions: list[Decision] = field(default_factory=list)
-    final: Outcome | None = None
+    final: FinalDecision | None = None
     decided_at: datetime | None = None
 
     @property

@@ -14,7 +14,7 @@ from monitor.store import calibrations, models, references
 from monitor.thresholds import gather
 from monitor.thresholds.choice import Chosen, choose, chosen_by, rule_for
 from monitor.thresholds.judgement import Judged
-from monitor.thresholds.outcome import Outcome
+from monitor.thresholds.outcome import Change
 from monitor.thresholds.trial import judge_trial
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def calibrate(
     database: Database, model: ModelRow, rules: Rules, given: Sequence[ReferenceRow], by: By, *, data: Path
-) -> Outcome:
+) -> Change:
     """Choose a model's threshold from a labelled folder's scores and all labels, and activate the model with it.
 
     Raises what the rule raises. The folder's scores are kept for the nights to come, unless the guard refuses.
@@ -69,7 +69,7 @@ def calibrate(
 
 def recalibrate(
     database: Database, rules: Rules, by: By, *, dry_run: bool = False, names: Sequence[str] = ()
-) -> list[Outcome]:
+) -> list[Change]:
     """Choose a threshold for every active model, or the named ones, from all that is stored; each by itself."""
     with database.read() as connection:
         rows = [models.find_model(connection, name) for name in names] or models.active_models(connection)
@@ -100,7 +100,7 @@ def recalibrate(
     return outcomes
 
 
-def set_threshold(database: Database, model: ModelRow, rule: ThresholdRule, settings: Calibration, by: By) -> Outcome:
+def set_threshold(database: Database, model: ModelRow, rule: ThresholdRule, settings: Calibration, by: By) -> Change:
     """Make a threshold by hand, which ``rule`` holds, the active one, unless the guard refuses it."""
     return _change(
         database, model, settings, by, lambda one: Chosen(rule, fallback=False, threshold=rule.choose(one.scores))
@@ -119,7 +119,7 @@ def _change(
     data: Path | None = None,
     trained_on: Collection[str] = (),
     on_activated: Record = lambda _: None,
-) -> Outcome:
+) -> Change:
     """Judge a change of one model's threshold and, unless it is a dry run, record it."""
     while True:
         # The evidence is read in a transaction of its own, so that the lock for writing is held for the record alone.
@@ -157,7 +157,7 @@ def _ids(*rows: CalibrationRow | None) -> list[int | None]:
     return [None if row is None else row.id for row in rows]
 
 
-def _done(connection: Connection, model: ModelRow, active: CalibrationRow | None, run_id: int | None) -> Outcome | None:
+def _done(connection: Connection, model: ModelRow, active: CalibrationRow | None, run_id: int | None) -> Change | None:
     """What the same scheduled run did to the model before it was interrupted, if anything."""
     if run_id is None:
         return None
@@ -168,4 +168,4 @@ def _done(connection: Connection, model: ModelRow, active: CalibrationRow | None
         return None
     results: dict[str, Result] = {"refused": "refused", "shadow": "shadow"}
     result = results.get(row.state, "activated")
-    return Outcome(model, result, None, row.threshold, row.rule, row.fallback, row.refusal, row.reason)
+    return Change(model, result, None, row.threshold, row.rule, row.fallback, row.refusal, row.reason)

@@ -18,7 +18,7 @@ from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
 from monitor.store import calibrations
 from monitor.thresholds import guard
 from monitor.thresholds.guard import Refusal, Refused
-from monitor.thresholds.outcome import Outcome
+from monitor.thresholds.outcome import Change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ class Judged:
         """The threshold that is active, if any."""
         return self.active.threshold if self.active else None
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Change:
         """What becomes of it, and why."""
         chosen, by = self.chosen, self.by
         refused = chosen.refused or self._refused()
@@ -73,7 +73,7 @@ class Judged:
         elif self.settings.shadow and self.active and by.origin in ("nightly", "recalibrate") and not by.accept:
             until = by.now + timedelta(days=self.settings.shadow_days)
             result, reason = "shadow", f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC"
-        return Outcome(
+        return Change(
             model=self.model,
             result=result,
             before=self.before,
@@ -158,7 +158,7 @@ class Judged:
         labelled_since = self.gathered.labels_until is not None and self.gathered.labels_until > left.ended_at
         return abs(threshold - left.threshold) < abs(threshold - before) and not labelled_since
 
-    def _evidence(self, outcome: Outcome) -> dict[str, Any]:
+    def _evidence(self, outcome: Change) -> dict[str, Any]:
         """What a calibration keeps of its evidence."""
         gathered, scores = self.gathered, self.gathered.scores
         references = sum(item.crop is None for item in gathered.items)

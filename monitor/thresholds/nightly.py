@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
-    from monitor.thresholds.outcome import By, Outcome
+    from monitor.thresholds.outcome import By, Change
     from monitor.thresholds.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def read_labels(database: Database, registry: Registry, configuration: Configura
         )  # fmt: skip
 
 
-def run(database: Database, registry: Registry, configuration: Configuration, by: By, rules: Rules) -> list[Outcome]:
+def run(database: Database, registry: Registry, configuration: Configuration, by: By, rules: Rules) -> list[Change]:
     """Read the labels, and choose a threshold for every active model."""
     read_labels(database, registry, configuration)
     outcomes = recalibrate(database, rules, by)
@@ -43,7 +43,7 @@ def run(database: Database, registry: Registry, configuration: Configuration, by
     return outcomes
 
 
-def tell(outcome: Outcome) -> None:
+def tell(outcome: Change) -> None:
     """Log what became of a model's threshold."""
     name = outcome.model.name
     for note in outcome.notes:
@@ -57,7 +57,7 @@ def tell(outcome: Outcome) -> None:
         log.info("%s: the threshold is now %.6g by %s, before %s", name, outcome.threshold, by, outcome.before)
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[Change]) -> str:
     """What became of all, in a few words."""
     counts = Counter(f"refused ({one.refusal})" if one.refusal else one.result for one in outcomes)
     return ", ".join(f"{count} {result}" for result, count in sorted(counts.items())) or "no active model"

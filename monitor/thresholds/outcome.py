@@ -34,7 +34,7 @@ class By:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Change:
     """What became of one model's threshold; ``threshold`` is the one that was chosen, none where none was.
 
     ``before``: the threshold that was active before, if any. ``reason``: why it was refused, or what is being waited

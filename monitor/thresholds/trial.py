@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.store import calibrations, replay
 from monitor.thresholds import guard
 from monitor.thresholds.guard import Refusal
-from monitor.thresholds.outcome import Outcome
+from monitor.thresholds.outcome import Change
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -29,13 +29,13 @@ def judge_trial(
     gathered: Evidence,
     settings: Calibration,
     by: By,
-) -> tuple[Outcome, Record]:
+) -> tuple[Change, Record]:
     """Whether the trial of a threshold in the shadow is over, and how it went."""
     assert active.threshold is not None  # by the table's check
     assert trial.threshold is not None
     until = trial.created_at + timedelta(days=settings.shadow_days)
     seen = replay.replay(connection, model.id, trial.threshold, replay.Span(since=trial.created_at))
-    outcome = Outcome(
+    outcome = Change(
         model=model,
         result="shadow",
         before=active.threshold,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Calibration
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.models import ModelRow
-    from monitor.thresholds.outcome import Outcome
+    from monitor.thresholds.outcome import Change
 
 NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
 _SOMEWHERE = Path("labelled-crops")
@@ -72,7 +72,7 @@ class MadeUp:
 
     def calibrate(
         self, rules: Rules, normal: Iterable[float], proliv: Iterable[float], at: datetime = NOW, **options: Any
-    ) -> Outcome:
+    ) -> Change:
         """`monitor calibrate` with these scores of a labelled folder; every proliv is an event of its own."""
         given = [ReferenceRow(f"n{index}", "ne_proliv", score, None, None) for index, score in enumerate(normal)]
         given += [

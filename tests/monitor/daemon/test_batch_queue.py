@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from threading import Thread
 
-from monitor.daemon.batch_queue import Lane
+from monitor.daemon.batch_queue import BatchQueue
 
 
 def test_all_that_waits_is_taken_at_once_in_its_order() -> None:
-    lane: Lane[int] = Lane(8)
+    lane: BatchQueue[int] = BatchQueue(8)
     for number in range(5):
         assert lane.put(number, 0)
     assert lane.qsize() == 5
@@ -17,7 +17,7 @@ def test_all_that_waits_is_taken_at_once_in_its_order() -> None:
 
 
 def test_a_full_one_takes_no_more_until_something_is_taken() -> None:
-    lane: Lane[int] = Lane(2)
+    lane: BatchQueue[int] = BatchQueue(2)
     assert [lane.put(number, 0.01) for number in range(3)] == [True, True, False]
     lane.take(1)
     assert lane.put(3, 0)
@@ -25,7 +25,7 @@ def test_a_full_one_takes_no_more_until_something_is_taken() -> None:
 
 
 def test_nothing_is_lost_between_threads() -> None:
-    lane: Lane[int] = Lane(7)
+    lane: BatchQueue[int] = BatchQueue(7)
     count = 5000
 
     def put() -> None:

@@ -20,7 +20,7 @@ from monitor.store import labelled_files
 from monitor.store.database.engine import Database
 from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import Recorded
-from monitor.threads import Stage
+from monitor.threads import TimedThread
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_one_row_that_the_database_refuses_does_not_take_its_batch_along(
         return Recorded({scoring_work.key(work): {1} for work in batch}, set())
 
     monkeypatch.setattr(record, "store", refuse_the_third)
-    stage = Stage("writer", lambda _: None, lambda _: None)
+    stage = TimedThread("writer", lambda _: None, lambda _: None)
     finished: list[Work] = []
     monkeypatch.setattr(service, "_finish", lambda batch, _recorded, _at: finished.extend(batch))
     assert service._commit(stage, works) is None
@@ -100,7 +100,7 @@ def test_the_models_that_are_asked_are_those_that_decide(tmp_path: Path, monkeyp
     service._workers = cast("Any", SimpleNamespace(submit=submit))
     service._paths.put(Candidate("1.jpg"), 1)
     service._paths.put(None, 1)
-    service._run_dispatcher(Stage("dispatcher", lambda _: None, lambda _: None))
+    service._run_dispatcher(TimedThread("dispatcher", lambda _: None, lambda _: None))
     dispatched = service._dispatched.get()
     assert dispatched is not None
     assert asked == [before]

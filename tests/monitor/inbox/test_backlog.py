@@ -21,7 +21,7 @@ from monitor.scoring import lookup
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
 from monitor.store.database.upgrade import upgrade
-from monitor.threads import Stage
+from monitor.threads import TimedThread
 from tests.support.daemon import wait_until
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Inbox:
             folder, Watch(), unknown=lambda paths: lookup.unknown(database, paths)[0], deliver=self._deliver
         )
         self.backlog = Backlog(self.watcher, database)
-        self.stage = Stage("watcher", self.watcher.run, lambda _code: None)
+        self.stage = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
     def _deliver(self, candidate: Candidate) -> bool:
         while self.full.is_set() and not self.stopping:

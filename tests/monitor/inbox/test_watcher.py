@@ -18,7 +18,7 @@ from monitor.inbox import watcher
 from monitor.inbox.ledger import Pending
 from monitor.inbox.messages import Candidate, Done, Incomplete, Stop
 from monitor.inbox.watcher import Watcher
-from monitor.threads import Stage
+from monitor.threads import TimedThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ class Pipeline:
         )
         self.full = Event()
         self.stuck = Event()
-        self.stage = Stage("watcher", self.watcher.run, lambda _code: None)
+        self.stage = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
     def _unknown(self, paths: Sequence[str]) -> Sequence[str]:
         self.lookups += 1

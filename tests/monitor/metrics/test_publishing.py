@@ -26,7 +26,7 @@ from prometheus_client.registry import Collector
 
 from monitor.configuration.settings import Settings
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
-from monitor.inbox.tidier import Outcome
+from monitor.inbox.tidier import Tidied
 from monitor.metrics import Metrics, server
 from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
@@ -170,7 +170,7 @@ def test_counters_of_known_labels_begin_at_0_so_that_their_first_event_is_an_inc
         f'monitor_crops_failed_total{{reason="{reason}"}}': 0 for reason in re.findall(r"`([a-z_]+)`", reasons)
     }
     assert found['monitor_scheduled_runs_total{outcome="failed",task="nightly"}'] == 0
-    for outcome in get_args(Outcome):
+    for outcome in get_args(Tidied):
         assert found[f'monitor_tidied_files_total{{outcome="{outcome}"}}'] == 0
 
 

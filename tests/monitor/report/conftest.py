@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from monitor.api import CropRefusedError, Detector, FitReport, Scores
 from monitor.scoring.ensemble import ActiveModel
-from monitor.scoring.vote import Reference
+from monitor.scoring.vote import ScoreScale
 from monitor.store.models import ModelRow
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def new_model() -> Callable[..., ActiveModel]:
         detector = detector_class(BrightnessSettings())
         now = datetime.now(UTC)
         row = ModelRow(number, name, detector.name, "0" * 64, name, {}, now, True, None, threshold, number, "fixed")
-        return ActiveModel(number, name, "0" * 64, detector, threshold, number, Reference(), row)
+        return ActiveModel(number, name, "0" * 64, detector, threshold, number, ScoreScale(), row)
 
     return make
 

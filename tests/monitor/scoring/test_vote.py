@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.formulas.rates import roc_auc
 from monitor.formulas.weights import PERCENTILES
-from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES, Reference, Vote, combine, deciding, describe, effective
+from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES, ScoreScale, Vote, combine, deciding, describe, effective
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Decide
@@ -23,14 +23,14 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 few = st.integers(-8, 8).map(lambda number: number / 8)
 scales = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 votes = st.lists(
-    st.builds(Vote, score=finite | few, threshold=finite | few, reference=scales.map(Reference)),
+    st.builds(Vote, score=finite | few, threshold=finite | few, score_scale=scales.map(ScoreScale)),
     min_size=1,
     max_size=6,
 )
 
 
-def reference(normal: list[float], proliv: list[float]) -> Reference:
-    return Reference.of({NORMAL_SCORES: normal, PROLIV_SCORES: proliv})
+def reference(normal: list[float], proliv: list[float]) -> ScoreScale:
+    return ScoreScale.of({NORMAL_SCORES: normal, PROLIV_SCORES: proliv})
 
 
 def says_proliv(vote: Vote) -> bool:
@@ -56,7 +56,7 @@ def test_the_verdict_is_exactly_the_vote(votes: list[Vote]) -> None:
 
 
 def test_the_primary_decides_by_its_own_numbers() -> None:
-    assert combine("primary", [Vote(1.0, 2.0, Reference()), Vote(9.0, 2.0, Reference())])[1:3] == (1.0, 2.0)
+    assert combine("primary", [Vote(1.0, 2.0, ScoreScale()), Vote(9.0, 2.0, ScoreScale())])[1:3] == (1.0, 2.0)
 
 
 def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
@@ -67,7 +67,7 @@ def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
     assert combine("any", pair).score == pytest.approx(1)
     assert combine("all", pair).score == pytest.approx(-1)
     assert combine("majority", pair).score == pytest.approx(-1)
-    assert combine("majority", [*pair, Vote(0.5, 0.0, Reference())]).score == pytest.approx(0.5)
+    assert combine("majority", [*pair, Vote(0.5, 0.0, ScoreScale())]).score == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
     ],
 )
 def test_the_spread_is_positive_whatever_is_known(evidence: dict[str, list[float]], scale: float) -> None:
-    known = Reference.of(evidence)
+    known = ScoreScale.of(evidence)
     assert known.scale == scale
     assert known.ranks == ()
 

@@ -21,7 +21,7 @@ from monitor.store.replay import Span, between, nearest, replay
 from monitor.thresholds import gather as evidence_module
 from monitor.thresholds.change import recalibrate, set_threshold
 from monitor.thresholds.guard import Refusal
-from monitor.thresholds.outcome import By, Outcome
+from monitor.thresholds.outcome import By, Change
 from monitor.thresholds.replay import replayed
 from monitor.thresholds.rules import Rules
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
@@ -74,7 +74,7 @@ def fixed(threshold: float) -> Fixed:
     return Fixed(Fixed.Settings(threshold=threshold))
 
 
-def night(made: MadeUp, rules: Rules, days: float = 1, run_id: int | None = None) -> Outcome:
+def night(made: MadeUp, rules: Rules, days: float = 1, run_id: int | None = None) -> Change:
     (outcome,) = recalibrate(made.database, rules, By(NOW + days * DAY, "nightly", run_id))
     return outcome
 
