@@ -54,8 +54,8 @@ def command(
     from monitor.crops.dataset import open_dataset, require
     from monitor.crops.reader import Reader
     from monitor.thresholds import references
-    from monitor.thresholds.change import calibrate
-    from monitor.thresholds.outcome import By
+    from monitor.thresholds.calibration import calibrate
+    from monitor.thresholds.change import ChangeRequest
     from monitor.thresholds.rules import Rules
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
@@ -69,7 +69,7 @@ def command(
             given = references.references_for(
                 program.registry, configuration, model, dataset, reader, lambda: advance(1)
             )
-        by = By(datetime.now(UTC), "calibrate", accept=accept, author=author_of(None))
+        by = ChangeRequest(datetime.now(UTC), "calibrate", accept=accept, author=author_of(None))
         outcomes.append(calibrate(database, model, rules, given, by, data=dataset.root))
         tell(outcomes[-1])
     raise_refused(outcomes)

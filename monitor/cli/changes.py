@@ -11,7 +11,7 @@ from monitor.errors import CalibrationRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.thresholds.outcome import Change
+    from monitor.thresholds.change import Change
 
 
 def tell(outcome: Change, *, dry_run: bool = False) -> None:

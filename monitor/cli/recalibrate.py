@@ -41,14 +41,14 @@ def command(
 
     from monitor.cli.changes import as_dict, raise_refused, tell
     from monitor.thresholds import nightly
-    from monitor.thresholds.change import recalibrate
-    from monitor.thresholds.outcome import By
+    from monitor.thresholds.calibration import recalibrate
+    from monitor.thresholds.change import ChangeRequest
     from monitor.thresholds.rules import Rules
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)
     nightly.read_labels(database, program.registry, configuration)
-    by = By(datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None))
+    by = ChangeRequest(datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None))
     outcomes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
     for outcome in outcomes:
         if output_format == "json":

@@ -45,9 +45,9 @@ def command(
     from datetime import UTC, datetime
 
     from monitor.store.replay import Span
-    from monitor.thresholds import gather
-    from monitor.thresholds.choice import chosen_by
-    from monitor.thresholds.replay import replayed
+    from monitor.thresholds.choice import threshold_by
+    from monitor.thresholds.gather import gather_evidence
+    from monitor.thresholds.replay import replay_and_evaluate
     from monitor.thresholds.rules import Rules
 
     zone = configuration.time_zone
@@ -57,10 +57,10 @@ def command(
         assert model.threshold is not None  # as chosen_model has made sure
         if rule_name is not None:
             rules = Rules.of(program.registry, configuration, rule_name, parse_assignments(assignments))
-            gathered = gather.gather(connection, model.id, configuration.settings.calibration, now=datetime.now(UTC))
-            threshold = chosen_by(rules.rule, gathered.scores)
+            gathered = gather_evidence(connection, model.id, configuration.settings.calibration, now=datetime.now(UTC))
+            threshold = threshold_by(rules.rule, gathered.scores)
         value = model.threshold if threshold is None else threshold
-        done, evaluation = replayed(connection, model.id, value, span)
+        done, evaluation = replay_and_evaluate(connection, model.id, value, span)
     if output_format == "json":
         report = {"model": model.name, "threshold": value, **done._asdict(), "labelled": evaluation.as_dict()}
         click.echo(json.dumps(report))

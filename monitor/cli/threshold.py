@@ -110,14 +110,14 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     reason = bounded(why, LONGEST_NOTE, "--why")
     if reason is None:
         raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
-    from monitor.thresholds.change import set_threshold
-    from monitor.thresholds.outcome import By
+    from monitor.thresholds.calibration import set_threshold
+    from monitor.thresholds.change import ChangeRequest
 
     database = program.database(create=False)
     with database.read() as connection:
         model = chosen_model(program, connection, name)
     rule = make_rule(program.registry, configuration, "fixed", {"threshold": value})
-    by = By(datetime.now(UTC), "set", accept=accept, author=author_of(None), reason=reason)
+    by = ChangeRequest(datetime.now(UTC), "set", accept=accept, author=author_of(None), reason=reason)
     outcome = set_threshold(database, model, rule, configuration.settings.calibration, by)
     tell(outcome)
     raise_refused([outcome])

@@ -14,7 +14,7 @@ from monitor.scoring.vote import deciding
 from monitor.store import models
 from monitor.store.runs import NIGHTLY, RETENTION
 from monitor.thresholds import nightly
-from monitor.thresholds.outcome import By
+from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.rules import Rules
 from monitor.upkeep import retention
 
@@ -207,7 +207,7 @@ class Jobs:
         self._count_again_at = ended + (ended - begun) / INTERVALS_SHARE
 
     def _recalibrate(self, run_id: int, now: datetime) -> str:
-        by = By(now, "nightly", run_id)
+        by = ChangeRequest(now, "nightly", run_id)
         outcomes = nightly.run(self._database, self._registry, self._configuration, by, self._rules)
         for outcome in outcomes:
             self._metrics.count_calibration(outcome.model.detector, outcome.result, outcome.refusal or "")

@@ -1,171 +1,54 @@
-"""Changes of thresholds: chosen by a rule, guarded, recorded; by hand, on request, or every night.
-
-Every way to a new threshold leads through here, so that each is guarded the same and each leaves a row that says what
-it was chosen from. A refused one is kept with its reason, and the active one stands.
-"""
+"""What came of a recalibration, and how it is recorded."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
-from monitor.errors import NoModelError, StoreError
-from monitor.store import calibrations, models, references
-from monitor.thresholds import gather
-from monitor.thresholds.choice import Chosen, choose, chosen_by, rule_for
-from monitor.thresholds.judgement import Judged
-from monitor.thresholds.outcome import Change
-from monitor.thresholds.trial import judge_trial
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
-    from monitor.api import ThresholdRule
-    from monitor.configuration.settings import Calibration
-    from monitor.store.calibrations import CalibrationRow
-    from monitor.store.database.engine import Database
+    from monitor.formulas.rates import Evaluation
+    from monitor.store.calibrations import Origin
     from monitor.store.models import ModelRow
-    from monitor.store.references import ReferenceRow
-    from monitor.thresholds.evidence import Evidence
-    from monitor.thresholds.outcome import By, Record, Result
-    from monitor.thresholds.rules import Rules
-
-log = logging.getLogger(__name__)
 
 
-def calibrate(
-    database: Database, model: ModelRow, rules: Rules, given: Sequence[ReferenceRow], by: By, *, data: Path
-) -> Change:
-    """Choose a model's threshold from a labelled folder's scores and all labels, and activate the model with it.
+Result = Literal["activated", "unchanged", "shadow", "refused"]
 
-    Raises what the rule raises. The folder's scores are kept for the nights to come, unless the guard refuses.
+Record: TypeAlias = "Callable[[Connection], object]"
+
+
+@dataclass(frozen=True)
+class ChangeRequest:
+    """Who wants a change, when and why: ``accept`` switches the guard off, ``run_id`` is that of a scheduled run."""
+
+    now: datetime
+    origin: Origin
+    run_id: int | None = None
+    accept: bool = False
+    author: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one model's threshold; ``threshold`` is the one that was chosen, none where none was.
+
+    ``before``: the threshold that was active before, if any. ``reason``: why it was refused, or what is being waited
+    for. ``notes``: what a person should know of the evidence, also what was set aside. ``evaluation``: the chosen
+    threshold on the very crops that it was chosen from, each counted once whatever it weighs.
     """
 
-    def choose_or_raise(gathered: Evidence) -> Chosen:
-        rule, fallback = rule_for(rules, gathered)
-        return Chosen(rule, fallback, threshold=chosen_by(rule, gathered.scores))
-
-    def record(connection: Connection) -> None:
-        references.replace_references(connection, model.id, given)
-        row = models.find_model(connection, model.name)
-        if not row.active:
-            models.activate_model(connection, row)
-
-    return _change(
-        database,
-        model,
-        rules.settings,
-        by,
-        choose_or_raise,
-        given=given,
-        data=data,
-        trained_on=rules.trained_on(model),
-        on_activated=record,
-    )
-
-
-def recalibrate(
-    database: Database, rules: Rules, by: By, *, dry_run: bool = False, names: Sequence[str] = ()
-) -> list[Change]:
-    """Choose a threshold for every active model, or the named ones, from all that is stored; each by itself."""
-    with database.read() as connection:
-        rows = [models.find_model(connection, name) for name in names] or models.active_models(connection)
-    for row in rows:
-        if row.threshold is None:
-            raise NoModelError(f"{row.name} has no threshold yet: monitor calibrate --model {row.name} --data DIR")
-    outcomes, failures = [], []
-    for row in rows:
-        try:
-            trained_on = rules.trained_on(row)
-            outcomes.append(
-                _change(
-                    database,
-                    row,
-                    rules.settings,
-                    by,
-                    lambda one: choose(rules, one),
-                    dry_run=dry_run,
-                    trained_on=trained_on,
-                )
-            )
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one model's trouble must not keep the others from theirs
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    return outcomes
-
-
-def set_threshold(database: Database, model: ModelRow, rule: ThresholdRule, settings: Calibration, by: By) -> Change:
-    """Make a threshold by hand, which ``rule`` holds, the active one, unless the guard refuses it."""
-    return _change(
-        database, model, settings, by, lambda one: Chosen(rule, fallback=False, threshold=rule.choose(one.scores))
-    )
-
-
-def _change(
-    database: Database,
-    model: ModelRow,
-    settings: Calibration,
-    by: By,
-    choose_from: Callable[[Evidence], Chosen],
-    *,
-    dry_run: bool = False,
-    given: Sequence[ReferenceRow] | None = None,
-    data: Path | None = None,
-    trained_on: Collection[str] = (),
-    on_activated: Record = lambda _: None,
-) -> Change:
-    """Judge a change of one model's threshold and, unless it is a dry run, record it."""
-    while True:
-        # The evidence is read in a transaction of its own, so that the lock for writing is held for the record alone.
-        with database.read() as connection:
-            active = calibrations.active(connection, model.id)
-            done = _done(connection, model, active, by.run_id)
-            if done is not None:
-                return done
-            # To accept a threshold is not to accept labels; only who asks for a choice anew has looked at them.
-            accept = by.accept and by.origin == "recalibrate"
-            gathered = gather.gather(
-                connection, model.id, settings, now=by.now, accept=accept, given=given, trained_on=trained_on
-            )
-            trial = calibrations.shadow(connection, model.id)
-            by_rule = by.origin in ("nightly", "recalibrate")
-            if active is not None and trial is not None and by_rule and not by.accept:
-                outcome, record = judge_trial(connection, model, active, trial, gathered, settings, by)
-            else:
-                rolled_back = calibrations.newest(connection, model.id, "rolled_back")
-                judged = Judged(model, active, rolled_back, choose_from(gathered), gathered, settings, by, data)
-                outcome, record = judged.outcome(), judged.record
-        if dry_run:
-            return outcome
-        with database.write() as connection:
-            present = calibrations.active(connection, model.id), calibrations.shadow(connection, model.id)
-            if _ids(*present) == _ids(active, trial):
-                record(connection)
-                if outcome.result == "activated":
-                    on_activated(connection)
-                return outcome
-        log.info("%s: its threshold was changed meanwhile; it is judged again", model.name)
-
-
-def _ids(*rows: CalibrationRow | None) -> list[int | None]:
-    return [None if row is None else row.id for row in rows]
-
-
-def _done(connection: Connection, model: ModelRow, active: CalibrationRow | None, run_id: int | None) -> Change | None:
-    """What the same scheduled run did to the model before it was interrupted, if anything."""
-    if run_id is None:
-        return None
-    row = calibrations.of_run(connection, model.id, run_id)
-    if row is None and active is not None and active.evidence.get("promoted_by_run") == run_id:
-        row = active
-    if row is None:
-        return None
-    results: dict[str, Result] = {"refused": "refused", "shadow": "shadow"}
-    result = results.get(row.state, "activated")
-    return Change(model, result, None, row.threshold, row.rule, row.fallback, row.refusal, row.reason)
+    model: ModelRow
+    result: Result
+    before: float | None
+    threshold: float | None
+    rule: str
+    fallback: bool = False
+    refusal: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    evaluation: Evaluation | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Choice:
     """A threshold that a rule chose, by the fallback or not, or why it chose none."""
 
     rule: ThresholdRule
@@ -27,25 +27,25 @@ class Chosen:
     refused: Refused | None = None
 
 
-def choose(rules: Rules, gathered: Evidence) -> Chosen:
+def choose_threshold(rules: Rules, gathered: Evidence) -> Choice:
     """Let the rule choose, or the fallback where there is too little proliv; whatever fails becomes a refusal."""
     rule, fallback = rule_for(rules, gathered)
     scores = gathered.scores
     refused = guard.counts(len(scores.normal), weights.effective(scores.normal_weights), rules.settings)
     if refused is not None:
-        return Chosen(rule, fallback, refused=refused)
+        return Choice(rule, fallback, refused=refused)
     try:
-        return Chosen(rule, fallback, threshold=chosen_by(rule, scores))
+        return Choice(rule, fallback, threshold=threshold_by(rule, scores))
     except EvidenceMissingError as error:
-        return Chosen(rule, fallback, refused=Refused(Refusal.EVIDENCE_MISSING, str(error)))
+        return Choice(rule, fallback, refused=Refused(Refusal.EVIDENCE_MISSING, str(error)))
     except MonitorError as error:
-        return Chosen(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, str(error)))
+        return Choice(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, str(error)))
     except Exception as error:  # noqa: BLE001 - a rule is a third party's code and may raise anything
         sentence = f"the rule {rule.name!r} failed: {type(error).__name__}: {error}"
-        return Chosen(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, sentence))
+        return Choice(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, sentence))
 
 
-def chosen_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
+def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
     """The threshold that a rule chooses; raises `DataError` when that is no finite number."""
     threshold = float(rule.choose(scores))
     if not math.isfinite(threshold):

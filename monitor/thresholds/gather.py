@@ -49,7 +49,7 @@ WEEK: Final = timedelta(days=7)
 MOST_SENTENCES: Final = 3
 
 
-def gather(
+def gather_evidence(
     connection: Connection,
     model_id: int,
     settings: Calibration,

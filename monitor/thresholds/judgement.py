@@ -17,8 +17,8 @@ from monitor.formulas.rates import evaluate
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
 from monitor.store import calibrations
 from monitor.thresholds import guard
+from monitor.thresholds.change import Change
 from monitor.thresholds.guard import Refusal, Refused
-from monitor.thresholds.outcome import Change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from monitor.formulas.rates import Evaluation
     from monitor.store.calibrations import CalibrationRow, State
     from monitor.store.models import ModelRow
-    from monitor.thresholds.choice import Chosen
+    from monitor.thresholds.change import ChangeRequest, Result
+    from monitor.thresholds.choice import Choice
     from monitor.thresholds.evidence import Evidence
-    from monitor.thresholds.outcome import By, Result
 
 SAME: Final = 1e-9
 """Thresholds whose relative difference is below this are the same."""
@@ -42,16 +42,16 @@ LARGE_LOSS: Final = 0.02
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """A chosen threshold held against the active one."""
 
     model: ModelRow
     active: CalibrationRow | None
     rolled_back: CalibrationRow | None
-    chosen: Chosen
+    chosen: Choice
     gathered: Evidence
     settings: Calibration
-    by: By
+    request: ChangeRequest
     data: Path | None
 
     @property
@@ -61,17 +61,19 @@ class Judged:
 
     def outcome(self) -> Change:
         """What becomes of it, and why."""
-        chosen, by = self.chosen, self.by
+        chosen, request = self.chosen, self.request
         refused = chosen.refused or self._refused()
         result: Result = "activated"
-        reason = by.reason
+        reason = request.reason
         if refused is not None:
-            said = f" (wanted: {by.reason})" if by.reason else ""
+            said = f" (wanted: {request.reason})" if request.reason else ""
             result, reason = "refused", f"{refused.sentence}{said}"
         elif self._unchanged():
             result = "unchanged"
-        elif self.settings.shadow and self.active and by.origin in ("nightly", "recalibrate") and not by.accept:
-            until = by.now + timedelta(days=self.settings.shadow_days)
+        elif (
+            self.settings.shadow and self.active and request.origin in ("nightly", "recalibrate") and not request.accept
+        ):
+            until = request.now + timedelta(days=self.settings.shadow_days)
             result, reason = "shadow", f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC"
         return Change(
             model=self.model,
@@ -111,14 +113,14 @@ class Judged:
             settings=self.chosen.rule.settings.model_dump(mode="json"),
             threshold=outcome.threshold,
             evidence=self._evidence(outcome),
-            now=self.by.now,
+            now=self.request.now,
             state=states[outcome.result],
-            origin=self.by.origin,
+            origin=self.request.origin,
             reason=outcome.reason,
-            author=self.by.author,
+            author=self.request.author,
             fallback=outcome.fallback,
             refusal=outcome.refusal,
-            run_id=self.by.run_id,
+            run_id=self.request.run_id,
         )
 
     def _unchanged(self) -> bool:
@@ -126,16 +128,18 @@ class Judged:
             return False
         same = abs(self.chosen.threshold - self.before) <= SAME * abs(self.before)
         # What was accepted has to be stored even where it moves nothing.
-        by_itself = self.by.origin == "nightly" or (self.by.origin == "recalibrate" and not self.by.accept)
+        by_itself = self.request.origin == "nightly" or (
+            self.request.origin == "recalibrate" and not self.request.accept
+        )
         return same and by_itself and self.chosen.fallback == self.active.fallback
 
     def _refused(self) -> Refused | None:
         threshold = self.chosen.threshold
-        if threshold is None or self.before is None or self.by.accept or self._unchanged():
+        if threshold is None or self.before is None or self.request.accept or self._unchanged():
             return None
         if self.chosen.fallback and self._had_enough_proliv():
             return guard.fallback(len(self.gathered.scores.proliv), self.settings)
-        if self.by.origin == "nightly" and self._came_back(threshold, self.before):
+        if self.request.origin == "nightly" and self._came_back(threshold, self.before):
             return Refused(
                 Refusal.ROLLED_BACK,
                 f"the new threshold {threshold:.6g} is about the one that was rolled back, and nothing was labelled "

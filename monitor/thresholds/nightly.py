@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitor.labels import missing_scores, rescan
 from monitor.scoring.ensemble import load_active
-from monitor.thresholds.change import recalibrate
+from monitor.thresholds.calibration import recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
-    from monitor.thresholds.outcome import By, Change
+    from monitor.thresholds.change import Change, ChangeRequest
     from monitor.thresholds.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,18 @@ def read_labels(database: Database, registry: Registry, configuration: Configura
         )  # fmt: skip
 
 
-def run(database: Database, registry: Registry, configuration: Configuration, by: By, rules: Rules) -> list[Change]:
+def run(
+    database: Database, registry: Registry, configuration: Configuration, request: ChangeRequest, rules: Rules
+) -> list[Change]:
     """Read the labels, and choose a threshold for every active model."""
     read_labels(database, registry, configuration)
-    outcomes = recalibrate(database, rules, by)
+    outcomes = recalibrate(database, rules, request)
     for outcome in outcomes:
-        tell(outcome)
+        log_change(outcome)
     return outcomes
 
 
-def tell(outcome: Change) -> None:
+def log_change(outcome: Change) -> None:
     """Log what became of a model's threshold."""
     name = outcome.model.name
     for note in outcome.notes:

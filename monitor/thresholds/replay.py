@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from monitor.store.replay import Replayed, Span
 
 
-def replayed(connection: Connection, model_id: int, threshold: float, span: Span) -> tuple[Replayed, Evaluation]:
+def replay_and_evaluate(
+    connection: Connection, model_id: int, threshold: float, span: Span
+) -> tuple[Replayed, Evaluation]:
     """Decide again on a model's stored scores; each labelled content counts once, whatever its weight.
 
     Contents whose labels contradict each other are not among the labelled ones.

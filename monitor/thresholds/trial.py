@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.store import calibrations, replay
 from monitor.thresholds import guard
+from monitor.thresholds.change import Change
 from monitor.thresholds.guard import Refusal
-from monitor.thresholds.outcome import Change
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Calibration
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.models import ModelRow
+    from monitor.thresholds.change import ChangeRequest, Record
     from monitor.thresholds.evidence import Evidence
-    from monitor.thresholds.outcome import By, Record
 
 
 def judge_trial(
@@ -28,7 +28,7 @@ def judge_trial(
     trial: CalibrationRow,
     gathered: Evidence,
     settings: Calibration,
-    by: By,
+    request: ChangeRequest,
 ) -> tuple[Change, Record]:
     """Whether the trial of a threshold in the shadow is over, and how it went."""
     assert active.threshold is not None  # by the table's check
@@ -46,21 +46,21 @@ def judge_trial(
         f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
         notes=(*gathered.set_aside, *gathered.notes),
     )
-    if trial.created_at > by.now:
+    if trial.created_at > request.now:
         code, sentence = Refusal.WITHDRAWN.value, "it began in the future: a clock ran ahead"
         outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
-        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, by.now)
-    if settings.shadow and (by.now < until or not seen.crops):
+        return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, {}, request.now)
+    if settings.shadow and (request.now < until or not seen.crops):
         return outcome, lambda _: None
     tried: dict[str, Any] = {
-        "shadow": {"until": by.now.isoformat(), **seen._asdict()},
-        "promoted_by_run": by.run_id,
+        "shadow": {"until": request.now.isoformat(), **seen._asdict()},
+        "promoted_by_run": request.run_id,
     }
     newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
     refused = guard.worse(trial.threshold, active.threshold, newest, settings)
     if refused is None:
         promoted = replace(outcome, result="activated", reason=None)
-        return promoted, lambda connection: calibrations.promote(connection, trial, tried, by.now)
+        return promoted, lambda connection: calibrations.promote(connection, trial, tried, request.now)
     code, sentence = refused.refusal.value, refused.sentence
     outcome = replace(outcome, result="refused", refusal=code, reason=sentence)
-    return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, tried, by.now)
+    return outcome, lambda connection: calibrations.refuse(connection, trial, code, sentence, tried, request.now)

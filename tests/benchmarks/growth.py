@@ -46,7 +46,7 @@ from monitor.store.database.schema import crops, scores
 from monitor.store.database.upgrade import prepare
 from monitor.store.decisions import CropRow, ScoreRow
 from monitor.store.runs import NIGHTLY
-from monitor.thresholds import gather
+from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep.retention import BATCH as PRUNED
 from tests.benchmarks.big_store import BEGINNING, grow, moment
 
@@ -102,7 +102,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("drift", lambda one: drift.measure(one, active[0], Drift(), now)),
         ("completeness", lambda one: completeness.measure(one, expected, now)),
         ("labels", labels.read),
-        ("evidence", lambda one: gather.gather(one, 1, Calibration(), now=now)),
+        ("evidence", lambda one: gather_evidence(one, 1, Calibration(), now=now)),
         ("verdicts of 30 days", lambda one: traffic.verdicts_since(one, now - timedelta(days=30))),
         ("verdicts ever", lambda one: traffic.verdicts_since(one, None)),
         ("trial of 7 days", lambda one: replay.replay(one, 1, 0.01, replay.Span(since=now - timedelta(days=7)))),

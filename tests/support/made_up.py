@@ -15,8 +15,8 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, models, scores
 from monitor.store.database.upgrade import upgrade
 from monitor.store.references import ReferenceRow
-from monitor.thresholds.change import calibrate
-from monitor.thresholds.outcome import By
+from monitor.thresholds.calibration import calibrate
+from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.rules import Rules
 from plugins.rules import NormalQuantile, QuantileMidpoint
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Calibration
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.models import ModelRow
-    from monitor.thresholds.outcome import Change
+    from monitor.thresholds.change import Change
 
 NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
 _SOMEWHERE = Path("labelled-crops")
@@ -79,7 +79,7 @@ class MadeUp:
             ReferenceRow(f"p{index}", "proliv", score, f"C{index}", at - timedelta(days=9))
             for index, score in enumerate(proliv)
         ]
-        by = By(at, "calibrate", **options)
+        by = ChangeRequest(at, "calibrate", **options)
         return calibrate(self.database, self.model, rules, given, by, data=_SOMEWHERE)
 
     def crop(self, score: float, *, at: datetime = NOW, threshold: float | None = None, **identity: Any) -> int:

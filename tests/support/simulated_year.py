@@ -35,9 +35,9 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import calibrations, runs
 from monitor.store.references import ReferenceRow
 from monitor.store.runs import NIGHTLY
-from monitor.thresholds.change import calibrate, recalibrate
+from monitor.thresholds.calibration import calibrate, recalibrate
+from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.nightly import summary
-from monitor.thresholds.outcome import By
 from tests.support.made_up import MadeUp, made_up, midpoint, store_audit, store_crop, store_label
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Daemon:
         self.job = DailyJob(self.database, NIGHTLY, at=AT, time_zone=ZONE, run=self._run)
 
     def _run(self, run_id: int, now: datetime) -> str:
-        return summary(recalibrate(self.database, self.rules, By(now, "nightly", run_id)))
+        return summary(recalibrate(self.database, self.rules, ChangeRequest(now, "nightly", run_id)))
 
     def tick(self, now: datetime) -> None:
         try:
@@ -242,7 +242,7 @@ def _install(made: MadeUp, line: Line, rules: Rules, year: Year) -> None:
         ReferenceRow(f"p{index}", "proliv", score, "C", START - timedelta(days=30, seconds=index))
         for index, score in enumerate(line.proliv(60, 0).tolist())
     ]
-    outcome = calibrate(made.database, made.model, rules, given, By(START, "calibrate"), data=Path("given"))
+    outcome = calibrate(made.database, made.model, rules, given, ChangeRequest(START, "calibrate"), data=Path("given"))
     assert outcome.threshold is not None
     year.first_threshold = outcome.threshold
 

@@ -18,8 +18,8 @@ from monitor.daemon.jobs import REFRESH_SECONDS, Jobs
 from monitor.metrics import Metrics
 from monitor.registry import Registry
 from monitor.store import calibrations, models
-from monitor.thresholds.change import recalibrate
-from monitor.thresholds.outcome import By
+from monitor.thresholds.calibration import recalibrate
+from monitor.thresholds.change import ChangeRequest
 from tests.support.daemon import PATIENCE_SECONDS, wait_until
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -128,7 +128,7 @@ def test_a_change_in_the_store_is_followed_and_asked_for_again_where_that_failed
         recalibrate(
             made.database,
             midpoint(Calibration(minimum_proliv=1, minimum_normal=1)),
-            By(NOW, "recalibrate", accept=True),
+            ChangeRequest(NOW, "recalibrate", accept=True),
         )
         for _ in range(3):
             following.jobs.follow()

@@ -18,11 +18,11 @@ from monitor.store import calibrations as stored
 from monitor.store import models, references
 from monitor.store.database.schema import reference_scores
 from monitor.store.replay import Span, between, nearest, replay
-from monitor.thresholds import gather as evidence_module
-from monitor.thresholds.change import recalibrate, set_threshold
+from monitor.thresholds.calibration import recalibrate, set_threshold
+from monitor.thresholds.change import Change, ChangeRequest
+from monitor.thresholds.gather import gather_evidence
 from monitor.thresholds.guard import Refusal
-from monitor.thresholds.outcome import By, Change
-from monitor.thresholds.replay import replayed
+from monitor.thresholds.replay import replay_and_evaluate
 from monitor.thresholds.rules import Rules
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
@@ -75,7 +75,7 @@ def fixed(threshold: float) -> Fixed:
 
 
 def night(made: MadeUp, rules: Rules, days: float = 1, run_id: int | None = None) -> Change:
-    (outcome,) = recalibrate(made.database, rules, By(NOW + days * DAY, "nightly", run_id))
+    (outcome,) = recalibrate(made.database, rules, ChangeRequest(NOW + days * DAY, "nightly", run_id))
     return outcome
 
 
@@ -179,15 +179,15 @@ def test_what_decides_the_newest_labels_worse_is_refused_unless_accepted(made: M
     rules = odd(1.7)
     refused = night(made, rules)
     assert refused.refusal == Refusal.WORSE_TNR
-    (accepted,) = recalibrate(made.database, rules, By(NOW + DAY, "recalibrate", accept=True))
+    (accepted,) = recalibrate(made.database, rules, ChangeRequest(NOW + DAY, "recalibrate", accept=True))
     assert (accepted.result, made.active().threshold) == ("activated", 1.7)
 
 
 def test_a_dry_run_changes_nothing(made: MadeUp) -> None:
     before = made.rows()
-    (outcome,) = recalibrate(made.database, odd(2.2), By(NOW + DAY, "recalibrate"), dry_run=True)
+    (outcome,) = recalibrate(made.database, odd(2.2), ChangeRequest(NOW + DAY, "recalibrate"), dry_run=True)
     assert (outcome.result, outcome.threshold) == ("activated", 2.2)
-    (outcome,) = recalibrate(made.database, odd(9.0), By(NOW + DAY, "recalibrate"), dry_run=True)
+    (outcome,) = recalibrate(made.database, odd(9.0), ChangeRequest(NOW + DAY, "recalibrate"), dry_run=True)
     assert outcome.result == "refused"
     assert made.rows() == before
 
@@ -234,7 +234,7 @@ def test_a_trial_that_goes_wrong_is_refused(made: MadeUp) -> None:
 
 def test_a_threshold_by_hand_ends_a_trial_and_is_guarded_too(made: MadeUp) -> None:
     night(made, Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW), 1)
-    by = By(NOW + 2 * DAY, "set", author="ann", reason="new lamps")
+    by = ChangeRequest(NOW + 2 * DAY, "set", author="ann", reason="new lamps")
     refused = set_threshold(made.database, made.model, fixed(7.0), SHADOW, by)
     assert (refused.result, refused.refusal) == ("refused", Refusal.LARGE_JUMP)
     done = set_threshold(made.database, made.model, fixed(2.5), SHADOW, by)
@@ -292,7 +292,7 @@ def test_a_trial_that_began_in_the_future_is_withdrawn(made: MadeUp) -> None:
 def test_to_accept_during_a_trial_is_to_choose_anew(made: MadeUp) -> None:
     night(made, Rules(odd(2.2).rule, midpoint(LOW).fallback, SHADOW), 1)
     other = Rules(odd(2.3).rule, midpoint(LOW).fallback, SHADOW)
-    (outcome,) = recalibrate(made.database, other, By(NOW + 2 * DAY, "recalibrate", accept=True))
+    (outcome,) = recalibrate(made.database, other, ChangeRequest(NOW + 2 * DAY, "recalibrate", accept=True))
     assert (outcome.result, made.active().threshold) == ("activated", 2.3)
     assert [row.state for row in made.rows()] == ["superseded", "refused", "active"]
 
@@ -300,7 +300,7 @@ def test_to_accept_during_a_trial_is_to_choose_anew(made: MadeUp) -> None:
 def test_a_rollback_passes_over_what_was_accepted_without_a_change(made: MadeUp) -> None:
     night(made, odd(2.2), 1)
     for days in (2, 3):
-        recalibrate(made.database, odd(2.2), By(NOW + days * DAY, "recalibrate", accept=True))
+        recalibrate(made.database, odd(2.2), ChangeRequest(NOW + days * DAY, "recalibrate", accept=True))
     assert _rolled_back(made, 4) == (2.2, 2.0)
 
 
@@ -321,7 +321,7 @@ def test_a_threshold_by_hand_does_not_blind_the_guard_to_labels_that_it_was_not_
     for _ in range(10):
         made.label(made.crop(1.8), "ne_proliv", at=NOW + timedelta(hours=1))
     assert night(made, odd(1.7), 1).refusal == Refusal.WORSE_TNR
-    by = By(NOW + 1.5 * DAY, "set", accept=True)
+    by = ChangeRequest(NOW + 1.5 * DAY, "set", accept=True)
     assert set_threshold(made.database, made.model, fixed(2.001), LOW, by).result == "activated"
     assert night(made, odd(1.7), 2).refusal == Refusal.WORSE_TNR
 
@@ -330,14 +330,14 @@ def test_to_accept_a_threshold_by_hand_is_not_to_accept_labels(made: MadeUp) -> 
     settings = LOW.model_copy(update={"flood_labels": 5})
     for index in range(6):
         made.label(made.crop(1.7, camera=f"C{index}"), "proliv", at=NOW + timedelta(hours=1))
-    by = By(NOW + DAY, "set", accept=True)
+    by = ChangeRequest(NOW + DAY, "set", accept=True)
     set_threshold(made.database, made.model, fixed(2.02), settings, by)
     assert made.active().evidence["accepted_until"] is None
     rules = midpoint(settings)
     assert "6 labels of ann were given faster than 5 an hour" in night(made, rules, 2).notes[0]
     # Who accepts them by choosing anew has accepted them, even where the threshold stays.
     (accepted,) = recalibrate(
-        made.database, midpoint(settings, odd(2.02).rule), By(NOW + 3 * DAY, "recalibrate", accept=True)
+        made.database, midpoint(settings, odd(2.02).rule), ChangeRequest(NOW + 3 * DAY, "recalibrate", accept=True)
     )
     assert accepted.result == "activated"
     assert not [note for note in night(made, midpoint(settings, odd(2.02).rule), 4).notes if "faster" in note]
@@ -347,7 +347,7 @@ def test_without_evidence_of_a_class_what_was_known_of_its_scores_stays(made: Ma
     before = made.active().evidence
     with made.database.write() as connection:
         connection.execute(delete(reference_scores))
-    by = By(NOW + DAY, "set")
+    by = ChangeRequest(NOW + DAY, "set")
     assert set_threshold(made.database, made.model, fixed(2.1), LOW, by).result == "activated"
     after = made.active().evidence
     assert after["normal_percentiles"] == before["normal_percentiles"]
@@ -356,7 +356,7 @@ def test_without_evidence_of_a_class_what_was_known_of_its_scores_stays(made: Ma
 
 
 def test_what_a_change_costs_on_all_of_the_evidence_is_told(made: MadeUp) -> None:
-    (outcome,) = recalibrate(made.database, odd(4.5), By(NOW + DAY, "recalibrate", accept=True))
+    (outcome,) = recalibrate(made.database, odd(4.5), ChangeRequest(NOW + DAY, "recalibrate", accept=True))
     assert "of all 10 labelled proliv crops it decides 10 wrongly that the threshold 2 decides rightly" in outcome.notes
 
 
@@ -372,11 +372,11 @@ def test_the_trouble_of_one_model_does_not_keep_the_others_from_their_thresholds
             raise ZeroDivisionError
         return real(connection, model_id, *rest, **options)  # type: ignore[arg-type]
 
-    real = evidence_module.gather
+    real = gather_evidence
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence_module, "gather", gather)
+        patch.setattr("monitor.thresholds.calibration.gather_evidence", gather)
         with pytest.raises(ZeroDivisionError):
-            recalibrate(made.database, midpoint(LOW, Choosy(NoSettings())), By(NOW + DAY, "nightly"))
+            recalibrate(made.database, midpoint(LOW, Choosy(NoSettings())), ChangeRequest(NOW + DAY, "nightly"))
     with made.database.read() as connection:
         row = stored.active(connection, 1)
     assert row is not None
@@ -428,7 +428,7 @@ def test_a_threshold_that_is_changed_meanwhile_is_judged_again(made: MadeUp, mon
 
 def test_a_model_without_a_threshold_cannot_be_recalibrated(tmp_path: Path) -> None:
     with made_up(tmp_path) as made, pytest.raises(NoModelError, match="has no threshold yet: monitor calibrate"):
-        recalibrate(made.database, midpoint(LOW), By(NOW, "recalibrate"), names=["made-up-1"])
+        recalibrate(made.database, midpoint(LOW), ChangeRequest(NOW, "recalibrate"), names=["made-up-1"])
 
 
 @pytest.mark.parametrize("scores", [[1.0] * 8, [0.0] * 8, [1e-300] * 8])
@@ -452,10 +452,10 @@ def test_a_replay_counts_every_verdict_that_changes(made: MadeUp) -> None:
     for score, label in ((1.0, "ne_proliv"), (2.5, "ne_proliv"), (9.0, "proliv")):
         made.label(crops[score], label)
     with made.database.read() as connection:
-        done, evaluation = replayed(connection, made.model.id, 2.6, Span())
+        done, evaluation = replay_and_evaluate(connection, made.model.id, 2.6, Span())
         assert done == (5, 2, 0, 2)
         assert (evaluation.tp, evaluation.fp, evaluation.tn, evaluation.fn) == (1, 0, 2, 0)
-        done, evaluation = replayed(connection, made.model.id, 0.5, Span(hole=2))
+        done, evaluation = replay_and_evaluate(connection, made.model.id, 0.5, Span(hole=2))
         assert done == (2, 2, 0, 0)
         assert (evaluation.n, evaluation.fp) == (1, 1)
         assert replay(connection, made.model.id, 0.5, Span(since=NOW + 2 * DAY, until=NOW + 3 * DAY)).crops == 2

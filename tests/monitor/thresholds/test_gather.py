@@ -10,9 +10,9 @@ from sqlalchemy import delete
 from monitor.configuration.settings import Calibration
 from monitor.formulas.weights import percentiles
 from monitor.store.database.schema import reference_scores, scores
-from monitor.thresholds.change import recalibrate
-from monitor.thresholds.gather import gather
-from monitor.thresholds.outcome import By
+from monitor.thresholds.calibration import recalibrate
+from monitor.thresholds.change import ChangeRequest
+from monitor.thresholds.gather import gather_evidence
 from monitor.words import Label
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -36,7 +36,7 @@ def made(tmp_path: Path) -> Iterator[MadeUp]:
 
 def evidence(made: MadeUp, settings: Calibration = AGELESS, *, days: float = 1, accept: bool = False) -> Evidence:
     with made.database.read() as connection:
-        return gather(connection, made.model.id, settings, now=NOW + days * DAY, accept=accept)
+        return gather_evidence(connection, made.model.id, settings, now=NOW + days * DAY, accept=accept)
 
 
 def test_without_labels_the_references_count_each_the_same(made: MadeUp) -> None:
@@ -172,11 +172,11 @@ def test_an_accepted_flood_stays_accepted_and_a_later_one_is_not(made: MadeUp) -
             made.label(made.crop(score), "proliv", author="eve", at=NOW + at)
 
     flood(3.5, DAY)
-    (outcome,) = recalibrate(made.database, rules, By(NOW + 2 * DAY, "recalibrate", accept=True))
+    (outcome,) = recalibrate(made.database, rules, ChangeRequest(NOW + 2 * DAY, "recalibrate", accept=True))
     assert outcome.result == "activated"
     flood(3.0, 3 * DAY)
     # A nightly calibration between does not accept what nobody has looked at.
-    recalibrate(made.database, rules, By(NOW + 4 * DAY, "nightly"))
+    recalibrate(made.database, rules, ChangeRequest(NOW + 4 * DAY, "nightly"))
     found = evidence(made, settings, days=5)
     assert 3.5 in found.scores.proliv
     assert 3.0 not in found.scores.proliv
@@ -294,7 +294,7 @@ def test_a_flood_that_was_corrected_slowly_is_named_no_more(made: MadeUp) -> Non
 
 def test_what_a_clock_that_ran_ahead_accepted_is_not_accepted(made: MadeUp) -> None:
     settings = Calibration(half_life_days=0, flood_labels=5, minimum_proliv=1, minimum_normal=1)
-    recalibrate(made.database, midpoint(settings), By(NOW + 3650 * DAY, "recalibrate", accept=True))
+    recalibrate(made.database, midpoint(settings), ChangeRequest(NOW + 3650 * DAY, "recalibrate", accept=True))
     for index in range(6):
         made.label(made.crop(1.5, camera=f"K{index}"), "proliv", author="eve", at=NOW + DAY)
     found = evidence(made, settings, days=2)
@@ -307,7 +307,7 @@ def test_what_the_model_was_trained_on_is_no_evidence_of_ne_proliv(made: MadeUp)
     for score, label in ((1.5, "ne_proliv"), (1.6, "ne_proliv"), (3.0, "proliv")):
         made.label(made.crop(score), label)
     with made.database.read() as connection:
-        found = gather(
+        found = gather_evidence(
             connection, made.model.id, AGELESS, now=NOW + DAY, trained_on={f"{number:064d}" for number in (1, 3)}
         )
     assert 1.5 not in found.scores.normal

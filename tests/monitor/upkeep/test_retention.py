@@ -30,7 +30,7 @@ from monitor.store import replay, summaries
 from monitor.store import retention as stored
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, crops, labelled_files, score_summaries, scores
-from monitor.thresholds import gather
+from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep import retention
 from monitor.upkeep.retention import prune
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
@@ -156,7 +156,7 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
             measured = operation.measure(
                 connection, windows, [store.model], event_gap_seconds=settings.calibration.event_gap_seconds, by="hole"
             )
-            gathered = gather.gather(connection, store.model.id, settings.calibration, now=NOW)
+            gathered = gather_evidence(connection, store.model.id, settings.calibration, now=NOW)
             since = replay.Span(since=NOW - 30 * DAY)
             return {
                 "rates": [one.rates for one in measured],
