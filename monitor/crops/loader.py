@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from monitor.crops.decoder import LARGEST_PIXEL_LIMIT, decode_rgb, format_of, has_ended
 from monitor.errors import CropRefusedError
-from monitor.files.looks import storable
+from monitor.files.looks import Looks
 from monitor.files.text import printable
 from monitor.words import Reason
 
@@ -39,15 +39,13 @@ def _refusal(reason: Reason, sentence: str) -> CropRefusedError:
 class FileContent(NamedTuple):
     """The bytes of one file and what identifies them.
 
-    ``sha256``: 64 hexadecimal digits. ``size_bytes``: the length of ``data``. ``mtime_ns`` and ``ctime_ns``:
-    nanoseconds since 1970, taken before reading, so that a change while reading shows as a later time.
+    ``sha256``: 64 hexadecimal digits. ``looks``: with the length of ``data`` as its size; its times are taken before
+    reading, so that a change while reading shows as a later time.
     """
 
     data: bytes
     sha256: str
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
+    looks: Looks
 
 
 class Decoded(NamedTuple):
@@ -92,7 +90,8 @@ class CropReader:
                 os.close(descriptor)
         except OSError as error:
             raise _refused_by_system(error) from error
-        return FileContent(data, hashlib.sha256(data).hexdigest(), len(data), status.st_mtime_ns, status.st_ctime_ns)
+        looks = Looks.of(status)._replace(size_bytes=len(data))
+        return FileContent(data, hashlib.sha256(data).hexdigest(), looks)
 
     def _read(self, descriptor: int, status: os.stat_result) -> bytes:
         if not stat.S_ISREG(status.st_mode):
@@ -184,8 +183,3 @@ def _damaged(error: Exception, image_format: str, *, ended: bool | None) -> Crop
         Reason.UNDECODABLE,
         f"its {image_format} data are damaged or of an unsupported kind ({detail}); write the crop anew",
     )
-
-
-def content_signature(content: FileContent) -> tuple[int, int]:
-    """`signature` of what was read, which the file may no longer have."""
-    return content.size_bytes, storable(content.mtime_ns)

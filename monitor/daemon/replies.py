@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from monitor.files.looks import look
 
 if TYPE_CHECKING:
-    from monitor.files.looks import Signature
+    from monitor.files.looks import Looks
     from monitor.scoring.work import Work
 
 
-def signature(work: Work) -> Signature | None:
+def looks_when_read(work: Work) -> Looks | None:
     """What the file looked like when it was read, which it may no longer do."""
-    if work.content is None:
-        return look(work.path)
-    return work.content.size_bytes, work.content.mtime_ns, work.content.ctime_ns
+    return work.content.looks if work.content else look(work.path)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from monitor.daemon.batch_queue import BatchQueue
 from monitor.daemon.dispatcher import Dispatched
 from monitor.daemon.jobs import Jobs
-from monitor.daemon.replies import signature
+from monitor.daemon.replies import looks_when_read
 from monitor.daemon.systemd import SignsOfLife, notify
 from monitor.daemon.writer import FIRST_COMMIT_PAUSE_SECONDS, LONGEST_COMMIT_PAUSE_SECONDS, STORED_TOGETHER
 from monitor.errors import ExitCode, MonitorError, OutputError, StoreDamagedError, StoreError, StoreRefusedError
@@ -279,7 +279,7 @@ class Service:
         while not self._stopping:
             if not self._paths.put(candidate, PUT_SECONDS):
                 continue
-            if candidate.signature is None and candidate.label is None:
+            if candidate.looks is None and candidate.label is None:
                 self.metrics.seen.inc()
             return True
         return False
@@ -332,14 +332,14 @@ class Service:
         work.label = candidate.label
         if work.ended and work.refusal is None:
             return True
-        unchanged = signature(work) == candidate.signature
+        unchanged = looks_when_read(work) == candidate.looks
         unfinished = work.ended is False and not (candidate.settled and unchanged)
         unreadable = work.refusal is not None and work.refusal.transient and not (candidate.final and unchanged)
         if not (unfinished or unreadable):
             return True
         if work.label is None:
             self.metrics.retried.inc()
-        self._answer(work, Incomplete(candidate.path, signature(work)))
+        self._answer(work, Incomplete(candidate.path, looks_when_read(work)))
         return False
 
     def _run_writer(self, stage: TimedThread) -> None:
@@ -407,7 +407,7 @@ class Service:
             log.error("%s: cannot be recorded, so it has no decision: %s", printable(work.path), error)
             if work.label is None:
                 self.metrics.failed.labels("not_recorded").inc()
-            self._answer(work, Done(work.path, signature(work)))
+            self._answer(work, Done(work.path, looks_when_read(work)))
             return
         for work in batch:
             recorded = self._commit(stage, [work])
@@ -432,7 +432,7 @@ class Service:
                 self._finish_refused(work, scoring_work.key(work) in recorded.failed)
             if work.label is None and not work.failed:
                 self._tidier.offer(work.path)
-            self._answer(work, Done(work.path, signature(work)))
+            self._answer(work, Done(work.path, looks_when_read(work)))
 
     def _answer(self, work: Work, message: Done | Incomplete) -> None:
         """Tell the watcher that found a file what has become of it."""

@@ -54,7 +54,7 @@ def opened_folder(root: Path, below: Sequence[str] = (), *, make: bool = False) 
         os.close(descriptor)
 
 
-def look(place: Place) -> os.stat_result | None:
+def status_of(place: Place) -> os.stat_result | None:
     """What lies at a place, itself and not what it may lead to; none when nothing does."""
     try:
         return os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)

@@ -84,7 +84,7 @@ def walk(folder: Path, database: Database) -> Waiting:
     oldest_ns: int | None = None
     paths = crop_files(folder, lambda _folder, _error: None)
     while chunk := list(islice(paths, SCAN_CHUNK)):
-        changes = [looks[2] for path in lookup.undecided(database, chunk) if (looks := look(path)) is not None]
+        changes = [looks.ctime_ns for path in lookup.undecided(database, chunk) if (looks := look(path)) is not None]
         count += len(changes)
         oldest_ns = min([*changes, *([] if oldest_ns is None else [oldest_ns])], default=None)
     return Waiting(count, oldest_ns)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from monitor.files.looks import Signature
+    from monitor.files.looks import Looks
 
 
 @dataclass(slots=True)
 class Waiting:
     """An incomplete file: since when it has looked like this, the pause before the next try, and when that is due."""
 
-    signature: Signature | None
+    looks: Looks | None
     since: float
     pause: float
     due: float

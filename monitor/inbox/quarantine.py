@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import OutputError
 from monitor.files.folders import make_folder
+from monitor.files.looks import Looks
 from monitor.files.moving import Place, digest, give_back, move, opened_folder
 from monitor.files.text import printable
 
@@ -29,12 +30,7 @@ def quarantine(path: Path, content: FileContent, folder: Path) -> Path | None:
     """
     make_folder(folder)
     try:
-        status = os.lstat(path)
-        if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) != (
-            content.size_bytes,
-            content.mtime_ns,
-            content.ctime_ns,
-        ):
+        if Looks.of(os.lstat(path)) != content.looks:
             return None
         target = _new_folder(folder, content.sha256[:16]) / path.name
         if not _move(path, target, content.sha256):

@@ -23,9 +23,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor.errors import MonitorError, OutputError, StoreDamagedError, StoreError
-from monitor.files import looks as files_looks
 from monitor.files import moving
 from monitor.files.folders import make_folder
+from monitor.files.looks import is_unchanged, look
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable, to_text
 from monitor.files.walking import crop_files
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.configuration.resolved import Configuration
+    from monitor.files.looks import Looks
     from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
     from monitor.threads import TimedThread
@@ -158,7 +159,7 @@ class Tidier:
         """Tidy those of the paths that the store has a decision on, unless it would be in vain."""
         if self._trouble:
             return
-        looks = {path: files_looks.signature(path) for path in paths}
+        looks = {path: look(path) for path in paths}
         try:
             with self._database.read() as connection:
                 rows = crops.known_crops(connection, [to_text(path) for path in paths])
@@ -236,7 +237,7 @@ class Tidier:
         below = path.relative_to(self._inbox).parts
         with opened_folder(self._inbox, below[:-1]) as folder:
             source = Place(folder, path.name)
-            status = moving.look(source)
+            status = moving.status_of(source)
             if status is None or not stat.S_ISREG(status.st_mode):
                 return None
             if self.archive is not None:
@@ -274,7 +275,7 @@ class Tidier:
         with self._opened_archive(row) as (folder, planned):
             for path in archive.names(planned, row.sha256):
                 target = Place(folder, path.name)
-                status = moving.look(target)
+                status = moving.status_of(target)
                 if status is not None:
                     same = status.st_size == row.size_bytes and moving.digest(target) == row.sha256
                     if not same or self._is_of_another(row, path):
@@ -315,9 +316,9 @@ class Tidier:
             return crops.is_place_of_another(connection, row.id, row.sha256, to_text(place))
 
 
-def _is_decided(row: KnownCrop, looks: tuple[int, int] | None) -> bool:
+def _is_decided(row: KnownCrop, looks: Looks | None) -> bool:
     """Whether a row is a decision on a file of the inbox that looks like this."""
-    return _was_decided(row) and (row.size_bytes, row.mtime_ns) == looks
+    return _was_decided(row) and is_unchanged(looks, row)
 
 
 def _was_decided(row: KnownCrop) -> bool:

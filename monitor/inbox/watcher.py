@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
 
     from monitor.configuration.settings import Watch
-    from monitor.files.looks import Signature
+    from monitor.files.looks import Looks
     from monitor.threads import TimedThread
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Watcher:
         self._was_there = False
         self._in_flight: set[str] = set()
         self._touched_in_flight: set[str] = set()
-        self._recent: OrderedDict[str, Signature | None] = OrderedDict()
+        self._recent: OrderedDict[str, Looks | None] = OrderedDict()
         self._waiting: dict[str, Waiting] = {}
         self._due: list[tuple[float, str]] = []
         self._unreadable: set[Path] = set()
@@ -159,7 +159,7 @@ class Watcher:
         elif not self._is_finished(path):
             self._offer(path)
 
-    def _handle_done(self, path: str, seen: Signature | None) -> None:
+    def _handle_done(self, path: str, seen: Looks | None) -> None:
         self._in_flight.discard(path)
         self._waiting.pop(path, None)
         self._pending.pop(path, None)
@@ -171,7 +171,7 @@ class Watcher:
             self._touched_in_flight.discard(path)
             self._handle_touched(path)
 
-    def _handle_incomplete(self, path: str, seen: Signature | None) -> None:
+    def _handle_incomplete(self, path: str, seen: Looks | None) -> None:
         self._in_flight.discard(path)
         now = time.monotonic()
         entry = self._waiting.get(path)
@@ -179,10 +179,10 @@ class Watcher:
             entry = self._waiting[path] = Waiting(seen, now, FIRST_PAUSE_SECONDS, now)
         else:
             entry.pause = min(2 * entry.pause, LONGEST_PAUSE_SECONDS)
-            if entry.signature != seen:
-                entry.signature, entry.since = seen, now
+            if entry.looks != seen:
+                entry.looks, entry.since = seen, now
         if seen is not None:
-            self._pending[path] = seen[2]
+            self._pending[path] = seen.ctime_ns
         entry.due = self._next_try(entry, now)
         if path in self._touched_in_flight:
             self._touched_in_flight.discard(path)
@@ -209,7 +209,7 @@ class Watcher:
         assert self._stage is not None
         self._in_flight.add(path)
         looks = look(path)
-        self._pending[path] = time.time_ns() if looks is None else looks[2]
+        self._pending[path] = time.time_ns() if looks is None else looks.ctime_ns
         candidate = self._candidate(path, looks)
         offered_at = time.monotonic()
         was_held = self._held_since is not None
@@ -224,16 +224,16 @@ class Watcher:
         if not was_held and handing_on < QUICK_SECONDS:
             self._held_since = None
 
-    def _candidate(self, path: str, looks: Signature | None) -> Candidate:
+    def _candidate(self, path: str, looks: Looks | None) -> Candidate:
         entry = self._waiting.get(path)
         if entry is None:
             return Candidate(path)
         now = time.monotonic()
-        if looks != entry.signature:
-            entry.signature, entry.since = looks, now
+        if looks != entry.looks:
+            entry.looks, entry.since = looks, now
         final = now - entry.since >= self._settings.give_up_seconds
         settled = final or now - entry.since >= self._settings.settle_seconds
-        return Candidate(path, entry.signature, settled, final)
+        return Candidate(path, entry.looks, settled, final)
 
     def _scan(self) -> None:
         assert self._stage is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import InputMissingError
-from monitor.files import looks
+from monitor.files.looks import is_unchanged, look
 from monitor.files.text import printable, to_text
 from monitor.files.walking import crop_files
 from monitor.scoring import lookup
@@ -75,7 +75,7 @@ class LabelledFolder:
                 row is None
                 or row.label != label
                 or row.reason in lookup.WORTH_ANOTHER_TRY
-                or (row.size_bytes, row.mtime_ns) != looks.signature(path)
+                or not is_unchanged(look(path), row)
             ):
                 fresh.append(path)
         return fresh

@@ -199,7 +199,7 @@ class Metrics(Declared):
             assert work.decided_at is not None
             verdict = work.final.verdict
             verdicts[verdict,] += 1
-            self.latency.observe(max(0.0, committed_at - work.content.ctime_ns / 1e9))
+            self.latency.observe(max(0.0, committed_at - work.content.looks.ctime_ns / 1e9))
             for decision in work.decisions:
                 if decision.model.id in new_models:
                     name = decision.model.detector.name

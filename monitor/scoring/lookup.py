@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.files.looks import is_gone, signature
+from monitor.files.looks import is_gone, is_unchanged, look
 from monitor.files.text import from_text, to_text
 from monitor.store import crops, labelled_files
 from monitor.store import decisions as queries
@@ -40,9 +40,9 @@ def unknown(
     with database.read() as connection:
         for text, rows in crops.known_crops(connection, list(paths_of)).items():
             path = paths_of[text]
-            looks = signature(path)
+            looks = look(path)
             for row in rows:
-                if (row.size_bytes, row.mtime_ns) == looks and row.reason not in WORTH_ANOTHER_TRY:
+                if is_unchanged(looks, row) and row.reason not in WORTH_ANOTHER_TRY:
                     known[path] = row
         identifiers = [row.id for row in known.values()]
         decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids and identifiers else {}
@@ -59,8 +59,8 @@ def undecided(database: Database, paths: Sequence[str]) -> list[str]:
     return [
         path
         for path in paths
-        if (looks := signature(path)) is not None
-        and all((row.size_bytes, row.mtime_ns) != looks for row in rows.get(to_text(path), ()))
+        if (looks := look(path)) is not None
+        and not any(is_unchanged(looks, row) for row in rows.get(to_text(path), ()))
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.crops import loader
-from monitor.files import looks
+from monitor.files.looks import look
 from monitor.files.text import to_text
 from monitor.scoring import lookup
 from monitor.store import decisions as queries
@@ -48,7 +47,8 @@ def row(work: Work, archive: Archive | None = None) -> CropRow:
     With an ``archive``, a decided crop of the inbox has the place there that its file will be moved to.
     """
     content = work.content
-    size_bytes, mtime_ns = loader.content_signature(content) if content else looks.signature(work.path) or (0, 0)
+    looks = content.looks if content else look(work.path)
+    size_bytes, mtime_ns = looks.stored if looks else (0, 0)
     refusal = None if work.decisions else work.refusal
     final = work.final
     place = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
-from monitor.files import looks as files_looks
+from monitor.files.looks import is_unchanged, look
 from monitor.files.text import from_text, to_text
 from monitor.files.walking import crop_paths
 from monitor.models import folders
@@ -186,11 +186,11 @@ def _state(row: FileRow, configuration: Configuration) -> str:
     if row.pruned or row.source == "labelled":
         return "present"  # nobody expects it anywhere
     path = from_text(row.path)
-    looks = files_looks.signature(path)
-    if looks == (row.size_bytes, row.mtime_ns):
+    looks = look(path)
+    if is_unchanged(looks, row):
         return "present"
     if row.archived_path is not None:
-        return "present" if files_looks.signature(from_text(row.archived_path)) is not None else "vanished"
+        return "present" if look(from_text(row.archived_path)) is not None else "vanished"
     overwritten = looks is not None
     expected = row.source == "inbox" and configuration.settings.inbox.after != "delete"
     return "vanished" if expected and not overwritten else "gone"

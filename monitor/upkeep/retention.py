@@ -18,7 +18,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import ConfigurationError, StoreError
-from monitor.files import looks, moving
+from monitor.files import moving
+from monitor.files.looks import is_unchanged, look
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable
 from monitor.files.walking import unreadable_folder
@@ -163,7 +164,7 @@ def _prune_crops(
 def _lies_in(inbox: Path, crop: OldCrop) -> bool:
     """Whether the crop's file lies in the inbox as it was, so that the daemon would decide on it once more."""
     path = from_text(crop.path)
-    return path.is_relative_to(inbox) and looks.signature(path) == (crop.size_bytes, crop.mtime_ns)
+    return path.is_relative_to(inbox) and is_unchanged(look(path), crop)
 
 
 def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> bool:
@@ -180,7 +181,7 @@ def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> b
     try:
         with opened_folder(root, below[:-1]) as folder:
             place = Place(folder, below[-1])
-            status = moving.look(place)
+            status = moving.status_of(place)
             if status is None:
                 return True
             # Whatever else lies there now is none of ours: another crop's, where ours was gone before it was moved.

@@ -14,6 +14,7 @@ from generators.crops.datasets import CastingTable
 from monitor.crops import decoder
 from monitor.crops.loader import CropReader, FileContent
 from monitor.errors import CropRefusedError
+from monitor.files.looks import Looks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def test_damaged_files_fare_as_they_do_with_pillow_alone(monkeypatch: pytest.Mon
 
 
 def content(data: bytes) -> FileContent:
-    return FileContent(data, "", len(data), 0, 0)
+    return FileContent(data, "", Looks(len(data), 0, 0))
 
 
 def damage(data: bytes, generator: np.random.Generator) -> bytes:

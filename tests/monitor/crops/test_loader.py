@@ -28,6 +28,7 @@ from monitor.crops.loader import CropReader, FileContent
 from monitor.errors import CropRefusedError, InputMissingError
 from monitor.files import text as files_text
 from monitor.files import walking
+from monitor.files.looks import Looks
 from monitor.words import Identity, Reason
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -46,7 +47,7 @@ def encoded(image: Image.Image, image_format: str, **options: Any) -> bytes:
 
 
 def content(data: bytes) -> FileContent:
-    return FileContent(data, hashlib.sha256(data).hexdigest(), len(data), 0, 0)
+    return FileContent(data, hashlib.sha256(data).hexdigest(), Looks(len(data), 0, 0))
 
 
 def decoded(data: bytes, reader: CropReader = READER) -> np.ndarray:
@@ -207,7 +208,7 @@ class TestLoad:
         path.write_bytes(b"abc")
         status = path.stat()
         assert READER.load(path) == FileContent(
-            b"abc", hashlib.sha256(b"abc").hexdigest(), 3, status.st_mtime_ns, status.st_ctime_ns
+            b"abc", hashlib.sha256(b"abc").hexdigest(), Looks(3, status.st_mtime_ns, status.st_ctime_ns)
         )
 
     @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ class TestLoad:
         path.touch()
         assert load_refusal(path, reader).reason == "empty"
         path.write_bytes(b"abc")
-        assert reader.load(path).size_bytes == 3
+        assert reader.load(path).looks.size_bytes == 3
         path.write_bytes(b"abcd")
         assert load_refusal(path, reader).reason == "too_large"
 

@@ -218,7 +218,7 @@ def test_an_incomplete_file_is_tried_again_then_settled_then_final(
     stages = [(one.settled, one.final) for one in tries]
     assert stages == sorted(stages)
     assert {(False, False), (True, False), (True, True)} <= set(stages)
-    assert [one.signature for one in tries] == [None, *[tries[-1].signature] * (len(tries) - 1)]
+    assert [one.looks for one in tries] == [None, *[tries[-1].looks] * (len(tries) - 1)]
 
 
 def test_a_file_that_still_grows_is_not_given_up(start: Callable[..., Pipeline], tmp_path: Path) -> None:

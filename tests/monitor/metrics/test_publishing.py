@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 
 from monitor.configuration.settings import Settings
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
+from monitor.harness.waiting import wait_until
 from monitor.inbox.tidier import Tidied
 from monitor.metrics import Metrics, server
 from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
@@ -36,7 +37,6 @@ from monitor.quality.drift.groups import Drift, GroupDrift, State
 from monitor.store.references import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
 from monitor.words import Label
-from tests.support.daemon import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +193,7 @@ def decided(
     decisions = [SimpleNamespace(model=model, mse=score / 50, score=score, verdict=verdict) for model in MODELS]
     return SimpleNamespace(
         identity=SimpleNamespace(camera=camera, hole=hole),
-        content=SimpleNamespace(ctime_ns=int(at.timestamp() * 1e9) - 10**8),
+        content=SimpleNamespace(looks=SimpleNamespace(ctime_ns=int(at.timestamp() * 1e9) - 10**8)),
         decisions=decisions,
         final=SimpleNamespace(score=score, threshold=1.1682869179411166, verdict=verdict),
         decided_at=at,
