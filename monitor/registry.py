@@ -6,36 +6,57 @@ offer the same name are refused, naming both. Nothing that a provider points to 
 
 from __future__ import annotations
 
-import importlib
 import logging
 import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pluggy
 
-from monitor.api import PROJECT_NAME, Detector, Provider, ThresholdRule, hookspecs
+from monitor.api import Detector, Provider, ThresholdRule, hookspecs
+from monitor.api.providers import PROJECT_NAME
 from monitor.errors import PluginError
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from importlib.metadata import EntryPoint
+
+    from pydantic import BaseModel
+
+    from monitor.configuration.resolved import Configuration
 
 log = logging.getLogger(__name__)
 
+# The distribution whose plug-ins are the built-in ones.
 DISTRIBUTION: Final = "proliv-monitor"
-"""The distribution whose plug-ins are the built-in ones."""
 
-Kind = Literal["detector", "rule", "command", "benchmark"]
 
-HOOKS: dict[str, Kind] = {
-    "monitor_register_detectors": "detector",
-    "monitor_register_rules": "rule",
-    "monitor_register_commands": "command",
-    "monitor_register_benchmarks": "benchmark",
-}
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of thing that plug-ins offer.
+
+    ``name`` is how sentences and `monitor plugins` call it, ``hook`` the function by which a plug-in names its own.
+    ``contract``: the class that each is derived from. ``section``: where the configuration holds the settings of each
+    under its name. Both are None where there is none.
+    """
+
+    name: str
+    hook: str
+    contract: type[Any] | None = None
+    section: str | None = None
+
+
+DETECTOR: Final = Kind("detector", "monitor_register_detectors", Detector, "detectors")
+RULE: Final = Kind("rule", "monitor_register_rules", ThresholdRule, "rules")
+COMMAND: Final = Kind("command", "monitor_register_commands")
+BENCHMARK: Final = Kind("benchmark", "monitor_register_benchmarks")
+
+# All of them, in the order in which `monitor plugins` lists them.
+KINDS: Final = (DETECTOR, RULE, COMMAND, BENCHMARK)
+
+_BY_HOOK: Final = {kind.hook: kind for kind in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +79,12 @@ class Broken:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that the installed plug-ins offer, by name, in the order of registration: the built-in ones first."""
+    """Everything that the installed plug-ins offer, by kind and name, in the order of registration.
 
-    detectors: dict[str, Registered] = field(default_factory=dict)
-    rules: dict[str, Registered] = field(default_factory=dict)
-    commands: dict[str, Registered] = field(default_factory=dict)
-    benchmarks: dict[str, Registered] = field(default_factory=dict)
+    The built-in ones come first. ``broken``: the plug-ins that were left out.
+    """
+
+    offers: dict[Kind, dict[str, Registered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     broken: list[Broken] = field(default_factory=list)
 
     @classmethod
@@ -78,25 +99,92 @@ class Registry:
 
     def all(self) -> Iterator[Registered]:
         """All that is registered, by kind, in the order of registration."""
-        for offers in self._by_kind.values():
-            yield from offers.values()
+        for by_name in self.offers.values():
+            yield from by_name.values()
 
     @property
-    def _by_kind(self) -> dict[Kind, dict[str, Registered]]:
-        return {
-            "detector": self.detectors,
-            "rule": self.rules,
-            "command": self.commands,
-            "benchmark": self.benchmarks,
-        }
+    def detectors(self) -> dict[str, Registered]:
+        """The detectors by name, the one to begin with first."""
+        return self.offers[DETECTOR]
+
+    @property
+    def rules(self) -> dict[str, Registered]:
+        """The threshold rules by name, the one to begin with first."""
+        return self.offers[RULE]
+
+    @property
+    def commands(self) -> dict[str, Registered]:
+        """The commands by name."""
+        return self.offers[COMMAND]
+
+    @property
+    def benchmarks(self) -> dict[str, Registered]:
+        """The benchmarks by name."""
+        return self.offers[BENCHMARK]
 
     def detector_class(self, name: str) -> type[Detector]:
         """Import the detector ``name``; raises `PluginError` when it is unknown, broken or no detector."""
-        return cast("type[Detector]", self._resolve(self.detectors, "detector", name, Detector))
+        return cast("type[Detector]", self.class_of(DETECTOR, name))
 
     def rule_class(self, name: str) -> type[ThresholdRule]:
         """Import the threshold rule ``name``; raises `PluginError` likewise."""
-        return cast("type[ThresholdRule]", self._resolve(self.rules, "rule", name, ThresholdRule))
+        return cast("type[ThresholdRule]", self.class_of(RULE, name))
+
+    def new_detector(
+        self, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
+    ) -> Detector:
+        """Make the untrained detector ``name`` as configured, with ``overrides`` over its settings.
+
+        Raises `PluginError` likewise, and `ConfigurationError` for every setting that is wrong.
+        """
+        settings = self.settings_of(DETECTOR, name, configuration, overrides)
+        return self.detector_class(name)(settings, configuration.settings.pipeline.device)
+
+    def new_rule(
+        self, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
+    ) -> ThresholdRule:
+        """Make the threshold rule ``name`` as configured, with ``overrides`` over its settings; raises likewise."""
+        return self.rule_class(name)(self.settings_of(RULE, name, configuration, overrides))
+
+    def settings_of(
+        self, kind: Kind, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
+    ) -> BaseModel:
+        """The settings of what is offered under ``name``: those of its section, with ``overrides`` over them."""
+        from monitor.configuration.problems import plugin_settings
+
+        assert kind.section is not None
+        sections: Mapping[str, Mapping[str, Any]] = getattr(configuration.settings, kind.section)
+        return plugin_settings(
+            self.class_of(kind, name).Settings,
+            sections.get(name, {}),
+            section=f"{kind.section}.{name}",
+            source=configuration.source,
+            overrides=overrides,
+        )
+
+    def class_of(self, kind: Kind, name: str) -> Any:
+        """Import the class of a kind with a contract; raises `PluginError` when it is unknown, broken or another."""
+        assert kind.contract is not None
+        by_name = self.offers[kind]
+        if name not in by_name:
+            known = ", ".join(sorted(by_name)) or "none"
+            raise PluginError(f"there is no {kind.name} {name!r}; installed are: {known} (see: monitor plugins)")
+        offer = by_name[name]
+        what = f"the {kind.name} {name!r} of {offer.origin}"
+        try:
+            found = offer.provider.load()
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{what} cannot be imported from {offer.provider.target}: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, kind.contract)):
+            raise PluginError(
+                f"{what}: {offer.provider.target} is not a class derived from monitor.api.{kind.contract.__name__}"
+            )
+        if getattr(found, "name", None) != name:
+            raise PluginError(
+                f"{what} calls itself {getattr(found, 'name', None)!r}; "
+                "its class attribute 'name' must be the name that it is registered under"
+            )
+        return found
 
     def _add_entry_point(self, manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:
         origin = f"{_distribution(entry_point)}: {entry_point.name}"
@@ -106,50 +194,21 @@ class Registry:
             self.broken.append(Broken(origin, f"{type(error).__name__}: {error}", traceback.format_exc()))
             log.warning(
                 "plug-in %s is left out, because it does not load: %s; what it offers is missing until it is "
-                "mended or uninstalled\n%s", origin, error, traceback.format_exc(),
+                "fixed or uninstalled\n%s", origin, error, traceback.format_exc(),
             )  # fmt: skip
             return
         for offer in offers:
             self._add(offer)
 
     def _add(self, offer: Registered) -> None:
-        by_name = self._by_kind[offer.kind]
+        by_name = self.offers[offer.kind]
         name = offer.provider.name
         if name in by_name:
             raise PluginError(
-                f"two plug-ins offer the {offer.kind} {name!r}: {by_name[name].origin} and {offer.origin}; "
+                f"two plug-ins offer the {offer.kind.name} {name!r}: {by_name[name].origin} and {offer.origin}; "
                 "uninstall one of them"
             )
         by_name[name] = offer
-
-    def _resolve(self, offers: dict[str, Registered], kind: Kind, name: str, contract: type[Any]) -> Any:
-        if name not in offers:
-            known = ", ".join(sorted(offers)) or "none"
-            raise PluginError(f"there is no {kind} {name!r}; installed are: {known} (see: monitor plugins)")
-        offer = offers[name]
-        try:
-            found = resolve(offer.provider)
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"the {kind} {name!r} of {offer.origin} cannot be imported from {offer.provider.target}: {error}"
-            ) from error
-        if not (isinstance(found, type) and issubclass(found, contract)):
-            raise PluginError(
-                f"the {kind} {name!r} of {offer.origin}: {offer.provider.target} is not a class derived from "
-                f"monitor.api.{contract.__name__}"
-            )
-        if getattr(found, "name", None) != name:
-            raise PluginError(
-                f"the {kind} {name!r} of {offer.origin} calls itself {getattr(found, 'name', None)!r}; "
-                "its class attribute 'name' must be the name that it is registered under"
-            )
-        return found
-
-
-def resolve(provider: Provider) -> Any:
-    """Import what a provider points to."""
-    module, _, attribute = provider.target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def _distribution(entry_point: EntryPoint) -> str:
@@ -167,13 +226,14 @@ def _offers(manager: pluggy.PluginManager, entry_point: EntryPoint, origin: str)
     callers = manager.get_hookcallers(plugin) or []
     for caller in callers:
         if not caller.has_spec():
-            raise PluginError(f"{caller.name} is no hook of monitor; the hooks are: {', '.join(HOOKS)}")
+            raise PluginError(f"{caller.name} is no hook of monitor; the hooks are: {', '.join(_BY_HOOK)}")
     for caller in callers:
+        kind = _BY_HOOK[caller.name]
         implementation = next(found for found in caller.get_hookimpls() if found.plugin is plugin)
         providers = implementation.function()
         if not isinstance(providers, list) or not all(isinstance(one, Provider) for one in providers):
             raise PluginError(f"{caller.name} must return a list of monitor.api.Provider, got {providers!r}")
         for provider in providers:
-            if HOOKS[caller.name] == "detector" and provider.name == DECISION:
+            if kind is DETECTOR and provider.name == DECISION:
                 raise PluginError(f"no detector may be called {DECISION!r}: it stands for the final decision of all")
-            yield Registered(HOOKS[caller.name], provider, origin)
+            yield Registered(kind, provider, origin)

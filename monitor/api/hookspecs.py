@@ -6,7 +6,7 @@ name their target as text, so that listing plug-ins imports nothing heavy.
 
 import pluggy
 
-from monitor.api import PROJECT_NAME, Provider
+from monitor.api.providers import PROJECT_NAME, Provider
 
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from monitor.bench.figures import of_rounds
-from monitor.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +17,7 @@ def measure(registry: Registry, name: str, seed: int, rounds: int, say: Callable
     say(f"measuring: {name}")
     offer = registry.benchmarks[name]
     try:
-        benchmark = resolve(offer.provider)
+        benchmark = offer.provider.load()
         return of_rounds([benchmark(seed) for _ in range(rounds)])
     except Exception as error:  # noqa: BLE001 - whatever a third party's code raises, others go on
         say(f"the benchmark {name!r} of {offer.origin} is left out: {type(error).__name__}: {error}")

@@ -78,10 +78,8 @@ class LazyGroup(click.Group):
         plugged = ctx.ensure_object(Program).registry.commands
         if cmd_name not in plugged:
             return None
-        from monitor.registry import resolve
-
         offer = plugged[cmd_name]
-        command = resolve(offer.provider)
+        command = offer.provider.load()
         if not isinstance(command, click.Command):
             raise PluginError(f"the command {cmd_name!r} of {offer.origin} is no click command")
         return command

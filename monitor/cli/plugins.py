@@ -18,7 +18,7 @@ def command(program: Program, output_format: str) -> None:
     rows = [
         {
             "name": offer.provider.name,
-            "kind": offer.kind,
+            "kind": offer.kind.name,
             "from": offer.origin,
             "summary": offer.provider.summary,
         }

@@ -1,13 +1,19 @@
-"""How `monitor.api.Detector` brings crops to the size that a detector looks at."""
+"""What `monitor.api` hands out, and how a detector brings crops to the size that it looks at."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from monitor.api import CropRefusedError, Detector
+from monitor import api
+from monitor.api import CropRefusedError, Detector, LazyGroup, Provider
+from monitor.errors import PluginError
 from monitor.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,6 +24,52 @@ if TYPE_CHECKING:
     from monitor.api import Pixels
 
 REGISTRY = Registry.load()
+
+
+HANDED_OUT = {
+    "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
+    "InputMissingError", "LazyGroup", "OutputError", "Pixels", "Progress", "Provider", "Runtime", "SMALLEST_CROP",
+    "ScoreArray", "ScoreEvidence", "Scores", "ThresholdRule", "hookimpl",
+}  # fmt: skip
+
+
+def test_what_plug_ins_may_import() -> None:
+    assert set(api.__all__) == HANDED_OUT
+    assert all(getattr(api, name) is not None for name in HANDED_OUT)
+    with pytest.raises(AttributeError, match=r"^module 'monitor\.api' has no attribute 'Absent'$"):
+        api.Absent  # noqa: B018
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    program = "import sys; import monitor.api; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in ended.stdout.split()}
+    assert loaded & {"numpy", "torch", "pydantic", "click", "PIL", "sqlalchemy"} == set()
+
+
+@click.command("greet")
+def greet() -> None:
+    """Say hello."""
+    click.echo("hello")
+
+
+def lazy_group() -> click.Group:
+    # This module is imported by pytest under a name of its own, by which a provider finds it again.
+    targets = {"greet": f"{__name__}:greet", "broken": f"{__name__}:HANDED_OUT", "absent": "nowhere:command"}
+    return LazyGroup("lazy", providers=[Provider(name, f"To {name}.", target) for name, target in targets.items()])
+
+
+def test_a_lazy_group_lists_its_commands_without_importing_them() -> None:
+    lines = [line.split(maxsplit=1) for line in CliRunner().invoke(lazy_group(), ["--help"]).output.splitlines()]
+    assert lines[-3:] == [["greet", "To greet."], ["broken", "To broken."], ["absent", "To absent."]]
+
+
+def test_a_lazy_group_imports_the_command_that_is_called() -> None:
+    assert CliRunner().invoke(lazy_group(), ["greet"]).output == "hello\n"
+    assert "No such command 'unknown'" in CliRunner().invoke(lazy_group(), ["unknown"]).output
+    assert isinstance(CliRunner().invoke(lazy_group(), ["absent"]).exception, ModuleNotFoundError)
+    with pytest.raises(PluginError, match=r"^the command 'broken': \S+:HANDED_OUT is not a click command$"):
+        CliRunner().invoke(lazy_group(), ["broken"], catch_exceptions=False)
 
 
 @pytest.fixture(params=["ae", "cvae", "mnad", "patchstats"])

@@ -60,13 +60,18 @@ def test_the_walk_sees_imports_of_every_kind() -> None:
     ("leaf", "allowed"),
     [
         ("monitor.errors", set()),
-        ("monitor.api", {"monitor.errors"}),
         ("monitor.configuration.settings", set()),
         ("monitor.configuration.file", {"monitor.errors", "monitor.configuration.settings"}),
     ],
 )
 def test_leaves_import_nothing_else_of_the_program(leaf: str, allowed: set[str]) -> None:
     assert {name for name in imports(leaf) if within(name, *PACKAGES)} <= allowed
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if within(name, "monitor.api")])
+def test_the_plug_ins_interface_imports_of_the_program_the_errors_alone(module: str) -> None:
+    own = {name for name in imports(module) if within(name, *PACKAGES)}
+    assert {name for name in own if not within(name, "monitor.api")} <= {"monitor.errors"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if within(name, "plugins", "generators")])

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.errors import PluginError
-from monitor.registry import Registry
+from monitor.api import hookspecs
+from monitor.configuration.resolved import Configuration
+from monitor.configuration.settings import Settings
+from monitor.errors import ConfigurationError, PluginError
+from monitor.registry import KINDS, Kind, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +76,7 @@ def register(hook: str, name: str, target: str) -> str:
 def test_the_built_in_plugins_come_by_the_hooks_that_all_use() -> None:
     registry = Registry.load()
     assert registry.broken == []
-    offers = {(offer.kind, offer.provider.name): offer.origin for offer in registry.all()}
+    offers = {(offer.kind.name, offer.provider.name): offer.origin for offer in registry.all()}
     assert offers["detector", "ae"] == BUILTIN
     assert offers["rule", "balanced"] == BUILTIN
     assert offers["command", "gen"] == "proliv-monitor: builtin-generators"
@@ -81,6 +84,31 @@ def test_the_built_in_plugins_come_by_the_hooks_that_all_use() -> None:
         assert registry.detector_class(name).name == name
     for name in registry.rules:
         assert registry.rule_class(name).name == name
+
+
+def test_every_kind_has_a_hook_that_is_specified_and_no_other_hook_is() -> None:
+    specified = {name for name in vars(hookspecs) if name.startswith("monitor_register_")}
+    assert [kind.hook for kind in KINDS] == list(dict.fromkeys(kind.hook for kind in KINDS))
+    assert {kind.hook for kind in KINDS} == specified
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.section], ids=lambda kind: kind.name)
+def test_a_kind_with_settings_has_a_section_of_the_configuration(kind: Kind) -> None:
+    registry = Registry.load()
+    configuration = Configuration(settings=Settings(), file=None)
+    for name in registry.offers[kind]:
+        assert registry.settings_of(kind, name, configuration) == registry.class_of(kind, name).Settings()
+
+
+def test_a_plugin_is_made_with_its_section_and_what_is_set_over_it() -> None:
+    settings = Settings(detectors={"ae": {"epochs": 3, "cell": 8}}, rules={"fixed": {"threshold": 2.0}})
+    configuration, registry = Configuration(settings=settings, file=None), Registry.load()
+    detector = registry.new_detector("ae", configuration, {"epochs": 4})
+    assert (detector.settings.epochs, detector.settings.cell, detector.device) == (4, 8, "cpu")
+    assert registry.new_rule("fixed", configuration).settings.threshold == 2.0
+    assert registry.new_rule("fixed", configuration, {"threshold": 3.0}).settings.threshold == 3.0
+    with pytest.raises(ConfigurationError, match=r"^--set: detectors\.ae\.eepochs: unknown key; the keys of detectors"):
+        registry.new_detector("ae", configuration, {"eepochs": 4})
 
 
 def test_a_third_partys_plugin_is_listed_with_its_origin(install: Callable[..., Path]) -> None:
@@ -95,7 +123,7 @@ def test_the_built_in_ones_come_first_whatever_the_others_are_called(install: Ca
     install("acme_rules", rule("acme", "acme_rules"), entry_point="aardvark")
     registry = Registry.load()
     assert list(registry.rules)[-1] == "acme"
-    assert [offer.provider.name for offer in registry.all() if offer.kind == "rule"] == list(registry.rules)
+    assert [offer.provider.name for offer in registry.all() if offer.kind.name == "rule"] == list(registry.rules)
 
 
 def test_an_entry_point_may_name_an_object_with_methods(install: Callable[..., Path]) -> None:

@@ -49,9 +49,9 @@ def observed(tmp_path: Path) -> Path:
 
 def test_every_command_of_the_table_explains_itself() -> None:
     text = " ".join(CliRunner().invoke(gen, ["--help"]).output.split())
-    for name, summary in COMMANDS.items():
-        assert f"{name} {summary}" in text
-        assert CliRunner().invoke(gen, [name, "--help"]).exit_code == 0
+    for provider in COMMANDS:
+        assert f"{provider.name} {provider.summary}" in text
+        assert CliRunner().invoke(gen, [provider.name, "--help"]).exit_code == 0
     assert CliRunner().invoke(gen, ["nonsense"]).exit_code == 2
 
 
@@ -184,8 +184,8 @@ def test_names_may_hold_commas_and_equals_signs(tmp_path: Path) -> None:
         (["-n", "-3"], "-3 is not in the range"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--smoothing", "-1"], "-1.0 is not in the range"),
-        (["--smoothing", "nan"], "nan is no finite number"),
-        (["--smoothing", "inf"], "inf is no finite number"),
+        (["--smoothing", "nan"], "nan is not a finite number"),
+        (["--smoothing", "inf"], "inf is not a finite number"),
         (["--given", "чушь"], "'чушь' is not ATTRIBUTE=VALUE"),
         (["--given", ""], "'' is not ATTRIBUTE=VALUE"),
         (["--given", "цвет=черный"], "no attribute 'цвет'; the nearest: цвет волос, цвет одежды"),

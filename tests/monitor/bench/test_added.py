@@ -8,7 +8,7 @@ import pytest
 
 from monitor.api import Provider
 from monitor.bench import added
-from monitor.registry import Registered, Registry, resolve
+from monitor.registry import BENCHMARK, Registered, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.setitem(sys.modules, "a_third_party", module)
     names = ("growing", "failing", "missing")
     offers = {name: Provider(name, "", f"a_third_party:{name}") for name in names}
-    return Registry(benchmarks={name: Registered("benchmark", offer, "someone") for name, offer in offers.items()})
+    registry = Registry()
+    registry.benchmarks.update({name: Registered(BENCHMARK, offer, "someone") for name, offer in offers.items()})
+    return registry
 
 
 def test_a_plug_in_is_measured_in_every_round(registry: Registry) -> None:
@@ -49,5 +51,5 @@ def test_one_that_fails_stops_nothing(registry: Registry, name: str, error: str)
 def test_the_generators_measure_themselves() -> None:
     registry = Registry.load()
     assert {"styles", "avatars"} <= registry.benchmarks.keys()
-    assert resolve(registry.benchmarks["styles"].provider).__name__ == "styles"
-    assert resolve(registry.benchmarks["avatars"].provider).__name__ == "avatars"
+    assert registry.benchmarks["styles"].provider.load().__name__ == "styles"
+    assert registry.benchmarks["avatars"].provider.load().__name__ == "avatars"

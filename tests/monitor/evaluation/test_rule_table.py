@@ -13,7 +13,7 @@ from monitor.crops.in_memory import read_all
 from monitor.crops.reader import Reader
 from monitor.errors import ConfigurationError, NoModelError
 from monitor.evaluation.rule_table import referenced_models, tabulate
-from monitor.registry import Registered, Registry
+from monitor.registry import RULE, Registered, Registry
 from monitor.store import references
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import reference_scores
@@ -109,7 +109,7 @@ def offering(*names: str) -> Registry:
     registry = Registry.load()
     for name in names:
         provider = Provider(name, "for a test", f"odd_rules:{name.capitalize()}")
-        registry.rules[name] = Registered("rule", provider, "a test")
+        registry.rules[name] = Registered(RULE, provider, "a test")
     return registry
 
 

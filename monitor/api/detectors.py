@@ -1,0 +1,155 @@
+"""The contract of a detector: a trainable scorer of crops."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+from monitor.errors import CropRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    from pydantic import BaseModel
+
+    from monitor.api.arrays import Floats, Pixels
+    from monitor.api.scores import Scores
+    from monitor.api.training import FitReport, Progress
+
+# What ``pipeline.runtime`` may be; see `Detector.use_runtime`.
+Runtime: TypeAlias = Literal["auto", "torch", "onnx"]
+
+# Crops with a side below this many pixels are refused: no detector can say anything about them.
+SMALLEST_CROP: Final = 8
+
+
+class Detector(ABC):
+    """A trainable scorer of crops, one class per kind; a trained one saved on disk is a *model*.
+
+    A subclass sets ``name`` and ``Settings`` (a frozen pydantic model with ``extra="forbid"`` whose defaults
+    make a usable detector) and implements the abstract methods. Preprocessing belongs to the detector and to
+    its settings, so that training and scoring cannot differ. The laws that every detector has to keep are
+    tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not depend on the batch or on the
+    order, survive saving and loading, and no input array is ever modified.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
+        """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``, or ``auto``.
+
+        A detector that computes on a GPU says so in ``self.device``: on the processor, crops are scored in processes
+        that are forked from the one that loaded the model, which a GPU does not survive.
+        """
+        self.settings: Any = settings
+        self.device = device
+
+    @property
+    @abstractmethod
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of what `prepare` returns."""
+
+    def prepare(self, pixels: Pixels) -> Pixels:
+        """Bring one decoded crop, uint8 (h, w, 3) of any size, to uint8 (H, W, 3) of `input_size`.
+
+        The default squeezes the whole crop with Pillow's bilinear filter. An override may raise
+        `CropRefusedError` for a crop that it cannot judge.
+        """
+        from PIL import Image
+
+        height, width = self.input_size
+        return _as_array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+
+    def prepare_together(self, crops: Sequence[Pixels]) -> Pixels:
+        """`prepare` for many crops, each uint8 (h, w, 3), at once: uint8 (N, H, W, 3).
+
+        The default prepares one after the other. A detector that is faster with many overrides it; the pixels have
+        to be those of `prepare`. A subclass that overrides `prepare` alone gets this default back.
+        """
+        import numpy as np
+
+        batch = np.empty((len(crops), *self.input_size, 3), dtype=np.uint8)
+        for row, pixels in zip(batch, crops, strict=True):
+            row[:] = self.prepare(pixels)
+        return batch
+
+    def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:  # noqa: ARG002 - for overrides
+        """Bring decoded crops, each uint8 (h, w, 3), to one uint8 (N, H, W, 3).
+
+        ``holes``: the number of each crop's hole, None where nobody knows it. A detector that learns holes
+        overrides this and carries the numbers as further channels behind the three of the picture: everything
+        after it gets the prepared crops and nothing else. Raises `CropRefusedError` for a crop with a side under
+        `SMALLEST_CROP` pixels.
+        """
+        for pixels in crops:
+            height, width = pixels.shape[:2]
+            if height < SMALLEST_CROP or width < SMALLEST_CROP:
+                raise CropRefusedError(
+                    "too_small", f"{width}x{height} pixels are too few; a side needs at least {SMALLEST_CROP}"
+                )
+        # Of the two ways to prepare crops, the one that the most derived class has said.
+        newest = next(kind for kind in type(self).__mro__ if {"prepare", "prepare_together"} & vars(kind).keys())
+        if "prepare_together" in vars(newest):
+            return self.prepare_together(crops)
+        return Detector.prepare_together(self, crops)
+
+    def use_runtime(self, runtime: Runtime) -> str:  # noqa: ARG002 - for overrides
+        """Choose what computes the scores from here on, as ``pipeline.runtime`` asks for; return what it is in words.
+
+        Called once for a loaded model, before it scores. The default changes nothing, for a detector whose arithmetic
+        has one way alone. An override for a network may choose between ``torch`` and ``onnx`` (ONNX Runtime); where it
+        cannot do what is asked for, it logs a warning that says why, and goes on with what it can. Whatever is chosen,
+        every ``mse`` stays the same within 1e-5 of itself. Processes may be forked after the call, so threads that a
+        runtime needs are to be started at the first score of each process.
+        """
+        return "its own arithmetic"
+
+    @abstractmethod
+    def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
+        """Learn from ne_proliv crops, uint8 (N, H, W, 3) as `prepare_batch` returns them.
+
+        ``validation``: uint8 (M, H, W, 3), held out, for stopping early and for what has to be learned on crops
+        that the weights have not seen. The threshold is chosen on them as well, so nothing may be fitted to them
+        closely. The same crops and ``seed`` give the same weights on one machine.
+        """
+
+    @abstractmethod
+    def score(self, crops: Pixels) -> Scores:
+        """Score prepared crops, uint8 (N, H, W, 3)."""
+
+    @abstractmethod
+    def reconstruct(self, crops: Pixels) -> Floats:
+        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1."""
+
+    @abstractmethod
+    def latent(self, crops: Pixels) -> Floats:
+        """Return the codes of prepared crops: float32 (N, D)."""
+
+    def prototypes(self) -> Floats:
+        """Points among the codes that crops are held against, such as memory items: float32 (K, D); K may be 0."""
+        import numpy as np
+
+        return np.empty((0, 0), dtype=np.float32)
+
+    def details(self) -> Mapping[str, Any]:
+        """What a person may want to know of a trained detector, by name, as JSON holds it; none by default."""
+        return {}
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the learned state into ``folder`` (exists, empty), without pickle; settings are kept for you."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:
+        """Read back what `save` wrote. Starts no threads: processes may be forked from this one afterwards."""
+
+
+def _as_array(image: Any) -> Pixels:
+    """uint8 (H, W, 3) of an RGB Pillow image."""
+    import numpy as np
+
+    return np.asarray(image, dtype=np.uint8)
