@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,15 +56,17 @@ def command(
     names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
     overrides = parse_assignments(assignments)
     from monitor.cli.progress import bar, epochs
+    from monitor.configuration.extras import require_package
     from monitor.crops import in_memory
     from monitor.crops.dataset import open_dataset, require
     from monitor.crops.reader import Reader
     from monitor.errors import DataError
     from monitor.files.text import printable
-    from monitor.models import training, training_log
+    from monitor.models import training
+    from monitor.report.held_out import view_held_out
 
     if kind:
-        training_log.require_package(kind)
+        require_package(kind, extra=kind, needed_by=f"--log {kind}")
     untrained = [training.untrained(program.registry, configuration, name, overrides) for name in names]
     seed = configuration.settings.training.seed if seed is None else seed
     dataset = open_dataset(data)
@@ -96,7 +99,7 @@ def command(
                     models_folder=configuration.models,
                 )
             click.echo(saved.name)
-            journal.result(detector, parts.validation)
+            journal.result(partial(view_held_out, detector, parts.validation))
     click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
 
 

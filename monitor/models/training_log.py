@@ -11,8 +11,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from monitor.errors import ConfigurationError, OutputError
 from monitor.files.text import printable
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.api import Detector, EpochReport, Progress
-    from monitor.crops.in_memory import ReadCrops
+    from monitor.api import EpochReport, Progress
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +48,17 @@ WANDB_DEFAULTS: Final = {
 """Our defaults for W&B's own environment variables; one that is set keeps its value."""
 
 
+class HeldOutView(NamedTuple):
+    """How a trained detector sees M held-out crops.
+
+    ``scores``: the deciding scores, float64 (M,). ``picture``: ten of the crops, uint8 (H, W, 3); None where no
+    pictures can be drawn.
+    """
+
+    scores: NDArray[np.float64]
+    picture: NDArray[np.uint8] | None
+
+
 class Writer(ABC):
     """Where a log goes; any method may fail."""
 
@@ -58,8 +67,8 @@ class Writer(ABC):
         """Write the losses of an epoch."""
 
     @abstractmethod
-    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
-        """Write what came out: a picture, uint8 (H, W, 3), and the held-out scores, float64 (M,)."""
+    def result(self, view: HeldOutView) -> None:
+        """Write how the trained detector sees the held-out crops."""
 
     @abstractmethod
     def close(self) -> None:
@@ -85,10 +94,11 @@ class TensorBoardWriter(Writer):
         self._writer.flush()
         self._last_epoch = report.epoch
 
-    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+    def result(self, view: HeldOutView) -> None:
         """An image and a histogram at the last epoch."""
-        self._writer.add_image(PICTURE, picture, self._last_epoch, dataformats="HWC")
-        self._writer.add_histogram(SCORES, scores, self._last_epoch)
+        if view.picture is not None:
+            self._writer.add_image(PICTURE, view.picture, self._last_epoch, dataformats="HWC")
+        self._writer.add_histogram(SCORES, view.scores, self._last_epoch)
 
     def close(self) -> None:
         """Close the event file."""
@@ -113,9 +123,10 @@ class WandbWriter(Writer):
         losses = dict(zip(LOSSES, (report.train_loss, report.validation_loss), strict=True))
         self._run.log({"epoch": report.epoch, **losses})
 
-    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+    def result(self, view: HeldOutView) -> None:
         """An image and a histogram."""
-        self._run.log({PICTURE: self._wandb.Image(picture), SCORES: self._wandb.Histogram(scores.tolist())})
+        picture = {} if view.picture is None else {PICTURE: self._wandb.Image(view.picture)}
+        self._run.log({**picture, SCORES: self._wandb.Histogram(view.scores.tolist())})
 
     def close(self) -> None:
         """End the run."""
@@ -143,16 +154,9 @@ class TrainingLog:
 
         return both
 
-    def result(self, detector: Detector, held_out: ReadCrops) -> None:
-        """Write what the trained detector makes of the crops that were held out."""
-
-        def write(writer: Writer) -> None:
-            from monitor.report.held_out import look
-
-            seen = look(detector, held_out)
-            writer.result(seen.picture, seen.scores)
-
-        self._try(write)
+    def result(self, view_held_out: Callable[[], HeldOutView]) -> None:
+        """Write how the trained detector sees the held-out crops; without a writer, it is not asked."""
+        self._try(lambda writer: writer.result(view_held_out()))
 
     def close(self) -> None:
         """End the log."""
@@ -169,17 +173,6 @@ class TrainingLog:
                 self._name, type(error).__name__, printable(str(error)),
             )  # fmt: skip
             self._writer = None
-
-
-def require_package(kind: Kind) -> None:
-    """Raise `ConfigurationError` naming the extra when the package that writes such logs is not installed."""
-    found = find_spec(kind)
-    # A folder of that name in the working directory, which W&B itself makes, is a package without a file.
-    if found is None or found.origin is None:
-        raise ConfigurationError(
-            f"--log {kind}: the package {kind} is not installed; "
-            f"install the extra: pip install 'proliv-monitor[{kind}]'"
-        )
 
 
 def new_folder(parent: Path, detector: str, now: datetime) -> Path:

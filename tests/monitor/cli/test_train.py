@@ -254,7 +254,7 @@ def test_a_place_without_a_log_is_a_wrong_command_line(home: Path, monitor: Run,
 def test_a_log_whose_package_is_missing(
     home: Path, monitor: Run, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.models.training_log.find_spec", lambda _name: None)
+    monkeypatch.setattr("monitor.configuration.extras.find_spec", lambda _name: None)
     outcome = monitor("train", "ae", "--data", small_dataset, "--log", "tensorboard")
     assert outcome.returncode == 78
     assert outcome.stderr == (

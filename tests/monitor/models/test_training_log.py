@@ -10,12 +10,10 @@ import pytest
 from monitor.api import EpochReport
 from monitor.errors import ConfigurationError, OutputError
 from monitor.models import training_log
-from monitor.models.training_log import TrainingLog, Writer
+from monitor.models.training_log import HeldOutView, TrainingLog, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 NOW = datetime(2023, 3, 1, 5, 39, 27, tzinfo=UTC)
 EPOCHS = [EpochReport(1, 3, 0.5, 0.6), EpochReport(2, 3, 0.25, 0.7)]
@@ -32,7 +30,7 @@ class Breaking(Writer):
         if report.epoch == 2:
             raise OSError(28, "No space left on device")
 
-    def result(self, picture: NDArray[np.uint8], scores: NDArray[np.float64]) -> None:
+    def result(self, view: HeldOutView) -> None:
         self.calls.append("result")
 
     def close(self) -> None:
@@ -88,23 +86,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         training_log.new_folder(tmp_path / "logs", "ae", NOW)
 
 
-def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(training_log, "find_spec", lambda _name: None)
-    with pytest.raises(ConfigurationError, match=r"install the extra: pip install 'proliv-monitor\[wandb\]'"):
-        training_log.require_package("wandb")
-
-
-def test_a_folder_in_the_working_directory_is_no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from importlib.machinery import PathFinder
-
-    (tmp_path / "wandb").mkdir()
-    found = PathFinder.find_spec("wandb", [str(tmp_path)])
-    assert found is not None
-    monkeypatch.setattr(training_log, "find_spec", lambda _name: found)
-    with pytest.raises(ConfigurationError, match="the package wandb is not installed"):
-        training_log.require_package("wandb")
-
-
 def test_a_log_that_cannot_be_begun_is_told_before_the_training(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -129,7 +110,7 @@ def test_tensorboard_can_read_what_was_written(tmp_path: Path) -> None:
     writer = training_log.TensorBoardWriter(tmp_path, {"epochs": 2, "variant": "conv"})
     for report in EPOCHS:
         writer.epoch(report)
-    writer.result(picture, np.array([0.1, 0.2, 0.4]))
+    writer.result(HeldOutView(np.array([0.1, 0.2, 0.4]), picture))
     writer.close()
     events = EventAccumulator(str(tmp_path))
     events.Reload()
