@@ -16,13 +16,14 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.files.folders import UNFINISHED_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-UNFINISHED_PREFIX: Final = ".unfinished-"
 
 _RENAME_NOREPLACE: Final = 1
 # A network's file system may not know renaming without replacing, and one without hard links says EPERM, as the kernel
@@ -159,12 +160,3 @@ def _copy(source: Place, target: Place) -> None:
                 os.unlink(unfinished.name, dir_fd=unfinished.folder)
             raise
     os.fsync(target.folder)
-
-
-def flush(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

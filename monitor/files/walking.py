@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from monitor.errors import InputMissingError
 from monitor.files.text import printable
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 CROP_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 """The suffixes, in lower case, that make a file a crop; what it really is, its content decides."""
-
-_Item = TypeVar("_Item")
 
 
 def is_crop_name(name: str) -> bool:
@@ -91,21 +88,3 @@ def unreadable_folder(folder: Path, error: OSError) -> InputMissingError:
                 f"{name}: this folder may not be read; give the user who runs this program read permission"
             )
     return InputMissingError(f"{name}: this folder cannot be read: {error.strerror}")
-
-
-def batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
-    """The items in lists of ``size``, the last one shorter."""
-    while batch := list(islice(items, size)):
-        yield batch
-
-
-def chunks(paths: Iterator[str], size: int) -> Iterator[list[str]]:
-    """The paths in lists of ``size``, the last one shorter."""
-    chunk: list[str] = []
-    for path in paths:
-        chunk.append(path)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.errors import MonitorError
+from monitor.files.chunks import chunks
 from monitor.files.looks import look
 from monitor.files.walking import crop_files
 from monitor.inbox.watcher import SCAN_CHUNK
@@ -83,7 +83,7 @@ def walk(folder: Path, database: Database) -> Waiting:
     count = 0
     oldest_ns: int | None = None
     paths = crop_files(folder, lambda _folder, _error: None)
-    while chunk := list(islice(paths, SCAN_CHUNK)):
+    for chunk in chunks(paths, SCAN_CHUNK):
         changes = [looks.ctime_ns for path in lookup.undecided(database, chunk) if (looks := look(path)) is not None]
         count += len(changes)
         oldest_ns = min([*changes, *([] if oldest_ns is None else [oldest_ns])], default=None)

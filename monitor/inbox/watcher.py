@@ -20,10 +20,11 @@ from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
 from watchdog.observers import Observer
 
 from monitor.errors import MonitorError
+from monitor.files.chunks import chunks
 from monitor.files.folders import make_folder
 from monitor.files.looks import look
 from monitor.files.text import printable
-from monitor.files.walking import chunks, crop_files
+from monitor.files.walking import crop_files
 from monitor.inbox.ledger import Pending, Waiting
 from monitor.inbox.messages import Candidate, Done, Incomplete, Stop, Touched
 from monitor.inbox.nudges import Nudge

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from monitor.crops import reader as crops_reader
+from monitor.files.chunks import chunks
 from monitor.files.text import from_text
-from monitor.files.walking import batches
 from monitor.labels import labels
 from monitor.scoring import pipeline, record
 from monitor.scoring.ensemble import Decision
@@ -58,7 +58,7 @@ def score_missing(configuration: Configuration, database: Database, ensemble: En
         crops = labels.read(connection).crops
     scored = 0
     lost: list[str] = []
-    for batch in batches(iter(crops), configuration.settings.pipeline.batch_size):
+    for batch in chunks(crops, configuration.settings.pipeline.batch_size):
         works: dict[int, Work] = {}
         with database.read() as connection:
             missing = _missing(connection, batch, ensemble)

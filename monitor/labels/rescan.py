@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.crops import reader as crops_reader
+from monitor.files.chunks import chunks
 from monitor.files.text import printable, to_text
-from monitor.files.walking import batches, crop_files
+from monitor.files.walking import crop_files
 from monitor.labels.folder import LabelledFolder, is_folder
 from monitor.scoring import pipeline, record
 from monitor.scoring import work as scoring_work
@@ -51,7 +52,7 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
     reader = crops_reader.Reader(configuration)
     gone = labelled.forget_gone(database)
     new = unreadable = 0
-    for batch in batches(crop_files(labelled.folder, _warn_unreadable), configuration.settings.pipeline.batch_size):
+    for batch in chunks(crop_files(labelled.folder, _warn_unreadable), configuration.settings.pipeline.batch_size):
         works = [reader.read(path, label=labelled.label_of(path)) for path in labelled.unknown(database, batch)]
         works = [work for work in works if not (work.refusal and work.refusal.reason == "vanished")]
         pipeline.score(works, ensemble)

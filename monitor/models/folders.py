@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from monitor.errors import ModelDamagedError, MonitorError, OutputError
-from monitor.files.folders import make_folder
+from monitor.files.folders import flush, make_folder, unfinished_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,6 @@ DETECTOR_FOLDER: Final = "detector"
 VALIDATION_LIST: Final = "validation.txt"
 TRAINING_LIST: Final = "training.txt"
 TRAINING_REPORT: Final = "training.json"
-_UNFINISHED_PREFIX: Final = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -68,17 +66,12 @@ def save(
     """
     make_folder(models_folder)
     try:
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED_PREFIX, dir=models_folder))
-    except OSError as error:
-        raise OutputError(f"{models_folder}: a model cannot be written here: {error.strerror}") from None
-    try:
-        _write_digests(unfinished / VALIDATION_LIST, validation)
-        _write_digests(unfinished / TRAINING_LIST, training)
-        return _write(unfinished, models_folder, detector, report)
+        with unfinished_folder(models_folder) as unfinished:
+            _write_digests(unfinished / VALIDATION_LIST, validation)
+            _write_digests(unfinished / TRAINING_LIST, training)
+            return _write(unfinished, models_folder, detector, report)
     except OSError as error:
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def load(registry: Registry, models_folder: Path, row: ModelRow, device: str, runtime: Runtime = "torch") -> Detector:
@@ -168,11 +161,11 @@ def _write(unfinished: Path, models_folder: Path, detector: Detector, report: Fi
     _hand_over(unfinished, models_folder.parent)
     # What a power cut must not lose has to be on the disk before the store names it.
     for path in [*unfinished.rglob("*"), unfinished]:
-        _flush(path)
+        flush(path)
     if not _is_whole(folder, fingerprint):
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)
-        _flush(models_folder)
+        flush(models_folder)
     return SavedModel(name, detector.name, fingerprint, folder, settings)
 
 
@@ -206,11 +199,3 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

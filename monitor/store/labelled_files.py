@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, delete, func, select
 
+from monitor.files.chunks import chunks
 from monitor.store import decisions
-from monitor.store.database.bulk import chunks
+from monitor.store.database.bulk import CHUNK
 from monitor.store.database.schema import crops, labelled_files, labels
 from monitor.store.database.upsert import upsert
 from monitor.store.decisions import Recorded
@@ -117,7 +118,7 @@ def _same_failure(before: LabelledFileRow, now: LabelledFileRow) -> bool:
 def crops_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, int]:
     """By content, the id of the scored crop that stands for it: the first decided in operation, or else the first."""
     found: dict[str, int] = {}
-    for chunk in chunks(sorted(contents)):
+    for chunk in chunks(sorted(contents), CHUNK):
         query = (
             select(crops.c.sha256, crops.c.id)
             .where(crops.c.sha256.in_(chunk), crops.c.state == "scored")
@@ -150,12 +151,12 @@ def forget_files(connection: Connection, paths: Collection[str]) -> None:
     is said anew, so that it counts.
     """
     contents: set[str] = set()
-    for chunk in chunks(sorted(paths)):
+    for chunk in chunks(sorted(paths), CHUNK):
         gone = labelled_files.c.path.in_(chunk)
         contents |= set(connection.execute(select(labelled_files.c.sha256).where(gone)).scalars())
         connection.execute(delete(labelled_files).where(gone))
     now = datetime.now(UTC)
-    for chunk in chunks(sorted(contents)):
+    for chunk in chunks(sorted(contents), CHUNK):
         left = [row for row in files_of_contents(connection, chunk) if row.crop_id is not None]
         newest = _newest_folder_labels(connection, chunk)
         said = {sha256: {row.label for row in left if row.sha256 == sha256} for sha256 in chunk}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.database.bulk import CHUNK, chunks
+from monitor.files.chunks import chunks
+from monitor.store.database.bulk import CHUNK
 from monitor.store.database.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
 def labels_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[LabelRow]]:
     """The labels of these contents, each content's oldest first."""
     found: dict[str, list[LabelRow]] = {}
-    for chunk in chunks(sorted(contents)):
+    for chunk in chunks(sorted(contents), CHUNK):
         for row in connection.execute(_labels().where(crops.c.sha256.in_(chunk))):
             found.setdefault(row.sha256, []).append(LabelRow._make(row))
     return found
@@ -170,7 +171,7 @@ def find_crops(connection: Connection, *, ids: Collection[int] = (), paths: Coll
     """The crops with these ids, and those with these paths, whatever their state."""
     found = []
     for column, values in ((crops.c.id, ids), (crops.c.path, paths)):
-        for chunk in chunks(sorted(values)):
+        for chunk in chunks(sorted(values), CHUNK):
             found += [
                 FoundCrop._make(row)
                 for row in connection.execute(_found().where(column.in_(chunk)).order_by(crops.c.id))

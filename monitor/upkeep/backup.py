@@ -11,7 +11,6 @@ import errno
 import os
 import shutil
 import sqlite3
-import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from monitor.errors import ModelDamagedError, OutputError, StoreDamagedError, StoreError
-from monitor.files.folders import make_folder
-from monitor.files.moving import UNFINISHED_PREFIX, Place, flush, opened_folder, rename
+from monitor.files.folders import flush, make_folder, unfinished_folder
+from monitor.files.moving import Place, opened_folder, rename
 from monitor.files.text import printable
 from monitor.models import folders
 from monitor.store import models as store_models
@@ -99,26 +98,19 @@ class _Rows:
 
 @contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
-    """A folder beside the target that is gone afterwards; what the system refuses becomes a sentence."""
+    """An unfinished folder beside the target; what the system refuses becomes an `OutputError`."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=target.parent))
+        with unfinished_folder(target.parent) as folder:
+            yield folder
     except OSError as error:
-        raise OutputError(
-            f"{printable(target.parent)}: cannot be written: {_reason(error)}; nothing was saved, give another --output"
-        ) from None
-    try:
-        yield folder
-    except OSError as error:
-        raise OutputError(f"{printable(target)}: cannot be written: {_reason(error)}; nothing was saved") from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(f"{printable(target)}: cannot be written: {_reason(error)}") from None
 
 
 def _reason(error: OSError) -> str:
     # Copying a folder gives one error with all that happened in it, as text alone.
     if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
-        return "the disk is full; free some space or write elsewhere"
-    return error.strerror or str(error)
+        return "the disk is full; free some space or write elsewhere; nothing was saved"
+    return f"{error.strerror or error}; nothing was saved, give another --output"
 
 
 def _copy_database(database: Database, target: Path, progress: Callable[[int, int], None]) -> _Rows:

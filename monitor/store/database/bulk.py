@@ -13,7 +13,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection, Dialect
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 EQUAL_TIMES: Final = 64
 """So many different times of a batch are remembered in their form: most rows of a batch have the same ones."""
 
+# Values of one statement: both databases limit how many it may hold.
 CHUNK: Final = 500
-"""Values that are looked up at once."""
 
 
 def insert_many(
@@ -63,8 +63,3 @@ def _compiled(
     assert set(names) == set(columns)  # a constant in the statement would be one more, without a value
     forms = (statement.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
     return str(compiled), [(columns.index(name), form) for name, form in zip(names, forms, strict=True)]
-
-
-def chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """Both databases limit how many values a statement may hold."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
