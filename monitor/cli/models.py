@@ -51,17 +51,17 @@ def list_models(program: Program, output_format: str) -> None:
 @pass_program
 def show(program: Program, model: str, output_format: str) -> None:
     """Show what a model is: settings, threshold and where it comes from, training, and what its detector tells."""
-    from monitor.models import folders
+    from monitor.models.folders import TRAINING_REPORT
+    from monitor.models.loader import ModelLoader
     from monitor.store import calibrations, models
 
     configuration = program.configuration
     with program.database(create=False).read() as connection:
         row = models.find_model(connection, model)
         calibration = calibrations.active(connection, row.id)
-    settings = configuration.settings.pipeline
-    detector = folders.load(program.registry, configuration.models, row, settings.device)
+    detector, computed_by = ModelLoader(program.registry, configuration).load_with_runtime(row)
     folder = configuration.models / Path(row.folder).name
-    training = json.loads((folder / folders.TRAINING_REPORT).read_bytes())
+    training = json.loads((folder / TRAINING_REPORT).read_bytes())
     report = {
         "model": row.name,
         "detector": row.detector,
@@ -70,7 +70,7 @@ def show(program: Program, model: str, output_format: str) -> None:
         "trained_at": row.trained_at.isoformat(),
         "active": row.active,
         "activated_at": row.activated_at.isoformat() if row.activated_at else None,
-        "computed_by": detector.use_runtime(settings.runtime),
+        "computed_by": computed_by,
         "threshold": row.threshold,
         "calibration": _calibration(calibration) if calibration else None,
         "training": _training(training),

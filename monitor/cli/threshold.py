@@ -105,7 +105,6 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     from datetime import UTC, datetime
 
     from monitor.cli.changes import raise_refused, tell
-    from monitor.thresholds.rules import make_rule
 
     reason = bounded(why, LONGEST_NOTE, "--why")
     if reason is None:
@@ -116,7 +115,7 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     database = program.database(create=False)
     with database.read() as connection:
         model = chosen_model(program, connection, name)
-    rule = make_rule(program.registry, configuration, "fixed", {"threshold": value})
+    rule = program.registry.new_rule("fixed", configuration, {"threshold": value})
     by = ChangeRequest(datetime.now(UTC), "set", accept=accept, author=author_of(None), reason=reason)
     outcome = set_threshold(database, model, rule, configuration.settings.calibration, by)
     tell(outcome)

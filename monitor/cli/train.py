@@ -67,7 +67,7 @@ def command(
 
     if kind:
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
-    untrained = [training.untrained(program.registry, configuration, name, overrides) for name in names]
+    untrained = [program.registry.new_detector(name, configuration, overrides) for name in names]
     seed = configuration.settings.training.seed if seed is None else seed
     dataset = open_dataset(data)
     require(dataset, "train")

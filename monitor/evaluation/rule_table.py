@@ -1,9 +1,8 @@
-"""Every threshold rule for every model: what it would choose from the stored references, and what that does elsewhere.
+"""Measures every threshold rule for every model: chosen from the stored references, measured on other crops.
 
-The references are the labelled crops that `monitor calibrate --data` was given. Each counts the same here, so the
-figures can be repeated on any day; the nightly calibration weighs them, with what people labelled since. The rules
-choose from the references alone and are measured on other crops: a rule that was chosen for its figures on these has
-seen them, and they are too good from then on.
+The references are the labelled crops that `monitor calibrate --data` was given. Here each counts the same, so that the
+figures can be repeated on any day; the nightly calibration weighs them, together with what was labelled since. Once a
+rule is chosen for its figures on the crops that it is measured on, these figures are too good.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ import numpy as np
 from monitor.api import ScoreEvidence
 from monitor.errors import ConfigurationError, MonitorError, NoModelError
 from monitor.evaluation.comparison import Judge
-from monitor.models import folders
-from monitor.models.calls import measure
+from monitor.models.calls import score_all
+from monitor.models.loader import ModelLoader
 from monitor.store import models, references
-from monitor.thresholds.rules import make_rule
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """One rule for one model: what its threshold does, or the sentence that says why it cannot choose one."""
+    """One rule for one model: what its threshold does, or a sentence that says why it cannot choose one."""
 
     model: str
     detector: str
@@ -60,14 +58,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Referenced:
-    """A model, and the scores of its references."""
+    """A model with the scores of its references."""
 
     row: ModelRow
     evidence: ScoreEvidence
 
 
 def referenced_models(database: Database, name: str | None = None) -> list[Referenced]:
-    """The models with stored references, the newest first, or that of ``name``; `NoModelError` when there is none."""
+    """The models with stored references, the newest first, or the one called ``name``.
+
+    Raises `NoModelError` when there is none.
+    """
     with database.read() as connection:
         rows = models.all_models(connection) if name is None else [models.find_model(connection, name)]
         scores = references.labelled_references(connection)
@@ -91,21 +92,21 @@ def tabulate(
 ) -> list[Entry]:
     """Measure every registered rule for every model on N crops with N labels, True = proliv; model by model.
 
-    A model that cannot be loaded is warned of and left out, unless none is left.
+    A model that cannot be loaded is left out with a warning, unless none is left.
     """
+    loader = ModelLoader(registry, configuration)
     rules = {name: _made(registry, configuration, name) for name in registry.rules}
     entries: list[Entry] = []
     failure: MonitorError | None = None
     for one in found:
         try:
-            # One at a time, for all that were ever trained might not fit into memory together.
-            settings = configuration.settings.pipeline
-            detector = folders.load(registry, configuration.models, one.row, settings.device, settings.runtime)
+            # One at a time: all that were ever trained might not fit into memory together.
+            detector = loader.load(one.row)
         except MonitorError as error:
             failure = error
             log.warning("%s; %s is left out", error, one.row.name)
         else:
-            scores = measure(detector, crops.pixels, crops.holes)
+            scores = score_all(detector, crops.pixels, crops.holes).deciding
             entries += [_entry(one, name, rule, scores, proliv) for name, rule in rules.items()]
         on_model()
     if failure is not None and not entries:
@@ -119,12 +120,12 @@ def _evidence(scores: Sequence[LabelledScore]) -> ScoreEvidence:
 
 
 def _made(registry: Registry, configuration: Configuration, name: str) -> ThresholdRule | str:
-    """The rule with its settings of the configuration, or why it cannot be had; a wrong setting is an error."""
+    """The rule as configured, or why it cannot be made; a wrong setting is an error."""
     try:
-        return make_rule(registry, configuration, name, {})
+        return registry.new_rule(name, configuration)
     except ConfigurationError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a third party's rule raises, the others are measured
+    except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; the others are measured
         return _sentence(name, error)
 
 
@@ -148,7 +149,7 @@ def _chosen(rule: ThresholdRule, evidence: ScoreEvidence) -> float | str:
 
 
 def _sentence(rule: str, error: Exception) -> str:
-    """What an error says; one that is no sentence for a person goes to the log with its traceback."""
+    """What an error says; one that was not written for a person goes to the log with its traceback."""
     if isinstance(error, MonitorError):
         return str(error)
     log.error("the rule %s failed; the others are measured without it", rule, exc_info=error)

@@ -133,7 +133,7 @@ def _untrained(
 ) -> Any:
     fields = registry.detector_class(detector).Settings.model_fields
     once = {"epochs": 1} if "epochs" in fields else {}
-    return training.untrained(registry, configuration, detector, {**settings, **once})
+    return registry.new_detector(detector, configuration, {**settings, **once})
 
 
 def _activate(database: Database, model: str) -> None:

@@ -7,22 +7,19 @@ from test images; its digests are kept with the model, because the threshold is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from monitor.configuration.problems import plugin_settings
 from monitor.errors import DataError
 from monitor.models import folders, hold_out
 from monitor.store import models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from monitor.api import Detector, Progress
-    from monitor.configuration.resolved import Configuration
     from monitor.crops.in_memory import ReadCrops
     from monitor.models.folders import SavedModel
-    from monitor.registry import Registry
     from monitor.store.database.engine import Database
 
 
@@ -50,19 +47,6 @@ def split(crops: ReadCrops, *, share: float, seed: int) -> TrainingData:
     if held_out.all() or not held_out.any():
         raise DataError(f"{len(crops.pixels)} crops are too few to hold out a validation part; add more to train/")
     return TrainingData(train=crops.those(~held_out), validation=crops.those(held_out))
-
-
-def untrained(registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]) -> Detector:
-    """Make the detector ``name`` with the settings of the configuration and ``overrides`` over them."""
-    detector_class = registry.detector_class(name)
-    settings = plugin_settings(
-        detector_class.Settings,
-        configuration.settings.detectors.get(name, {}),
-        section=f"detectors.{name}",
-        source=configuration.source,
-        overrides=overrides,
-    )
-    return detector_class(settings, configuration.settings.pipeline.device)
 
 
 def train(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from monitor.crops.in_memory import read_all
 from monitor.errors import DataError, NoModelError
 from monitor.files.text import printable
-from monitor.models import folders
 from monitor.models.calls import measure_both
+from monitor.models.folders import validation_digests
+from monitor.models.loader import ModelLoader
 from monitor.store import models
 from monitor.store.references import ReferenceRow
 from monitor.words import Label
@@ -106,7 +107,6 @@ def references_for(
     on_read: Callable[[], None] = lambda: None,
 ) -> list[ReferenceRow]:
     """Load a model and score the labelled crops that its threshold is chosen from."""
-    settings = configuration.settings.pipeline
-    detector = folders.load(registry, configuration.models, model, settings.device, settings.runtime)
-    validation = folders.validation_digests(configuration.models, model)
+    detector = ModelLoader(registry, configuration).load(model)
+    validation = validation_digests(configuration.models, model)
     return score_labelled(detector, validation, dataset, reader, on_read)

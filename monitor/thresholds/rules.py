@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.api import ScoreEvidence
-from monitor.configuration.problems import plugin_settings
 from monitor.errors import ConfigurationError, EvidenceMissingError
 from monitor.models import folders
 
@@ -20,21 +19,6 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Calibration
     from monitor.registry import Registry
     from monitor.store.models import ModelRow
-
-
-def make_rule(
-    registry: Registry, configuration: Configuration, name: str, overrides: Mapping[str, Any]
-) -> ThresholdRule:
-    """Make the rule ``name`` with the settings of the configuration and ``overrides`` over them."""
-    rule_class = registry.rule_class(name)
-    settings = plugin_settings(
-        rule_class.Settings,
-        configuration.settings.rules.get(name, {}),
-        section=f"rules.{name}",
-        source=configuration.source,
-        overrides=overrides,
-    )
-    return rule_class(settings)
 
 
 @dataclass(frozen=True)
@@ -61,10 +45,10 @@ class Rules:
     ) -> Rules:
         """Those of the configuration, or another rule where it is named, with ``overrides`` over its settings."""
         settings = configuration.settings.calibration
-        fallback = make_rule(registry, configuration, settings.fallback_rule, {})
+        fallback = registry.new_rule(settings.fallback_rule, configuration)
         _require_no_proliv(fallback, configuration)
         return cls(
-            make_rule(registry, configuration, name or settings.rule, overrides or {}),
+            registry.new_rule(name or settings.rule, configuration, overrides),
             fallback,
             settings,
             explicit=name is not None,

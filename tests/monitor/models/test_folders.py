@@ -6,7 +6,6 @@ import pickletools
 import shutil
 import stat
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import pytest
 from monitor.errors import ModelDamagedError, OutputError
 from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.models import ModelRow
+from tests.support.saved_models import loader_of, row_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from monitor.api import Detector, EpochReport, FitReport
     from monitor.models.folders import SavedModel
+    from monitor.store.models import ModelRow
 
 REGISTRY = Registry.load()
 HELD_OUT = ["b" * 64, "a" * 64, "b" * 64]
@@ -57,13 +57,6 @@ def trained() -> Trained:
     return train()
 
 
-def row_of(saved: SavedModel) -> ModelRow:
-    now = datetime(2023, 3, 1, tzinfo=UTC)
-    return ModelRow(
-        1, saved.name, saved.detector, saved.fingerprint, saved.folder.name, saved.settings, now, True, now, 1.0, 1, "r"
-    )
-
-
 @pytest.fixture
 def saved(trained: Trained, tmp_path: Path) -> SavedModel:
     return save_model(tmp_path / "models", trained.detector, validation=HELD_OUT, report=trained.report)
@@ -74,7 +67,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_a_loaded_model_scores_as_the_trained_one(trained: Trained, saved: SavedModel) -> None:
-    loaded = folders.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+    loaded = loader_of(saved).load(row_of(saved))
     assert loaded.settings == trained.detector.settings
     np.testing.assert_array_equal(loaded.score(trained.batch).mse, trained.detector.score(trained.batch).mse)
     assert folders.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
@@ -123,7 +116,7 @@ def test_any_changed_missing_or_added_file_is_named(saved: SavedModel, tmp_path:
         file.unlink()
         refused(row, saved, file, "is missing")
         file.write_bytes(content)
-        folders.load(REGISTRY, saved.folder.parent, row, "cpu")
+        loader_of(saved).load(row)
     for added in (saved.folder / "added", saved.folder / folders.DETECTOR_FOLDER / "added.bin"):
         added.touch()
         refused(row, saved, added, "was added since the training")
@@ -134,7 +127,7 @@ def test_any_changed_missing_or_added_file_is_named(saved: SavedModel, tmp_path:
 
 def refused(row: ModelRow, saved: SavedModel, file: Path, what: str) -> None:
     with pytest.raises(ModelDamagedError, match=f"^{file}: ({what}).*; restore it from a backup, or train again"):
-        folders.load(REGISTRY, saved.folder.parent, row, "cpu")
+        loader_of(saved).load(row)
     with pytest.raises(ModelDamagedError, match=f"^{file}: "):
         folders.validation_digests(saved.folder.parent, row)
 
@@ -151,7 +144,7 @@ def test_a_model_whose_settings_the_installed_detector_lost_is_to_be_trained_aga
 
     monkeypatch.setattr(REGISTRY.detector_class("ae"), "Settings", Settings)
     with pytest.raises(ModelDamagedError, match="settings that the installed detector 'ae' does not know"):
-        folders.load(REGISTRY, saved.folder.parent, row_of(saved), "cpu")
+        loader_of(saved).load(row_of(saved))
 
 
 class Interrupted(BaseException):

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from monitor.api import FitReport
 from monitor.models import folders
 from monitor.registry import Registry
-from monitor.store.models import ModelRow
 from plugins.detectors.ae import Autoencoder
 from plugins.detectors.cvae import VariationalAutoencoder
 from plugins.detectors.mnad import MemoryAutoencoder
@@ -26,6 +24,7 @@ from plugins.networks.inference import Doubling, tuned
 from plugins.networks.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
 from plugins.pictures.images import QuickView, as_tensor, blur, gaussian
 from tests.plugins.conftest import bleed_outs, crops
+from tests.support.saved_models import loader_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,11 +203,8 @@ def test_a_model_is_loaded_with_the_runtime_and_its_folder_is_left_as_it_is(
     trained: dict[str, ViewDetector[Any]], tmp_path: Path
 ) -> None:
     saved = folders.save(tmp_path / "models", of_kind("linear-2", trained), validation=(), report=FitReport())
-    now = datetime(2023, 3, 1, tzinfo=UTC)
-    row = ModelRow(
-        1, saved.name, saved.detector, saved.fingerprint, saved.folder.name, saved.settings, now, True, now, 1.0, 1, "r"
-    )
-    loaded = folders.load(Registry.load(), tmp_path / "models", row, "cpu", "onnx")
+    loaded, computed_by = loader_of(saved, runtime="onnx").load_with_runtime(row_of(saved))
+    assert computed_by == ONNX
     assert isinstance(loaded, Autoencoder)
     assert isinstance(loaded._for_scoring().forward, OnnxNetwork)
     loaded.score(prepared(loaded, crops(3))).check(3)
