@@ -79,6 +79,12 @@ class NoModelError(MonitorError):
     exit_code = ExitCode.NO_MODEL
 
 
+class NotOfferedError(MonitorError):
+    """A detector was asked for a reconstruction, codes or a heat map, and has none."""
+
+    exit_code = ExitCode.NO_MODEL
+
+
 class ModelDamagedError(DataError):
     """A model's folder is not the one that was trained: a file is missing, added or changed."""
 

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING
 
 from monitor.api.arrays import Floats, Pixels, ScoreArray
 from monitor.api.detectors import SMALLEST_CROP, Detector, Runtime
+from monitor.api.differences import mean_squared_errors, squared_error_maps
 from monitor.api.providers import Provider, hookimpl
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
 from monitor.api.training import EpochReport, FitReport, Progress
-from monitor.errors import CropRefusedError, DataError, EvidenceMissingError, InputMissingError, OutputError
+from monitor.errors import (
+    CropRefusedError,
+    DataError,
+    EvidenceMissingError,
+    InputMissingError,
+    NotOfferedError,
+    OutputError,
+)
 
 if TYPE_CHECKING:
     from monitor.api.commands import LazyGroup
@@ -32,6 +40,7 @@ __all__ = [
     "Floats",
     "InputMissingError",
     "LazyGroup",
+    "NotOfferedError",
     "OutputError",
     "Pixels",
     "Progress",
@@ -42,6 +51,8 @@ __all__ = [
     "Scores",
     "ThresholdRule",
     "hookimpl",
+    "mean_squared_errors",
+    "squared_error_maps",
 ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-from monitor.errors import CropRefusedError
+from monitor.api.differences import squared_error_maps
+from monitor.errors import CropRefusedError, NotOfferedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # What ``pipeline.runtime`` may be; see `Detector.use_runtime`.
 Runtime: TypeAlias = Literal["auto", "torch", "onnx"]
 
+# The methods that a detector need not have; see `Detector.offers`.
+OptionalMethod: TypeAlias = Literal["heatmap", "reconstruct", "latent"]
+
 # Crops with a side below this many pixels are refused: no detector can say anything about them.
 SMALLEST_CROP: Final = 8
 
@@ -29,10 +33,11 @@ class Detector(ABC):
     """A trainable scorer of crops, one class per kind; a trained one saved on disk is a *model*.
 
     A subclass sets ``name`` and ``Settings`` (a frozen pydantic model with ``extra="forbid"`` whose defaults
-    make a usable detector) and implements the abstract methods. Preprocessing belongs to the detector and to
-    its settings, so that training and scoring cannot differ. The laws that every detector has to keep are
-    tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not depend on the batch or on the
-    order, survive saving and loading, and no input array is ever modified.
+    make a usable detector) and implements the abstract methods. `heatmap`, `reconstruct` and `latent` are optional: a
+    detector has those that it overrides, and everything that a detector is for works without them. Preprocessing
+    belongs to the detector and to its settings, so that training and scoring cannot differ. The laws that every
+    detector has to keep are tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not
+    depend on the batch or on the order, survive saving and loading, and no input array is ever modified.
     """
 
     name: ClassVar[str]
@@ -118,18 +123,38 @@ class Detector(ABC):
 
     @abstractmethod
     def score(self, crops: Pixels) -> Scores:
-        """Score prepared crops, uint8 (N, H, W, 3)."""
+        """Score prepared crops, uint8 (N, H, W, 3).
 
-    @abstractmethod
-    def reconstruct(self, crops: Pixels) -> Floats:
-        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1."""
+        Every detector gives an ``mse``. One that reconstructs nothing gives the error against the mean of its training
+        crops, by `monitor.api.mean_squared_errors`.
+        """
 
-    @abstractmethod
-    def latent(self, crops: Pixels) -> Floats:
-        """Return the codes of prepared crops: float32 (N, D)."""
+    @classmethod
+    def offers(cls, method: OptionalMethod) -> bool:
+        """Whether the detector has an optional method; `heatmap` comes with `reconstruct`."""
+        overridden = getattr(cls, method) is not getattr(Detector, method)
+        return overridden or (method == "heatmap" and cls.offers("reconstruct"))
+
+    def heatmap(self, crops: Pixels) -> Floats:
+        """Where prepared crops are abnormal: float32 (N, H, W), the H and W of `input_size`, finite and >= 0.
+
+        The higher, the more abnormal, in whatever unit. The default is the squared error of the reconstruction, in
+        squared intensity; raises `NotOfferedError` where there is neither.
+        """
+        if not self.offers("heatmap"):
+            raise NotOfferedError(f"the detector {self.name!r} has no heat map")
+        return squared_error_maps(crops, self.reconstruct(crops))
+
+    def reconstruct(self, crops: Pixels) -> Floats:  # noqa: ARG002 - for overrides
+        """Reconstruct prepared crops: float32 (N, H, W, 3), 0-1; raises `NotOfferedError` unless overridden."""
+        raise NotOfferedError(f"the detector {self.name!r} reconstructs no crops")
+
+    def latent(self, crops: Pixels) -> Floats:  # noqa: ARG002 - for overrides
+        """The codes of prepared crops: float32 (N, D); raises `NotOfferedError` unless overridden."""
+        raise NotOfferedError(f"the detector {self.name!r} has no codes of crops")
 
     def prototypes(self) -> Floats:
-        """Points among the codes that crops are held against, such as memory items: float32 (K, D); K may be 0."""
+        """Points among the codes that crops are compared with, such as memory items: float32 (K, D); K may be 0."""
         import numpy as np
 
         return np.empty((0, 0), dtype=np.float32)

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Scores:
     """The scores of N crops.
 
-    ``mse``: float32 (N,), mean squared reconstruction error over pixels and channels in squared intensity
-    (intensities 0-1), finite and >= 0. ``others``: further named scores, each float32 (N,) and finite.
-    ``decision``: which of them is held against the threshold, ``"mse"`` or a key of ``others``.
+    ``mse``: float32 (N,), finite and >= 0: the mean squared error over pixels and channels, in squared intensity
+    (intensities 0-1), of the reconstruction or, where there is none, of the mean crop (`mean_squared_errors`).
+    ``others``: further named scores, each float32 (N,) and finite. ``decision``: which of them is compared with the
+    threshold, ``"mse"`` or a key of ``others``.
     """
 
     mse: Floats
@@ -28,7 +29,7 @@ class Scores:
 
     @property
     def deciding(self) -> Floats:
-        """float32 (N,): the scores that are held against the threshold."""
+        """float32 (N,): the scores that are compared with the threshold."""
         return self.mse if self.decision == "mse" else self.others[self.decision]
 
     def check(self, count: int) -> None:

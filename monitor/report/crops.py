@@ -1,4 +1,4 @@
-"""Pictures of crops: each with its reconstruction and where the two differ."""
+"""Pictures of crops: each with what its detector makes of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from monitor.api import Detector, squared_error_maps
 from monitor.report.style import INK, NE_PROLIV, PROLIV, drawn, new_figure
 
 if TYPE_CHECKING:
@@ -26,6 +27,36 @@ class Chosen:
 
     row: int
     why: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """N prepared crops and what a detector makes of them.
+
+    ``crops``: uint8 (N, H, W, C); of the C channels the first three are the picture's, the others, such as a hole's
+    number, are not shown. ``reconstructed``: float32 (N, H, W, 3 or more), 0-1, None where the detector reconstructs
+    nothing. ``heatmap``: float32 (N, H, W), None where there is none. ``own_heatmap``: whether the heat map is the
+    detector's own and not the error of the reconstruction.
+    """
+
+    crops: NDArray[np.uint8]
+    reconstructed: NDArray[np.float32] | None
+    heatmap: NDArray[np.float32] | None
+    own_heatmap: bool = False
+
+    @classmethod
+    def by(cls, detector: Detector, crops: NDArray[np.uint8]) -> Seen:
+        """Ask a detector for what it offers."""
+        reconstructed = detector.reconstruct(crops) if detector.offers("reconstruct") else None
+        if type(detector).heatmap is not Detector.heatmap:
+            return cls(crops, reconstructed, detector.heatmap(crops), own_heatmap=True)
+        heatmap = None if reconstructed is None else squared_error_maps(crops, np.clip(reconstructed, 0, 1))
+        return cls(crops, reconstructed, heatmap)
+
+    @property
+    def map_name(self) -> str:
+        """What the heat map is called."""
+        return "heat map" if self.own_heatmap else "error map"
 
 
 @dataclass(frozen=True)
@@ -62,40 +93,45 @@ def choose_unlabelled(scores: NDArray[np.float64]) -> list[Chosen]:
 
 
 @drawn
-def reconstructions(
-    crops: NDArray[np.uint8], reconstructed: NDArray[np.float32], captions: Sequence[Caption]
-) -> Figure:
-    """Prepared crops, uint8 (N, H, W, C), above their reconstructions, float32 (N, H, W, C), 0-1, and the error maps.
+def sheet(seen: Seen, captions: Sequence[Caption]) -> Figure:
+    """Prepared crops above their reconstructions and their heat maps, where there are any.
 
-    Of the C channels the first three are the picture's; the others, such as a hole's number, are not shown. The error
-    is the mean over these three of the squared difference, in squared intensity; all maps have one scale, which ends
-    at the 0.995 quantile of what is shown, so that one glaring pixel does not darken the rest.
+    All heat maps have one scale, which ends at the 0.995 quantile of what is shown, so that one glaring pixel does not
+    darken the rest.
     """
-    pictures = crops[..., :3].astype(np.float32) / 255
-    restored = np.clip(reconstructed[..., :3], 0, 1)
-    errors = np.square(pictures - restored).mean(axis=-1)
-    height, width = crops.shape[1:3]
+    rows = [("crop", seen.crops[..., :3].astype(np.float32) / 255)]
+    if seen.reconstructed is not None:
+        rows.append(("reconstruction", np.clip(seen.reconstructed[..., :3], 0, 1)))
+    maps = int(seen.heatmap is not None)
+    height, width = seen.crops.shape[1:3]
     column = 1.12
-    # Three rows of pictures, the captions above them and the scale at the side.
-    figure = new_figure(column * len(crops) + 1.1, 3 * column * height / width + 0.2 * _lines(captions) + 0.3)
-    grid = figure.subplots(3, len(crops), squeeze=False)
-    shade = None
-    for index, caption in enumerate(captions):
-        above, between, below = grid[:, index]
-        above.imshow(pictures[index], interpolation="nearest")
-        between.imshow(restored[index], interpolation="nearest")
-        top = max(float(np.quantile(errors, 0.995)), 1e-12)
-        shade = below.imshow(errors[index], interpolation="nearest", cmap="cividis", vmin=0, vmax=top)
+    # The rows of pictures, the captions above them and the scale at the side.
+    figure = new_figure(
+        column * len(captions) + 1.1, (len(rows) + maps) * column * height / width + 0.2 * _lines(captions) + 0.3
+    )
+    grid = figure.subplots(len(rows) + maps, len(captions), squeeze=False)
+    for line, (name, pictures) in zip(grid, rows, strict=False):
+        for axes, picture in zip(line, pictures, strict=True):
+            axes.imshow(picture, interpolation="nearest")
+        line[0].set_ylabel(name)
+    if seen.heatmap is not None:
+        _draw_heatmaps(figure, grid[-1].tolist(), seen.heatmap, own=seen.own_heatmap)
+    for axes, caption in zip(grid[0], captions, strict=True):
         colour = INK if caption.proliv is None else PROLIV if caption.proliv else NE_PROLIV
-        above.set_title("\n".join(caption.lines), fontsize=8, color=colour)
-        for axes in grid[:, index]:
-            _bare(axes)
-    for axes, name in zip(grid[:, 0], ("crop", "reconstruction", "error"), strict=True):
-        axes.set_ylabel(name)
-    if shade is not None:
-        scale = figure.colorbar(shade, ax=grid[2, :].tolist(), fraction=0.012, pad=0.01)
-        scale.set_label("squared\nintensity", fontsize=8)
+        axes.set_title("\n".join(caption.lines), fontsize=8, color=colour)
+    for axes in grid.flat:
+        _bare(axes)
     return figure
+
+
+def _draw_heatmaps(figure: Figure, line: Sequence[Axes], heatmaps: NDArray[np.float32], *, own: bool) -> None:
+    """N heat maps, float32 (N, H, W), beside each other, with their scale."""
+    top = max(float(np.quantile(heatmaps, 0.995)), 1e-12)
+    for axes, heatmap in zip(line, heatmaps, strict=True):
+        shade = axes.imshow(heatmap, interpolation="nearest", cmap="cividis", vmin=0, vmax=top)
+    line[0].set_ylabel("heat map" if own else "error")
+    scale = figure.colorbar(shade, ax=list(line), fraction=0.012, pad=0.01)
+    scale.set_label("detector's\nown unit" if own else "squared\nintensity", fontsize=8)
 
 
 def _take(wishes: Sequence[tuple[str, list[int], int]]) -> list[Chosen]:

@@ -63,12 +63,13 @@ def of_scores(judged: Judged, score_name: str) -> list[list[PagePart]]:
     ]
 
 
-def of_mse(judged: Judged) -> Picture:
-    """How the reconstruction error of a model that decides by another score is spread."""
+def of_mse(judged: Judged, *, reconstructs: bool) -> Picture:
+    """How the mean squared error of a model that decides by another score is spread."""
+    whose = "of the reconstruction" if reconstructs else "against the mean crop"
     groups = _groups(judged, judged.mse)
     return Picture(
         "MSE",
-        f"The mean squared error of the reconstruction, which this detector does not decide by, of {_counted(groups)}.",
+        f"The mean squared error {whose}, which this detector does not decide by, of {_counted(groups)}.",
         style.as_svg(curves.histogram(groups, None, wording.score_name("mse"))),
     )
 

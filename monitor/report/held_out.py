@@ -35,9 +35,9 @@ def view_held_out(detector: Detector, crops: ReadCrops) -> HeldOutView:
 def _picture(
     detector: Detector, crops: ReadCrops, scores: NDArray[np.float64], scored: NDArray[np.intp]
 ) -> NDArray[np.uint8]:
-    """Up to ten of the ``scored`` rows with reconstruction and error map, uint8 (H, W, 3)."""
+    """Up to ten of the ``scored`` rows with what the detector makes of them, uint8 (H, W, 3)."""
     from monitor.report import style
-    from monitor.report.crops import Caption, choose_unlabelled, reconstructions
+    from monitor.report.crops import Caption, Seen, choose_unlabelled, sheet
 
     chosen = choose_unlabelled(scores[scored])
     rows = [int(scored[one.row]) for one in chosen]
@@ -46,4 +46,6 @@ def _picture(
         Caption((f"{number}. {one.why}", f"score {scores[row]:.4g}"))
         for number, (row, one) in enumerate(zip(rows, chosen, strict=True), 1)
     ]
-    return style.as_pixels(reconstructions(batch, detector.reconstruct(batch), captions))
+    if not detector.offers("reconstruct"):
+        log.info("the detector %s reconstructs no crops, so the training log shows them alone", detector.name)
+    return style.as_pixels(sheet(Seen.by(detector, batch), captions))

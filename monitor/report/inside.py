@@ -1,4 +1,4 @@
-"""Pictures that need the detector itself: crops with their reconstructions, and the codes in the plane."""
+"""Pictures that need the detector itself: crops with what it makes of them, and the codes in the plane."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from monitor.errors import NotOfferedError
 from monitor.files.text import printable
 from monitor.report import codes, style, wording
-from monitor.report.crops import Caption, choose, reconstructions
+from monitor.report.crops import Caption, Seen, choose, sheet
 from monitor.report.measuring import Part
 from monitor.report.page import Note, Picture, Table
 
@@ -42,7 +43,8 @@ TSNE_REMEDY: Final = (
 def crops_and_codes(detector: Detector, judged: Judged) -> list[list[PagePart]]:
     """The pictures for one model in groups, of the test where there is one, else of the threshold's evidence.
 
-    A detector is a third party's code: where it fails, a sentence stands in the place of the pictures.
+    Where a detector fails, for it may be a third party's code, or has no codes, a sentence stands in the place of the
+    pictures.
     """
     return [
         _contained(detector, "the crops' reconstructions", lambda: _chosen_crops(detector, judged)),
@@ -68,6 +70,8 @@ def prepared(detector: Detector, crops: Sequence[Crop]) -> NDArray[np.uint8]:
 def _contained(detector: Detector, what: str, make: Callable[[], list[PagePart]]) -> list[PagePart]:
     try:
         return make()
+    except NotOfferedError as error:
+        return [Note(f"{what[0].upper()}{what[1:]} are not shown: {error}.")]
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
         reason = f"{type(error).__name__}: {printable(str(error))}"
         log.warning(
@@ -90,13 +94,14 @@ def _chosen_crops(detector: Detector, judged: Judged) -> list[PagePart]:
     captions = [
         _caption(judged, row, number, one) for number, (row, one) in enumerate(zip(picked, chosen, strict=True), 1)
     ]
+    seen = Seen.by(detector, batch)
     picture = Picture(
-        "Ten crops with reconstruction and error map",
+        _title(seen),
         f"Chosen from {whence} by the deciding score: the worst decisions (furthest on the wrong side of the "
         "threshold, or nearest to it where none is wrong), the best, and those nearest the threshold. The detector "
-        "sees the crop of the first row; where the error map is bright, its reconstruction differs. "
+        f"sees the crop of the first row{_bright(seen)}. "
         "Orange captions are proliv, blue ones ne_proliv.",
-        style.as_png(reconstructions(batch, detector.reconstruct(batch), captions)),
+        style.as_png(sheet(seen, captions)),
         kind="png",
         wide=True,
     )
@@ -105,7 +110,29 @@ def _chosen_crops(detector: Detector, judged: Judged) -> list[PagePart]:
         [_listed(judged, row, number, one) for number, (row, one) in enumerate(zip(picked, chosen, strict=True), 1)],
         headings=("number", "why it was chosen", "file", "score", "label", "decided"),
     )
-    return [picture, table]
+    missing = [] if detector.offers("reconstruct") else [Note(_without(detector, seen))]
+    return [picture, table, *missing]
+
+
+def _title(seen: Seen) -> str:
+    shown = [
+        *(["reconstruction"] if seen.reconstructed is not None else []),
+        *([seen.map_name] if seen.heatmap is not None else []),
+    ]
+    return f"Ten crops with {' and '.join(shown)}" if shown else "Ten crops"
+
+
+def _bright(seen: Seen) -> str:
+    """What it means that a heat map is bright."""
+    if seen.heatmap is None:
+        return ""
+    meaning = "the crop is abnormal to the detector" if seen.own_heatmap else "its reconstruction differs"
+    return f"; where the {seen.map_name} is bright, {meaning}"
+
+
+def _without(detector: Detector, seen: Seen) -> str:
+    no_map = "" if seen.heatmap is not None else " and has no heat map"
+    return f"The detector {detector.name!r} reconstructs no crops{no_map}, so they are shown without."
 
 
 def _caption(judged: Judged, row: int, number: int, chosen: Chosen) -> Caption:

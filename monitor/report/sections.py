@@ -32,7 +32,11 @@ def model_section(facts: Facts, judged: Judged | None) -> Section:
     if judged is None:
         return Section(facts.row.name, [*known, [*_rates_of_percentiles(facts), _remembered(facts)]])
     name = _deciding_name(facts, judged)
-    mse = [figures.of_mse(judged)] if judged.crops and name != wording.score_name("mse") else []
+    mse = (
+        [figures.of_mse(judged, reconstructs=detector.offers("reconstruct"))]
+        if judged.crops and name != wording.score_name("mse")
+        else []
+    )
     return Section(
         facts.row.name,
         [

@@ -29,7 +29,8 @@ REGISTRY = Registry.load()
 HANDED_OUT = {
     "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
     "InputMissingError", "LazyGroup", "OutputError", "Pixels", "Progress", "Provider", "Runtime", "SMALLEST_CROP",
-    "ScoreArray", "ScoreEvidence", "Scores", "ThresholdRule", "hookimpl",
+    "NotOfferedError", "ScoreArray", "ScoreEvidence", "Scores", "ThresholdRule", "hookimpl", "mean_squared_errors",
+    "squared_error_maps",
 }  # fmt: skip
 
 

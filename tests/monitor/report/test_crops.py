@@ -1,10 +1,45 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
+from monitor.api import Detector
 from monitor.report import style
-from monitor.report.crops import Caption, choose, choose_unlabelled, reconstructions
+from monitor.report.crops import Caption, Seen, choose, choose_unlabelled, sheet
+from tests.monitor.report.conftest import Brightness, BrightnessSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from monitor.api import Floats, Pixels
+
+
+class Darkened(Brightness):
+    """It reconstructs what it is given."""
+
+    def __init__(self, restored: NDArray[np.float32]) -> None:
+        super().__init__(BrightnessSettings())
+        self.restored = restored
+
+    def reconstruct(self, crops: Pixels) -> Floats:
+        return self.restored
+
+
+class Bare(Brightness):
+    """It has nothing but scores."""
+
+    reconstruct, latent = Detector.reconstruct, Detector.latent
+
+
+class Brightest(Bare):
+    """It has a heat map of its own."""
+
+    def heatmap(self, crops: Pixels) -> Floats:
+        brightest: Floats = crops.max(axis=-1).astype(np.float32)
+        return brightest
+
 
 SCORES = np.arange(20, dtype=np.float64)
 LABELS = np.isin(np.arange(20), [3, 6, 12, 15, 17, 19])
@@ -53,7 +88,8 @@ def test_crops_stand_above_their_reconstructions_and_errors(count: int, shape: t
     crops = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
     restored = (crops / 255).astype(np.float32)
     restored[..., :3] = np.clip(restored[..., :3] - 0.5, 0, 1)
-    figure = reconstructions(crops, restored, [Caption((f"{number}. $x", "score 1"), True) for number in range(count)])
+    seen = Seen.by(Darkened(restored), crops)
+    figure = sheet(seen, [Caption((f"{number}. $x", "score 1"), True) for number in range(count)])
     grid = np.array(figure.axes[: 3 * count]).reshape(3, count)
     for column in range(count):
         above, below, error = (axes.images[0].get_array() for axes in grid[:, column])
@@ -69,6 +105,24 @@ def test_crops_stand_above_their_reconstructions_and_errors(count: int, shape: t
 
 def test_perfect_reconstructions_are_drawn() -> None:
     crops = np.full((2, 8, 8, 3), 51, dtype=np.uint8)
-    assert style.as_png(
-        reconstructions(crops, (crops / 255).astype(np.float32), [Caption(("a",)), Caption(("b",), False)])
-    )
+    seen = Seen(crops, (crops / 255).astype(np.float32), np.zeros((2, 8, 8), dtype=np.float32))
+    assert style.as_png(sheet(seen, [Caption(("a",)), Caption(("b",), False)]))
+
+
+def test_a_detector_without_a_reconstruction_shows_its_own_heat_map() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (3, 9, 12, 3), dtype=np.uint8)
+    seen = Seen.by(Brightest(BrightnessSettings()), crops)
+    assert seen.reconstructed is None
+    figure = sheet(seen, [Caption((str(number),)) for number in range(3)])
+    names = [axes.get_ylabel() for axes in figure.axes]
+    assert names == ["crop", "", "", "heat map", "", "", "detector's\nown unit"]
+    for axes, crop in zip(figure.axes[3:6], crops, strict=True):
+        shown = axes.images[0].get_array()
+        assert shown is not None
+        assert np.allclose(shown, crop.max(axis=-1))
+
+
+def test_a_detector_with_neither_shows_the_crops_alone() -> None:
+    crops = np.zeros((2, 9, 12, 3), dtype=np.uint8)
+    figure = sheet(Seen.by(Bare(BrightnessSettings()), crops), [Caption(("a",)), Caption(("b",))])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["crop", ""]

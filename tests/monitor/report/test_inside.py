@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from monitor.api import Detector
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
 from monitor.crops.reader import Reader
 from monitor.report import codes, inside, measuring
 from monitor.report.page import Note, Picture, Table
+from tests.monitor.report.conftest import Brightness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +76,48 @@ def test_where_a_detector_fails_there_is_a_sentence(
     assert titles(crops)[0] == "Ten crops with reconstruction and error map"
     assert pictures == [Note("The crops' codes cannot be shown: RuntimeError: no <codes> today", warning=True)]
     assert "the report goes on without them" in caplog.text
+
+
+class Bare(Brightness):
+    """It has nothing but scores."""
+
+    reconstruct, latent = Detector.reconstruct, Detector.latent
+
+
+class Mapped(Bare):
+    """It has a heat map of its own."""
+
+    def heatmap(self, crops: Pixels) -> Floats:
+        return np.ones(crops.shape[:3], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("detector_class", "title", "bright", "sentence"),
+    [
+        (Bare, "Ten crops", False, "and has no heat map, so they are shown without."),
+        (Mapped, "Ten crops with heat map", True, "reconstructs no crops, so they are shown without."),
+    ],
+)
+def test_what_a_detector_does_not_offer_is_said_and_the_rest_is_shown(
+    new_model: NewModel,
+    judged: Judged,
+    caplog: pytest.LogCaptureFixture,
+    detector_class: type[Detector],
+    title: str,
+    bright: bool,
+    sentence: str,
+) -> None:
+    crops, pictures = inside.crops_and_codes(new_model(detector_class=detector_class).detector, judged)
+    assert titles(crops) == [title, "The files of these crops", "note"]
+    picture, note = crops[0], crops[-1]
+    assert isinstance(picture, Picture)
+    assert ("where the heat map is bright" in picture.sentence) == bright
+    assert isinstance(note, Note)
+    assert not note.warning
+    assert note.text.startswith("The detector 'brightness' reconstructs no crops")
+    assert note.text.endswith(sentence)
+    assert pictures == [Note("The crops' codes are not shown: the detector 'brightness' has no codes of crops.")]
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
