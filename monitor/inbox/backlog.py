@@ -1,19 +1,20 @@
 """How many files of the inbox wait for a decision, and for how long the oldest of them has waited.
 
-The watcher knows, as long as the stages after it have space. While they have none, more files lie in the inbox than it
-has come by, and then the folder is walked now and then and held against the store.
+The watcher knows it as long as there is space downstream. While there is none, the inbox holds more files than the
+watcher has reached; it is then walked now and then, and its files are looked up in the store.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from monitor.errors import MonitorError
 from monitor.files.chunks import chunks
 from monitor.files.looks import look
 from monitor.files.walking import crop_files
+from monitor.inbox.ledger import Waiting
 from monitor.inbox.watcher import SCAN_CHUNK
 from monitor.scoring import lookup
 
@@ -25,19 +26,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# The share of the time that walking may take.
 WALK_SHARE: Final = 0.1
-"""The share of the time that walking may take."""
-
-
-class Waiting(NamedTuple):
-    """How many files wait, and the earliest time of a last change among them, in ns; None where none waits."""
-
-    crops: int
-    oldest_ns: int | None
 
 
 class Backlog:
-    """What of an inbox waits; asked by the metrics in any thread, and kept up by a job in the background."""
+    """The files of an inbox that wait; the metrics ask in any thread, a job in the background keeps it up to date."""
 
     def __init__(self, watcher: Watcher, database: Database) -> None:
         self._watcher = watcher
@@ -50,13 +44,16 @@ class Backlog:
         return self._now().crops
 
     def oldest_seconds(self) -> float:
-        """Seconds since the last change of the one that waits longest; 0 where none does, or it lies ahead."""
+        """Seconds since the last change of the file that has waited longest; 0 where none waits.
+
+        Also 0 where that change lies in the future, as after a clock was put back.
+        """
         oldest_ns = self._now().oldest_ns
         return 0.0 if oldest_ns is None else max(0.0, time.time() - oldest_ns / 1e9)
 
     def look(self) -> None:
         """Walk the inbox, if the watcher is held up and walking would not take too much of the time."""
-        if not self._watcher.pending().held_up:
+        if not self._watcher.is_held_up():
             self._walked = None
             return
         started = time.monotonic()
@@ -70,20 +67,19 @@ class Backlog:
         self._next_walk = ended + (ended - started) * (1 / WALK_SHARE - 1)
 
     def _now(self) -> Waiting:
-        found, oldest_ns, held_up = self._watcher.pending()
+        found = self._watcher.waiting()
         walked = self._walked
-        if not held_up or walked is None:
-            return Waiting(found, oldest_ns)
-        changes = [one for one in (oldest_ns, walked.oldest_ns) if one is not None]
-        return Waiting(max(found, walked.crops), min(changes, default=None))
+        if walked is None or not self._watcher.is_held_up():
+            return found
+        changes = [one for one in (found.oldest_ns, walked.oldest_ns) if one is not None]
+        return Waiting(max(found.crops, walked.crops), min(changes, default=None))
 
 
 def walk(folder: Path, database: Database) -> Waiting:
     """Count the crops below a folder that the store does not know; raises `MonitorError`."""
     count = 0
     oldest_ns: int | None = None
-    paths = crop_files(folder, lambda _folder, _error: None)
-    for chunk in chunks(paths, SCAN_CHUNK):
+    for chunk in chunks(crop_files(folder, lambda _folder, _error: None), SCAN_CHUNK):
         changes = [looks.ctime_ns for path in lookup.undecided(database, chunk) if (looks := look(path)) is not None]
         count += len(changes)
         oldest_ns = min([*changes, *([] if oldest_ns is None else [oldest_ns])], default=None)

@@ -1,9 +1,10 @@
-"""What the watcher delivers, and what it is told."""
+"""What a watcher delivers, and the messages that it receives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from monitor.files.looks import Looks
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 class Candidate(NamedTuple):
     """A path to be read.
 
-    ``looks``: what the file looked like before, where it was not complete then; else none. As long as it
-    still looks so, two more things hold. ``settled``: a decodable file counts as complete even without its
-    format's end mark. ``final``: it is given up if it cannot be read now. ``label``: what the folder that it lies in
-    says of it, where it is a labelled one.
+    ``looks``: how the file looked when it was last found incomplete; None where it never was. Two more things hold
+    as long as it still looks like that: if ``settled``, a file that can be decoded counts as complete even without
+    its format's end mark; if ``final``, the file is given up when it cannot be read now. ``label``: what its folder
+    says of it, if that is a labelled one.
     """
 
     path: str
@@ -28,7 +29,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Message: a path was decided, recorded as failed, or had vanished."""
+    """Message: a path was decided, recorded as failed, or had vanished; ``looks``: how it looked when it was read."""
 
     path: str
     looks: Looks | None
@@ -36,7 +37,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """Message: a path is not complete yet; ``looks`` is what it looked like when it was read."""
+    """Message: a path is not complete yet; ``looks``: how it looked when it was read."""
 
     path: str
     looks: Looks | None
@@ -44,10 +45,14 @@ class Incomplete:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Message: an event named this path."""
+    """Message: an event of the kernel named this path."""
 
     path: str
 
 
 class Stop:
     """Message: end the watcher's thread."""
+
+
+Message: TypeAlias = Touched | Done | Incomplete | Stop
+Mailbox: TypeAlias = SimpleQueue[Message]

@@ -19,21 +19,20 @@ from monitor.files.text import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from monitor.crops.loader import FileContent
 
 
-def quarantine(path: Path, content: FileContent, folder: Path) -> Path | None:
+def quarantine(path: Path, sha256: str, looks: Looks, folder: Path) -> Path | None:
     """Move ``path`` to ``folder/DIGEST/NAME``, DIGEST being the first digits of its sha256.
 
-    Returns where it lies now, or none when the file is no longer the one whose ``content`` was read: then it is
-    left for the watcher to look at again. Raises `OutputError` when it cannot be moved; it stays where it is.
+    Returns where it lies now, or None when the file is no longer the one that was read, with this content and these
+    ``looks``: then it is left for the watcher to look at again. Raises `OutputError` when it cannot be moved; it stays where it is.
     """
     make_folder(folder)
     try:
-        if Looks.of(os.lstat(path)) != content.looks:
+        if Looks.of(os.lstat(path)) != looks:
             return None
-        target = _new_folder(folder, content.sha256[:16]) / path.name
-        if not _move(path, target, content.sha256):
+        target = _new_folder(folder, sha256[:16]) / path.name
+        if not _move(path, target, sha256):
             return None
     except FileNotFoundError:
         return None

@@ -13,8 +13,10 @@ from sqlalchemy import insert
 from monitor.configuration.settings import Watch
 from monitor.files.looks import look
 from monitor.files.text import to_text
-from monitor.inbox import backlog, watcher
-from monitor.inbox.backlog import Backlog, Waiting, walk
+from monitor.harness.waiting import wait_until
+from monitor.inbox import backlog, handover
+from monitor.inbox.backlog import Backlog, walk
+from monitor.inbox.ledger import Waiting
 from monitor.inbox.messages import Candidate, Done, Stop
 from monitor.inbox.watcher import Watcher
 from monitor.scoring import lookup
@@ -22,7 +24,6 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
 from monitor.store.database.upgrade import upgrade
 from monitor.threads import TimedThread
-from tests.support.daemon import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Inbox:
             folder, Watch(), unknown=lambda paths: lookup.unknown(database, paths)[0], deliver=self._deliver
         )
         self.backlog = Backlog(self.watcher, database)
-        self.stage = TimedThread("watcher", self.watcher.run, lambda _code: None)
+        self.thread = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
     def _deliver(self, candidate: Candidate) -> bool:
         while self.full.is_set() and not self.stopping:
@@ -93,22 +94,22 @@ class Inbox:
 @pytest.fixture
 def held(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """Twenty crops in an inbox, of which the watcher cannot hand on the first."""
-    monkeypatch.setattr(watcher, "HELD_UP_SECONDS", 0.1)
+    monkeypatch.setattr(handover, "HELD_UP_SECONDS", 0.1)
     folder = tmp_path / "inbox"
     folder.mkdir()
     for number in range(20):
         (folder / f"{number}.jpg").write_bytes(b"x")
     inbox = Inbox(folder, database)
-    inbox.stage.start()
+    inbox.thread.start()
     yield inbox
     inbox.stopping = True
     inbox.watcher.mailbox.put(Stop())
-    inbox.stage.join(60)
-    assert not inbox.stage.is_alive()
+    inbox.thread.join(60)
+    assert not inbox.thread.is_alive()
 
 
 def test_what_a_full_queue_keeps_from_being_found_is_walked_for(held: Inbox, tmp_path: Path) -> None:
-    wait_until(lambda: held.watcher.pending().held_up)
+    wait_until(held.watcher.is_held_up)
     assert held.backlog.count() == 1
     held.backlog.look()
     assert held.backlog.count() == 20
@@ -117,7 +118,7 @@ def test_what_a_full_queue_keeps_from_being_found_is_walked_for(held: Inbox, tmp
     # Once all are taken the watcher knows it exactly again, and nothing is walked for.
     held.full.clear()
     wait_until(lambda: len(held.taken) == 20)
-    wait_until(lambda: not held.watcher.pending().held_up)
+    wait_until(lambda: not held.watcher.is_held_up())
     held.backlog.look()
     assert held.backlog.count() == 20
     for path in held.taken:
@@ -135,7 +136,7 @@ def test_walking_takes_a_tenth_of_the_time(held: Inbox, monkeypatch: pytest.Monk
         return Waiting(7, None)
 
     monkeypatch.setattr(backlog, "walk", slow)
-    wait_until(lambda: held.watcher.pending().held_up)
+    wait_until(held.watcher.is_held_up)
     began = time.monotonic()
     while len(walks) < 2:
         held.backlog.look()
@@ -145,7 +146,7 @@ def test_walking_takes_a_tenth_of_the_time(held: Inbox, monkeypatch: pytest.Monk
 
 
 def test_an_inbox_that_cannot_be_walked_is_only_told_of(held: Inbox, caplog: pytest.LogCaptureFixture) -> None:
-    wait_until(lambda: held.watcher.pending().held_up)
+    wait_until(held.watcher.is_held_up)
     folder = held.watcher.folder
     folder.rename(folder.with_name("elsewhere"))
     held.backlog.look()

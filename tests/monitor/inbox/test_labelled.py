@@ -99,8 +99,8 @@ def test_labelled_files_raise_no_alarm_are_not_counted_and_stay(daemon: Daemon, 
     text = daemon.text()
     assert "proliv: hole" not in text
     assert text.count("text.jpg: its content is none of") == 1
-    assert text.count("labelled/stray.jpg: lies neither in") == 1
-    assert text.count("labelled/unsure/stray.jpg: lies neither in") == 1
+    assert text.count("labelled/stray.jpg: is neither in") == 1
+    assert text.count("labelled/unsure/stray.jpg: is neither in") == 1
     assert bad.exists()
     metrics = daemon.metrics()
     for name in ("seen", "scored", "retried"):

@@ -408,7 +408,7 @@ def test_what_comes_while_a_failed_file_is_quarantined_is_not(tmp_path: Path, mo
         before(source, target)
 
     monkeypatch.setattr(quarantine, "move", move)
-    assert quarantine.quarantine(path, content, tmp_path / "quarantine") is None
+    assert quarantine.quarantine(path, content.sha256, content.looks, tmp_path / "quarantine") is None
     assert (path.read_bytes(), list((tmp_path / "quarantine").iterdir())) == (b"new", [])
 
 

@@ -14,8 +14,9 @@ import pytest
 from monitor.configuration.settings import Watch
 from monitor.errors import StoreBusyError
 from monitor.files.looks import look
+from monitor.harness.waiting import wait_until
 from monitor.inbox import watcher
-from monitor.inbox.ledger import Pending
+from monitor.inbox.ledger import Waiting
 from monitor.inbox.messages import Candidate, Done, Incomplete, Stop
 from monitor.inbox.watcher import Watcher
 from monitor.threads import TimedThread
@@ -46,11 +47,11 @@ class Pipeline:
         )
         self.full = Event()
         self.stuck = Event()
-        self.stage = TimedThread("watcher", self.watcher.run, lambda _code: None)
+        self.thread = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
     def _unknown(self, paths: Sequence[str]) -> Sequence[str]:
         self.lookups += 1
-        self.works.add(self.stage.busy_since)
+        self.works.add(self.thread.busy_since)
         while self.stuck.is_set():
             time.sleep(0.005)
         if self.fails:
@@ -76,21 +77,13 @@ class Pipeline:
 
     def without_events(self) -> None:
         """Play a kernel that tells nothing."""
-        self.watcher._observe = lambda: None  # type: ignore[method-assign]
-        self.watcher._unobserve()
+        self.watcher.nudges.observe = lambda: None  # type: ignore[method-assign]
+        self.watcher.nudges.unobserve()
 
     def scans(self, count: int) -> None:
         """Wait until the folder was looked over ``count`` times more (a look-up for each, as it holds few crops)."""
         wanted = self.lookups + count
         wait_until(lambda: self.lookups >= wanted)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail("what the test waits for did not happen")
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -99,17 +92,17 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Pipeline]]:
 
     def run(**settings: float) -> Pipeline:
         pipeline = Pipeline(tmp_path / "inbox", **settings)
-        pipeline.stage.start()
+        pipeline.thread.start()
         running.append(pipeline)
-        wait_until(lambda: (tmp_path / "inbox").is_dir() and pipeline.watcher._observer is not None)
+        wait_until(lambda: (tmp_path / "inbox").is_dir() and pipeline.watcher.nudges.is_observing())
         return pipeline
 
     yield run
     for pipeline in running:
         pipeline.watcher.mailbox.put(Stop())
         pipeline.full.clear()
-        pipeline.stage.join(PATIENCE_SECONDS)
-        assert not pipeline.stage.is_alive()
+        pipeline.thread.join(PATIENCE_SECONDS)
+        assert not pipeline.thread.is_alive()
 
 
 # A scan so rare that whatever arrives was told by an event.
@@ -244,9 +237,9 @@ def test_what_no_event_told_is_found_by_the_scan(start: Callable[..., Pipeline],
 
 def test_an_inbox_that_is_replaced_is_watched_again(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(scan_seconds=0.05)
-    first = pipeline.watcher._watched
+    first = pipeline.watcher.nudges._observed
     (tmp_path / "inbox").rename(tmp_path / "old")
-    wait_until(lambda: pipeline.watcher._watched not in (first, None))
+    wait_until(lambda: pipeline.watcher.nudges._observed not in (first, None))
     (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
     assert pipeline.take().path == f"{tmp_path}/inbox/crop.jpg"
 
@@ -303,20 +296,20 @@ def test_a_store_that_refuses_fails_the_scan(start: Callable[..., Pipeline], tmp
 
 def test_a_scan_that_gets_no_answer_hangs_and_waiting_does_not(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(scan_seconds=0.05)
-    wait_until(lambda: pipeline.stage.busy_since is None)  # waits for the next scan
+    wait_until(lambda: pipeline.thread.busy_since is None)  # waits for the next scan
     pipeline.full.set()
     pipeline.without_events()
     (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
-    wait_until(lambda: pipeline.watcher.pending().crops == 1)
+    wait_until(lambda: pipeline.watcher.waiting().crops == 1)
     time.sleep(0.3)
-    assert not pipeline.stage.hangs(0.2)  # waits for space in the queue
+    assert not pipeline.thread.hangs(0.2)  # waits for space in the queue
     pipeline.stuck.set()
     pipeline.full.clear()
     try:
-        wait_until(lambda: pipeline.stage.hangs(0.2))
+        wait_until(lambda: pipeline.thread.hangs(0.2))
     finally:
         pipeline.stuck.clear()
-    wait_until(lambda: not pipeline.stage.hangs(0.2))
+    wait_until(lambda: not pipeline.thread.hangs(0.2))
 
 
 def test_a_large_folder_is_many_pieces_of_work(
@@ -334,22 +327,23 @@ def test_a_large_folder_is_many_pieces_of_work(
 
 def test_what_is_pending_is_known_with_its_age(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(**EVENTS_ALONE)
-    assert pipeline.watcher.pending() == Pending(0, None, False)
+    assert pipeline.watcher.waiting() == Waiting(0, None)
     paths = [tmp_path / "inbox" / name for name in ("one.jpg", "two.jpg")]
     for path in paths:
         (tmp_path / path.name).write_bytes(b"x")
         (tmp_path / path.name).rename(path)
     taken = [pipeline.take(), pipeline.take()]
-    assert pipeline.watcher.pending() == Pending(2, paths[0].stat().st_ctime_ns, False)
+    assert pipeline.watcher.waiting() == Waiting(2, paths[0].stat().st_ctime_ns)
     pipeline.finish(taken[0])
-    wait_until(lambda: pipeline.watcher.pending() == Pending(1, paths[1].stat().st_ctime_ns, False))
+    wait_until(lambda: pipeline.watcher.waiting() == Waiting(1, paths[1].stat().st_ctime_ns))
     # What is not complete yet waits, and is as old as its last change.
     paths[1].write_bytes(b"longer")
     pipeline.put_off(taken[1])
-    wait_until(lambda: pipeline.watcher.pending() == Pending(1, paths[1].stat().st_ctime_ns, False))
+    wait_until(lambda: pipeline.watcher.waiting() == Waiting(1, paths[1].stat().st_ctime_ns))
     paths[1].unlink()
     pipeline.finish(taken[1])
-    wait_until(lambda: pipeline.watcher.pending().crops == 0)
+    wait_until(lambda: pipeline.watcher.waiting().crops == 0)
+    assert not pipeline.watcher.is_held_up()
 
 
 def test_waiting_for_space_does_not_put_the_next_scan_off(
@@ -361,7 +355,7 @@ def test_waiting_for_space_does_not_put_the_next_scan_off(
     pipeline.without_events()
     pipeline.full.set()
     (tmp_path / "inbox" / "first.jpg").write_bytes(b"x")
-    wait_until(lambda: pipeline.watcher.pending().crops == 1)
+    wait_until(lambda: pipeline.watcher.waiting().crops == 1)
     time.sleep(0.6)
     pipeline.full.clear()
     pipeline.take()
