@@ -66,16 +66,28 @@ def command(
     with "primary" those of the model that is named; else detector is "decision", model joins the models' names by +,
     and mse is the first one's. JSON has every model's own decision in detectors, the table in a column each.
     """
-    from monitor.cli.progress import bar
-    from monitor.errors import ExitCode, InputMissingError
-    from monitor.files.walking import crop_files
-    from monitor.scoring import folder as scoring
-    from monitor.scoring.ensemble import load_active
-    from monitor.scoring.pools.processes import Workers
+    from monitor.errors import ExitCode
 
     program = context.ensure_object(Program)
-    configuration = program.configuration
-    settings = configuration.settings.pipeline
+    summary = _score(program, directory, output_format, keep=not no_store, workers=workers)
+    sys.stdout.flush()
+    click.echo(summary.sentence(), err=True)
+    if summary.verdicts["proliv"] and not exit_zero:
+        context.exit(int(ExitCode.PROLIV_FOUND))
+    if not summary.decided:
+        context.exit(int(ExitCode.DATA_ERROR))
+
+
+def _score(program: Program, directory: Path, output_format: str, *, keep: bool, workers: int | None) -> Summary:
+    """Score a folder and write the results as they come."""
+    from monitor.cli.progress import bar
+    from monitor.errors import InputMissingError
+    from monitor.files.walking import crop_files
+    from monitor.scoring.ensemble import load_active
+    from monitor.scoring.folder import score_paths
+    from monitor.scoring.pools.pool import open_pool
+
+    settings = program.configuration.settings.pipeline
     root = directory.resolve()
     # Counted for the progress bar alone; a folder that grows meanwhile is scored as far as it is found.
     total = sum(1 for _ in crop_files(root, _ignore_unreadable)) if sys.stderr.isatty() else None
@@ -85,30 +97,23 @@ def command(
         raise InputMissingError(
             f"{directory}: holds no crops (files named .jpg, .jpeg, .png, .bmp, .tif, .tiff, .webp)"
         )
-    database = program.database(create=not no_store)
-    ensemble = load_active(database, program.registry, configuration)
+    database = program.database(create=keep)
+    ensemble = load_active(database, program.registry, program.configuration)
     writer = WRITERS[output_format](root, ensemble.models)
     database.close()  # a connection must not be there when processes are forked
     wished = settings.workers if workers is None else workers
     few = len(first) < settings.batch_size  # processes would take longer to make than they save
     with (
-        Workers(configuration, program.registry, ensemble, 1 if few else wished) as pool,
+        open_pool(program.configuration, program.registry, ensemble, 1 if few else wished) as pool,
         bar("scoring", total) as advance,
     ):
         summary = Summary()
-        batches = scoring.score_paths(
-            chain(first, paths), pool, ensemble, database, batch_size=settings.batch_size, keep=not no_store
-        )
-        for results in batches:
+        everything = chain(first, paths)
+        for results in score_paths(everything, pool, ensemble, database, batch_size=settings.batch_size, keep=keep):
             writer.write(results)
             summary.add(results)
             advance(len(results))
-    sys.stdout.flush()
-    click.echo(summary.sentence(), err=True)
-    if summary.verdicts["proliv"] and not exit_zero:
-        context.exit(int(ExitCode.PROLIV_FOUND))
-    if not summary.decided:
-        context.exit(int(ExitCode.DATA_ERROR))
+    return summary
 
 
 class Writer(Protocol):

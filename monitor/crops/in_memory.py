@@ -1,4 +1,4 @@
-"""All crops of a folder, read and decoded together."""
+"""Labelled crops, read and decoded into memory together."""
 
 from __future__ import annotations
 
@@ -53,13 +53,14 @@ def read_all(reader: Reader, paths: Sequence[Path], on_read: Callable[[], None] 
     """Read crops; ``on_read`` is called after each. A refused one is warned of and left out."""
     crops = ReadCrops()
     for path in paths:
-        work = reader.read(path)
-        if work.decoded is not None and work.content is not None:
-            crops.pixels.append(work.decoded.pixels)
-            crops.identities.append(work.identity)
-            crops.digests.append(work.content.sha256)
+        read = reader.read([path])
+        (pixels,) = read.pixels
+        if pixels is not None:
+            crops.pixels.append(pixels)
+            crops.identities.extend(read.files.identities)
+            crops.digests.extend(read.files.digests)
         else:
-            log.warning("%s: %s; it is left out", printable(path), work.refusal)
-            crops.refused.append((path, str(work.refusal)))
+            log.warning("%s: %s; it is left out", printable(path), read.refusals[0])
+            crops.refused.append((path, str(read.refusals[0])))
         on_read()
     return crops

@@ -1,26 +1,31 @@
-"""A path becomes a crop with its identity and pixels, or with a refusal."""
+"""Reads files: paths become crops with their identity and pixels, or with a refusal."""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.api import SMALLEST_CROP
+from monitor.crops.batch import CropFiles, ReadBatch
 from monitor.crops.identity import IdentityPattern
-from monitor.crops.loader import CropReader, FileContent
+from monitor.crops.loader import CropReader
 from monitor.errors import CropRefusedError
-from monitor.scoring.work import Work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from monitor.configuration.resolved import Configuration
-    from monitor.words import Label
+    from monitor.files.looks import Looks
+    from monitor.words import Label, Source
 
 
 class Reader:
-    """The first stage: a path -> bytes, digest, identity, pixels."""
+    """Reads and decodes files, and parses their names."""
 
     def __init__(self, configuration: Configuration) -> None:
         """Read with the limits and the name pattern of the configuration."""
@@ -28,24 +33,62 @@ class Reader:
         self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
         self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
 
-    def read(self, path: str | Path, *, label: Label | None = None) -> Work:
-        """Read and decode one crop, seen now; a refusal is kept in the work, never raised."""
-        name = os.fspath(path)
-        work = Work(name, datetime.now(UTC), self.pattern.parse(name.rpartition("/")[2]), label=label)
+    def read(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        labels: Sequence[Label | None] | None = None,
+        source: Source = "inbox",
+        most_pixels: int | None = None,
+    ) -> ReadBatch:
+        """Read and decode files, seen now; a refusal is kept in the batch, never raised.
+
+        ``labels``: one for each path. With ``most_pixels``, reading ends behind the file that reaches this sum of
+        pixels, and the batch holds the first files alone.
+        """
+        names: list[str] = []
+        found: list[_ReadFile] = []
+        total = 0
+        seen_at = datetime.now(UTC)
+        for path in paths:
+            names.append(os.fspath(path))
+            found.append(self._read_one(names[-1]))
+            width, height = found[-1].size or (0, 0)
+            total += width * height
+            if most_pixels is not None and total >= most_pixels:
+                break
+        digests, looks, sizes, ended, pixels, refused = zip(*found, strict=True) if found else ((),) * 6
+        identities = [self.pattern.parse(name.rpartition("/")[2]) for name in names]
+        given = [None] * len(names) if labels is None else labels[: len(names)]
+        return ReadBatch(
+            CropFiles(names, seen_at, source, given, identities, digests, looks, sizes, ended),
+            pixels,
+            {row: refusal for row, refusal in enumerate(refused) if refusal is not None},
+        )
+
+    def _read_one(self, name: str) -> _ReadFile:
+        digest, looks = "", None
         try:
             content = self.crops.load(name)
-            # The bytes are not needed any more, and a batch of large files would fill the memory.
-            work.content = FileContent(b"", *content[1:])
+            digest, looks = content.sha256, content.looks
             decoded = self.crops.decode(content)
         except CropRefusedError as refusal:
-            work.refusal = refusal
-            return work
-        work.size = size = decoded.width, decoded.height
+            return _ReadFile(digest, looks, None, None, None, refusal)
+        size = decoded.width, decoded.height
         if min(size) < SMALLEST_CROP:
-            work.refusal = _too_small(size)
-        else:
-            work.decoded, work.ended = decoded, decoded.ended
-        return work
+            return _ReadFile(digest, looks, size, None, None, _too_small(size))
+        return _ReadFile(digest, looks, size, decoded.ended, decoded.pixels, None)
+
+
+class _ReadFile(NamedTuple):
+    """A row of a `ReadBatch`."""
+
+    digest: str
+    looks: Looks | None
+    size: tuple[int, int] | None
+    ended: bool | None
+    pixels: NDArray[np.uint8] | None
+    refusal: CropRefusedError | None
 
 
 def _too_small(size: tuple[int, int]) -> CropRefusedError:

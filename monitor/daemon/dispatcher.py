@@ -1,18 +1,135 @@
-"""What is handed to the workers."""
+"""Hands files to the workers, and decides on what comes back: two threads with a bounded queue between them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from queue import Queue
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from monitor.daemon.batch_queue import BatchQueue
+from monitor.daemon.replies import looks_when_read
+from monitor.scoring import pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.configuration.settings import Pipeline
+    from monitor.daemon.models_in_use import ModelsInUse
+    from monitor.daemon.replies import Replies
     from monitor.inbox.messages import Candidate
+    from monitor.metrics import Metrics
+    from monitor.scoring.batches import DecidedBatch, ScoredBatch
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.pools.batch import Batch
+    from monitor.scoring.pools.base import ScoringPool
+    from monitor.scoring.pools.batch import PendingBatch
+    from monitor.threads import TimedThread
+
+# How many decided batches may wait for the writer.
+BATCHES_WAITING: Final = 2
+# How long to wait for space in the queue of paths before looking whether the daemon is stopping.
+PUT_SECONDS: Final = 0.2
 
 
 class Dispatched(NamedTuple):
-    """Candidates that are being read and scored by the models of an ensemble."""
+    """Candidates that are being read and scored by the models of an ensemble, which is to decide on them as well."""
 
     candidates: list[Candidate]
     ensemble: Ensemble
-    batch: Batch
+    batch: PendingBatch
+
+
+class Dispatcher:
+    """Takes all the paths that wait, up to a batch, has them scored, and decides on those that are complete.
+
+    Batches form by themselves: while the workers are busy, paths wait. ``decided`` holds what the writer takes; None
+    ends it.
+    """
+
+    def __init__(self, settings: Pipeline, models: ModelsInUse, replies: Replies, metrics: Metrics) -> None:
+        self._batch_size = settings.batch_size
+        self._models = models
+        self._replies = replies
+        self._metrics = metrics
+        self._pool: ScoringPool | None = None
+        self._paths: BatchQueue[Candidate | None] = BatchQueue(settings.queue_size)
+        self._scoring: Queue[Dispatched | None] = Queue(BATCHES_WAITING)
+        self.decided: Queue[DecidedBatch | None] = Queue(BATCHES_WAITING)
+        sizes = {"paths": self._paths.qsize, "scoring": self._scoring.qsize, "storing": self.decided.qsize}
+        for name, size in sizes.items():
+            metrics.queue_depth.labels(name).set_function(size)
+
+    def use(self, pool: ScoringPool) -> None:
+        """Have files scored by this pool; to be called before the threads are started."""
+        self._pool = pool
+        self._scoring.maxsize = pool.workers + 1
+
+    def deliver(self, candidate: Candidate, is_stopping: Callable[[], bool]) -> bool:
+        """Queue a file, waiting for space; false when the daemon is stopping."""
+        while not is_stopping():
+            if self._paths.put(candidate, PUT_SECONDS):
+                if candidate.looks is None and candidate.label is None:
+                    self._metrics.seen.inc()
+                return True
+        return False
+
+    def end(self, timeout: float) -> bool:
+        """Put the mark that ends both threads and the writer behind the last file; false while the queue is full."""
+        return self._paths.put(None, timeout)
+
+    def dispatch(self, thread: TimedThread) -> None:
+        """Hand what waits to the pool until the mark comes."""
+        assert self._pool is not None
+        ended = False
+        while not ended:
+            thread.idle()
+            taken = self._paths.take(self._batch_size)
+            candidates = [candidate for candidate in taken if candidate is not None]
+            ended = len(candidates) < len(taken)
+            if candidates:
+                # Read once: a reload may exchange it meanwhile, and only the models that are asked can decide.
+                ensemble = self._models.ensemble
+                paths, labels = [one.path for one in candidates], [one.label for one in candidates]
+                batch = self._pool.submit(paths, ensemble, labels=labels)
+                self._scoring.put(Dispatched(candidates, ensemble, batch))
+        self._scoring.put(None)
+
+    def decide(self, thread: TimedThread) -> None:
+        """Decide on what was scored, in its order, until the mark comes."""
+        while True:
+            thread.idle()
+            dispatched = self._scoring.get()
+            if dispatched is None:
+                break
+            thread.busy()
+            candidates = dispatched.candidates
+            for part in dispatched.batch.parts():
+                thread.busy()
+                count = len(part.files)
+                decided = self._decide(candidates[:count], part, dispatched.ensemble)
+                candidates = candidates[count:]
+                thread.idle()  # waiting for the writer is not hanging
+                if decided is not None:
+                    self.decided.put(decided)
+                thread.busy()
+        self.decided.put(None)
+
+    def _decide(self, candidates: list[Candidate], part: ScoredBatch, ensemble: Ensemble) -> DecidedBatch | None:
+        complete = [row for row, candidate in enumerate(candidates) if self._is_complete(candidate, part, row)]
+        if not complete:
+            return None
+        return pipeline.decide(part if len(complete) == len(candidates) else part.take(complete), ensemble)
+
+    def _is_complete(self, candidate: Candidate, part: ScoredBatch, row: int) -> bool:
+        """Whether a file is complete, or given up; the watcher is told of one that is not."""
+        files, refusal = part.files, part.refusals.get(row)
+        ended = files.ended[row]
+        if ended and refusal is None:
+            return True
+        unchanged = looks_when_read(files, row) == candidate.looks
+        unfinished = ended is False and not (candidate.settled and unchanged)
+        unreadable = refusal is not None and refusal.transient and not (candidate.final and unchanged)
+        if not (unfinished or unreadable):
+            return True
+        if candidate.label is None:
+            self._metrics.retried.inc()
+        self._replies.incomplete(files, row)
+        return False

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def quarantine(path: Path, sha256: str, looks: Looks, folder: Path) -> Path | None:
     """Move ``path`` to ``folder/DIGEST/NAME``, DIGEST being the first digits of its sha256.
 

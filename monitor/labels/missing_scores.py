@@ -1,41 +1,41 @@
-"""The labelled folder: which of its files are new, which are gone, and labelled crops that a model has not scored.
-
-``labelled/proliv`` and ``labelled/ne_proliv``, with any sub-folders, say of the crops in them what they are. The daemon
-watches the folder and takes what is new through its pipeline; `rescan` does the same by hand, with the same functions.
-"""
+"""Lets models score the labelled crops that they have not scored yet, from the crops' files."""
 
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.crops import reader as crops_reader
+from monitor.crops.reader import Reader
 from monitor.files.chunks import chunks
 from monitor.files.text import from_text
 from monitor.labels import labels
-from monitor.scoring import pipeline, record
+from monitor.models.calls import score_each
 from monitor.scoring.ensemble import Decision
-from monitor.store import crops as store_crops
-from monitor.store import decisions, labelled_files
-from monitor.words import Identity, Label
+from monitor.scoring.record import score_row
+from monitor.scoring.vote import verdict
+from monitor.store import labelled_files
+from monitor.store.crops import archived_places
+from monitor.store.decisions import add_scores, stored_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.resolved import Configuration
-    from monitor.crops.reader import Reader
+    from monitor.files.looks import Looks
     from monitor.labels.labels import LabelledCrop
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.work import Work
     from monitor.store.database.engine import Database
-    from monitor.store.decisions import StoredScore
+    from monitor.store.decisions import ScoreRow
 
 log = logging.getLogger(__name__)
 
+# How many lost files the warning names.
 LOST_SHOWN: Final = 3
 
 
@@ -47,36 +47,38 @@ class ScoredMissing:
     lost: int
 
 
+class _Found(NamedTuple):
+    """A labelled crop whose file was found: its pixels, uint8 (h, w, 3), and the models that have not scored it."""
+
+    crop: LabelledCrop
+    pixels: NDArray[np.uint8]
+    looks: Looks | None
+    missing: frozenset[int]
+
+
 def score_missing(configuration: Configuration, database: Database, ensemble: Ensemble) -> ScoredMissing:
     """Let each model of the ensemble score the labelled crops that it has not scored, from their files.
 
-    The file is the crop's own, an archived or a labelled one of the same content; one whose content is another by now
-    is not taken. A decision that was made stands. One warning names what is lost.
+    The file is the crop's own, or an archived or labelled one of the same content; one whose content has changed is
+    not taken. A decision that was made stands. One warning names what is lost.
     """
-    reader = crops_reader.Reader(configuration)
+    reader = Reader(configuration)
     with database.read() as connection:
         crops = labels.read(connection).crops
     scored = 0
     lost: list[str] = []
     for batch in chunks(crops, configuration.settings.pipeline.batch_size):
-        works: dict[int, Work] = {}
         with database.read() as connection:
             missing = _missing(connection, batch, ensemble)
             places = _places(connection, [crop for crop, _ in missing])
-        for crop, before in missing:
-            work = _read_again(reader, crop, places[crop.sha256])
-            if work is None:
+        found: list[_Found] = []
+        for crop, models in missing:
+            one = _read_again(reader, crop, models, places[crop.sha256])
+            if one is None:
                 lost.append(crop.path)
-                continue
-            work.decisions = [
-                Decision(model, score.mse, score.score, score.threshold, Label(score.verdict))
-                for model in ensemble.models
-                for score in before
-                if score.model_id == model.id
-            ]
-            works[crop.id] = work
-        pipeline.score(list(works.values()), ensemble)
-        scored += _store_again(database, works)
+            else:
+                found.append(one)
+        scored += _score(database, found, ensemble)
     if lost:
         shown = ", ".join(lost[:LOST_SHOWN]) + (", …" if len(lost) > LOST_SHOWN else "")
         log.warning(
@@ -89,38 +91,46 @@ def score_missing(configuration: Configuration, database: Database, ensemble: En
 
 def _missing(
     connection: Connection, crops: Sequence[LabelledCrop], ensemble: Ensemble
-) -> list[tuple[LabelledCrop, list[StoredScore]]]:
-    """The crops that some model has not scored, each with the decisions that there are."""
-    model_ids = [model.id for model in ensemble.models]
-    before = decisions.stored_scores(connection, [crop.id for crop in crops], model_ids)
-    found = [(crop, before.get(crop.id, [])) for crop in crops]
-    return [(crop, scores) for crop, scores in found if len(scores) < len(model_ids)]
+) -> list[tuple[LabelledCrop, frozenset[int]]]:
+    """The crops that some model has not scored, each with the ids of those models."""
+    stored = stored_scores(connection, [crop.id for crop in crops], ensemble.model_ids)
+    everyone = frozenset(ensemble.model_ids)
+    found = [(crop, everyone - {score.model_id for score in stored.get(crop.id, ())}) for crop in crops]
+    return [(crop, missing) for crop, missing in found if missing]
 
 
 def _places(connection: Connection, crops: Sequence[LabelledCrop]) -> dict[str, list[str]]:
     """By content, the paths where it may lie: the crop's own first, then in the archive."""
     places = {crop.sha256: [crop.path] for crop in crops}
-    for sha256, archived in store_crops.archived_places(connection, places.keys()).items():
+    for sha256, archived in archived_places(connection, places.keys()).items():
         places[sha256] += archived
     for row in labelled_files.files_of_contents(connection, places.keys()):
         places[row.sha256].append(row.path)
     return places
 
 
-def _read_again(reader: Reader, crop: LabelledCrop, places: Iterable[str]) -> Work | None:
-    """The crop's picture, from the first place that still has its content; none where it cannot be had."""
+def _read_again(reader: Reader, crop: LabelledCrop, missing: frozenset[int], places: Iterable[str]) -> _Found | None:
+    """The crop's picture, from the first place that still has its content; None where none has."""
     for place in places:
-        work = reader.read(from_text(place))
-        if work.decoded is not None and work.content is not None and work.content.sha256 == crop.sha256:
-            # What is known of the crop was read from its own name.
-            work.path = os.fspath(from_text(crop.path))
-            work.identity = Identity(crop.hole, crop.camera, crop.captured_at)
-            return work
+        read = reader.read([from_text(place)])
+        (pixels,) = read.pixels
+        if pixels is not None and read.files.digests[0] == crop.sha256:
+            return _Found(crop, pixels, read.files.looks[0], missing)
     return None
 
 
-def _store_again(database: Database, works: Mapping[int, Work]) -> int:
-    """Add the new models' scores of known crops; what was decided on them in operation stays as it is."""
-    rows = {crop_id: record.row(work).scores for crop_id, work in works.items()}
+def _score(database: Database, found: Sequence[_Found], ensemble: Ensemble) -> int:
+    """Store the scores of the models that have none; what was decided in operation stays. Returns how many crops."""
+    rows: dict[int, list[ScoreRow]] = {one.crop.id: [] for one in found}
+    for model in ensemble.models:
+        asked = [one for one in found if model.id in one.missing]
+        # The hole is the crop's own: an archived or labelled copy may have another name.
+        answers = score_each(model.detector, [one.pixels for one in asked], [one.crop.hole for one in asked])
+        at = datetime.now(UTC)
+        for row, one in enumerate(asked):
+            if row not in answers.refusals:
+                mse, score = float(answers.mse[row]), float(answers.deciding[row])
+                decision = Decision(model, mse, score, model.threshold, verdict(score, model.threshold))
+                rows[one.crop.id].append(score_row(decision, at, one.looks))
     with database.write() as connection:
-        return decisions.add_scores(connection, rows)
+        return add_scores(connection, rows)

@@ -14,7 +14,7 @@ from monitor.thresholds.guard import Refusal
 from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from monitor.quality.drift.groups import Drift, GroupDrift
     from monitor.quality.operation import Quality
     from monitor.scoring.ensemble import ActiveModel
+    from monitor.scoring.record import Committed
     from monitor.scoring.vote import FinalDecision
-    from monitor.scoring.work import Work
     from monitor.store.calibrations import ThresholdOrigin
     from monitor.store.models import ModelRow
     from monitor.store.references import ReferenceRanges
@@ -185,35 +185,39 @@ class Metrics(Declared):
         if whole:
             self.last_scan.labels(folder).set(now)
 
-    def count(self, decided: Sequence[tuple[Work, Collection[int]]], committed_at: float) -> None:
-        """Count decided crops, in their order, each with the ids of the models whose decision was not stored before."""
-        self.scored.inc(len(decided))
-        self.last_scored.set(committed_at)
+    def count_committed(self, commit: Committed) -> None:
+        """Count the crops of a committed batch, in their order, as far as a decision on them was not known before."""
+        if not commit.new:
+            return
+        batch = commit.batch
+        finals, decisions = batch.final.listed(), batch.decisions()
+        self.scored.inc(len(commit.new))
+        self.last_scored.set(commit.at)
         verdicts: Counter[tuple[str, ...]] = Counter()
-        decisions: Counter[tuple[str, ...]] = Counter()
+        by_detector: Counter[tuple[str, ...]] = Counter()
         hole_crops: Counter[tuple[str, ...]] = Counter()
-        last: dict[Pair, tuple[float, FinalDecision]] = {}
-        for work, new_models in decided:
-            assert work.content is not None
-            assert work.final is not None
-            assert work.decided_at is not None
-            verdict = work.final.verdict
-            verdicts[verdict,] += 1
-            self.latency.observe(max(0.0, committed_at - work.content.looks.ctime_ns / 1e9))
-            for decision in work.decisions:
+        last: dict[Pair, FinalDecision] = {}
+        for row, new_models in commit.new.items():
+            final, looks, identity = finals[row], batch.files.looks[row], batch.files.identities[row]
+            assert final is not None
+            assert looks is not None
+            verdicts[final.verdict,] += 1
+            self.latency.observe(max(0.0, commit.at - looks.ctime_ns / 1e9))
+            for decision in decisions[row]:
                 if decision.model.id in new_models:
                     name = decision.model.detector.name
-                    decisions[name, decision.verdict] += 1
+                    by_detector[name, decision.verdict] += 1
                     self.score.observe(name, decision.score)
                     self.mse.observe(name, decision.mse)
-            pair = self.holes.labels(work.identity.camera, work.identity.hole)
-            hole_crops[*pair, verdict] += 1
-            last[pair] = work.decided_at.timestamp(), work.final
+            pair = self.holes.labels(identity.camera, identity.hole)
+            hole_crops[*pair, final.verdict] += 1
+            last[pair] = final
+        at = batch.decided_at.timestamp()
         with self._hole_lock:
-            for pair, (at, final) in last.items():
+            for pair, final in last.items():
                 self._show_hole(pair, at, final.score, final.threshold, final.verdict)
         # Finding a series takes longer than all the rest of counting: once for each, and not for each crop.
-        for metric, counts in ((self.verdicts, verdicts), (self.decisions, decisions), (self.hole_crops, hole_crops)):
+        for metric, counts in ((self.verdicts, verdicts), (self.decisions, by_detector), (self.hole_crops, hole_crops)):
             for labels, count in counts.items():
                 metric.labels(*labels).inc(count)
 

@@ -1,17 +1,19 @@
-"""Asking a detector for scores; its failures stay with the crops that caused them."""
+"""Asks a detector for scores; its failures stay with the crops that caused them."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from monitor.errors import CropRefusedError
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from monitor.api import Detector
@@ -19,60 +21,62 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MEASURE_BATCH: Final = 256
+# How many crops a detector is given at once where many are scored outside of the pipeline.
+SCORED_AT_ONCE: Final = 256
+# How much of a detector's own words goes into the log and the database.
 LONGEST_MESSAGE: Final = 500
 
-Scored: TypeAlias = tuple[float, float]
-"""What a model says of a crop: the mean squared error, and the score that decides."""
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a detector says of N crops.
 
-class Measured(NamedTuple):
-    """The scores of N crops, each float64 (N,): the mean squared error and the one that decides."""
+    ``mse`` and ``deciding``: float64 (N,), the mean squared errors and the scores that decide; NaN where it refused
+    the crop. ``refusals``: by row.
+    """
 
     mse: NDArray[np.float64]
     deciding: NDArray[np.float64]
+    refusals: Mapping[int, CropRefusedError]
 
 
-def measure(
-    detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
-) -> NDArray[np.float64]:
-    """The deciding scores of `measure_both` alone."""
-    return measure_both(detector, pixels, holes).deciding
+def score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
+    """Score decoded crops, each uint8 (h, w, 3), together; where that fails, one by one.
 
-
-def measure_both(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Measured:
-    """The scores of decoded crops, each uint8 (h, w, 3); for calibration and evaluation.
-
-    NaN where the detector refuses a crop, which is warned of.
+    So only the crops that cause a failure are refused.
     """
-    import numpy as np
-
-    measured = Measured(np.full(len(pixels), np.nan), np.full(len(pixels), np.nan))
-    for start in range(0, len(pixels), MEASURE_BATCH):
-        batch = slice(start, start + MEASURE_BATCH)
-        for index, outcome in enumerate(score_each(detector, pixels[batch], holes[batch]), start):
-            if isinstance(outcome, CropRefusedError):
-                log.warning("crop %d of %d is left out: %s", index + 1, len(pixels), outcome)
-            else:
-                measured.mse[index], measured.deciding[index] = outcome
-    return measured
-
-
-def score_each(
-    detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
-) -> list[Scored | CropRefusedError]:
-    """Score decoded crops together; where that fails, one by one, so that only the cause has a refusal."""
-    if not pixels:
-        return []
+    count = len(pixels)
+    if not count:
+        return Answers(np.empty(0), np.empty(0), {})
     try:
         scores = detector.score(detector.prepare_batch(pixels, holes))
-        scores.check(len(pixels))
+        scores.check(count)
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
-        if len(pixels) == 1:
-            return [_detector_refusal(detector, error)]
-        alone = zip(pixels, holes, strict=True)
-        return [outcome for one, hole in alone for outcome in score_each(detector, [one], [hole])]
-    return list(zip(scores.mse.tolist(), scores.deciding.tolist(), strict=True))
+        if count == 1:
+            return Answers(np.array([np.nan]), np.array([np.nan]), {0: _detector_refusal(detector, error)})
+        return _joined([score_each(detector, [one], [hole]) for one, hole in zip(pixels, holes, strict=True)])
+    return Answers(scores.mse.astype(np.float64), scores.deciding.astype(np.float64), {})
+
+
+def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
+    """Score any number of decoded crops, in batches; each refusal is logged as a warning."""
+    starts = range(0, len(pixels), SCORED_AT_ONCE)
+    batches = [slice(start, start + SCORED_AT_ONCE) for start in starts]
+    answers = _joined([score_each(detector, pixels[batch], holes[batch]) for batch in batches])
+    for row, refusal in answers.refusals.items():
+        log.warning("crop %d of %d is left out: %s", row + 1, len(pixels), refusal)
+    return answers
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    refusals: dict[int, CropRefusedError] = {}
+    start = 0
+    for part in parts:
+        refusals.update({start + row: refusal for row, refusal in part.refusals.items()})
+        start += len(part.mse)
+    mse = np.concatenate([np.empty(0), *(part.mse for part in parts)])
+    deciding = np.concatenate([np.empty(0), *(part.deciding for part in parts)])
+    return Answers(mse, deciding, refusals)
 
 
 def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:

@@ -6,13 +6,17 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from monitor.errors import NoModelError
 from monitor.models import folders
-from monitor.scoring.vote import FinalDecision, ScoreScale, Vote, combine, deciding, describe, effective
+from monitor.scoring.vote import FinalDecisions, ScoreScale, combine, deciding, describe, effective
 from monitor.store import models as store_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from monitor.api import Detector
     from monitor.configuration.resolved import Configuration
@@ -67,12 +71,28 @@ class Ensemble:
         """How the final decision is made, in words."""
         return describe(self.decide, [model.name for model in self.models])
 
-    def final(self, decisions: Sequence[Decision]) -> FinalDecision:
-        """The final decision on a crop from those of the models that judged it, in the ensemble's order."""
-        if self.decide == "primary":
-            _, _, score, threshold, verdict = decisions[0]
-            return FinalDecision(verdict, score, threshold, "primary")
-        return combine(self.decide, [Vote(one.score, one.threshold, one.model.score_scale) for one in decisions])
+    def final(self, scores: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None) -> FinalDecisions:
+        """The final decisions on N crops from the models' scores, float64 (N, M); NaN where a model refused a crop.
+
+        ``thresholds``, float64 (N, M): those that decided then; without, the models' of today.
+        """
+        limits = self.thresholds if thresholds is None else thresholds
+        return combine(self.decide, scores, limits, [model.score_scale for model in self.models])
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """float64 (M,): the models' thresholds."""
+        return np.array([model.threshold for model in self.models])
+
+    @property
+    def detectors(self) -> dict[int, Detector]:
+        """The models' detectors, by the models' ids."""
+        return {model.id: model.detector for model in self.models}
+
+    @property
+    def model_ids(self) -> tuple[int, ...]:
+        """The models' ids."""
+        return tuple(model.id for model in self.models)
 
 
 def load_active(database: Database, registry: Registry, configuration: Configuration) -> Ensemble:

@@ -6,6 +6,8 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from monitor.scoring import lookup, pipeline, record
 from monitor.scoring.ensemble import Decision
 from monitor.words import Label
@@ -13,19 +15,19 @@ from monitor.words import Label
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Ensemble
     from monitor.scoring.lookup import StoredCrop
-    from monitor.scoring.pools.batch import Batch
-    from monitor.scoring.pools.processes import Workers
+    from monitor.scoring.pools.base import ScoringPool
+    from monitor.scoring.pools.batch import PendingBatch
     from monitor.scoring.vote import FinalDecision
-    from monitor.scoring.work import Work
     from monitor.store.database.engine import Database
 
 
+# How many batches make one transaction: storing them together takes less processor time than one by one.
 STORED_TOGETHER: Final = 2
-"""So many batches are one transaction: it takes less of the processor's time than one for each."""
+# Into how many parts the last batches are cut, so that all workers finish at nearly the same time.
 PARTS: Final = 4
-"""In so many parts the last batches are scored, so that all workers end at nearly the same time."""
 
 
 class Result(NamedTuple):
@@ -40,8 +42,7 @@ class Result(NamedTuple):
     decisions: Sequence[Decision] = ()
     reason: str | None = None
     error: str | None = None
-    known: bool = False
-    """Whether it was decided in an earlier run."""
+    known: bool = False  # whether it was decided in an earlier run
 
     @property
     def outdated(self) -> bool:
@@ -54,7 +55,7 @@ class _Begun(NamedTuple):
 
     paths: Sequence[str]
     stored: Mapping[str, StoredCrop]
-    batches: Sequence[Batch]
+    batches: Sequence[PendingBatch]
 
     def apart(self) -> list[_Begun]:
         """The same as several, unless crops that are known stand between them."""
@@ -66,7 +67,7 @@ class _Begun(NamedTuple):
 
 def score_paths(
     paths: Iterable[str],
-    workers: Workers,
+    pool: ScoringPool,
     ensemble: Ensemble,
     database: Database,
     *,
@@ -87,47 +88,58 @@ def score_paths(
         fresh, stored = lookup.unknown(database, some, model_ids=model_ids) if keep else (some, {})
         size = batch_size if following else max(batch_size // PARTS, 1)
         starts = range(0, len(fresh), size)
-        batches = [workers.submit(fresh[start : start + size], ensemble) for start in starts]
+        batches = [pool.submit(fresh[start : start + size], ensemble, source="folder") for start in starts]
         begun.append(_Begun(some, stored, batches))
-        # So many lie ahead that no worker waits while the first are stored.
-        if len(begun) > workers.count // STORED_TOGETHER + 2:
+        # Enough lie ahead that no worker waits while the first are stored.
+        if len(begun) > pool.workers // STORED_TOGETHER + 2:
             yield _finished(begun.popleft(), ensemble, database, keep=keep)
     while begun:
         last = begun.popleft()
-        # Nobody else has work in the end, so what is ready is stored meanwhile.
+        # The workers run out of work at the end, so what is ready is stored meanwhile.
         for part in [last] if begun else last.apart():
             yield _finished(part, ensemble, database, keep=keep)
 
 
 def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bool) -> list[Result]:
-    works = [work for batch in begun.batches for work in batch.result()]
-    for work in works:
-        work.source = "folder"
-    pipeline.decide(works, ensemble)
+    decided = [pipeline.decide(part, ensemble) for batch in begun.batches for part in batch.parts()]
     if keep:
-        record.store(database, works)
+        record.record(database, decided)
+    fresh = [result for batch in decided for result in _of_batch(batch)]
     if not begun.stored:
-        return [_of_work(work) for work in works]
-    fresh = {work.path: work for work in works}
+        return fresh
+    by_path = {result.path: result for result in (*fresh, *_of_store(begun.stored, ensemble))}
+    return [by_path[path] for path in begun.paths]
+
+
+def _of_batch(batch: DecidedBatch) -> list[Result]:
+    rows = zip(batch.files.paths, batch.files.identities, batch.final.listed(), batch.decisions(), strict=True)
     return [
-        _of_work(fresh[path]) if path in fresh else _of_store(path, begun.stored[path], ensemble)
-        for path in begun.paths
+        Result(path, identity.hole, final, decisions)
+        if final is not None
+        else Result(path, identity.hole, reason=batch.refusals[row].reason, error=str(batch.refusals[row]))
+        for row, (path, identity, final, decisions) in enumerate(rows)
     ]
 
 
-def _of_work(work: Work) -> Result:
-    if work.final is None:
-        reason = work.refusal.reason if work.refusal else None
-        return Result(work.path, work.identity.hole, reason=reason, error=str(work.refusal))
-    return Result(work.path, work.identity.hole, work.final, work.decisions)
+def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble) -> list[Result]:
+    """The results of the models' stored decisions, which stand.
+
+    How they become one final decision is what the configuration says today.
+    """
+    found = []
+    decisions = [_stored_decisions(crop, ensemble) for crop in stored.values()]
+    scores = np.array([[one.score for one in row] for row in decisions])
+    thresholds = np.array([[one.threshold for one in row] for row in decisions])
+    finals = ensemble.final(scores, thresholds).listed()
+    for (path, crop), final, row in zip(stored.items(), finals, decisions, strict=True):
+        found.append(Result(path, crop.crop.hole, final, row, known=True))
+    return found
 
 
-def _of_store(path: str, stored: StoredCrop, ensemble: Ensemble) -> Result:
-    """The result of the models' stored decisions, which stand; how they become one is the configuration's of today."""
-    by_model = {score.model_id: score for score in stored.scores}
-    decisions = [
+def _stored_decisions(crop: StoredCrop, ensemble: Ensemble) -> list[Decision]:
+    by_model = {score.model_id: score for score in crop.scores}
+    return [
         Decision(model, score.mse, score.score, score.threshold, Label(score.verdict))
         for model in ensemble.models
         for score in (by_model[model.id],)
     ]
-    return Result(path, stored.crop.hole, ensemble.final(decisions), decisions, known=True)

@@ -1,8 +1,8 @@
-"""One batch of crops: read -> score -> decide -> store. `monitor score` and the daemon both run these stages.
+"""The steps between reading and storing: every model scores a batch, and the scores become decisions.
 
-The stages are functions over a list of `Work`, one for each crop, which each stage fills further. A crop that
-fails carries its refusal through the rest; it never stops its batch. Reading and scoring may run in other processes
-(`monitor.scoring.pools.processes`); deciding and storing are the program's own.
+`monitor score` and the daemon both take these steps. A crop that fails carries its refusal along and never stops its
+batch. Reading and scoring may run in other processes (`monitor.scoring.pools`); deciding and storing run in the program
+itself.
 """
 
 from __future__ import annotations
@@ -10,60 +10,49 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from monitor.models.calls import score_each
-from monitor.scoring.ensemble import Decision
-from monitor.scoring.vote import verdict
+from monitor.scoring.batches import DecidedBatch, ScoredBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from monitor.api import Detector
+    from monitor.crops.batch import ReadBatch
+    from monitor.errors import CropRefusedError
     from monitor.scoring.ensemble import Ensemble
-    from monitor.scoring.work import Work
 
 
-def score(batch: Sequence[Work], ensemble: Ensemble) -> None:
-    """Score and decide every decoded crop of the batch with every model, and make the final decision."""
-    ask(batch, {model.id: model.detector for model in ensemble.models})
-    decide(batch, ensemble)
+def score(batch: ReadBatch, ensemble: Ensemble) -> DecidedBatch:
+    """Score a batch with every model of the ensemble, and decide."""
+    return decide(ask(batch, ensemble.detectors), ensemble)
 
 
-def ask(batch: Sequence[Work], detectors: Mapping[int, Detector]) -> None:
-    """Let every detector, by its model's id, score the decoded crops; afterwards they have no pixels any more.
+def ask(batch: ReadBatch, detectors: Mapping[int, Detector]) -> ScoredBatch:
+    """Let every detector, by its model's id, score the crops that could be read."""
+    rows = batch.readable
+    pixels = [picture for picture in batch.pixels if picture is not None]
+    holes = [batch.files.identities[row].hole for row in rows]
+    mse, scores = (np.full((len(batch.files), len(detectors)), np.nan) for _ in range(2))
+    declined: dict[tuple[int, int], CropRefusedError] = {}
+    for column, detector in enumerate(detectors.values()):
+        answers = score_each(detector, pixels, holes)
+        mse[rows, column], scores[rows, column] = answers.mse, answers.deciding
+        declined.update({(rows[number], column): refusal for number, refusal in answers.refusals.items()})
+    return ScoredBatch(batch.files, tuple(detectors), mse, scores, batch.refusals, declined)
 
-    A model that has decided on a crop before is not asked again.
+
+def decide(batch: ScoredBatch, ensemble: Ensemble) -> DecidedBatch:
+    """Hold the scores against the models' thresholds, and make the final decision on each crop that a model scored.
+
+    A crop that one model refuses is decided by the others; one that all refuse has failed. Raises `ValueError` when
+    other models were asked than those that are to decide.
     """
-    readable = [work for work in batch if work.decoded is not None]
-    for model_id, detector in detectors.items():
-        asked = [work for work in readable if all(one.model.id != model_id for one in work.decisions)]
-        pixels = [work.decoded.pixels for work in asked if work.decoded is not None]
-        holes = [work.identity.hole for work in asked]
-        for work, outcome in zip(asked, score_each(detector, pixels, holes), strict=True):
-            work.scores[model_id] = outcome
-    for work in readable:
-        work.decoded = None  # the pixels are the bulk of a batch and no longer needed
-
-
-def decide(batch: Sequence[Work], ensemble: Ensemble) -> None:
-    """Hold the scores against the thresholds, and make the final decision on each crop that a model scored.
-
-    A crop that a model refuses is decided by the others; one that all refuse has failed.
-    """
-    now = datetime.now(UTC)
-    for work in batch:
-        if not work.scores:
-            continue
-        before = {one.model.id: one for one in work.decisions}
-        work.decisions = []
-        for model in ensemble.models:
-            outcome = work.scores.get(model.id)
-            if isinstance(outcome, tuple):
-                mse, score = outcome
-                work.decisions.append(Decision(model, mse, score, model.threshold, verdict(score, model.threshold)))
-            elif outcome is not None:
-                work.refusal = outcome
-            elif model.id in before:
-                work.decisions.append(before[model.id])
-        if work.decisions:
-            work.final = ensemble.final(work.decisions)
-            work.decided_at = now
+    if batch.model_ids != ensemble.model_ids:
+        raise ValueError(f"the models {batch.model_ids} were asked, and {ensemble.model_ids} cannot decide by that")
+    final = ensemble.final(batch.scores)
+    refusals = dict(batch.refusals)
+    # Where several models refuse a crop, the last one's reason is the crop's.
+    refusals.update({row: refusal for (row, _), refusal in batch.declined.items() if not final.made[row]})
+    return DecidedBatch(batch.files, ensemble.models, batch.mse, batch.scores, final, refusals, datetime.now(UTC))

@@ -1,38 +1,84 @@
-"""What was decided becomes rows, in one transaction."""
+"""Decided batches become rows, in one transaction."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.files.looks import look
 from monitor.files.text import to_text
 from monitor.scoring import lookup
-from monitor.store import decisions as queries
-from monitor.store import labelled_files
+from monitor.store import decisions, labelled_files
 from monitor.store.decisions import CropRow, Recorded, ScoreRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
-    from monitor.inbox.archive import Archive
-    from monitor.scoring.work import Work
+    from monitor.files.looks import Looks
+    from monitor.scoring.batches import DecidedBatch
+    from monitor.scoring.ensemble import Decision
+    from monitor.scoring.vote import FinalDecision
     from monitor.store.database.engine import Database
 
+    # (when a crop was seen, the verdict, the file's name) -> where its file will be moved to.
+    Place = Callable[[datetime, str, str], Path]
 
-def store(database: Database, batch: Sequence[Work], archive: Archive | None = None) -> Recorded:
-    """Commit the batch in one transaction, with the place in the ``archive``; return what was not stored before.
 
-    A file that vanished before it could be read leaves no row: there is nothing to remember of it. A labelled file
-    gives its label to the crop of its content, or becomes one itself where there is none.
+@dataclass(frozen=True)
+class Committed:
+    """A batch that is in the store.
+
+    ``new``: by row of each unlabelled crop of which a decision was not stored before, the ids of those models.
+    ``newly_failed``: the rows of crops whose failure was not stored before. ``at``: Unix time.
     """
-    present = [work for work in batch if not (work.refusal and work.refusal.reason == "vanished")]
-    crops = [row(work, archive) for work in present if work.label is None]
-    labelled = [(work.label.value, row(work)) for work in present if work.label is not None]
+
+    batch: DecidedBatch
+    new: Mapping[int, Collection[int]]
+    newly_failed: Collection[int]
+    at: float
+
+    @classmethod
+    def of(cls, batch: DecidedBatch, recorded: Recorded, at: float) -> Committed:
+        """What of a batch is new, by what the store says was not there before."""
+        files = batch.files
+        keys = [files.key(row) for row in range(len(files))]
+        new = {
+            row: models
+            for row, key in enumerate(keys)
+            if files.labels[row] is None and (models := recorded.decided.get(key))
+        }
+        newly_failed = frozenset(row for row in batch.refusals if keys[row] in recorded.failed)
+        return cls(batch, new, newly_failed, at)
+
+
+def record(
+    database: Database,
+    batches: Sequence[DecidedBatch],
+    place: Place | None = None,
+) -> Recorded:
+    """Commit batches in one transaction; return what was not stored before.
+
+    ``place``: where the file of a decided crop of the inbox will be moved to. A file that vanished before it could be
+    read leaves no row: there is nothing to remember of it. A labelled file gives its label to the crop of its content,
+    or becomes a crop itself where there is none.
+    """
+    crops: list[CropRow] = []
+    labelled: list[tuple[str, CropRow]] = []
+    for batch in batches:
+        for row, label, crop in zip(range(len(batch.files)), batch.files.labels, rows(batch, place), strict=True):
+            if row in batch.refusals and batch.refusals[row].reason == "vanished":
+                continue
+            if label is None:
+                crops.append(crop)
+            else:
+                labelled.append((label.value, crop))
     # A file that was moved from one label to the other lies in one of them. Looked for before the transaction: a share
     # that does not answer must not hold the database's only lock for writing.
     moved = lookup.moved_away(database, {crop.sha256 for _, crop in labelled if crop.sha256}) if labelled else []
     with database.write() as connection:
-        recorded = queries.record(connection, crops)
+        recorded = decisions.record(connection, crops)
         if not labelled:
             return recorded
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
@@ -41,48 +87,56 @@ def store(database: Database, batch: Sequence[Work], archive: Archive | None = N
     return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
 
 
-def row(work: Work, archive: Archive | None = None) -> CropRow:
-    """The crop's row with its decisions and the final one, or with its failure.
+def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:
+    """A row for each crop, with its decisions and the final one, or with its failure; ``place`` as for `record`."""
+    if batch.files.source != "inbox":
+        place = None
+    crops = zip(batch.decisions(), batch.files.looks, batch.final.listed(), strict=True)
+    return [
+        _row(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, place)
+        for row, (decided, looks, final) in enumerate(crops)
+    ]
 
-    With an ``archive``, a decided crop of the inbox has the place there that its file will be moved to.
-    """
-    content = work.content
-    looks = content.looks if content else look(work.path)
+
+def _row(
+    batch: DecidedBatch, row: int, scores: tuple[ScoreRow, ...], final: FinalDecision | None, place: Place | None
+) -> CropRow:
+    files = batch.files
+    path, label = files.paths[row], files.labels[row]
+    looks = files.looks[row] or look(path)
     size_bytes, mtime_ns = looks.stored if looks else (0, 0)
-    refusal = None if work.decisions else work.refusal
-    final = work.final
-    place = None
-    if archive is not None and final is not None and work.label is None and work.source == "inbox":
-        place = archive.place(work.seen_at, final.verdict.value, work.path.rpartition("/")[2])
+    width, height = files.sizes[row] or (None, None)
+    identity = files.identities[row]
+    refusal = batch.refusals.get(row)
+    archived = None
+    if place is not None and final is not None and label is None:
+        archived = place(files.seen_at, final.verdict.value, path.rpartition("/")[2])
     return CropRow(
-        path=to_text(work.path),
-        sha256=content.sha256 if content else "",
+        path=to_text(path),
+        sha256=files.digests[row],
         size_bytes=size_bytes,
         mtime_ns=mtime_ns,
-        width=work.size[0] if work.size else None,
-        height=work.size[1] if work.size else None,
-        hole=work.identity.hole,
-        camera=work.identity.camera,
-        captured_at=work.identity.captured_at,
-        seen_at=work.seen_at,
+        width=width,
+        height=height,
+        hole=identity.hole,
+        camera=identity.camera,
+        captured_at=identity.captured_at,
+        seen_at=files.seen_at,
         reason=refusal.reason if refusal else None,
         error=str(refusal) if refusal else None,
         verdict=final.verdict.value if final else None,
         decision_score=final.score if final else None,
         decision_threshold=final.threshold if final else None,
         decided_by=final.decided_by if final else None,
-        source=work.source if work.label is None else "labelled",
-        archived_path=to_text(place) if place else None,
-        scores=_score_rows(work),
+        source=files.source if label is None else "labelled",
+        archived_path=to_text(archived) if archived else None,
+        scores=scores,
     )
 
 
-def _score_rows(work: Work) -> tuple[ScoreRow, ...]:
-    at = work.decided_at
-    if at is None:
-        return ()
-    latency = work.latency_seconds
-    return tuple(
-        ScoreRow(model.id, model.calibration_id, mse, score, threshold, label.value, at, latency)
-        for model, mse, score, threshold, label in work.decisions
-    )
+def score_row(decision: Decision, at: datetime, looks: Looks | None) -> ScoreRow:
+    """A model's decision as a row; ``looks`` are those of the file that was read, None where there was none."""
+    # From the file's last change (writing, renaming) to the decision.
+    latency = max(0.0, at.timestamp() - looks.ctime_ns / 1e9) if looks else 0.0
+    model, mse, score, threshold, label = decision
+    return ScoreRow(model.id, model.calibration_id, mse, score, threshold, label.value, at, latency)

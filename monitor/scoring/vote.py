@@ -1,50 +1,87 @@
-"""One final decision on a crop from the decisions of its models. Pure arithmetic: no files, no store, no networks.
+"""One final decision on a crop from the scores of its models. Arithmetic alone: no files, no store, no networks.
 
-In every mode the outcome is a score held against a threshold, proliv when score >= threshold, so that ROC curves,
-intervals and exports mean the same for the whole as for one model.
+In every mode the result is a score and a threshold, proliv when score >= threshold, so that ROC curves, intervals and
+exports mean the same for all models together as for one of them.
 
-- ``primary``: the score and the threshold of the first model; when it refused the crop, of the next that did not.
+- ``primary``: the score and the threshold of the first model; where it refused the crop, of the next that did not.
 - ``any``, ``all``, ``majority``: the vote of the models that judged the crop, each with the margin
   ``m = (score - threshold) / scale``, which is >= 0 exactly when the model says proliv. The score is the k-th largest
   margin and the threshold 0: k = 1 (the maximum) for any, k = n (the minimum) for all, k = floor(n / 2) + 1 for
-  majority, for at least k models say proliv exactly when the k-th largest margin is >= 0. So the vote is never
+  majority, because at least k models say proliv exactly when the k-th largest margin is >= 0. So the vote is never
   altered, and the score still says how close it was. A tie of two is no majority. Source of the maximum, minimum and
   vote as rules of combination: J. Kittler, M. Hatef, R. Duin, J. Matas, On combining classifiers, IEEE Transactions
   on Pattern Analysis and Machine Intelligence 20 (1998) 226-239. The scale makes margins of different detectors
   comparable; see `ScoreScale`.
-- ``rank-mean``: the mean over the models of the score's rank among the scores of the model's calibration, held
-  against the mean of the ranks of the models' thresholds. Ranks, unlike scores, have the same unit for every
+- ``rank-mean``: the mean over the models of the score's rank among the scores of the model's calibration, and as its
+  threshold the mean of the ranks of the models' thresholds. Ranks, unlike scores, have the same unit for every
   detector; source: T. K. Ho, J. Hull, S. Srihari, Decision combination in multiple classifier systems, IEEE
-  Transactions on Pattern Analysis and Machine Intelligence 16 (1994) 66-75. One model that is sure can carry two that
-  hesitate. Where all models agree, it agrees with them, because a rank grows with the score.
+  Transactions on Pattern Analysis and Machine Intelligence 16 (1994) 66-75. One model that is sure can outvote two
+  that hesitate. Where all models agree, it agrees with them, because a rank grows with the score.
 """
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import ArrayLike, NDArray
+
     from monitor.configuration.settings import Decide
 
+    Floats = NDArray[np.float64]
+
+# Under these keys a calibration's evidence holds `PERCENTILES` scores each, or none where there were no crops.
 NORMAL_SCORES: Final = "normal_percentiles"
 PROLIV_SCORES: Final = "proliv_percentiles"
-"""Under these keys a calibration's evidence holds `PERCENTILES` scores each, or none where there were no crops."""
+
+LARGEST: Final = np.finfo(np.float64).max
 
 
 class FinalDecision(NamedTuple):
-    """A final decision; ``decided_by`` is the mode that it was made in, which gives the score its unit."""
+    """The final decision on one crop; ``decided_by`` is the mode that made it, which gives the score its unit."""
 
     verdict: Label
     score: float
     threshold: float
     decided_by: Decide
+
+
+@dataclass(frozen=True)
+class FinalDecisions:
+    """The final decisions on N crops.
+
+    ``scores`` and ``thresholds``: float64 (N,), both NaN for a crop that no model judged. ``decided_by``: the mode.
+    """
+
+    scores: Floats
+    thresholds: Floats
+    decided_by: Decide
+
+    @property
+    def made(self) -> NDArray[np.bool_]:
+        """bool (N,): which crops have a final decision."""
+        return ~np.isnan(self.scores)
+
+    def take(self, rows: Sequence[int]) -> FinalDecisions:
+        """Those on some of the crops, in this order."""
+        return FinalDecisions(self.scores[rows], self.thresholds[rows], self.decided_by)
+
+    def listed(self) -> list[FinalDecision | None]:
+        """The decisions one by one; None for a crop that no model judged."""
+        pairs = zip(self.scores.tolist(), self.thresholds.tolist(), strict=True)
+        return [
+            None if isnan(score) else FinalDecision(verdict(score, threshold), score, threshold, self.decided_by)
+            for score, threshold in pairs
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +107,8 @@ class ScoreScale:
         ranks = [(_middle_rank(normal, score) + _middle_rank(proliv, score)) / 2 for score in scores]
         return cls(_scale(normal), tuple(scores), tuple(ranks))
 
-    def rank(self, score: float) -> float:
-        """The rank of a score, within 0-1: the mean of its ranks among the normal and among the proliv scores.
+    def rank(self, scores: ArrayLike) -> Floats:
+        """The ranks of scores, float64 of any shape, within 0-1: the mean of the ranks in the normal and proliv scores.
 
         At a kept percentile the rank in one class is the share of the class's percentiles below it and half of the
         share equal to it, as equal ranks are usually shared (M. G. Kendall, Biometrika 33 (1945) 239-251). Between two
@@ -79,25 +116,23 @@ class ScoreScale:
         not overlap, which is where the threshold lies.
         Beyond the outermost it goes on towards 0 and 1, by ``w / (w + d)`` with the distance d and the width w of all
         percentiles: were it cut off there, a score below a far threshold would get the threshold's rank.
+        NaN stays NaN.
         """
-        scores, ranks = self.scores, self.ranks
-        width = scores[-1] - scores[0] or 1.0
-        if score < scores[0]:
-            return ranks[0] * (width / (width + scores[0] - score))
-        if score >= scores[-1]:
-            # Rounding must not put a higher score below a lower one, here and further down.
-            return max(ranks[-1], 1 - (1 - ranks[-1]) * (width / (width + score - scores[-1])))
-        right = bisect_right(scores, score)
-        share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])
-        return min(ranks[right], ranks[right - 1] + share * (ranks[right] - ranks[right - 1]))
-
-
-class Vote(NamedTuple):
-    """One model's decision on a crop: its score, its threshold, and what both are measured against."""
-
-    score: float
-    threshold: float
-    score_scale: ScoreScale
+        score = np.asarray(scores, dtype=np.float64)
+        knots, ranks = np.array(self.scores), np.array(self.ranks)
+        lowest, highest = knots[0], knots[-1]
+        width = highest - lowest or 1.0
+        below = ranks[0] * (width / (width + lowest - np.minimum(score, lowest)))
+        # Rounding must not put a higher score below a lower one, here and further down.
+        above = np.maximum(ranks[-1], 1 - (1 - ranks[-1]) * (width / (width + np.maximum(score, highest) - highest)))
+        if len(knots) == 1:
+            return np.asarray(np.where(score < lowest, below, above))
+        right = np.clip(np.searchsorted(knots, score, side="right"), 1, len(knots) - 1)
+        # What overflows or has no value lies beyond the outermost percentiles, and is not taken from here.
+        with np.errstate(over="ignore", invalid="ignore"):
+            share = (score - knots[right - 1]) / (knots[right] - knots[right - 1])
+            between = np.minimum(ranks[right], ranks[right - 1] + share * (ranks[right] - ranks[right - 1]))
+        return np.asarray(np.where(score < lowest, below, np.where(score >= highest, above, between)))
 
 
 def verdict(score: float, threshold: float) -> Label:
@@ -105,17 +140,28 @@ def verdict(score: float, threshold: float) -> Label:
     return Label.PROLIV if score >= threshold else Label.NE_PROLIV
 
 
-def combine(decide: Decide, votes: Sequence[Vote]) -> FinalDecision:
-    """Make the final decision from the votes of the models that judged the crop, in their order; at least one."""
+def combine(decide: Decide, scores: Floats, thresholds: Floats, scales: Sequence[ScoreScale]) -> FinalDecisions:
+    """Make the final decisions on N crops from the scores of M models, float64 (N, M), NaN where a model refused.
+
+    ``thresholds``: float64 (M,), or (N, M) where those of the crops differ. ``scales``: M, one for each model.
+    """
+    thresholds = np.broadcast_to(thresholds, scores.shape)
+    judged = ~np.isnan(scores)
     if decide == "primary":
-        score, threshold, _ = votes[0]
+        first = judged.argmax(axis=1)[:, None]
+        final, limit = (np.take_along_axis(column, first, axis=1)[:, 0] for column in (scores, thresholds))
     elif decide == "rank-mean":
-        score = sum(vote.score_scale.rank(vote.score) for vote in votes) / len(votes)
-        threshold = sum(vote.score_scale.rank(vote.threshold) for vote in votes) / len(votes)
+        final = _mean_rank(scores, judged, scales)
+        limit = _mean_rank(thresholds, judged, scales)
     else:
-        needed = {"any": 1, "all": len(votes), "majority": len(votes) // 2 + 1}[decide]
-        score, threshold = sorted(map(_margin, votes), reverse=True)[needed - 1], 0.0
-    return FinalDecision(verdict(score, threshold), score, threshold, decide)
+        margins = _margins(scores, thresholds, scales)
+        count = judged.sum(axis=1)
+        needed = {"any": np.minimum(count, 1), "all": count, "majority": count // 2 + 1}[decide]
+        # The largest first, and NaN behind all others. A crop that no model judged takes one of its NaNs.
+        ordered = -np.sort(-margins, axis=1)
+        final = np.take_along_axis(ordered, np.maximum(needed - 1, 0)[:, None], axis=1)[:, 0]
+        limit = np.zeros(len(final))
+    return FinalDecisions(final, np.where(np.isnan(final), np.nan, limit), decide)
 
 
 def effective(decide: Decide, models: int) -> Decide:
@@ -148,11 +194,22 @@ def deciding(active: Sequence[Model], detectors: Sequence[str]) -> list[Model]:
     return [by_detector[name] for name in detectors if name in by_detector] if detectors else list(active)
 
 
-def _margin(vote: Vote) -> float:
-    difference = vote.score - vote.threshold
-    margin = max(-sys.float_info.max, min(difference / vote.score_scale.scale, sys.float_info.max))
-    # A difference so small that dividing makes it 0 keeps its sign, for the sign is the vote.
-    return margin or difference
+def _mean_rank(values: Floats, judged: NDArray[np.bool_], scales: Sequence[ScoreScale]) -> Floats:
+    """float64 (N,): the mean over the models that judged a crop; NaN where none did."""
+    total = np.zeros(len(values))
+    for column, scale in enumerate(scales):
+        rows = judged[:, column]
+        total[rows] += scale.rank(values[rows, column])
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no model judged the crop
+        return np.asarray(total / judged.sum(axis=1))
+
+
+def _margins(scores: Floats, thresholds: Floats, scales: Sequence[ScoreScale]) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):
+        difference = scores - thresholds
+        margins = np.clip(difference / np.array([scale.scale for scale in scales]), -LARGEST, LARGEST)
+    # A difference so small that dividing makes it 0 keeps its sign, because the sign is the vote.
+    return np.where(margins == 0, difference, margins)
 
 
 def _scale(normal: Sequence[float]) -> float:

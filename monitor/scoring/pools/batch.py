@@ -1,11 +1,10 @@
-"""Paths on their way to a worker and back."""
+"""A batch of files that a pool is reading and scoring."""
 
 from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.errors import WorkerLostError
@@ -15,33 +14,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from monitor.scoring.pools.wire import Flat
-    from monitor.scoring.work import Work
+    from monitor.scoring.batches import ScoredBatch
+    from monitor.scoring.pools.wire import Asked, Flat
 
 
-class Batch:
-    """A batch of files, by their ``paths``, on its way through the workers."""
+class PendingBatch:
+    """Files on their way through a pool."""
 
-    def __init__(self, paths: Sequence[str], run: Callable[[Sequence[str]], Future[list[Flat]]]) -> None:
-        """``run`` begins to read and score paths, the first of them at least."""
-        self._seen_at = datetime.now(UTC)
-        self.paths = paths
+    def __init__(self, asked: Asked, run: Callable[[Sequence[str]], Future[Flat]]) -> None:
+        """``run`` begins to read and score paths; it may end with the first of them alone, where pictures are large."""
+        self._asked = asked
         self._run = run
         with none_lost():
-            self._future = run(paths)
+            self._future = run(asked.paths)
 
-    def result(self, on_part: Callable[[], None] = lambda: None) -> list[Work]:
-        """Wait for the crops, one for each path, in their order; raises `WorkerLostError`.
+    @property
+    def paths(self) -> Sequence[str]:
+        """The files that were asked for."""
+        return self._asked.paths
 
-        A batch of large pictures comes in parts, and ``on_part`` is called after each.
+    def parts(self) -> Iterator[ScoredBatch]:
+        """Wait for the crops, all together unless the pictures are large; raises `WorkerLostError`.
+
+        The parts hold the files in their order. To be called once.
         """
-        with none_lost():
-            found = self._future.result()
-            while len(found) < len(self.paths):
-                on_part()
-                found += self._run(self.paths[len(found) :]).result()
-        seen_at = self._seen_at
-        return [wire.restored(path, seen_at, flat) for path, flat in zip(self.paths, found, strict=True)]
+        rest = self._asked
+        while rest.paths:
+            with none_lost():
+                values = self._future.result()
+                done, rest = rest, rest.after(len(values.digests))
+                if rest.paths:
+                    self._future = self._run(rest.paths)
+            yield wire.restored(done, values)
 
 
 @contextmanager

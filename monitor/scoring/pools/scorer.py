@@ -1,10 +1,10 @@
-"""Reads and scores a list of paths, wherever it runs."""
+"""Reads and scores a list of files, wherever it runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from monitor.crops import reader
+from monitor.crops.reader import Reader
 from monitor.models import folders
 from monitor.scoring import pipeline
 from monitor.scoring.pools import wire
@@ -16,36 +16,24 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.scoring.pools.wire import Flat
-    from monitor.scoring.work import Work
     from monitor.store.models import ModelRow
 
-
+# A batch of large pictures is worked on in parts of about this many pixels, so that memory stays bounded.
 PIXELS_AT_ONCE: Final = 32_000_000
-"""Work on a batch of large pictures ends at so many, so that memory stays bounded whatever comes."""
 
 
 class Scorer:
-    """Reads and scores; ``detectors`` by the ids of their models are those of the last batch."""
+    """Reads and scores; ``detectors``, by the ids of their models, are those of the last batch."""
 
     def __init__(self, configuration: Configuration, registry: Registry) -> None:
         self._configuration = configuration
         self._registry = registry
-        self._reader = reader.Reader(configuration)
+        self._reader = Reader(configuration)
         self.detectors: Mapping[int, Detector] = {}
 
-    def run(self, paths: Sequence[str], detectors: Mapping[int, Detector]) -> list[Flat]:
-        """Read and score the first of the paths, and the others as far as their pictures are small enough."""
-        works: list[Work] = []
-        pixels = 0
-        for path in paths:
-            work = self._reader.read(path)
-            works.append(work)
-            if work.size is not None:
-                pixels += work.size[0] * work.size[1]
-                if pixels >= PIXELS_AT_ONCE:
-                    break
-        pipeline.ask(works, detectors)
-        return [wire.flat(work) for work in works]
+    def run(self, paths: Sequence[str], detectors: Mapping[int, Detector]) -> Flat:
+        """Read and score the first of the files, and the others as far as their pictures are small enough."""
+        return wire.flat(pipeline.ask(self._reader.read(paths, most_pixels=PIXELS_AT_ONCE), detectors))
 
     def load(self, rows: Sequence[ModelRow]) -> None:
         """Have the detectors of these models, and no others; those that are there are not loaded again."""

@@ -2,22 +2,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.formulas.rates import roc_auc
 from monitor.formulas.weights import PERCENTILES
-from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES, ScoreScale, Vote, combine, deciding, describe, effective
+from monitor.scoring.vote import (
+    NORMAL_SCORES,
+    PROLIV_SCORES,
+    FinalDecision,
+    ScoreScale,
+    combine,
+    deciding,
+    describe,
+    effective,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.configuration.settings import Decide
 
 MODES: tuple[Decide, ...] = ("primary", "any", "all", "majority", "rank-mean")
 NORMAL = [number / 100 for number in range(PERCENTILES)]  # 0 to 1
 PROLIV = [number / 100 + 3 for number in range(PERCENTILES)]  # 3 to 4
+
+
+class Vote(NamedTuple):
+    """One model's vote on one crop; a score of NaN means that it refused the crop."""
+
+    score: float
+    threshold: float
+    score_scale: ScoreScale
+
+
+def decided(decide: Decide, votes: Sequence[Vote]) -> FinalDecision:
+    """The final decision on a single crop."""
+    scores, thresholds = (np.array([[vote[column] for vote in votes]]) for column in range(2))
+    (final,) = combine(decide, scores, thresholds, [vote.score_scale for vote in votes]).listed()
+    assert final is not None
+    return final
+
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 few = st.integers(-8, 8).map(lambda number: number / 8)
@@ -46,7 +75,7 @@ def test_the_verdict_is_exactly_the_vote(votes: list[Vote]) -> None:
     expected = {"any": count > 0, "all": count == len(votes), "majority": 2 * count > len(votes)}
     expected["primary"] = says_proliv(votes[0])
     for decide in MODES[:-1]:
-        outcome = combine(decide, votes)
+        outcome = decided(decide, votes)
         assert (outcome.verdict == "proliv") == expected[decide]
         assert (outcome.score >= outcome.threshold) == expected[decide]
         assert outcome.decided_by == decide
@@ -56,7 +85,7 @@ def test_the_verdict_is_exactly_the_vote(votes: list[Vote]) -> None:
 
 
 def test_the_primary_decides_by_its_own_numbers() -> None:
-    assert combine("primary", [Vote(1.0, 2.0, ScoreScale()), Vote(9.0, 2.0, ScoreScale())])[1:3] == (1.0, 2.0)
+    assert decided("primary", [Vote(1.0, 2.0, ScoreScale()), Vote(9.0, 2.0, ScoreScale())])[1:3] == (1.0, 2.0)
 
 
 def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
@@ -64,10 +93,10 @@ def test_margins_are_counted_in_the_spread_of_normal_scores() -> None:
     assert known.scale == pytest.approx(0.99 - 0.5)
     wide = reference([10 * score for score in NORMAL], PROLIV)
     pair = [Vote(2.0 + 0.49, 2.0, known), Vote(20.0 - 4.9, 20.0, wide)]
-    assert combine("any", pair).score == pytest.approx(1)
-    assert combine("all", pair).score == pytest.approx(-1)
-    assert combine("majority", pair).score == pytest.approx(-1)
-    assert combine("majority", [*pair, Vote(0.5, 0.0, ScoreScale())]).score == pytest.approx(0.5)
+    assert decided("any", pair).score == pytest.approx(1)
+    assert decided("all", pair).score == pytest.approx(-1)
+    assert decided("majority", pair).score == pytest.approx(-1)
+    assert decided("majority", [*pair, Vote(0.5, 0.0, ScoreScale())]).score == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +112,28 @@ def test_the_spread_is_positive_whatever_is_known(evidence: dict[str, list[float
     known = ScoreScale.of(evidence)
     assert known.scale == scale
     assert known.ranks == ()
+
+
+ballots = st.integers(1, 4).flatmap(
+    lambda models: st.tuples(
+        st.lists(st.lists(few | st.just(float("nan")), min_size=models, max_size=models), min_size=1, max_size=8),
+        st.lists(few, min_size=models, max_size=models),
+    )
+)
+
+
+@given(ballot=ballots, decide=st.sampled_from(MODES))
+def test_crops_are_decided_independently_and_a_model_that_refuses_has_no_vote(
+    ballot: tuple[list[list[float]], list[float]], decide: Decide
+) -> None:
+    scores, thresholds = np.array(ballot[0]), np.array(ballot[1])
+    scales = [reference(NORMAL, PROLIV)] * len(thresholds)
+    together = combine(decide, scores, thresholds, scales)
+    assert together.made.tolist() == (~np.isnan(scores)).any(axis=1).tolist()
+    for row, final in enumerate(together.listed()):
+        judged = ~np.isnan(scores[row])
+        votes = [Vote(*vote) for vote in zip(scores[row][judged], thresholds[judged], scales, strict=False)]
+        assert final == (decided(decide, votes) if votes else None)
 
 
 # Ranks
@@ -102,7 +153,7 @@ def test_ranks_lie_between_0_and_1_and_grow_with_the_score(
     normal: list[float], proliv: list[float], scores: list[float]
 ) -> None:
     known = reference(normal, proliv)
-    ranks = [known.rank(score) for score in sorted([*scores, *normal, *proliv])]
+    ranks = known.rank(sorted([*scores, *normal, *proliv]))
     assert all(0 <= rank <= 1 for rank in ranks)
     assert all(low <= high for low, high in pairwise(ranks))
 
@@ -121,7 +172,7 @@ def test_the_rank_is_the_mean_of_the_ranks_in_both_classes() -> None:
 def test_ranks_go_on_growing_beyond_what_was_seen() -> None:
     known = reference(NORMAL, PROLIV)
     scores = [-1e9, -5.0, -0.1, 0.0, 4.0, 4.1, 9.0, 1e9]
-    ranks = [known.rank(score) for score in scores]
+    ranks = known.rank(scores)
     assert all(low < high for low, high in pairwise(ranks))
     assert 0 < ranks[0] < 0.001
     assert 0.999 < ranks[-1] < 1
@@ -139,7 +190,7 @@ def test_the_mean_rank_agrees_with_models_that_agree(
     # Among percentiles that all but coincide, floating point gives scores far away one and the same rank.
     assume(known.scores[-1] - known.scores[0] > 1e-6 or len(known.scores) == 1)
     ballot = [Vote(score, threshold, known) for score, threshold in pairs]
-    outcome = combine("rank-mean", ballot)
+    outcome = decided("rank-mean", ballot)
     assert 0 <= outcome.threshold <= 1
     assert (outcome.verdict == "proliv") == (outcome.score >= outcome.threshold)
     if len({says_proliv(vote) for vote in ballot}) == 1:
@@ -149,20 +200,18 @@ def test_the_mean_rank_agrees_with_models_that_agree(
 def test_one_sure_model_carries_two_that_hesitate() -> None:
     known = reference(NORMAL, PROLIV)
     hesitating = Vote(1.9, 2.0, known)
-    assert combine("majority", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "ne_proliv"
-    assert combine("rank-mean", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "proliv"
-    assert combine("rank-mean", [Vote(0.1, 2.0, known), Vote(2.1, 2.0, known)]).verdict == "ne_proliv"
+    assert decided("majority", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "ne_proliv"
+    assert decided("rank-mean", [Vote(3.9, 2.0, known), hesitating, hesitating]).verdict == "proliv"
+    assert decided("rank-mean", [Vote(0.1, 2.0, known), Vote(2.1, 2.0, known)]).verdict == "ne_proliv"
 
 
 def test_mean_ranks_tell_apart_what_each_model_alone_confuses() -> None:
-    import numpy as np
-
     known = reference(NORMAL, NORMAL)
     normal = [[0.1, 0.2, 0.6], [0.6, 0.2, 0.1]]
     proliv = [[0.5, 0.7], [0.7, 0.5]]
 
     def together(scores: list[list[float]]) -> list[float]:
-        return [combine("rank-mean", [Vote(one, 0.5, known) for one in row]).score for row in zip(*scores, strict=True)]
+        return [decided("rank-mean", [Vote(one, 0.5, known) for one in row]).score for row in zip(*scores, strict=True)]
 
     alone = roc_auc(np.array(normal[0]), np.array(proliv[0]))
     both = roc_auc(np.array(together(normal)), np.array(together(proliv)))

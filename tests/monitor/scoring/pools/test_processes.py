@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +15,26 @@ import pytest
 from monitor.configuration.file import load
 from monitor.errors import ExitCode, WorkerLostError
 from monitor.files.walking import crop_files
+from monitor.harness.waiting import wait_until
 from monitor.registry import Registry
 from monitor.scoring.ensemble import Ensemble, load_active
 from monitor.scoring.pipeline import decide
+from monitor.scoring.pools import pool as pool_module
 from monitor.scoring.pools import processes, scorer
-from monitor.scoring.pools.processes import Workers
+from monitor.scoring.pools.pool import open_pool
 from monitor.store.database.engine import Database
-from tests.support.daemon import wait_until
+from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from monitor.configuration.resolved import Configuration
-    from monitor.scoring.work import Work
+    from monitor.scoring.pools.base import ScoringPool
+    from monitor.scoring.pools.processes import ProcessPool
+    from monitor.scoring.pools.scorer import Scorer
     from tests.support.daemon import Daemon
 
-    Start = Callable[[int], Workers]
+    Start = Callable[[int], ScoringPool]
 
 
 class Home:
@@ -42,20 +47,20 @@ class Home:
         self.ensemble: Ensemble = load_active(self.database, self.registry, self.configuration)
         self.database.close()
 
-    def start(self, count: int) -> Workers:
-        return Workers(self.configuration, self.registry, self.ensemble, count)
+    def start(self, count: int) -> ScoringPool:
+        return open_pool(self.configuration, self.registry, self.ensemble, count)
 
 
 @pytest.fixture
 def home(tmp_path: Path, trained_state: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(processes, "cores", lambda: 2)
+    monkeypatch.setattr(pool_module, "cores", lambda: 2)
     shutil.copytree(trained_state, tmp_path / "state")
     (tmp_path / "config.toml").write_text('[pipeline]\ndevice = "cpu"\n', encoding="utf-8")
     return Home(tmp_path)
 
 
 @pytest.fixture
-def pool(home: Home) -> Iterator[Workers]:
+def pool(home: Home) -> Iterator[ScoringPool]:
     with home.start(2) as pool:
         yield pool
 
@@ -71,12 +76,6 @@ def paths(small_dataset: Path, tmp_path: Path) -> list[str]:
     return [*found, *sorted(crop_files(bad)), str(bad / "gone.jpg")]
 
 
-def told(work: Work) -> tuple[object, ...]:
-    """All that a crop brings along but its scores, and the time at which it was seen."""
-    refusal = work.refusal and (work.refusal.reason, str(work.refusal), work.refusal.transient)
-    return (work.path, work.identity, work.content, work.ended, work.size, refusal)
-
-
 def children() -> list[int]:
     return [process.pid for process in multiprocessing.active_children() if process.pid is not None]
 
@@ -88,64 +87,90 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_processes_and_a_thread_say_the_same(home: Home, pool: Workers, paths: Sequence[str]) -> None:
+def test_processes_and_a_thread_say_the_same(home: Home, pool: ScoringPool, paths: Sequence[str]) -> None:
     assert len(children()) == 2
-    batches = [pool.submit(paths[start : start + 4], home.ensemble) for start in range(0, len(paths), 4)]
-    found = [work for batch in batches for work in batch.result()]
+    labels = [Label.PROLIV if row % 3 == 0 else None for row in range(len(paths))]
     with home.start(1) as thread:
-        expected = thread.submit(paths, home.ensemble).result()
-    assert [told(work) for work in found] == [told(work) for work in expected]
-    # The last digit of a network's score depends on the other crops of its batch.
-    for work, other in zip(found, expected, strict=True):
-        assert work.scores.keys() == other.scores.keys()
-        for model, said in work.scores.items():
-            assert said == pytest.approx(other.scores[model], rel=1e-5)
-    assert [work.refusal is None for work in found] == [True] * 20 + [False] * 3
-    decide(found, home.ensemble)
-    assert all(work.final is not None for work in found[:20])
+        (expected,) = thread.submit(paths, home.ensemble, source="folder", labels=labels).parts()
+    starts = range(0, len(paths), 4)
+    batches = [
+        pool.submit(paths[start : start + 4], home.ensemble, source="folder", labels=labels[start : start + 4])
+        for start in starts
+    ]
+    for start, batch in zip(starts, batches, strict=True):
+        (found,) = batch.parts()
+        other = expected.take(range(len(paths))[start : start + 4])
+        assert replace(found.files, seen_at=other.files.seen_at) == other.files
+        assert {row: str(refusal) for row, refusal in found.refusals.items()} == {
+            row: str(refusal) for row, refusal in other.refusals.items()
+        }
+        # The last digit of a network's score depends on the other crops of its batch.
+        assert found.scores == pytest.approx(other.scores, rel=1e-5, nan_ok=True)
+        assert found.mse == pytest.approx(other.mse, rel=1e-5, nan_ok=True)
+    assert sorted(expected.refusals) == [20, 21, 22]
+    decided = decide(expected, home.ensemble)
+    assert decided.final.made.tolist() == [True] * 20 + [False] * 3
+    assert decided.refusals == expected.refusals
 
 
 def test_a_batch_of_large_pictures_comes_in_parts(
     home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scorer, "PIXELS_AT_ONCE", 4000)
-    parts: list[None] = []
     for count in (1, 2):
         with home.start(count) as few:
-            works = few.submit(paths, home.ensemble).result(lambda: parts.append(None))
-        assert [work.path for work in works] == paths
-        assert all(work.scores for work in works[:20])
+            parts = list(few.submit(paths, home.ensemble).parts())
+        assert [path for part in parts for path in part.files.paths] == paths
+        assert sum(len(part.refusals) for part in parts) == 3
         assert len(parts) > 3
-        parts.clear()
 
 
 def test_more_workers_than_cores_are_bounded_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    many = processes.cores() + 62
-    assert processes.bounded(many) == processes.cores()
-    assert f"{many} workers would take turns" in caplog.text
+    many = pool_module.cores() + 62
+    assert pool_module.bounded(many) == pool_module.cores()
+    assert f"{many} workers would only take turns" in caplog.text
     caplog.clear()
-    assert processes.bounded(0) == processes.bounded(processes.cores()) == processes.cores()
+    assert pool_module.bounded(0) == pool_module.bounded(pool_module.cores()) == pool_module.cores()
     assert not caplog.text
 
 
-def test_a_process_that_is_killed_is_an_error_with_a_sentence(home: Home, pool: Workers, paths: Sequence[str]) -> None:
-    pool.submit(paths, home.ensemble).result()
+def test_a_process_that_is_killed_is_an_error_with_a_sentence(
+    home: Home, pool: ScoringPool, paths: Sequence[str]
+) -> None:
+    list(pool.submit(paths, home.ensemble).parts())
     os.kill(children()[0], signal.SIGKILL)
     with pytest.raises(WorkerLostError, match=r"pipeline\.workers = 1"):
-        pool.submit(paths, home.ensemble).result()
+        list(pool.submit(paths, home.ensemble).parts())
     pool.stop()
     assert not children()
 
 
-def test_workers_leave_signals_to_the_program(home: Home, pool: Workers, paths: Sequence[str]) -> None:
+def test_workers_leave_signals_to_the_program(home: Home, pool: ScoringPool, paths: Sequence[str]) -> None:
     """Ctrl-C and systemd's SIGTERM go to every process of the group; what was begun is to be finished."""
     for pid in children():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(pid, number)
-    assert len(pool.submit(paths, home.ensemble).result()) == len(paths)
+    (part,) = pool.submit(paths, home.ensemble).parts()
+    assert len(part.files) == len(paths)
 
 
-def test_workers_compute_in_one_thread(pool: Workers) -> None:
+def test_a_signal_to_a_worker_that_is_only_beginning_does_not_end_it(
+    home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = processes._begin
+
+    def terminated_at_once(worker: Scorer, parent: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        begin(worker, parent)
+
+    monkeypatch.setattr(processes, "_begin", terminated_at_once)
+    with home.start(2) as pool:
+        (part,) = pool.submit(paths, home.ensemble).parts()
+        assert len(part.files) == len(paths)
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_workers_compute_in_one_thread(pool: ProcessPool) -> None:
     assert pool._executor.submit(_threads).result() == {1}
 
 
@@ -161,7 +186,7 @@ def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Daemon) -> None:
     process = daemon.start()
     listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     pids = [int(pid) for pid in listing.read_text(encoding="ascii").split()]
-    assert len(pids) == (2 if processes.cores() > 1 else 0)
+    assert len(pids) == (2 if pool_module.cores() > 1 else 0)
     process.kill()
     process.wait()
     wait_until(lambda: not any(is_running(pid) for pid in pids))

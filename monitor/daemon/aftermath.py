@@ -1,0 +1,155 @@
+"""What follows once decisions are committed: counting, logging, quarantine, tidying, and telling the watchers."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from monitor.errors import OutputError
+from monitor.files.text import printable
+from monitor.inbox.quarantine import quarantine
+from monitor.labels.rescan import warn_unreadable
+from monitor.scoring.record import Committed
+from monitor.words import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.inbox.tidier import Tidier
+    from monitor.metrics import Metrics
+    from monitor.scoring.batches import DecidedBatch
+    from monitor.scoring.ensemble import Decision
+    from monitor.scoring.vote import FinalDecision
+    from monitor.store.decisions import Recorded
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Hears of every batch that is committed, in the writer's thread, so it must not wait for anything."""
+
+    def __call__(self, commit: Committed, /) -> None:
+        """Take a batch whose rows are in the store."""
+
+
+class Aftermath:
+    """Tells listeners of what is committed, one after the other."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def committed(self, batches: Sequence[DecidedBatch], recorded: Recorded, at: float) -> None:
+        """Tell of batches that were committed together; ``at``: Unix time."""
+        for batch in batches:
+            commit = Committed.of(batch, recorded, at)
+            for listener in self._listeners:
+                listener(commit)
+
+
+class Progress:
+    """How many crops were decided since the start, and when the last one was."""
+
+    def __init__(self) -> None:
+        self.decided = 0
+        self._last_at: float | None = None
+
+    def committed(self, commit: Committed) -> None:
+        """Count what was not decided before."""
+        if commit.new:
+            self.decided += len(commit.new)
+            self._last_at = commit.at
+
+    def sentence(self) -> str:
+        """For `systemctl status`."""
+        if self._last_at is None:
+            return "no crop was decided since the start"
+        at = datetime.fromtimestamp(self._last_at, UTC)
+        return f"{self.decided} crops decided since the start, the last at {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def log_bleed_outs(commit: Committed) -> None:
+    """Warn of each proliv that was not known before, with the scores that made it one."""
+    batch = commit.batch
+    finals, decisions = batch.final.listed(), None
+    for row in commit.new:
+        final = finals[row]
+        if final is None or final.verdict is not Label.PROLIV:
+            continue
+        decisions = decisions or batch.decisions()
+        hole = batch.files.identities[row].hole
+        log.warning(
+            "proliv: hole %s, %s: %s",
+            "unknown" if hole is None else hole,
+            printable(batch.files.paths[row]),
+            _reason(final, decisions[row]),
+        )
+
+
+def _reason(final: FinalDecision, decisions: Sequence[Decision]) -> str:
+    if final.decided_by == "primary":
+        model = decisions[0].model.name
+        return f"score {final.score:.6g} reaches the threshold {final.threshold:.6g} of {model}"
+    votes = ", ".join(
+        f"{one.model.name} {one.score:.6g} {'>=' if one.verdict is Label.PROLIV else '<'} {one.threshold:.6g}"
+        for one in decisions
+    )
+    return f"by {final.decided_by}, {final.score:.6g} >= {final.threshold:.6g}: {votes}"
+
+
+class Failures:
+    """Counts and logs crops that could not be scored, those that were not known to have failed before."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def committed(self, commit: Committed) -> None:
+        """Look at the refusals of a batch."""
+        files = commit.batch.files
+        for row, refusal in commit.batch.refusals.items():
+            new = row in commit.newly_failed
+            if files.labels[row] is not None:
+                if new:
+                    warn_unreadable(files.paths[row], refusal)
+            elif new or refusal.reason == "vanished":
+                self._metrics.failed.labels(refusal.reason).inc()
+                path = printable(files.paths[row])
+                log.warning("%s: %s; recorded as failed (%s)", path, refusal, refusal.reason)
+
+
+class Quarantine:
+    """Moves files whose content cannot be scored; what is not a file, or fails by a detector's defect, stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def committed(self, commit: Committed) -> None:
+        """Move the failed files of a batch."""
+        files = commit.batch.files
+        for row, refusal in commit.batch.refusals.items():
+            looks = files.looks[row]
+            if files.labels[row] is not None or looks is None or refusal.reason == "detector_error":
+                continue
+            path = Path(files.paths[row])
+            try:
+                moved = quarantine(path, files.digests[row], looks, self._folder)
+            except OutputError as error:
+                log.error("%s; it stays in the inbox", error)  # noqa: TRY400
+            else:
+                if moved is not None:
+                    log.warning("%s: moved to %s", printable(path), printable(moved))
+
+
+class OfferToTidier:
+    """Hands decided crops of the inbox to the tidier."""
+
+    def __init__(self, tidier: Tidier) -> None:
+        self._tidier = tidier
+
+    def committed(self, commit: Committed) -> None:
+        """Offer the decided files of a batch."""
+        batch = commit.batch
+        for row, path in enumerate(batch.files.paths):
+            if batch.files.labels[row] is None and row not in batch.refusals:
+                self._tidier.offer(path)
