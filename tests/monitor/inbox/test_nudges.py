@@ -6,7 +6,6 @@ import errno
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import pytest
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
 
 from monitor.inbox import nudges
@@ -15,6 +14,8 @@ from monitor.inbox.nudges import Nudges, _Handler
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def received(mailbox: Mailbox) -> list[object]:

@@ -372,7 +372,7 @@ def test_claims_wait_while_the_database_does_not_answer(
     path.rename(here.inbox / f".{here.decide(path)}.monitor-claim")
     tidier = here.tidier()
     with monkeypatch.context() as patch:
-        patch.setattr(tidier, "_database", Database(f"sqlite:///{here.home}", busy_seconds=0))
+        patch.setattr(tidier._claims, "_database", Database(f"sqlite:///{here.home}", busy_seconds=0))
         tidier._sweep()
     assert (len(below(here.inbox)), here.outcomes) == (1, {"failed": 1})
     tidier._trouble = False
