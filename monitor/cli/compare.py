@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from monitor.crops.in_memory import ReadCrops
     from monitor.evaluation.comparison import Judge
+    from monitor.evaluation.labelled_folder import CropsWithTruth
     from monitor.report.curves import RocCurve
 
 FORMATS: Final = (".png", ".svg")
@@ -53,39 +54,37 @@ def command(program: Program, directory: Path, names: tuple[str, ...], output: P
     """
     # Without a database there is nothing to compare, which is said before anything else is looked at.
     program.database(create=False)
+    from monitor.report.output import require_matplotlib, require_writable, write
+
+    require_matplotlib("compare")
     from monitor.report import curves, style
-    from monitor.report.output import require_writable, write
 
     require_writable(output)
-    crops, truth = _read(program, directory)
-    drawn = [_curve(judge, truth) for judge in _judges(program, names, crops)]
+    found = _read(program, directory)
+    drawn = [_curve(judge, found.proliv) for judge in _judges(program, names, found.crops)]
     figure = curves.roc([curve for curve in drawn if curve])
     write(output, style.as_svg(figure) if output.suffix.lower() == ".svg" else style.as_png(figure))
 
 
-def _read(program: Program, directory: Path) -> tuple[ReadCrops, NDArray[np.bool_]]:
-    """The labelled crops that can be read, and their labels, bool (N,), True = proliv."""
-    import numpy as np
-
+def _read(program: Program, directory: Path) -> CropsWithTruth:
+    """The labelled crops that can be read; raises `DataError` unless they are of both kinds."""
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_labelled
-    from monitor.crops.in_memory import read_all
     from monitor.crops.reader import Reader
     from monitor.errors import DataError
+    from monitor.evaluation.labelled_folder import read_with_truth
     from monitor.files.text import printable
-    from monitor.words import Label
 
-    labels = {item.path: item.label for item in open_labelled(directory)}
-    with bar("reading", len(labels)) as advance:
-        crops = read_all(Reader(program.configuration), list(labels), lambda: advance(1))
-    unread = {path for path, _ in crops.refused}
-    truth = np.array([label is Label.PROLIV for path, label in labels.items() if path not in unread], dtype=np.bool_)
-    if truth.all() or not truth.any():
+    labelled = open_labelled(directory)
+    with bar("reading", len(labelled)) as advance:
+        found = read_with_truth(labelled, Reader(program.configuration), lambda: advance(1))
+    proliv = found.proliv
+    if proliv.all() or not proliv.any():
         raise DataError(
-            f"{printable(directory)}: {truth.sum()} proliv and {(~truth).sum()} ne_proliv crops can be read; a ROC "
+            f"{printable(directory)}: {proliv.sum()} proliv and {(~proliv).sum()} ne_proliv crops can be read; a ROC "
             "curve needs both kinds"
         )
-    return crops, truth
+    return found
 
 
 def _judges(program: Program, names: tuple[str, ...], crops: ReadCrops) -> list[Judge]:
@@ -106,21 +105,26 @@ def _judges(program: Program, names: tuple[str, ...], crops: ReadCrops) -> list[
     return [*(judged[key] for key in dict.fromkeys(model.id for model in named)), *final]
 
 
-def _curve(judge: Judge, truth: NDArray[np.bool_]) -> RocCurve | None:
-    """Print the line of a judge, and make its curve of the crops that it does not refuse; none of one label alone."""
+def _curve(judge: Judge, proliv: NDArray[np.bool_]) -> RocCurve | None:
+    """Print a judge's line, and make its curve from the crops that it does not refuse; None for one label alone."""
     import numpy as np
 
     from monitor.report.curves import roc_curve
     from monitor.report.wording import number, share
 
-    figures = judge.evaluate(truth)
+    figures = judge.evaluate(proliv)
     name = DECISION if judge.detector == DECISION else judge.model
     click.echo(
         f"{name:<28} ROC AUC {share(figures.roc_auc)}  TPR {share(figures.tpr)}  TNR {share(figures.tnr)}  at the "
         f"threshold {number(figures.threshold)}, on {figures.tp + figures.fn} proliv and {figures.tn + figures.fp} "
         "ne_proliv"
     )
-    normal, proliv = (judge.scores[np.isfinite(judge.scores) & (truth == label)] for label in (False, True))
     if figures.roc_auc is None:
         return None
-    return roc_curve(f"{name}, AUC {share(figures.roc_auc)}", normal, proliv, judge.threshold)
+    judged = np.isfinite(judge.scores)
+    return roc_curve(
+        f"{name}, AUC {share(figures.roc_auc)}",
+        judge.scores[judged & ~proliv],
+        judge.scores[judged & proliv],
+        judge.threshold,
+    )

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from monitor.cli.program import FOLDER, Program, pass_program
+from monitor.cli.tables import Table, print_pairs
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from monitor.configuration.resolved import Configuration
+    from monitor.crops.dataset import LabelledPath
     from monitor.crops.in_memory import ReadCrops
+    from monitor.evaluation.labelled_folder import CropsWithTruth
     from monitor.evaluation.rule_table import Entry
-    from monitor.words import Label
+
+# Characters of the column of names, in tables of a name and a value a line.
+NAME_WIDTH: Final = 18
 
 
 @click.command("evaluate")
@@ -50,15 +50,15 @@ def command(
     TPR (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the
     area under the ROC curve. Nothing is stored.
 
-    With --all every model that has a threshold, the newest first, and last the final decision as the configuration
-    makes it ([decision]), whose detector is "decision"; JSON is then one array.
+    With --all, every model that has a threshold is measured, the newest first, and last the final decision as the
+    configuration makes it ([decision]), whose detector is "decision"; JSON is then one array.
 
-    With --robustness the crops are also measured after each of several changes: JPEG quality 60, moved by 3 pixels
-    each way, 15 per cent darker and brighter.
+    With --robustness, the models are also measured on the crops after each of several changes: JPEG quality 60, moved
+    by 3 pixels each way, 15 per cent darker and brighter.
 
-    With --rules every threshold rule, with its settings of the configuration, chooses anew from the labelled crops
-    that `monitor calibrate` was given, for every model that has them, or for the --model; that threshold is measured
-    on DIR. A rule that cannot choose says why. JSON is one array. No threshold is changed.
+    With --rules, every threshold rule, configured as for calibration, chooses from the labelled crops that `monitor
+    calibrate` was given, for every model that has them, or for the --model; each threshold is measured on DIR. A rule
+    that cannot choose says why. JSON is one array. No threshold is changed.
     """
     if everything and name:
         raise click.UsageError("give either --all or --model")
@@ -73,26 +73,29 @@ def command(
 def _evaluate_models(
     program: Program, directory: Path, name: str | None, everything: bool, robustness: bool, output_format: str
 ) -> None:
+    from monitor.crops.dataset import open_labelled
     from monitor.evaluation import comparison
     from monitor.scoring.ensemble import load_active, load_model
 
     configuration = program.configuration
-    folder = _Folder.open(directory)
+    labelled = open_labelled(directory)
     database = program.database(create=False)
     registry = program.registry
     active = load_active(database, registry, configuration) if everything else None
     model = None if everything else load_model(database, registry, configuration, name)
-    crops, truth = folder.read(configuration)
+    found = _read(program, directory, labelled)
 
     def measured(crops: ReadCrops) -> list[dict[str, Any]]:
         judges = [comparison.judge(model, crops)] if model else []
         if active:
             judges = comparison.judge_all(active, database, registry, configuration, crops)
-        return [{**one.evaluate(truth).as_dict(), "model": one.model, "detector": one.detector} for one in judges]
+        return [
+            {**one.evaluate(found.proliv).as_dict(), "model": one.model, "detector": one.detector} for one in judges
+        ]
 
-    reports = measured(crops)
+    reports = measured(found.crops)
     if robustness:
-        _add_robustness(reports, crops, measured)
+        _add_robustness(reports, found.crops, measured)
     if output_format == "json":
         click.echo(json.dumps(reports if everything else reports[0]))
     elif everything:
@@ -103,65 +106,51 @@ def _evaluate_models(
         for report in reports:
             _print_robustness(report)
     for report in reports:
-        folder.say_uncounted(report["n"], report["model"] if everything else None)
+        _say_uncounted(labelled, report["n"], report["model"] if everything else None)
 
 
 def _evaluate_rules(program: Program, directory: Path, name: str | None, output_format: str) -> None:
     from monitor.cli.progress import bar
+    from monitor.crops.dataset import open_labelled
     from monitor.evaluation import rule_table
 
     configuration = program.configuration
-    folder = _Folder.open(directory)
-    found = rule_table.referenced_models(program.database(create=False), name)
-    crops, truth = folder.read(configuration)
-    with bar("judging", len(found)) as advance:
-        entries = rule_table.tabulate(found, program.registry, configuration, crops, truth, lambda: advance(1))
+    labelled = open_labelled(directory)
+    models = rule_table.referenced_models(program.database(create=False), name)
+    found = _read(program, directory, labelled)
+    with bar("judging", len(models)) as advance:
+        entries = rule_table.tabulate(
+            models, program.registry, configuration, found.crops, found.proliv, lambda: advance(1)
+        )
     if output_format == "json":
         click.echo(json.dumps([entry.as_dict() for entry in entries]))
     else:
         _print_rules(entries)
     counted = {entry.model: entry.evaluation.n for entry in entries if entry.evaluation is not None}
     for model, count in counted.items():
-        folder.say_uncounted(count, model)
+        _say_uncounted(labelled, count, model)
 
 
-@dataclass(frozen=True)
-class _Folder:
-    """A labelled folder: the labels of its crops by their paths."""
+def _read(program: Program, directory: Path, labelled: Sequence[LabelledPath]) -> CropsWithTruth:
+    """The labelled crops that can be read; raises `DataError` when there are none."""
+    from monitor.cli.progress import bar
+    from monitor.crops.reader import Reader
+    from monitor.errors import DataError
+    from monitor.evaluation.labelled_folder import read_with_truth
 
-    root: Path
-    labels: dict[Path, Label]
+    with bar("reading", len(labelled)) as advance:
+        found = read_with_truth(labelled, Reader(program.configuration), lambda: advance(1))
+    if not found.labelled:
+        raise DataError(f"{directory}: none of the {len(labelled)} labelled crops can be read")
+    return found
 
-    @classmethod
-    def open(cls, root: Path) -> _Folder:
-        """Find the crops; raises `DataError` when there are none."""
-        from monitor.crops.dataset import open_labelled
 
-        return cls(root, {item.path: item.label for item in open_labelled(root)})
-
-    def read(self, configuration: Configuration) -> tuple[ReadCrops, NDArray[np.bool_]]:
-        """The N crops that can be read, and bool (N,), True = proliv; raises `DataError` when there are none."""
-        import numpy as np
-
-        from monitor.cli.progress import bar
-        from monitor.crops import reader
-        from monitor.crops.in_memory import read_all
-        from monitor.errors import DataError
-        from monitor.words import Label
-
-        with bar("reading", len(self.labels)) as advance:
-            crops = read_all(reader.Reader(configuration), list(self.labels), lambda: advance(1))
-        if not crops.pixels:
-            raise DataError(f"{self.root}: none of the {len(self.labels)} labelled crops can be read")
-        unread = {path for path, _ in crops.refused}
-        return crops, np.array([label is Label.PROLIV for path, label in self.labels.items() if path not in unread])
-
-    def say_uncounted(self, counted: int, model: str | None) -> None:
-        """Say how many crops are not among the ``counted`` ones, because ``model``, if named, refused some too."""
-        if counted < len(self.labels):
-            why = "could not be read" if model is None else f"could not be read or judged by {model}"
-            count = len(self.labels) - counted
-            click.echo(f"{count} of {len(self.labels)} labelled crops {why} and are not counted", err=True)
+def _say_uncounted(labelled: Sequence[LabelledPath], counted: int, model: str | None) -> None:
+    """Say how many crops are not among the ``counted`` ones, because ``model``, if named, refused some too."""
+    if counted < len(labelled):
+        why = "could not be read" if model is None else f"could not be read or judged by {model}"
+        count = len(labelled) - counted
+        click.echo(f"{count} of {len(labelled)} labelled crops {why} and are not counted", err=True)
 
 
 def _add_robustness(
@@ -181,12 +170,15 @@ def _add_robustness(
 
 def _print_robustness(report: dict[str, Any]) -> None:
     click.echo(f"\n{report['model']}, altered")
-    for name, figures in {"as they are": report, **report["robustness"]}.items():
-        shown = (
-            f"{title} {_figure(figures, key)}"
-            for title, key in (("TPR", "tpr"), ("TNR", "tnr"), ("ROC AUC", "roc_auc"))
-        )
-        click.echo(f"{name:<18} {'  '.join(shown)}")
+    titles = {"TPR": "tpr", "TNR": "tnr", "ROC AUC": "roc_auc"}
+    rows = {"as they are": report, **report["robustness"]}
+    print_pairs(
+        (
+            (name, "  ".join(f"{title} {_figure(figures, key)}" for title, key in titles.items()))
+            for name, figures in rows.items()
+        ),
+        NAME_WIDTH,
+    )
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -202,20 +194,20 @@ def _print(report: dict[str, Any]) -> None:
         "balanced accuracy": _figure(report, "balanced_accuracy"),
         "ROC AUC": _figure(report, "roc_auc"),
     }
-    for name, value in rows.items():
-        click.echo(f"{name:<18} {value}")
+    print_pairs(rows.items(), NAME_WIDTH)
 
 
 def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
-    heads = ("model", "TPR", "95 % interval", "caught", "TNR", "95 % interval", "passed", "ROC AUC", "threshold")
-    table: list[tuple[str, ...]] = [heads]
+    rows = []
     for report in reports:
         cells = [DECISION if report["detector"] == DECISION else report["model"]]
         for rate, right, wrong in (("tpr", "tp", "fn"), ("tnr", "tn", "fp")):
             count = f"{report[right]} of {report[right] + report[wrong]}"
             cells += [_figure(report, rate), _bounds(report, rate), count]
-        table.append((*cells, _figure(report, "roc_auc"), f"{report['threshold']:.6g}"))
-    _print_table(table)
+        rows.append([*cells, _figure(report, "roc_auc"), f"{report['threshold']:.6g}"])
+    Table(("model", "TPR", "95 % interval", "caught", "TNR", "95 % interval", "passed", "ROC AUC", "threshold")).write(
+        rows
+    )
 
 
 def _print_rules(entries: Sequence[Entry]) -> None:
@@ -224,23 +216,16 @@ def _print_rules(entries: Sequence[Entry]) -> None:
     for model, group in groupby(entries, key=lambda entry: entry.model):
         own = list(group)
         click.echo(("" if own[0] is entries[0] else "\n") + model)
-        measured = [(entry.rule, entry.evaluation.as_dict()) for entry in own if entry.evaluation is not None]
-        rows: list[tuple[str, ...]] = [
-            (f"{'rule':<{width}}", "threshold", "TPR", "95 % interval", "TNR", "95 % interval")
-        ]
-        for rule, report in measured:
-            rates = [cell for rate in ("tpr", "tnr") for cell in (_figure(report, rate), _bounds(report, rate))]
-            rows.append((f"{rule:<{width}}", f"{report['threshold']:.6g}", *rates))
-        _print_table(rows)
+        rows = []
+        for entry in own:
+            if entry.evaluation is not None:
+                report = entry.evaluation.as_dict()
+                rates = [cell for rate in ("tpr", "tnr") for cell in (_figure(report, rate), _bounds(report, rate))]
+                rows.append([f"{entry.rule:<{width}}", f"{report['threshold']:.6g}", *rates])
+        Table((f"{'rule':<{width}}", "threshold", "TPR", "95 % interval", "TNR", "95 % interval")).write(rows)
         for entry in own:
             if entry.reason is not None:
                 click.echo(f"{entry.rule:<{width}}  {entry.reason}")
-
-
-def _print_table(table: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _figure(report: dict[str, Any], key: str) -> str:

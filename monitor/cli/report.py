@@ -12,7 +12,7 @@ from monitor.cli.program import FOLDER, Program, pass_program
 
 if TYPE_CHECKING:
     from monitor.report.build import Subjects
-    from monitor.report.measuring import Measured
+    from monitor.report.measuring import MeasuredFolder
 
 
 @click.command("report")
@@ -30,34 +30,37 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
     """Write an HTML page about the models: figures, and pictures with a sentence each.
 
     The page is one file that needs nothing else. Without --data it shows what the models' folders and the store know:
-    losses, where the thresholds come from, the stored scores. With it, the models judge the folder's crops: those of
-    train/ that were held out from training, proliv/ and test/. Nothing is stored. Prints the page's path.
+    losses, where the thresholds come from, the stored scores. With --data, the models also judge the folder's crops:
+    those of train/ that were held out from training, proliv/ and test/. Nothing is stored. Prints the page's path.
     """
     database = program.database(create=False)
     from monitor.cli.progress import bar
     from monitor.files.text import printable
-    from monitor.report import build, page
-    from monitor.report.output import require_writable, write
+    from monitor.report.output import require_matplotlib, require_writable, write
+
+    require_matplotlib("report")
+    from monitor.report.build import build_page, choose_subjects
+    from monitor.report.page import render
 
     require_writable(output)
-    subjects = build.choose(database, program.registry, program.configuration, names)
+    subjects = choose_subjects(database, program.registry, program.configuration, names)
     measured = None if data is None else _measure(program, subjects, data)
     with bar("drawing", len(subjects.models)) as advance:
-        whole = build.page(
+        page = build_page(
             subjects, measured, source=program.configuration.source, now=datetime.now(UTC), on_drawn=lambda: advance(1)
         )
-    write(output, page.render(whole))
+    write(output, render(page))
     click.echo(printable(output))
 
 
-def _measure(program: Program, subjects: Subjects, data: Path) -> Measured:
+def _measure(program: Program, subjects: Subjects, data: Path) -> MeasuredFolder:
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_dataset
     from monitor.crops.reader import Reader
-    from monitor.report import measuring
+    from monitor.report.measuring import measure_folder, read_folder
 
     dataset = open_dataset(data)
     with bar("reading", len(dataset.train) + len(dataset.proliv) + len(dataset.test)) as advance:
-        folder = measuring.read(dataset, Reader(program.configuration), subjects.held_out, lambda: advance(1))
+        folder = read_folder(dataset, Reader(program.configuration), subjects.held_out, lambda: advance(1))
     with bar("scoring", len(folder.crops)) as advance:
-        return measuring.measure(folder, subjects.loaded, subjects.ensemble, subjects.held_out, advance)
+        return measure_folder(folder, subjects.loaded, subjects.ensemble, subjects.held_out, advance)

@@ -10,9 +10,8 @@ import numpy as np
 
 from monitor.errors import MonitorError
 from monitor.formulas.rates import Evaluation, evaluate
-from monitor.models.calls import measure
+from monitor.models.calls import score_all
 from monitor.scoring import ensemble
-from monitor.scoring.vote import Vote, combine
 from monitor.store import models
 from monitor.words import DECISION
 
@@ -34,9 +33,9 @@ log = logging.getLogger(__name__)
 class Judge:
     """A model, or the final decision of several, with its scores of N crops.
 
-    ``detector``: the detector's name, or ``decision``. ``model``: the model's name, or those of the final decision's
-    models joined by ``+``. ``scores``: float64 (N,), NaN for a crop that it refused. A crop is proliv when its score
-    reaches the ``threshold``.
+    ``detector``: the detector's name, or ``decision``. ``model``: the model's name; for the final decision, the names
+    of its models joined by ``+``. ``scores``: float64 (N,), NaN for a crop that it refused. A crop is proliv when its
+    score reaches the ``threshold``.
     """
 
     detector: str
@@ -45,14 +44,14 @@ class Judge:
     threshold: float
 
     def evaluate(self, proliv: NDArray[np.bool_]) -> Evaluation:
-        """Hold the verdicts against N labels, True = proliv; crops that it refused are not counted."""
+        """Compare the verdicts with N labels, True = proliv; crops that it refused are not counted."""
         judged = np.isfinite(self.scores)
         return evaluate(self.scores[judged], proliv[judged], self.threshold)
 
 
 def judge(model: ActiveModel, crops: ReadCrops) -> Judge:
     """Let one model score the crops."""
-    scores = measure(model.detector, crops.pixels, crops.holes)
+    scores = score_all(model.detector, crops.pixels, crops.holes).deciding
     return Judge(model.detector.name, model.name, scores, model.threshold)
 
 
@@ -62,21 +61,11 @@ def judge_together(active: Ensemble, scores: Mapping[int, NDArray[np.float64]]) 
     Where crops have different thresholds, because a model refused some, the scores are the differences from them and
     the threshold is 0. That changes no verdict: the difference of unequal floating-point numbers is never 0.
     """
-    columns = [(model, scores[model.id].tolist()) for model in active.models]
-    count = len(columns[0][1])
-    reached = np.full((count, 2), np.nan)
-    for row in range(count):
-        votes = [
-            Vote(column[row], model.threshold, model.score_scale) for model, column in columns if np.isfinite(column[row])
-        ]
-        if votes:
-            outcome = combine(active.decide, votes)
-            reached[row] = outcome.score, outcome.threshold
-    final, thresholds = reached.T
-    different = np.unique(thresholds[np.isfinite(thresholds)])
+    final = active.final(np.column_stack([scores[model.id] for model in active.models]))
+    different = np.unique(final.thresholds[final.made])
     if len(different) == 1:
-        return Judge(DECISION, active.name, final, float(different[0]))
-    return Judge(DECISION, active.name, final - thresholds, 0.0)
+        return Judge(DECISION, active.name, final.scores, float(different[0]))
+    return Judge(DECISION, active.name, final.scores - final.thresholds, 0.0)
 
 
 def judge_all(
@@ -84,7 +73,7 @@ def judge_all(
 ) -> list[Judge]:
     """Every model that has a threshold, the newest first, then the final decision of ``active``.
 
-    A model that cannot be loaded is warned of and left out, unless it is one of those that decide.
+    A model that cannot be loaded is left out with a warning, unless it is one of those that decide.
     """
     with database.read() as connection:
         rows = [row for row in models.all_models(connection) if row.threshold is not None]
@@ -92,7 +81,7 @@ def judge_all(
     judges: dict[int, Judge] = {}
     for row in rows:
         try:
-            # One at a time, for all that were ever trained might not fit into memory together.
+            # One at a time: all that were ever trained might not fit into memory together.
             model = loaded.get(row.id) or ensemble.load(registry, configuration, row)
         except MonitorError as error:
             log.warning("%s; %s is left out", error, row.name)

@@ -1,7 +1,7 @@
-"""Crops as they might come tomorrow: compressed harder, the camera knocked, other light.
+"""Alters crops as a plant might: compressed harder, the camera knocked, other light.
 
-`monitor evaluate --robustness` measures on each of these beside the crops as they are. A detector that only knows one
-camera's very pixels shows it here before it shows it in the foundry.
+`monitor evaluate --robustness` measures on each alteration and on the crops as they are. A detector that has learned
+one camera's exact pixels is found out here before it fails in the foundry.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def jpeg(pixels: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
 
 
 def shift(pixels: NDArray[np.uint8], *, down: int, right: int) -> NDArray[np.uint8]:
-    """A crop, uint8 (h, w, 3), moved by so many pixels; what comes into view repeats the edge."""
+    """A crop, uint8 (h, w, 3), moved by this many pixels; what comes into view repeats the edge."""
     height, width = pixels.shape[:2]
     around = max(abs(down), abs(right))
     wider = np.pad(pixels, ((around, around), (around, around), (0, 0)), mode="edge")
@@ -44,6 +44,7 @@ def light(pixels: NDArray[np.uint8], *, factor: float) -> NDArray[np.uint8]:
     return (pixels * factor).round().clip(0, 255).astype(np.uint8)
 
 
+# What is done to the crops, by name; the numbers are the JPEG quality, pixels, and per cent of light.
 ALTERATIONS: Final[Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]] = {
     "jpeg-60": partial(jpeg, quality=60),
     "left-3": partial(shift, down=0, right=-3),
@@ -53,7 +54,6 @@ ALTERATIONS: Final[Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
     "darker-15": partial(light, factor=0.85),
     "brighter-15": partial(light, factor=1.15),
 }
-"""What is done to the crops, by name: pixels, and per cent of light."""
 
 
 def altered(crops: ReadCrops, name: str) -> ReadCrops:

@@ -8,7 +8,6 @@ rule is chosen for its figures on the crops that it is measured on, these figure
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,9 @@ from monitor.errors import ConfigurationError, MonitorError, NoModelError
 from monitor.evaluation.comparison import Judge
 from monitor.models.calls import score_all
 from monitor.models.loader import ModelLoader
-from monitor.store import models, references
+from monitor.store import models
+from monitor.store.references import references_of
+from monitor.thresholds.choice import threshold_by
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
-    from monitor.store.references import LabelledScore
+    from monitor.store.references import ReferenceRow
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +72,8 @@ def referenced_models(database: Database, name: str | None = None) -> list[Refer
     """
     with database.read() as connection:
         rows = models.all_models(connection) if name is None else [models.find_model(connection, name)]
-        scores = references.labelled_references(connection)
-    found = [Referenced(row, _evidence(scores[row.id])) for row in rows if row.id in scores]
+        given = [(row, references_of(connection, row.id)) for row in rows]
+    found = [Referenced(row, _evidence(scores)) for row, scores in given if scores]
     if not found:
         who, options = ("no model has", "") if name is None else (f"{rows[0].name} has no", f" --model {rows[0].name}")
         raise NoModelError(
@@ -114,7 +115,7 @@ def tabulate(
     return entries
 
 
-def _evidence(scores: Sequence[LabelledScore]) -> ScoreEvidence:
+def _evidence(scores: Sequence[ReferenceRow]) -> ScoreEvidence:
     by_label = {label: [one.score for one in scores if one.label == label.value] for label in Label}
     return ScoreEvidence(normal=np.array(by_label[Label.NE_PROLIV]), proliv=np.array(by_label[Label.PROLIV]))
 
@@ -142,10 +143,9 @@ def _entry(
 def _chosen(rule: ThresholdRule, evidence: ScoreEvidence) -> float | str:
     """The threshold, or the sentence that says why there is none."""
     try:
-        threshold = float(rule.choose(evidence))
+        return threshold_by(rule, evidence)
     except Exception as error:  # noqa: BLE001 - likewise
         return _sentence(rule.name, error)
-    return threshold if math.isfinite(threshold) else f"the rule {rule.name!r} chose {threshold}, which is no threshold"
 
 
 def _sentence(rule: str, error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""Pictures of trainings and measurements, and the HTML page that explains them; matplotlib is imported here alone."""
+"""Draws trainings and measurements, and writes the page that explains them; only this package imports matplotlib."""
 
 import logging
 
-# Before it is imported: it tells of where it keeps its list of fonts, which nobody asked about.
+# Before it is imported, because importing it logs where it keeps its list of fonts.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)

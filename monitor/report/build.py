@@ -1,4 +1,4 @@
-"""Puts the page together: which models it is about, what is known of them, and what a folder adds to that."""
+"""Puts the page together: which models it is about, what is known of them, and what a labelled folder adds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from monitor import __version__
 from monitor.files.text import printable
 from monitor.models import folders
-from monitor.report import facts, figures, sections
-from monitor.report.measuring import Part
+from monitor.report import figures, sections
+from monitor.report.facts import gather_facts
+from monitor.report.measuring import FolderPart
 from monitor.report.page import Note, Page
 from monitor.scoring import ensemble
-from monitor.store import models as store_models
+from monitor.store.models import active_models, find_model
+from monitor.times import to_minute
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.report.facts import Facts
-    from monitor.report.measuring import Measured
-    from monitor.report.page import Part as PagePart
+    from monitor.report.measuring import MeasuredFolder, ReadFolder
+    from monitor.report.page import PagePart
     from monitor.scoring.ensemble import ActiveModel, Ensemble
     from monitor.store.database.engine import Database
 
@@ -47,10 +49,12 @@ class Subjects:
         return list({one.model.name: one.model for one in (*self.models, *self.members)}.values())
 
 
-def choose(database: Database, registry: Registry, configuration: Configuration, names: Sequence[str]) -> Subjects:
+def choose_subjects(
+    database: Database, registry: Registry, configuration: Configuration, names: Sequence[str]
+) -> Subjects:
     """The named models, or the active ones, each loaded once; raises `NoModelError` when there is none."""
     with database.read() as connection:
-        active = store_models.active_models(connection)
+        active = active_models(connection)
     together = ensemble.load_active(database, registry, configuration) if active or not names else None
     loaded = {model.name: model for model in (together.models if together else ())}
     if names:
@@ -58,7 +62,7 @@ def choose(database: Database, registry: Registry, configuration: Configuration,
     else:
         others = [row for row in active if row.name not in loaded]
         chosen = [*loaded.values(), *(ensemble.load(registry, configuration, row) for row in others)]
-    known = {model.name: facts.gather(database, configuration, model) for model in (*loaded.values(), *chosen)}
+    known = {model.name: gather_facts(database, configuration, model) for model in (*loaded.values(), *chosen)}
     held_out = {name: folders.validation_digests(configuration.models, one.row) for name, one in known.items()}
     return Subjects(
         models=tuple(known[name] for name in dict.fromkeys(model.name for model in chosen)),
@@ -68,10 +72,10 @@ def choose(database: Database, registry: Registry, configuration: Configuration,
     )
 
 
-def page(
-    subjects: Subjects, measured: Measured | None, *, source: str, now: datetime, on_drawn: Callable[[], None]
+def build_page(
+    subjects: Subjects, measured: MeasuredFolder | None, *, source: str, now: datetime, on_drawn: Callable[[], None]
 ) -> Page:
-    """The page of a program whose configuration is ``source``; ``on_drawn`` is called after each model."""
+    """The page; ``source`` names the configuration that is in use, ``on_drawn`` is called after each model."""
     written = []
     for one in subjects.models:
         written.append(sections.model_section(one, measured.judged[one.row.name] if measured else None))
@@ -80,13 +84,13 @@ def page(
         final = measured.judged[DECISION] if measured else None
         written.append(sections.decision_section(subjects.ensemble.decide, subjects.members, final))
     introduction: list[PagePart] = [
-        Note(f"Written by monitor {__version__} on {now:%Y-%m-%d at %H:%M} UTC with the configuration {source}."),
+        Note(f"Written by monitor {__version__} on {to_minute(now)} with the configuration {source}."),
         *_measured_on(subjects, measured),
     ]
     return Page("How well proliv is found", introduction, written)
 
 
-def _measured_on(subjects: Subjects, measured: Measured | None) -> list[PagePart]:
+def _measured_on(subjects: Subjects, measured: MeasuredFolder | None) -> list[PagePart]:
     if measured is None:
         return [
             Note(
@@ -95,12 +99,19 @@ def _measured_on(subjects: Subjects, measured: Measured | None) -> list[PagePart
                 "reconstructions, and pictures of the codes."
             )
         ]
-    folder = measured.folder
-    counts = {part: sum(crop.part is part for crop in folder.crops) for part in Part}
+    shown = [one.row.name for one in subjects.models]
+    with_final = [*shown, DECISION] if subjects.ensemble and len(subjects.ensemble.models) > 1 else shown
+    return [*_read_from(measured.folder), *figures.overview([measured.judged[name] for name in with_final])]
+
+
+def _read_from(folder: ReadFolder) -> list[PagePart]:
+    """Which crops the figures are of, and which files could not be read."""
+    counts = {part: sum(crop.part is part for crop in folder.crops) for part in FolderPart}
     parts: list[PagePart] = [
         Note(
-            f"Measured on the crops of {printable(folder.root)}: {counts[Part.HELD_OUT]:,} of train/ that were held "
-            f"out from training, {counts[Part.PROLIV]:,} of proliv/, and {counts[Part.TEST]:,} of the test."
+            f"Measured on the crops of {printable(folder.root)}: {counts[FolderPart.HELD_OUT]:,} of train/ that were "
+            f"held out from training, {counts[FolderPart.PROLIV]:,} of proliv/, and {counts[FolderPart.TEST]:,} of the "
+            "test."
         )
     ]
     if folder.refused:
@@ -112,15 +123,13 @@ def _measured_on(subjects: Subjects, measured: Measured | None) -> list[PagePart
                 warning=True,
             )
         )
-    shown = [one.row.name for one in subjects.models]
-    with_final = [*shown, DECISION] if subjects.ensemble and len(subjects.ensemble.models) > 1 else shown
-    return [*parts, *figures.overview([measured.judged[name] for name in with_final])]
+    return parts
 
 
 def _named(
     database: Database, registry: Registry, configuration: Configuration, name: str, loaded: Mapping[str, ActiveModel]
 ) -> ActiveModel:
-    """The model called ``name``, or whose name begins so; not loaded twice."""
+    """The model called ``name``, or whose name begins with it; not loaded twice."""
     with database.read() as connection:
-        row = store_models.find_model(connection, name)
+        row = find_model(connection, name)
     return loaded.get(row.name) or ensemble.load_model(database, registry, configuration, row.name)

@@ -1,14 +1,14 @@
-"""Pictures of the codes that a detector makes of crops: principal components, t-SNE and UMAP."""
+"""Draws the codes that a detector makes of crops: principal components, t-SNE and UMAP."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from monitor.configuration.extras import is_installed
 from monitor.report.style import HALF, INK, NE_PROLIV, PROLIV, drawn, new_figure
 
 if TYPE_CHECKING:
@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# Draw at most this many crops: the time of t-SNE grows faster than their number, and points would hide one another.
 MOST_POINTS: Final = 1500
-"""More crops than these are not drawn: t-SNE's time grows faster than their number, and points would cover points."""
+# t-SNE and UMAP start from this many principal components, which costs little and removes noise.
 COMPONENTS: Final = 50
-"""t-SNE and UMAP start from so many principal components, which costs little and takes the noise away."""
+# With fewer crops than this, a picture of the codes shows nothing.
 FEWEST_POINTS: Final = 8
+# The same crops give the same picture.
 SEED: Final = 0
 
 
 @dataclass(frozen=True)
 class Components:
-    """The first C principal components, 2 <= C <= `COMPONENTS`: of N crops' codes, float64 (N, C), and of K prototypes,
-    float64 (K, C). ``shares``: the part of the codes' variance, 0-1, that each of them holds.
+    """The first C principal components, 2 <= C <= `COMPONENTS`, of the codes of N crops and of K prototypes.
+
+    ``crops``: float64 (N, C); ``prototypes``: float64 (K, C). ``shares``: the share of the codes' variance, 0-1, that
+    each component holds.
     """
 
     crops: Floats
@@ -51,9 +55,9 @@ class Projection:
 
 
 def sample(proliv: NDArray[np.bool_], most: int = MOST_POINTS) -> NDArray[np.intp]:
-    """Draw the rows of at most ``most`` of N crops, labels bool (N,), True = proliv, ascending and always the same.
+    """Draw at most ``most`` of N crops by their labels, bool (N,), True = proliv; returns rows, ascending.
 
-    Proliv are rare, so all of them are drawn as long as they take no more than a third.
+    The same labels give the same rows. Proliv is rare, so all of it is drawn as long as it is no more than a third.
     """
     if len(proliv) <= most:
         return np.arange(len(proliv))
@@ -65,7 +69,7 @@ def sample(proliv: NDArray[np.bool_], most: int = MOST_POINTS) -> NDArray[np.int
 
 
 def components(codes: Floats, prototypes: Floats) -> Components:
-    """The principal components of N codes, float64 (N, D); prototypes, (K, D), are put among them.
+    """The principal components of N codes, float64 (N, D), with K prototypes, float64 (K, D), in the same coordinates.
 
     With the singular value decomposition of the centred codes, X = U S V^T, the components are X V, and the j-th
     holds the share s_j^2 / sum(s^2) of the variance (Pearson, Philosophical Magazine 2, 1901).
@@ -75,7 +79,7 @@ def components(codes: Floats, prototypes: Floats) -> Components:
     variances = np.square(spread)
     shares = (variances / max(float(variances.sum()), np.finfo(np.float64).tiny))[:COMPONENTS]
     turned = [(points - centre) @ directions[:COMPONENTS].T for points in (codes, prototypes)]
-    # A code of a single number has one component; the plane needs two.
+    # Codes of a single number have one component, and the plane needs two.
     missing = max(0, 2 - len(shares))
     crops, stars = (np.pad(points, ((0, 0), (0, missing))) for points in turned)
     return Components(crops, stars, (*shares.tolist(), *[0.0] * missing))
@@ -92,12 +96,12 @@ def principal(points: Components) -> Projection:
 
 def has_tsne() -> bool:
     """Whether scikit-learn, which holds t-SNE, is installed."""
-    return find_spec("sklearn") is not None
+    return is_installed("sklearn")
 
 
 def has_umap() -> bool:
     """Whether umap-learn is installed."""
-    return find_spec("umap") is not None
+    return is_installed("umap")
 
 
 def tsne(points: Components) -> Projection:
@@ -108,7 +112,7 @@ def tsne(points: Components) -> Projection:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(points.together) - 1) / 3)
-    # After the usual 1,000 steps the picture is the same to the eye, and takes almost twice the time.
+    # The usual 1,000 steps give a picture that looks the same, and take almost twice the time.
     method = TSNE(n_components=2, perplexity=perplexity, init="pca", max_iter=600, random_state=SEED)
     return _split(method.fit_transform(points.together), points, "t-SNE")
 
@@ -119,7 +123,7 @@ def umap(points: Components) -> Projection:
     At least `FEWEST_POINTS` crops are needed.
     """
     with warnings.catch_warnings():
-        # It warns that TensorFlow is missing, which it does not need here, and that a seed makes it use one thread.
+        # It warns that TensorFlow is missing, which is not needed here, and that a seed makes it use one thread.
         warnings.simplefilter("ignore")
         from umap import UMAP
 
@@ -129,9 +133,10 @@ def umap(points: Components) -> Projection:
 
 @drawn
 def scatter(projection: Projection, proliv: NDArray[np.bool_], measured: NDArray[np.bool_]) -> Figure:
-    """Codes in the plane by label, bool (N,), True = proliv; prototypes are stars.
+    """Codes in the plane, coloured by label, bool (N,), True = proliv; prototypes are stars.
 
-    ``measured``, bool (N,): crops of the test, drawn filled; those that the threshold was chosen from are hollow.
+    ``measured``, bool (N,): True for crops of the test, which are drawn filled; those that the threshold was chosen
+    from are hollow.
     """
     figure = new_figure(HALF, 4.7)
     axes = figure.subplots()
@@ -167,7 +172,7 @@ def scatter(projection: Projection, proliv: NDArray[np.bool_], measured: NDArray
 
 
 def _split(plane: NDArray[np.floating[Any]], points: Components, name: str) -> Projection:
-    """Tell the crops from the prototypes that were arranged with them."""
+    """Split points that were arranged together, (N + K, 2), into crops and prototypes."""
     count = len(points.crops)
     return Projection(
         plane[:count].astype(np.float64),

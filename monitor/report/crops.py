@@ -1,4 +1,4 @@
-"""Pictures of crops: each with what its detector makes of it."""
+"""Draws crops, each with what its detector makes of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+# How many crops one picture shows.
 SHOWN: Final = 10
-"""So many crops are shown in one picture."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ShownCrop:
     """A crop that is worth a look: its row among all, and why it was chosen."""
 
     row: int
@@ -33,10 +33,10 @@ class Chosen:
 class Seen:
     """N prepared crops and what a detector makes of them.
 
-    ``crops``: uint8 (N, H, W, C); of the C channels the first three are the picture's, the others, such as a hole's
-    number, are not shown. ``reconstructed``: float32 (N, H, W, 3 or more), 0-1, None where the detector reconstructs
-    nothing. ``heatmap``: float32 (N, H, W), None where there is none. ``own_heatmap``: whether the heat map is the
-    detector's own and not the error of the reconstruction.
+    ``crops``: uint8 (N, H, W, C); the first three of the C channels are the picture. Others, such as a hole's number,
+    are not shown. ``reconstructed``: float32 (N, H, W, 3 or more), 0-1, None where the detector reconstructs nothing.
+    ``heatmap``: float32 (N, H, W), None where there is none. ``own_heatmap``: whether the heat map is the detector's
+    own and not the error of the reconstruction.
     """
 
     crops: NDArray[np.uint8]
@@ -61,32 +61,32 @@ class Seen:
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands above a crop: ``lines`` of text, and the label that colours them, None where nobody knows it."""
+    """What stands above a crop: ``lines`` of text, and the label that colours them, None where it is not known."""
 
     lines: tuple[str, ...]
     proliv: bool | None = None
 
 
-def choose(scores: NDArray[np.float64], proliv: NDArray[np.bool_], threshold: float) -> list[Chosen]:
+def choose_labelled(scores: NDArray[np.float64], proliv: NDArray[np.bool_], threshold: float) -> list[ShownCrop]:
     """Choose up to ten of N crops by their deciding scores, float64 (N,), and labels, bool (N,), True = proliv.
 
-    First the worst, which are those furthest on the wrong side of the threshold or, where there is none, nearest to
-    it: the two proliv of the lowest scores and the two ne_proliv of the highest. Then the two best of each kind, then
-    those nearest the threshold. No crop is chosen twice.
+    First the worst, furthest on the wrong side of the threshold or, where none is wrong, nearest to it: the two proliv
+    of the lowest scores and the two ne_proliv of the highest. Then the two best of each kind, then those nearest the
+    threshold. No crop is chosen twice.
     """
     upwards, by_distance = np.argsort(scores, kind="stable"), np.argsort(np.abs(scores - threshold), kind="stable")
-    wishes = (
+    wanted = (
         ("worst proliv", [row for row in upwards if proliv[row]], 2),
         ("worst ne_proliv", [row for row in upwards[::-1] if not proliv[row]], 2),
         ("best proliv", [row for row in upwards[::-1] if proliv[row]], 2),
         ("best ne_proliv", [row for row in upwards if not proliv[row]], 2),
         ("nearest", list(by_distance), 2),
     )
-    return _take(wishes)
+    return _take(wanted)
 
 
-def choose_unlabelled(scores: NDArray[np.float64]) -> list[Chosen]:
-    """Choose up to ten of N crops without a threshold: the highest scores, float64 (N,), the middle, the lowest."""
+def choose_unlabelled(scores: NDArray[np.float64]) -> list[ShownCrop]:
+    """Choose up to ten of N crops by their scores, float64 (N,), alone: the highest, the lowest and the middle ones."""
     upwards = np.argsort(scores, kind="stable")
     middle = upwards[np.argsort(np.abs(np.arange(len(upwards)) - (len(upwards) - 1) / 2), kind="stable")]
     return _take((("highest", list(upwards[::-1]), 4), ("lowest", list(upwards), 3), ("middle", list(middle), 3)))
@@ -94,9 +94,9 @@ def choose_unlabelled(scores: NDArray[np.float64]) -> list[Chosen]:
 
 @drawn
 def sheet(seen: Seen, captions: Sequence[Caption]) -> Figure:
-    """Prepared crops above their reconstructions and their heat maps, where there are any.
+    """Prepared crops above their reconstructions and heat maps, where there are any.
 
-    All heat maps have one scale, which ends at the 0.995 quantile of what is shown, so that one glaring pixel does not
+    All heat maps share a scale that ends at the 0.995 quantile of what is shown, so that one glaring pixel does not
     darken the rest.
     """
     rows = [("crop", seen.crops[..., :3].astype(np.float32) / 255)]
@@ -105,7 +105,7 @@ def sheet(seen: Seen, captions: Sequence[Caption]) -> Figure:
     maps = int(seen.heatmap is not None)
     height, width = seen.crops.shape[1:3]
     column = 1.12
-    # The rows of pictures, the captions above them and the scale at the side.
+    # Room for the rows of pictures, the captions above them and the scale at the side.
     figure = new_figure(
         column * len(captions) + 1.1, (len(rows) + maps) * column * height / width + 0.2 * _lines(captions) + 0.3
     )
@@ -125,7 +125,7 @@ def sheet(seen: Seen, captions: Sequence[Caption]) -> Figure:
 
 
 def _draw_heatmaps(figure: Figure, line: Sequence[Axes], heatmaps: NDArray[np.float32], *, own: bool) -> None:
-    """N heat maps, float32 (N, H, W), beside each other, with their scale."""
+    """N heat maps, float32 (N, H, W), side by side, with their scale."""
     top = max(float(np.quantile(heatmaps, 0.995)), 1e-12)
     for axes, heatmap in zip(line, heatmaps, strict=True):
         shade = axes.imshow(heatmap, interpolation="nearest", cmap="cividis", vmin=0, vmax=top)
@@ -134,17 +134,17 @@ def _draw_heatmaps(figure: Figure, line: Sequence[Axes], heatmaps: NDArray[np.fl
     scale.set_label("detector's\nown unit" if own else "squared\nintensity", fontsize=8)
 
 
-def _take(wishes: Sequence[tuple[str, list[int], int]]) -> list[Chosen]:
-    """The first crops of every list that no list before it has taken; what is missing comes from the last lists."""
+def _take(wanted: Sequence[tuple[str, list[int], int]]) -> list[ShownCrop]:
+    """Take from every (reason, rows, count) the first rows that none before it took; fill up from the last ones."""
     taken: dict[int, str] = {}
-    for why, rows, count in wishes:
+    for why, rows, count in wanted:
         fresh = [int(row) for row in rows if int(row) not in taken]
         taken.update((row, why) for row in fresh[:count])
-    for why, rows, _count in reversed(wishes):
+    for why, rows, _count in reversed(wanted):
         fresh = [int(row) for row in rows if int(row) not in taken]
         taken.update((row, why) for row in fresh[: SHOWN - len(taken)])
-    order = [why for why, _rows, _count in wishes]
-    return [Chosen(row, why) for row, why in sorted(taken.items(), key=lambda item: order.index(item[1]))]
+    order = [why for why, _rows, _count in wanted]
+    return [ShownCrop(row, why) for row, why in sorted(taken.items(), key=lambda item: order.index(item[1]))]
 
 
 def _lines(captions: Sequence[Caption]) -> int:

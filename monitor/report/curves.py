@@ -1,4 +1,4 @@
-"""Pictures of numbers: losses, rates, score histograms, the confusion matrix, ROC curves."""
+"""Draws numbers: losses, rates, histograms of scores, the confusion matrix, ROC curves."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 
     from monitor.api import EpochReport
 
+# Bars of a histogram.
 BINS: Final = 60
+# How many thresholds the picture of the rates tries: about one for each of its dots.
 STEPS: Final = 600
-"""So many thresholds are tried across the picture of the rates: about one for each of its dots."""
+# The upper left corner of the ROC curves is enlarged up to this many per cent of false alarms and of misses: the first
+# of these that holds all operating points, or the last.
 CORNERS: Final = (5, 10, 20)
-"""The ROC curves' upper left corner is enlarged, up to so many percent of false alarms and of misses: the first of
-these that holds all operating points, or the last."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The scores, float64 (N,), of crops of one label; ``measured``: of the test, drawn solid, else in outline."""
+    """The scores, float64 (N,), of crops of one label; ``measured``: of the test, drawn filled, not in outline."""
 
     name: str
     proliv: bool
@@ -52,7 +53,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Sample:
-    """The scores of ne_proliv crops, float64 (N,), and of proliv crops, float64 (M,), of one set of images."""
+    """The scores of ne_proliv crops, float64 (N,), and of proliv crops, float64 (M,), of one set of images.
+
+    ``measured``: whether it is the test.
+    """
 
     name: str
     normal: NDArray[np.float64]
@@ -62,10 +66,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class RocCurve:
-    """The rates at every threshold, each float64 (T,) and ascending, 0-1, and those at the one in use.
+    """The rates at every threshold, each float64 (T,) and ascending, 0-1.
 
-    ``false_alarms`` = 1 - TNR, ``caught`` = TPR. A decision that is no threshold on one score has no curve, then the
-    arrays are empty.
+    ``false_alarms`` = 1 - TNR, ``caught`` = TPR; ``operating_point``: both at the threshold in use. A decision that is
+    not a threshold on one score has no curve: then the arrays are empty.
     """
 
     name: str
@@ -77,9 +81,9 @@ class RocCurve:
 def roc_curve(
     name: str, normal: NDArray[np.float64], proliv: NDArray[np.float64], threshold: float | None = None
 ) -> RocCurve:
-    """The ROC curve of the scores of ne_proliv crops, float64 (N,), and of proliv crops, float64 (M,), both not empty.
+    """The ROC curve of the scores of ne_proliv crops, float64 (N,), and of proliv crops, float64 (M,), neither empty.
 
-    Every score that occurs is tried as the threshold, the highest first, after one above them all.
+    Every score that occurs is tried as the threshold, from the highest down, after one above them all.
     """
     thresholds = np.unique(np.concatenate([normal, proliv]))[::-1]
     false_alarms, caught = (np.concatenate([[0.0], _reaching(part, thresholds)]) for part in (normal, proliv))
@@ -114,7 +118,7 @@ def losses(epochs: Sequence[EpochReport], best_epoch: int) -> Figure:
 
 @drawn
 def rates(samples: Sequence[Sample], threshold: float, score_name: str) -> Figure:
-    """TPR and TNR at every threshold; ``score_name`` says what is held against it, with its unit."""
+    """TPR and TNR at every threshold; ``score_name`` names the score that is compared with it, with its unit."""
     figure = new_figure(HALF, 3.6)
     axes = figure.subplots()
     values = [part for sample in samples for part in (sample.normal, sample.proliv)]
@@ -141,7 +145,7 @@ def rates(samples: Sequence[Sample], threshold: float, score_name: str) -> Figur
 
 @drawn
 def histogram(groups: Sequence[Group], threshold: float | None, score_name: str) -> Figure:
-    """How the scores of each group are spread; a bar's height is its share of its group."""
+    """The distribution of the scores of each group; a bar's height is its share of its group."""
     figure = new_figure(HALF, 3.6)
     axes = figure.subplots()
     values = [group.scores for group in groups]
@@ -175,7 +179,7 @@ def histogram(groups: Sequence[Group], threshold: float | None, score_name: str)
 
 @drawn
 def confusion(tp: int, fn: int, fp: int, tn: int) -> Figure:
-    """The four kinds of decisions by what the crop shows and what was decided, shaded by the share of the row."""
+    """The counts of the four kinds of decisions, by label and by what was decided, shaded by the share of the row."""
     figure = new_figure(HALF, 3.1)
     axes = figure.subplots()
     counts = np.array([[tp, fn], [fp, tn]], dtype=np.float64)
@@ -196,7 +200,7 @@ def confusion(tp: int, fn: int, fp: int, tn: int) -> Figure:
 
 @drawn
 def roc(curves: Sequence[RocCurve]) -> Figure:
-    """ROC curves, whole on the left and their upper left corner on the right; a mark is where the threshold stands."""
+    """ROC curves, whole on the left, their upper left corner on the right; a mark is the threshold in use."""
     figure = new_figure(WHOLE, 4.6 + 0.1 * len(curves))
     whole, corner = figure.subplots(1, 2)
     whole.plot([0, 100], [0, 100], color="#999999", linewidth=0.8, linestyle=":")
@@ -217,15 +221,15 @@ def roc(curves: Sequence[RocCurve]) -> Figure:
 
 
 def _corner(curves: Sequence[RocCurve]) -> int:
-    """How many percent of the picture's sides the enlarged corner takes."""
+    """How many per cent of the picture's sides the enlarged corner takes."""
     points = [curve.operating_point for curve in curves if curve.operating_point]
-    # Rounded, for 1 - 0.95 is a little more than 0.05.
+    # Rounded because 1 - 0.95 is a little more than 0.05.
     needed = round(max((100 * max(false_alarms, 1 - caught) for false_alarms, caught in points), default=0), 6)
     return next((side for side in CORNERS if needed <= side), CORNERS[-1])
 
 
 def _draw_roc(axes: Axes, curve: RocCurve, number: int) -> None:
-    """Draw a curve and its operating point; the ``number`` gives colour, dashes and mark."""
+    """Draw a curve and its operating point; its ``number`` decides about colour, dashes and mark."""
     colour, dash = LINES[number % len(LINES)], DASHES[number % len(DASHES)]
     mark = MARKERS[number % len(MARKERS)] if curve.operating_point else ""
     axes.plot(100 * curve.false_alarms, 100 * curve.caught, color=colour, linestyle=dash, linewidth=1.6)
@@ -235,12 +239,12 @@ def _draw_roc(axes: Axes, curve: RocCurve, number: int) -> None:
         return
     x, y = (100 * rate for rate in curve.operating_point)
     if x <= axes.get_xlim()[1] and y >= axes.get_ylim()[0]:
-        # A mark on the edge of the picture is not cut in half.
+        # Not clipped, because a mark on the edge of the picture would be cut in half.
         axes.plot(x, y, mark, color=colour, markeredgecolor=INK, markersize=8, clip_on=False, zorder=3)
 
 
 def _reaching(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share, 0-1, of ``scores`` (N,), that reaches each threshold (T,)."""
+    """The share, 0-1, of ``scores`` (N,) that reach each threshold, (T,)."""
     below = np.searchsorted(np.sort(scores), thresholds, side="left")
     return 1 - below / len(scores)
 
@@ -256,7 +260,7 @@ def _limits(values: Sequence[NDArray[np.float64]], *, logarithmic: bool) -> tupl
 
 
 def _spans(*values: NDArray[np.float64]) -> bool:
-    """Whether a few numbers, as losses are, differ so much that a logarithmic axis shows more."""
+    """Whether a few numbers, such as losses, differ so much that a logarithmic axis shows more."""
     together = np.concatenate(values)
     return bool(len(together) and together.min() > 0 and together.max() > 5 * together.min())
 

@@ -1,4 +1,4 @@
-"""What is known of a model without looking at a crop: from its folder and from the store."""
+"""Collects what is known of a model without looking at a crop: from its folder and from the store."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.api import EpochReport, FitReport
 from monitor.models.folders import TRAINING_REPORT
-from monitor.store import calibrations, models
-from monitor.store import decisions as store_decisions
+from monitor.store import calibrations, decisions, models
 
 if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from monitor.store.decisions import RememberedScore
     from monitor.store.models import ModelRow
 
+# Only this many of a model's newest stored decisions are read: those of a year would take minutes.
 MOST_REMEMBERED: Final = 100_000
-"""So many of the newest stored decisions of a model are looked at; a year's would take minutes."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A loaded model with its rows, its training's report and its newest decisions."""
+    """A loaded model with its rows in the store, the report of its training, and its newest decisions."""
 
     model: ActiveModel
     row: ModelRow
@@ -35,12 +34,12 @@ class Facts:
     remembered: tuple[RememberedScore, ...]
 
 
-def gather(database: Database, configuration: Configuration, model: ActiveModel) -> Facts:
-    """Ask the store and the folder of a loaded model, which has been verified by loading it."""
+def gather_facts(database: Database, configuration: Configuration, model: ActiveModel) -> Facts:
+    """Read the store and the folder of a loaded model; loading has verified the folder."""
     with database.read() as connection:
         row = models.find_model(connection, model.name)
         calibration = calibrations.active(connection, model.id)
-        remembered = store_decisions.newest_scores(connection, model.id, MOST_REMEMBERED)
+        remembered = decisions.newest_scores(connection, model.id, MOST_REMEMBERED)
     assert calibration is not None  # or the model would not have been loaded with a threshold
     training = _training(configuration.models / Path(row.folder).name)
     return Facts(model, row, calibration, training, tuple(remembered))

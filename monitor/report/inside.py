@@ -1,4 +1,4 @@
-"""Pictures that need the detector itself: crops with what it makes of them, and the codes in the plane."""
+"""Shows what needs the detector itself: crops with what it makes of them, and its codes in the plane."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from monitor.configuration.extras import how_to_install
 from monitor.errors import NotOfferedError
+from monitor.files.chunks import chunks
 from monitor.files.text import printable
+from monitor.models.calls import SCORED_AT_ONCE
 from monitor.report import codes, style, wording
-from monitor.report.crops import Caption, Seen, choose, sheet
-from monitor.report.measuring import Part
+from monitor.report.crops import Caption, Seen, choose_labelled, sheet
+from monitor.report.measuring import FolderPart
 from monitor.report.page import Note, Picture, Table
 
 if TYPE_CHECKING:
@@ -20,31 +23,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Detector
-    from monitor.report.crops import Chosen
-    from monitor.report.measuring import Crop, Judged
-    from monitor.report.page import Part as PagePart
+    from monitor.report.crops import ShownCrop
+    from monitor.report.measuring import FolderCrop, Judged
+    from monitor.report.page import PagePart
 
 log = logging.getLogger(__name__)
 
+# Sentences below the pictures of the codes.
 TSNE: Final = (
-    "The same codes, arranged so that neighbours stay neighbours: groups that stand apart here are different for the "
-    "detector, but the distances between groups and their sizes mean nothing."
+    "The same codes, arranged so that neighbours stay neighbours: groups that stand apart here are different to the "
+    "detector, but the sizes of groups and the distances between them mean nothing."
 )
 UMAP: Final = (
-    "The same codes once more, by another method that keeps neighbours together, and more of the order of the groups; "
-    "distances between groups still mean little."
+    "The same codes arranged by another method, which also keeps neighbours together and preserves more of how the "
+    "groups lie to one another; the distances between groups still mean little."
 )
-STARS: Final = "Stars are the detector's prototypes, among which a normal crop should lie."
-TSNE_REMEDY: Final = (
-    "t-SNE is not drawn: it needs scikit-learn; install the extra: pip install 'proliv-monitor[report]'"
-)
+STARS: Final = "Stars are the detector's prototypes; a normal crop should lie among them."
+TSNE_REMEDY: Final = f"t-SNE is not drawn: it needs scikit-learn; {how_to_install('report')}"
 
 
 def crops_and_codes(detector: Detector, judged: Judged) -> list[list[PagePart]]:
     """The pictures for one model in groups, of the test where there is one, else of the threshold's evidence.
 
-    Where a detector fails, for it may be a third party's code, or has no codes, a sentence stands in the place of the
-    pictures.
+    Where a detector fails or has no codes, a sentence takes the place of the pictures.
     """
     return [
         _contained(detector, "the crops' reconstructions", lambda: _chosen_crops(detector, judged)),
@@ -53,18 +54,18 @@ def crops_and_codes(detector: Detector, judged: Judged) -> list[list[PagePart]]:
 
 
 def details(detector: Detector) -> list[PagePart]:
-    """What the trained detector tells of itself, such as the health of its memory; nothing where it tells nothing."""
+    """What the trained detector says about itself, such as the health of its memory; empty where it says nothing."""
 
     def table() -> list[PagePart]:
         rows = [[key.replace("_", " "), wording.plain(value)] for key, value in detector.details().items()]
-        return [Table("What the detector tells of itself", rows)] if rows else []
+        return [Table("What the detector says about itself", rows)] if rows else []
 
     return _contained(detector, "the detector's details", table)
 
 
-def prepared(detector: Detector, crops: Sequence[Crop]) -> NDArray[np.uint8]:
+def prepared(detector: Detector, crops: Sequence[FolderCrop]) -> NDArray[np.uint8]:
     """Crops as the detector sees them, uint8 (N, H, W, C)."""
-    return detector.prepare_batch([crop.pixels for crop in crops], [crop.work.identity.hole for crop in crops])
+    return detector.prepare_batch([crop.pixels for crop in crops], [crop.hole for crop in crops])
 
 
 def _contained(detector: Detector, what: str, make: Callable[[], list[PagePart]]) -> list[PagePart]:
@@ -81,12 +82,11 @@ def _contained(detector: Detector, what: str, make: Callable[[], list[PagePart]]
 
 
 def _chosen_crops(detector: Detector, judged: Judged) -> list[PagePart]:
-    shown = judged.of(Part.TEST)
-    whence = "the test"
+    shown, origin = judged.of(FolderPart.TEST), "the test"
     if not shown.any():
-        shown, whence = np.ones(len(shown), dtype=np.bool_), "the held-out crops and proliv/"
+        shown, origin = np.ones(len(shown), dtype=np.bool_), "the held-out crops and proliv/"
     rows = np.flatnonzero(shown)
-    chosen = choose(judged.scores[rows], judged.proliv[rows], judged.threshold)
+    chosen = choose_labelled(judged.scores[rows], judged.proliv[rows], judged.threshold)
     if not chosen:
         return []
     picked = [rows[one.row] for one in chosen]
@@ -97,7 +97,7 @@ def _chosen_crops(detector: Detector, judged: Judged) -> list[PagePart]:
     seen = Seen.by(detector, batch)
     picture = Picture(
         _title(seen),
-        f"Chosen from {whence} by the deciding score: the worst decisions (furthest on the wrong side of the "
+        f"Chosen from {origin} by the deciding score: the worst decisions (furthest on the wrong side of the "
         "threshold, or nearest to it where none is wrong), the best, and those nearest the threshold. The detector "
         f"sees the crop of the first row{_bright(seen)}. "
         "Orange captions are proliv, blue ones ne_proliv.",
@@ -135,7 +135,7 @@ def _without(detector: Detector, seen: Seen) -> str:
     return f"The detector {detector.name!r} reconstructs no crops{no_map}, so they are shown without."
 
 
-def _caption(judged: Judged, row: int, number: int, chosen: Chosen) -> Caption:
+def _caption(judged: Judged, row: int, number: int, chosen: ShownCrop) -> Caption:
     label, verdict = _label(judged, row), _verdict(judged, row)
     verb = "found" if verdict == label else "taken for"
     return Caption(
@@ -144,7 +144,7 @@ def _caption(judged: Judged, row: int, number: int, chosen: Chosen) -> Caption:
     )
 
 
-def _listed(judged: Judged, row: int, number: int, chosen: Chosen) -> list[str]:
+def _listed(judged: Judged, row: int, number: int, chosen: ShownCrop) -> list[str]:
     score = f"{judged.scores[row]:.6g}"
     return [str(number), chosen.why, judged.crops[row].name, score, _label(judged, row), _verdict(judged, row)]
 
@@ -160,17 +160,17 @@ def _verdict(judged: Judged, row: int) -> str:
 def _codes(detector: Detector, judged: Judged) -> list[PagePart]:
     rows = codes.sample(judged.proliv)
     if len(rows) < codes.FEWEST_POINTS:
-        return [Note(f"With fewer than {codes.FEWEST_POINTS} crops there is nothing to see in a picture of the codes.")]
+        return [Note(f"The codes of fewer than {codes.FEWEST_POINTS} crops are not drawn, as they would show nothing.")]
     crops = [judged.crops[row] for row in rows]
     points = _latent(detector, crops)
     stars, complaint = _prototypes(detector, points.shape[1])
     components = codes.components(points, stars)
     proliv = np.array([crop.proliv for crop in crops])
-    measured = np.array([crop.part is Part.TEST for crop in crops])
+    measured = np.array([crop.part is FolderPart.TEST for crop in crops])
     first = (
         f"The codes (each of {points.shape[1]} numbers) of {len(crops):,} crops, turned so that the two directions in "
-        "which they differ most lie in the plane. Distances mean what they do in the code; what differs in other "
-        f"directions is not seen. {STARS if len(stars) else ''}"
+        "which they differ most lie in the plane. Distances are those of the codes; differences in other directions do "
+        f"not show. {STARS if len(stars) else ''}"
     )
     methods = [
         ("Codes: principal components", first, codes.principal),
@@ -187,10 +187,9 @@ def _codes(detector: Detector, judged: Judged) -> list[PagePart]:
     ]
 
 
-def _latent(detector: Detector, crops: Sequence[Crop]) -> codes.Floats:
-    """The codes, float64 (N, D), in batches, so that memory stays small however large prepared crops are."""
-    size = 256
-    batches = [detector.latent(prepared(detector, crops[start : start + size])) for start in range(0, len(crops), size)]
+def _latent(detector: Detector, crops: Sequence[FolderCrop]) -> codes.Floats:
+    """The codes, float64 (N, D), made in batches, because prepared crops may be large."""
+    batches = [detector.latent(prepared(detector, batch)) for batch in chunks(crops, SCORED_AT_ONCE)]
     together = np.concatenate(batches).astype(np.float64)
     if together.ndim != 2 or not together.shape[1] or not np.isfinite(together).all():
         raise ValueError(f"the codes have the shape {together.shape} or hold numbers that are not finite")
@@ -198,7 +197,7 @@ def _latent(detector: Detector, crops: Sequence[Crop]) -> codes.Floats:
 
 
 def _prototypes(detector: Detector, size: int) -> tuple[codes.Floats, str]:
-    """The prototypes, float64 (K, ``size``), K may be 0; where they do not fit, none of them and a sentence why."""
+    """The prototypes, float64 (K, ``size``), K may be 0; where they do not fit, none, and a sentence that says why."""
     stars = np.asarray(detector.prototypes(), dtype=np.float64)
     if not len(stars):
         return np.empty((0, size)), ""

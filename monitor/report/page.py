@@ -1,6 +1,6 @@
-"""A page of tables, sentences and pictures as one HTML file that needs nothing else: no script, no link, no server.
+"""Renders a page of tables, sentences and pictures as one HTML file that needs nothing else: no script, link or server.
 
-Whoever fills the page gives plain text; every piece of it is escaped here, and nowhere is HTML taken from outside.
+All content is plain text, which is escaped here; HTML is never taken from outside.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph; a warning is set off from the others."""
+    """A paragraph; a warning is highlighted."""
 
     text: str
     warning: bool = False
@@ -35,9 +35,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, the content of a PNG or SVG file, and what it shows: in a few words, and in a sentence.
+    """A picture: the content of a PNG or SVG file, a title and a sentence that say what it shows.
 
-    ``wide``: it takes the page's whole width.
+    ``wide``: it takes the whole width of the page.
     """
 
     title: str
@@ -47,15 +47,15 @@ class Picture:
     wide: bool = False
 
 
-Part: TypeAlias = Note | Table | Picture
+PagePart: TypeAlias = Note | Table | Picture
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, in groups: each begins on a new line."""
+    """A heading and what stands below it, in groups; each group begins on a new line."""
 
     title: str
-    groups: Sequence[Sequence[Part]]
+    groups: Sequence[Sequence[PagePart]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Page:
     """A whole page; ``introduction`` stands above the list of its sections."""
 
     title: str
-    introduction: Sequence[Part]
+    introduction: Sequence[PagePart]
     sections: Sequence[Section]
 
 
@@ -153,7 +153,7 @@ def render(page: Page) -> bytes:
         ),
         sections="\n".join(_section(section, number) for number, section in enumerate(page.sections, 1)),
     )
-    # Halves of surrogate pairs are no UTF-8; a setting or a name may hold one.
+    # Half of a surrogate pair cannot be encoded as UTF-8, and a setting or a file's name may hold one.
     return document.encode("utf-8", "backslashreplace")
 
 
@@ -162,11 +162,11 @@ def _section(section: Section, number: int) -> str:
     return f'<section id="section-{number}">\n<h2>{escape(section.title)}</h2>\n{groups}\n</section>'
 
 
-def _parts(parts: Sequence[Part]) -> str:
+def _parts(parts: Sequence[PagePart]) -> str:
     return "\n".join(_part(part) for part in parts)
 
 
-def _part(part: Part) -> str:
+def _part(part: PagePart) -> str:
     match part:
         case Note():
             return f'<p class="note{" warning" if part.warning else ""}">{escape(part.text)}</p>'

@@ -1,8 +1,8 @@
-"""What the page says of a model, of the final decision and of all of them together."""
+"""Writes the page's sections: one for each model, and one for the final decision."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from monitor.report.curves import Group, Sample
 from monitor.report.inside import crops_and_codes, details, prepared
 from monitor.report.page import Note, Picture, Section, Table
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
+from monitor.times import to_minute
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Decide
     from monitor.report.facts import Facts
     from monitor.report.measuring import Judged
-    from monitor.report.page import Part as PagePart
+    from monitor.report.page import PagePart
 
 
 def model_section(facts: Facts, judged: Judged | None) -> Section:
-    """Everything about one model; ``judged`` is what it says of a folder's crops, if one was given."""
+    """Everything about one model; ``judged`` is what it says of the crops of a labelled folder, if one was given."""
     detector = facts.model.detector
     known: list[list[PagePart]] = [
         [_identity(facts), _settings(facts)],
@@ -49,7 +50,7 @@ def model_section(facts: Facts, judged: Judged | None) -> Section:
 
 
 def decision_section(decide: Decide, members: Sequence[Facts], judged: Judged | None) -> Section:
-    """The final decision of several models, or that one model makes it alone."""
+    """The final decision of several models, or that one model decides alone."""
     names = [facts.row.name for facts in members]
     if len(names) == 1:
         return Section(DECISION, [[Note(f"{names[0]} alone decides, so the decision is its own.")]])
@@ -61,13 +62,14 @@ def decision_section(decide: Decide, members: Sequence[Facts], judged: Judged | 
     return Section(DECISION, groups)
 
 
-_MODES: Mapping[Decide, str] = {
+# What each mode of ``[decision]`` does.
+_MODES: Final[Mapping[Decide, str]] = {
     "primary": "The first model's decision stands; a crop that it refuses is decided by the next.",
     "any": "A crop is proliv when at least one of the models says so.",
     "all": "A crop is proliv when every one of the models says so.",
     "majority": "A crop is proliv when more than half of the models say so.",
-    "rank-mean": "A crop is proliv when the mean rank of its scores, among those of each model's calibration, reaches "
-    "the mean rank of the thresholds.",
+    "rank-mean": "Each model's score of a crop is ranked among the scores of the model's calibration; the crop is "
+    "proliv when the mean of these ranks reaches the mean rank of the thresholds.",
 }
 
 
@@ -78,12 +80,12 @@ def _identity(facts: Facts) -> Table:
         [
             ["detector", row.detector],
             ["fingerprint", row.fingerprint],
-            ["trained", f"{row.trained_at:%Y-%m-%d %H:%M} UTC"],
+            ["trained", to_minute(row.trained_at)],
             ["state", "active" if row.active else "calibrated, not active"],
             ["threshold", wording.number(row.threshold)],
         ],
-        sentence="The fingerprint covers the weights, the settings and the list of held-out crops; whatever differs "
-        "in them has another one.",
+        sentence="The fingerprint covers the weights, the settings and the list of held-out crops; a model that "
+        "differs in any of them has another fingerprint.",
     )
 
 
@@ -100,7 +102,7 @@ def _training(facts: Facts) -> Note | Picture:
         "Loss by epoch",
         f"The mean loss of the training crops and of the held-out ones after each of {len(epochs)} epochs; the weights "
         f"of epoch {facts.training.best_epoch} were kept. Where the held-out line turns up while the other goes down, "
-        "the detector learns its training crops by heart.",
+        "the detector is learning its training crops by heart.",
         style.as_svg(curves.losses(epochs, facts.training.best_epoch)),
     )
 
@@ -114,20 +116,20 @@ def _chosen_from(facts: Facts) -> Table:
         [
             ["threshold", wording.number(facts.model.threshold)],
             ["rule", f"{calibration.rule} ({settings})" if settings else calibration.rule],
-            ["chosen", f"{calibration.created_at:%Y-%m-%d %H:%M} UTC"],
+            ["chosen", to_minute(calibration.created_at)],
             ["folder", wording.plain(evidence.get("data") or "none: from what is stored")],
             ["chosen from", f"{counts[0] + counts[1]:,} ne_proliv and {counts[2] + counts[3]:,} proliv crops"],
             ["TPR there", wording.rate(evidence, "tpr")],
             ["TNR there", wording.rate(evidence, "tnr")],
             ["ROC AUC there", wording.share(evidence.get("roc_auc"))],
         ],
-        sentence="These are the very crops that the threshold was chosen from, so the rates flatter it; only the test "
-        "says how well it does. In brackets the exact 95 % intervals.",
+        sentence="The threshold was chosen from these same crops, so the rates flatter it; only the test says how well "
+        "it does. In brackets the exact 95 % intervals.",
     )
 
 
 def _rates_of_percentiles(facts: Facts) -> list[PagePart]:
-    """TPR and TNR from what the calibration has kept of its scores."""
+    """TPR and TNR by threshold, from the percentiles of its scores that the calibration has kept."""
     kept = [
         np.array(facts.calibration.evidence.get(key) or (), dtype=np.float64) for key in (NORMAL_SCORES, PROLIV_SCORES)
     ]
@@ -137,8 +139,8 @@ def _rates_of_percentiles(facts: Facts) -> list[PagePart]:
     return [
         Picture(
             "TPR and TNR by threshold",
-            "What any other threshold would have done to the crops that it was chosen from, as far as the percentiles "
-            "say that the calibration has kept of their scores.",
+            "What any other threshold would have done to the crops that it was chosen from, estimated from the "
+            "percentiles of their scores, which is what the calibration has kept.",
             style.as_svg(curves.rates([sample], facts.model.threshold, "the deciding score")),
         )
     ]
@@ -163,7 +165,7 @@ def _remembered(facts: Facts) -> Note | Picture:
     ]
     return Picture(
         "Decisions in the store",
-        f"The deciding scores of the {len(remembered):,} newest stored decisions of this model, by verdict. Their "
-        "labels are not known; the threshold is today's, decisions of before may have had another.",
+        f"The deciding scores of the {len(remembered):,} newest stored decisions of this model, by verdict, whatever "
+        "the crops show. The threshold is today's; older decisions may have been made with another.",
         style.as_svg(curves.histogram(groups, facts.model.threshold, "the deciding score")),
     )

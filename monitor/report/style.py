@@ -1,7 +1,7 @@
-"""What all pictures share: colours, fonts, axes, and the ways out of a figure.
+"""What all pictures share: colours, fonts, axes, and the formats that a figure is saved in.
 
-The colours are Okabe and Ito's, which colour-blind people can tell apart; wherever two lines or points must be told
-apart, their shape differs as well, so that nothing is lost in grey. Proliv has one colour everywhere.
+The colours are Okabe and Ito's, which colour-blind people can tell apart. Lines and points that must be told apart
+differ in shape too, so that nothing is lost in grey. Proliv has the same colour everywhere.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 PROLIV: Final = "#D55E00"
+# Okabe and Ito's blue, darkened so that it differs from the vermilion of proliv in grey too.
 NE_PROLIV: Final = "#004D80"
-"""Okabe and Ito's blue, darkened: beside the vermilion of proliv it is told apart in grey as well."""
 INK: Final = "#222222"
+# Colours, dashes and marks of several curves in one picture; a curve takes the next of each.
 LINES: Final = ("#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 DASHES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
@@ -43,7 +44,8 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "axes.titlesize": "medium",
     "figure.dpi": DOTS_PER_INCH,
     "figure.facecolor": "white",
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so pictures look the same everywhere
+    # It comes with matplotlib, so pictures look the same everywhere.
+    "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
@@ -52,15 +54,15 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "lines.linewidth": 1.8,
     "savefig.dpi": DOTS_PER_INCH,
     "svg.fonttype": "path",
-    # Otherwise the names inside an SVG are drawn at random, and the same picture would be another file.
+    # Without it, the ids inside an SVG are random, and the same picture would give a different file each time.
     "svg.hashsalt": "monitor",
-    # A dollar sign in a model's or a file's name is no formula.
+    # A dollar sign in the name of a model or a file is not a formula.
     "text.parse_math": False,
 }
 
 
 def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let a function draw in the style of all pictures, whatever the user's own matplotlib settings say."""
+    """Let a function draw in the style of all pictures, whatever the user's own matplotlib settings are."""
 
     @functools.wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -70,19 +72,19 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return in_style
 
 
+# Widths in inches of a picture that takes half of the page, or all of it: its letters are then as large as the text
+# around it.
 HALF: Final = 5.2
 WHOLE: Final = 10.6
-"""The widths, in inches, at which the letters of a picture that takes half of the page or all of it are as large as
-those around it."""
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, which keeps its labels from overlapping."""
+    """An empty figure of a size in inches, which keeps its labels from overlapping."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def scale(axes: Axes, *, axis: str = "x", logarithmic: bool) -> None:
-    """Make an axis linear or logarithmic, in both cases with plain numbers beside it."""
+    """Make an axis logarithmic, if asked for, with plain numbers instead of powers of ten."""
     if not logarithmic:
         return
     (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
@@ -95,7 +97,7 @@ def scale(axes: Axes, *, axis: str = "x", logarithmic: bool) -> None:
 
 
 def wants_logarithm(*values: NDArray[np.float64]) -> bool:
-    """Whether numbers are positive and spread so far that a linear axis would squeeze most of them together."""
+    """Whether numbers are positive and so far apart that a linear axis would squeeze most of them together."""
     together = np.concatenate([np.ravel(part) for part in values])
     if not len(together) or (together <= 0).any():
         return False

@@ -1,4 +1,4 @@
-"""Numbers, rates and scores as the page writes them."""
+"""Puts numbers, rates and scores into words for the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def number(value: float | None) -> str:
-    """Six significant digits, or that it is not known."""
+    """Six significant digits, or ``unknown``."""
     return "unknown" if value is None else f"{value:.6g}"
 
 
@@ -30,12 +30,12 @@ def share(value: float | None) -> str:
 
 
 def score_name(decision: str) -> str:
-    """A detector's score with its unit, as the axes name it."""
+    """A detector's deciding score with its unit, for the axes; ``decision`` is its name."""
     return "mse, squared intensity" if decision == "mse" else f"score {decision}, the detector's own unit"
 
 
 def decision_score_name(decide: Decide, primary: str) -> str:
-    """The final decision's score with its unit; ``primary``: that of the first model's."""
+    """The final decision's score with its unit; ``primary`` is that of the first model."""
     if decide == "primary":
         return primary
     if decide == "rank-mean":
@@ -44,7 +44,7 @@ def decision_score_name(decide: Decide, primary: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A setting or a detail, whatever JSON can hold, for a person to read."""
+    """A setting or a detail for a person to read; ``value`` is anything that JSON can hold."""
     match value:
         case str():
             return value

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _name: None)
     with pytest.raises(ConfigurationError) as refused:
-        extras.require_package("matplotlib", extra="report", needed_by="monitor report")
+        extras.require_package("matplotlib", extra="report", needed_by="report")
     assert str(refused.value) == (
-        "monitor report: the package matplotlib is not installed; install the extra: "
+        "report: the package matplotlib is not installed; install the extra: "
         "pip install 'proliv-monitor[report]'"
     )
 

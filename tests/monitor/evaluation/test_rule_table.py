@@ -115,8 +115,8 @@ def offering(*names: str) -> Registry:
 
 def test_references_come_by_model_in_the_order_of_their_digests(database: Database) -> None:
     with database.read() as connection:
-        found = references.labelled_references(connection)
-    assert found == {1: [("proliv", 0.75), ("ne_proliv", 0.125), ("proliv", 4.0), ("proliv", 0.5), ("ne_proliv", 0.25)]}
+        found = [(row.label, row.score) for row in references.references_of(connection, 1)]
+    assert found == [("proliv", 0.75), ("ne_proliv", 0.125), ("proliv", 4.0), ("proliv", 0.5), ("ne_proliv", 0.25)]
     (one,) = referenced_models(database)
     assert sorted(one.evidence.normal) == [0.125, 0.25]
     assert sorted(one.evidence.proliv) == [0.5, 0.75, 4.0]

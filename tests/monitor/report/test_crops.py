@@ -7,7 +7,7 @@ import pytest
 
 from monitor.api import Detector
 from monitor.report import style
-from monitor.report.crops import Caption, Seen, choose, choose_unlabelled, sheet
+from monitor.report.crops import Caption, Seen, choose_labelled, choose_unlabelled, sheet
 from tests.monitor.report.conftest import Brightness, BrightnessSettings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ LABELS = np.isin(np.arange(20), [3, 6, 12, 15, 17, 19])
 
 def chosen(threshold: float) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for one in choose(SCORES, LABELS, threshold):
+    for one in choose_labelled(SCORES, LABELS, threshold):
         found.setdefault(one.why, []).append(one.row)
     return found
 
@@ -64,7 +64,7 @@ def test_the_worst_the_best_and_the_nearest_are_chosen() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 9, 10, 11])
 def test_no_crop_is_chosen_twice_and_none_is_left_out_that_has_room(count: int) -> None:
-    rows = [one.row for one in choose(SCORES[:count], LABELS[:count], 3.5)]
+    rows = [one.row for one in choose_labelled(SCORES[:count], LABELS[:count], 3.5)]
     assert len(rows) == len(set(rows)) == min(count, 10)
     rows = [one.row for one in choose_unlabelled(SCORES[:count])]
     assert len(rows) == len(set(rows)) == min(count, 10)
@@ -72,7 +72,7 @@ def test_no_crop_is_chosen_twice_and_none_is_left_out_that_has_room(count: int) 
 
 def test_one_label_alone_fills_the_picture() -> None:
     for labels in (np.zeros(20, dtype=np.bool_), np.ones(20, dtype=np.bool_)):
-        assert len(choose(SCORES, labels, 5.0)) == 10
+        assert len(choose_labelled(SCORES, labels, 5.0)) == 10
 
 
 def test_without_a_threshold_the_highest_the_lowest_and_the_middle_are_chosen() -> None:

@@ -11,7 +11,8 @@ from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
 from monitor.crops.reader import Reader
-from monitor.report import codes, inside, measuring
+from monitor.report import codes, inside
+from monitor.report.measuring import measure_folder, read_folder
 from monitor.report.page import Note, Picture, Table
 from tests.monitor.report.conftest import Brightness
 
@@ -34,9 +35,9 @@ def without_umap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def judged(folder: Path, new_model: NewModel) -> Judged:
-    read = measuring.read(open_dataset(folder), Reader(Configuration(settings=Settings(), file=None)), {})
+    read = read_folder(open_dataset(folder), Reader(Configuration(settings=Settings(), file=None)), {})
     kept: dict[str, frozenset[str]] = {"brightness-1": frozenset()}
-    return measuring.measure(read, [new_model()], None, kept).judged["brightness-1"]
+    return measure_folder(read, [new_model()], None, kept).judged["brightness-1"]
 
 
 def titles(parts: list[Any]) -> list[str]:

@@ -46,10 +46,10 @@ def test_what_cannot_be_written_is_told_before_and_after(tmp_path: Path, name: s
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     (tmp_path / "page.html").touch(0o400)
-    with pytest.raises(OutputError, match="may not be written; mend the permissions"):
+    with pytest.raises(OutputError, match="may not be written; change the permissions"):
         require_writable(tmp_path / "page.html")
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="may not be written; mend the permissions"):
+    with pytest.raises(OutputError, match="may not be written; change the permissions"):
         require_writable(tmp_path / "other.html")
     tmp_path.chmod(0o700)
 

@@ -44,6 +44,7 @@ def test_the_two_labels_differ_in_grey_and_stand_out_from_the_paper() -> None:
     assert max(brightness(style.PROLIV), brightness(style.NE_PROLIV)) < 0.6
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["report", "compare", "train"])
 def test_help_loads_no_pictures(command: str) -> None:
     program = (
@@ -60,6 +61,7 @@ def test_help_loads_no_pictures(command: str) -> None:
     assert loaded & {"matplotlib", "torch", "sqlalchemy", "numpy", "sklearn", "umap", "wandb", "tensorboard"} == set()
 
 
+@pytest.mark.process
 def test_drawing_loads_no_window_system() -> None:
     program = "import sys, monitor.report.build\nassert 'matplotlib.pyplot' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
