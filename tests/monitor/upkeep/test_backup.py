@@ -19,7 +19,7 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
 from monitor.upkeep import backup as backups
 from monitor.upkeep.backup import backup
-from tests.monitor.inbox.test_tidier import as_nobody, below, small_disk
+from tests.support.disks import as_nobody, below, small_disk
 from tests.support.made_up import NOW, made_up
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def test_a_busy_writer_does_not_make_it_begin_again(
         assert connection.execute(select(func.count()).select_from(crops)).scalar_one() > 4000
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_nothing_behind(database: Database, configuration: Configuration, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "256k") as disk:
         with pytest.raises(
