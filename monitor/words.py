@@ -15,6 +15,9 @@ LONGEST_NOTE: Final = 1000
 DECISION: Final = "decision"
 """What stands for the final decision where a detector is named; no detector may be called so."""
 
+# Stands for a camera or a hole that the file's name does not tell.
+UNKNOWN: Final = "unknown"
+
 Source = Literal["inbox", "folder"]
 """Where a crop was found: by the daemon, or in a folder that was scored by hand."""
 
@@ -42,6 +45,9 @@ class Reason(StrEnum):
     """It ends before its picture does."""
     UNDECODABLE = "undecodable"
     """It is complete but damaged, or of a kind within its format that cannot be read."""
+    # Nothing is wrong with the file: an older program made no decision on it while the active models were exchanged.
+    # Only `monitor db upgrade` gives this reason, to rows that had none; such a file is read and decided again.
+    UNDECIDED = "undecided"
 
 
 class Identity(NamedTuple):

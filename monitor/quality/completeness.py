@@ -16,7 +16,6 @@ from monitor.configuration.checks import MOST_EXPECTED_HOLES, parse_holes
 from monitor.store import traffic
 from monitor.store.arrivals import (
     FAST_CLOCK_SECONDS,
-    UNKNOWN_CAMERA,
     Arrivals,
     CameraArrivals,
     Grid,
@@ -24,6 +23,7 @@ from monitor.store.arrivals import (
     arrivals_seen,
     crops_since,
 )
+from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -179,7 +179,7 @@ def measure(
         seconds=settings.interval_seconds,
         late_seconds=settings.late_seconds,
     )
-    named = {camera or UNKNOWN_CAMERA: parse_holes(text) for camera, text in settings.cameras.items()}
+    named = {camera or UNKNOWN: parse_holes(text) for camera, text in settings.cameras.items()}
     came = arrivals(connection, grid, named)
     presences = [_learn(connection, settings, min(end, now), named), Presence.of([came])]
     return judge(grid, came, expected_holes(named, presences), named)
@@ -190,7 +190,7 @@ def with_last_crops(connection: Connection, found: Completeness, settings: Setti
     if all(hole.last for hole in found.holes):
         return found
     rows = traffic.last_crops(connection, now - timedelta(days=settings.learn_days))
-    last = {(row.camera or UNKNOWN_CAMERA, row.hole): row.decided_at for row in rows}
+    last = {(row.camera or UNKNOWN, row.hole): row.decided_at for row in rows}
     holes = (replace(one, last=one.last or last.get((one.camera, one.hole))) for one in found.holes)
     return replace(found, holes=tuple(holes))
 

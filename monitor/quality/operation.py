@@ -23,7 +23,8 @@ from monitor.formulas.events import events
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
 from monitor.labels import labels
 from monitor.store import labels as stored
-from monitor.store import summaries, traffic
+from monitor.store.audits import drawn_crop_times
+from monitor.store.traffic import alarms_by_hole
 from monitor.words import DECISION, Label
 
 if TYPE_CHECKING:
@@ -170,12 +171,12 @@ def measure(
         found = stored.labelled_scores(connection, model.id)
         own = {crop_id: row.verdict == Label.PROLIV.value for crop_id, row in found.items()}
         verdicts.append((model.detector, model.name, own))
-    draws = summaries.drawn_crops(connection)
+    draws = drawn_crop_times(connection)
     results = []
     for window in windows:
         inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
         crops = [crop for crop in inside if crop.sha256 not in doubtful]
-        alarms = traffic.alarms(connection, window.since, window.until)
+        alarms = alarms_by_hole(connection, window.since, window.until)
         proliv = [crop for crop in crops if crop.label is Label.PROLIV]
         drawn = {crop_id for crop_id, seen_at in draws.items() if window.since <= seen_at < window.until}
         audited = [crop for crop in crops if crop.id in drawn]

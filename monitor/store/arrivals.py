@@ -1,8 +1,7 @@
-"""In which intervals the inbox's crops of each camera and hole came, counted by the database.
+"""Counts, for each camera and hole, the intervals of time in which crops of the inbox came; the database counts.
 
-Time is cut into intervals of a whole number of seconds, aligned to 1970-01-01 00:00 UTC: interval ``i`` of ``n``
-seconds is [i n, (i + 1) n). All is reckoned in whole seconds; fractions are cut off. (SQLite rounds to thousandths
-before.)
+Time is divided into intervals of a whole number of seconds, aligned to 1970-01-01 00:00 UTC: interval ``i`` of ``n``
+seconds is [i n, (i + 1) n). Times are cut to whole seconds. (SQLite rounds them to thousandths first.)
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import BigInteger, Integer, and_, case, cast, distinct, extract, func, literal, null, select, union_all
 
 from monitor.store.database.schema import crops
+from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,20 +22,18 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-UNKNOWN_CAMERA: Final = "unknown"
-"""Stands for the camera of crops whose names tell none; one that is really called so is taken together with them."""
-
+# A time in a file name is not believed if it is later than when the crop was seen by more than this; the crop then
+# counts at the time when it was seen.
 FAST_CLOCK_SECONDS: Final = 60
-"""A name's time that lies further ahead of when the crop was seen is not believed: the crop counts when it was seen."""
 
+# The most cameras, and the most holes of all cameras, in a result: file names may contain anything.
 MOST_CAMERAS: Final = 1000
 MOST_HOLES: Final = 10_000
-"""Of so many cameras, and of so many holes of all of them, it is told at most: names of files may hold anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The intervals ``first`` to ``end - 1``, of ``seconds`` each; a crop is late ``late_seconds`` after their end."""
+    """The intervals ``first`` to ``end - 1``, each ``seconds`` long; a crop is late ``late_seconds`` after its end."""
 
     seconds: int
     first: int
@@ -44,14 +42,14 @@ class Grid:
 
     @classmethod
     def between(cls, since: datetime, until: datetime, now: datetime, *, seconds: int, late_seconds: int) -> Grid:
-        """The whole intervals of [since, until) that are due: a crop of theirs that came only ``now`` would be late."""
+        """The whole intervals in [since, until) that are due: a crop of theirs that came only ``now`` would be late."""
         first = -(-_whole_seconds(since, up=True) // seconds)
         due = (_whole_seconds(now) - late_seconds - 1) // seconds
         return cls(seconds, first, max(first, min(_whole_seconds(until) // seconds, due)), late_seconds)
 
     @property
     def since(self) -> datetime:
-        """The beginning of the first interval."""
+        """The start of the first interval."""
         return datetime.fromtimestamp(self.first * self.seconds, UTC)
 
     @property
@@ -61,10 +59,11 @@ class Grid:
 
 
 class CameraArrivals(NamedTuple):
-    """``active``: intervals with a crop of the camera, of whichever hole, decided on or not.
+    """What came from a camera, decided on or not.
 
-    ``crops``: how many were seen; ``ahead``: those whose name has a time that is not believed; ``before``: those that
-    were seen in the first interval or later, with a time before it.
+    ``active``: intervals with a crop of any hole. ``crops``: crops that were seen. ``ahead``: crops with a time in
+    their name that is not believed. ``before``: crops that were seen in the first interval or later, but have a time
+    before it.
     """
 
     active: int
@@ -74,9 +73,10 @@ class CameraArrivals(NamedTuple):
 
 
 class HoleArrivals(NamedTuple):
-    """How many intervals had a crop of the hole that was decided on in time, only late, or none that could be decided.
+    """The intervals with crops of a hole.
 
-    ``last``: the time of the last crop that was decided on, if any.
+    ``came``: with a crop that was decided on in time. ``late``: only later. ``undecided``: with crops of which none
+    was decided on. ``last``: the time of the last crop that was decided on, if any.
     """
 
     came: int
@@ -86,17 +86,20 @@ class HoleArrivals(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """The busiest cameras and holes; of a camera or a hole that is not in it no crop came."""
+    """The busiest cameras and holes, by name and by (camera, hole); those without a crop are left out.
+
+    Crops whose names tell no camera are under `UNKNOWN`, together with those of a camera that is really called so.
+    """
 
     cameras: dict[str, CameraArrivals]
     holes: dict[tuple[str, int], HoleArrivals]
 
 
 def arrivals(connection: Connection, grid: Grid, named: Collection[str] = ()) -> Arrivals:
-    """Count the intervals of the grid in which crops came. Of too many cameras, those that are ``named`` go first.
+    """Count the intervals of the grid in which crops came. If there are too many cameras, the ``named`` come first.
 
-    A crop is never seen earlier than its time less the tolerance for fast clocks, so that the index on
-    `crops.seen_at` leads to all that count.
+    A crop is never seen before its time minus the tolerance for fast clocks, so the index on `crops.seen_at` leads to
+    all crops that count.
     """
     earliest = grid.since - timedelta(seconds=FAST_CLOCK_SECONDS + 1)
     taken = _taken(connection, grid, crops.c.seen_at >= earliest)
@@ -105,13 +108,13 @@ def arrivals(connection: Connection, grid: Grid, named: Collection[str] = ()) ->
 
 
 def arrivals_seen(connection: Connection, grid: Grid, named: Collection[str] = ()) -> Arrivals:
-    """Count the intervals, in the grid or not, of the crops that were seen within the grid's time."""
+    """Count the intervals, inside the grid or not, of the crops that were seen within the grid's time."""
     taken = _taken(connection, grid, and_(crops.c.seen_at >= grid.since, crops.c.seen_at < grid.until))
     return _counted(connection, taken, grid, taken.c.interval >= 0, named)
 
 
 def crops_since(connection: Connection, since: datetime) -> int:
-    """About how many crops were stored that were seen since then, at the cost of two looks into an index."""
+    """About how many crops were seen since then, at the cost of two lookups in an index."""
     seen = select(crops.c.id).where(crops.c.seen_at >= since).limit(1)
     first = connection.execute(seen.order_by(crops.c.seen_at)).scalar()
     last = connection.execute(seen.order_by(crops.c.seen_at.desc())).scalar()
@@ -124,7 +127,7 @@ def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool])
     decided = crops.c.state == "scored"
     timed = (
         select(
-            func.coalesce(crops.c.camera, UNKNOWN_CAMERA).label("camera"),
+            func.coalesce(crops.c.camera, UNKNOWN).label("camera"),
             crops.c.hole,
             case((captured <= seen + FAST_CLOCK_SECONDS, captured), else_=seen).label("moment"),
             case((captured > seen + FAST_CLOCK_SECONDS, 1), else_=0).label("ahead"),
@@ -134,8 +137,8 @@ def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool])
         .where(crops.c.source == "inbox", seen_within)
         .subquery()
     )
-    # Plain division is exact here; SQLAlchemy's own operator would let the database round down anew. A time before
-    # 1970, which no clock shows that runs, would be rounded up.
+    # The operator as text: SQLAlchemy's own division would add a rounding. Both databases divide whole numbers towards
+    # zero, which is down for every time since 1970, and no running clock shows an earlier one.
     interval = timed.c.moment.op("/")(literal(grid.seconds, Integer)).label("interval")
     rows = select(*timed.c, interval).subquery()
     return (
@@ -155,7 +158,7 @@ def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool])
 def _counted(
     connection: Connection, taken: CTE, grid: Grid, inside: ColumnElement[bool], named: Collection[str]
 ) -> Arrivals:
-    """One statement for cameras (rows without a hole) and holes, so that the crops are looked through once."""
+    """Count for cameras (rows without a hole) and holes in one statement, so that the crops are read once."""
     foremost = case((taken.c.camera.in_(sorted(named)), 0), else_=1)
     active = func.count(distinct(case((inside, taken.c.interval))))
     before = case((taken.c.interval < grid.first, taken.c.inside), else_=0)

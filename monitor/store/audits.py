@@ -1,4 +1,4 @@
-"""Random draws of crops to be labelled; see `monitor.labels.labels` for what a labelled crop of a draw stands for."""
+"""Audits: random draws of crops to be labelled. `monitor.labels.labels` says what a labelled crop of one stands for."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.database.schema import audit_crops, audits, crops, labels
+from monitor.store.conditions import in_operation, labelled_contents, repeats_earlier
+from monitor.store.database.rows import select_rows
+from monitor.store.database.schema import audit_crops, audits, crops
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy.engine import Connection
 
-
+# Rows that memory holds at once.
 ROWS: Final = 10_000
-"""Rows that are held in memory at once."""
 
 
 class DrawnCrop(NamedTuple):
@@ -33,39 +34,28 @@ class DrawnCrop(NamedTuple):
 
 
 def eligible_crops(connection: Connection) -> dict[int, int]:
-    """How many crops each random draw was made from, by the draw's id."""
+    """How many crops each draw was made from, by the draw's id."""
     return {row.id: row.eligible for row in connection.execute(select(audits.c.id, audits.c.eligible))}
 
 
 def span_to_audit(connection: Connection) -> tuple[int, int]:
-    """(first, last): the ids of the crops that were stored since the last draw; empty where last < first."""
+    """(first, last) id of the crops that were stored since the last draw; there are none if last < first."""
     before = connection.execute(select(func.max(audits.c.last_crop_id))).scalar() or 0
     return before + 1, connection.execute(select(func.max(crops.c.id))).scalar() or 0
 
 
 def crops_to_audit(connection: Connection, first: int, last: int) -> Sequence[int]:
-    """The ids of the crops in this span that were let pass and have no label, each content once, in 8 bytes each.
+    """The ids of the crops in this span that were passed and have no label, 8 bytes each.
 
-    Only the crop that stands for its content counts, so that a content that was there before is not drawn again.
+    Each content counts once, by its first crop, so that one that came before the span is not drawn again.
     """
-    earlier = crops.alias()
-    in_operation = ("inbox", "folder")
-    repeated = (
-        select(earlier.c.id)
-        .where(
-            *(earlier.c.sha256 == crops.c.sha256, earlier.c.id < crops.c.id, earlier.c.state == "scored"),
-            earlier.c.source.in_(in_operation),
-        )
-        .exists()
-    )
-    labelled = select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
     query = (
         select(crops.c.id)
         .where(
-            *(crops.c.id >= first, crops.c.id <= last, crops.c.source.in_(in_operation)),
-            # Most crops have this verdict: an index on verdicts would lead through all of them, whatever the span.
-            *(crops.c.state == "scored", func.coalesce(crops.c.verdict, "") == "ne_proliv"),
-            *(crops.c.sha256.not_in(labelled), ~repeated),
+            *(crops.c.id >= first, crops.c.id <= last, in_operation(), crops.c.state == "scored"),
+            # Inside a function no index serves it: most crops have this verdict, so one would lead through nearly all.
+            func.coalesce(crops.c.verdict, "") == "ne_proliv",
+            *(crops.c.sha256.not_in(labelled_contents()), ~repeats_earlier()),
         )
         .order_by(crops.c.id)
     )
@@ -75,7 +65,7 @@ def crops_to_audit(connection: Connection, first: int, last: int) -> Sequence[in
 def add_audit(
     connection: Connection, *, author: str | None, first: int, last: int, eligible: int, drawn: Collection[int]
 ) -> int:
-    """Store a random draw; return its id."""
+    """Store a draw of crops out of the ``eligible`` ones in the span; return its id."""
     values = {"drawn_at": datetime.now(UTC), "author": author, "first_crop_id": first, "last_crop_id": last}
     result = connection.execute(audits.insert().values(**values, eligible=eligible))
     assert result.inserted_primary_key is not None
@@ -85,7 +75,7 @@ def add_audit(
 
 
 def drawn_crops(connection: Connection, audit: int | None = None) -> list[DrawnCrop]:
-    """The crops of a draw; without one, those of all draws whose content has no label yet."""
+    """The crops of a draw, or, for None, the crops of all draws whose content has no label yet."""
     query = (
         select(
             *(audit_crops.c.audit_id, crops.c.id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera),
@@ -95,8 +85,16 @@ def drawn_crops(connection: Connection, audit: int | None = None) -> list[DrawnC
         .order_by(audit_crops.c.audit_id, crops.c.id)
     )
     if audit is None:
-        labelled = select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
-        query = query.where(crops.c.sha256.not_in(labelled))
+        query = query.where(crops.c.sha256.not_in(labelled_contents()))
     else:
         query = query.where(audit_crops.c.audit_id == audit)
-    return [DrawnCrop._make(row) for row in connection.execute(query)]
+    return select_rows(connection, DrawnCrop, query)
+
+
+def drawn_crop_times(connection: Connection) -> dict[int, datetime]:
+    """When the crops of all draws were seen, by crop id."""
+    # An outer join, so that the query starts from the draws, which are few, whatever SQLite assumes about the tables.
+    query = select(crops.c.id, crops.c.seen_at).select_from(
+        audit_crops.outerjoin(crops, crops.c.id == audit_crops.c.crop_id)
+    )
+    return {row.id: row.seen_at for row in connection.execute(query)}

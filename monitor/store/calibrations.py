@@ -1,4 +1,4 @@
-"""Thresholds and where they come from: every calibration that was ever made, refused ones too."""
+"""Thresholds and where they come from: every calibration that was ever made, including refused ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from sqlalchemy import insert, select, update
 
 from monitor.errors import DataError
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import calibrations, models
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 State = Literal["active", "shadow", "refused", "superseded", "rolled_back"]
+# What made a calibration: `monitor calibrate` from labelled folders, the nightly run, `monitor recalibrate` from the
+# stored labels, or a threshold set by hand.
 Origin = Literal["calibrate", "nightly", "recalibrate", "set"]
-"""What made a calibration: a person with labelled folders, the night, a person from what is stored, or by hand."""
 
-
+# The refusal of a trial that ended because the active threshold was changed meanwhile.
 WITHDRAWN: Final = "withdrawn"
-"""Why a trial was ended that another change overtook."""
 
 
 class CalibrationRow(NamedTuple):
@@ -62,7 +63,7 @@ def add(
     refusal: str | None = None,
     run_id: int | None = None,
 ) -> int:
-    """Store a calibration and return its id; an active one supersedes the one before, and ends a trial."""
+    """Store a calibration and return its id; an active one supersedes the previous one and ends a running trial."""
     if state == "active":
         _withdraw(connection, model_id, now)
         _end(connection, model_id, "active", "superseded", now)
@@ -88,27 +89,27 @@ def add(
 
 
 def active(connection: Connection, model_id: int) -> CalibrationRow | None:
-    """The calibration that the model's threshold comes from; none where it has no threshold yet."""
+    """The calibration that the model's threshold comes from; None if it has no threshold yet."""
     return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == "active")
 
 
 def shadow(connection: Connection, model_id: int) -> CalibrationRow | None:
-    """The calibration that is being tried beside the active one, if any."""
+    """The calibration on trial beside the active one, or None."""
     return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == "shadow")
 
 
 def of_run(connection: Connection, model_id: int, run_id: int) -> CalibrationRow | None:
-    """What a scheduled run made of a model before it was interrupted, if anything."""
+    """The calibration that a scheduled run stored for the model before it was interrupted, or None."""
     return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.run_id == run_id)
 
 
 def newest(connection: Connection, model_id: int, state: State) -> CalibrationRow | None:
-    """The newest calibration of a model in this state."""
+    """The model's newest calibration in this state, or None."""
     return newest_row(connection, calibrations.c.model_id == model_id, calibrations.c.state == state)
 
 
 def find(connection: Connection, calibration_id: int) -> CalibrationRow:
-    """A calibration by its number; raises `DataError`."""
+    """The calibration with this id; raises `DataError` if there is none."""
     row = newest_row(connection, calibrations.c.id == calibration_id)
     if row is None:
         raise DataError(f"there is no calibration {calibration_id}; see: monitor threshold list")
@@ -116,13 +117,13 @@ def find(connection: Connection, calibration_id: int) -> CalibrationRow:
 
 
 def history(connection: Connection, model_id: int | None = None, *, most: int = 1000) -> list[CalibrationRow]:
-    """The calibrations of a model, or of all, the newest first."""
+    """The newest ``most`` calibrations of a model, or of all models, newest first."""
     conditions = [] if model_id is None else [calibrations.c.model_id == model_id]
     return _rows(connection, *conditions, most=most)
 
 
 def promote(connection: Connection, row: CalibrationRow, evidence: Mapping[str, Any], now: datetime) -> None:
-    """Let a calibration that was tried in the shadow decide; ``evidence`` is what the trial adds to its own."""
+    """Make a calibration on trial the active one; ``evidence`` is what the trial adds to its own."""
     _end(connection, row.model_id, "active", "superseded", now)
     values = {"state": "active", "evidence": {**row.evidence, **evidence}, "reason": None}
     connection.execute(update(calibrations).where(calibrations.c.id == row.id).values(**values))
@@ -131,16 +132,17 @@ def promote(connection: Connection, row: CalibrationRow, evidence: Mapping[str, 
 def refuse(
     connection: Connection, row: CalibrationRow, refusal: str, reason: str, evidence: Mapping[str, Any], now: datetime
 ) -> None:
-    """Refuse a calibration that was tried in the shadow; ``evidence`` is what the trial adds to its own."""
+    """Refuse a calibration on trial; ``evidence`` is what the trial adds to its own."""
     values = {"state": "refused", "refusal": refusal, "reason": reason, "ended_at": now}
     values |= {"evidence": {**row.evidence, **evidence}}
     connection.execute(update(calibrations).where(calibrations.c.id == row.id).values(**values))
 
 
 def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[CalibrationRow, CalibrationRow] | None:
-    """Give a model back the threshold before; return (the one left, the one active now), none without one before.
+    """Make the model's previous threshold active again; return (the calibration left, the one active now).
 
-    What was rolled back once is passed over, so that a second rollback goes one further back.
+    Returns None if there is no previous one. Calibrations that were rolled back are passed over, so a second rollback
+    goes one further back.
     """
     current = active(connection, model_id)
     ended = _rows(
@@ -150,7 +152,7 @@ def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[Cal
         most=1000,
         newest_by=calibrations.c.ended_at,
     )
-    # What was accepted without moving the threshold is nothing to go back to.
+    # Going back to a calibration with the same threshold would change nothing.
     before = next((row for row in ended if current is not None and row.threshold != current.threshold), None)
     if current is None or before is None:
         return None
@@ -162,9 +164,9 @@ def roll_back(connection: Connection, model_id: int, now: datetime) -> tuple[Cal
 
 
 def judged_since(connection: Connection, model_id: int, now: datetime) -> datetime | None:
-    """When a threshold that counted was last held against the newest labels; one by hand was not chosen from them.
+    """When a threshold was last chosen from the labels and became active; one set by hand was not chosen from them.
 
-    What lies ahead of ``now`` was stored by a clock that ran ahead.
+    Calibrations with a time after ``now`` are ignored: a clock that ran ahead stored them.
     """
     row = newest_row(
         connection,
@@ -177,7 +179,7 @@ def judged_since(connection: Connection, model_id: int, now: datetime) -> dateti
 
 
 def _withdraw(connection: Connection, model_id: int, now: datetime) -> None:
-    """End a trial whose threshold never counted."""
+    """End the model's trial, if one is running."""
     trial = shadow(connection, model_id)
     if trial is not None:
         refuse(connection, trial, WITHDRAWN, "the active threshold was changed before its trial was over", {}, now)
@@ -192,7 +194,7 @@ def _end(connection: Connection, model_id: int, state: State, then: State, now: 
 
 
 def newest_row(connection: Connection, *conditions: ColumnElement[bool]) -> CalibrationRow | None:
-    """The newest calibration that meets the conditions; none where there is none."""
+    """The calibration that was stored last of those that meet the conditions, or None."""
     return next(iter(_rows(connection, *conditions, most=1)), None)
 
 
@@ -202,13 +204,13 @@ def _rows(
     most: int,
     newest_by: ColumnElement[Any] = calibrations.c.id,
 ) -> list[CalibrationRow]:
-    columns = [getattr(calibrations.c, name) for name in CalibrationRow._fields]
-    query = select(*columns).where(*conditions).order_by(newest_by.desc(), calibrations.c.id.desc()).limit(most)
-    return [CalibrationRow._make(row) for row in connection.execute(query)]
+    query = select(*columns_of(calibrations, CalibrationRow)).where(*conditions)
+    query = query.order_by(newest_by.desc(), calibrations.c.id.desc()).limit(most)
+    return select_rows(connection, CalibrationRow, query)
 
 
 class ThresholdOrigin(NamedTuple):
-    """Of a detector's active threshold, when it was chosen, and whether by the rule that needs no proliv."""
+    """When a detector's active threshold was chosen, and whether by the fallback rule, which needs no proliv."""
 
     detector: str
     fallback: bool
@@ -216,11 +218,11 @@ class ThresholdOrigin(NamedTuple):
 
 
 def active_thresholds(connection: Connection) -> list[ThresholdOrigin]:
-    """Where the thresholds of the active models come from."""
+    """Where the thresholds of the active models come from, in the order of the detectors' names."""
     query = (
         select(models.c.detector, calibrations.c.fallback, calibrations.c.created_at)
         .join(calibrations, calibrations.c.model_id == models.c.id)
         .where(models.c.active, calibrations.c.state == "active")
         .order_by(models.c.detector)
     )
-    return [ThresholdOrigin._make(row) for row in connection.execute(query)]
+    return select_rows(connection, ThresholdOrigin, query)

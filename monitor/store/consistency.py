@@ -1,23 +1,24 @@
-"""What is looked at when the store is checked: rows that point nowhere, and where files ought to lie."""
+"""Finds rows that contradict each other, and lists where the files of decided crops should lie."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import exists, func, select, true
+from sqlalchemy import exists, func, not_, select, true
 
+from monitor.store.conditions import is_alarm_else_false
+from monitor.store.database.rows import stream_rows
 from monitor.store.database.schema import calibrations, crops, metadata, models, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sqlalchemy.engine import Connection
-
-ROWS: Final = 1000
+    from sqlalchemy.sql.elements import ColumnElement
 
 
 class FileRow(NamedTuple):
-    """Where the file of a decided crop ought to lie; ``pruned``: an alarm whose scores and file were deleted."""
+    """Where the file of a decided crop should lie; ``pruned``: an alarm whose scores and file retention deleted."""
 
     id: int
     path: str
@@ -29,7 +30,7 @@ class FileRow(NamedTuple):
 
 
 def orphans(connection: Connection) -> dict[str, int]:
-    """How many rows point at rows that are not there, by "table.column"; a server keeps watch itself."""
+    """How many rows refer to rows that do not exist, by "table.column"; a server never has any."""
     found: dict[str, int] = {}
     for table in metadata.sorted_tables:
         for column in table.columns:
@@ -44,13 +45,21 @@ def orphans(connection: Connection) -> dict[str, int]:
 
 
 def scored_without_scores(connection: Connection) -> list[str]:
-    """The paths of scored crops without any model's score, but for alarms, which keep their row alone."""
-    query = select(crops.c.path).where(
-        crops.c.state == "scored",
-        func.coalesce(crops.c.verdict, "") != "proliv",
-        ~exists().where(scores.c.crop_id == crops.c.id),
+    """The paths of scored crops without any model's score, except alarms, of which retention leaves only the row."""
+    return _paths(
+        connection,
+        *(crops.c.state == "scored", not_(is_alarm_else_false()), ~exists().where(scores.c.crop_id == crops.c.id)),
     )
-    return list(connection.execute(query.order_by(crops.c.id)).scalars())
+
+
+def scored_without_verdict(connection: Connection) -> list[str]:
+    """The paths of scored crops without a final verdict."""
+    return _paths(connection, crops.c.state == "scored", crops.c.verdict.is_(None))
+
+
+def failed_without_reason(connection: Connection) -> list[str]:
+    """The paths of failed crops without a reason; a constraint refuses such rows since schema 0006."""
+    return _paths(connection, crops.c.state == "failed", crops.c.reason.is_(None))
 
 
 def active_without_threshold(connection: Connection) -> list[str]:
@@ -63,10 +72,13 @@ def active_without_threshold(connection: Connection) -> list[str]:
 
 
 def file_rows(connection: Connection, ids: Collection[int] | None = None) -> Iterator[FileRow]:
-    """Every decided crop, a row at a time, or those of these."""
+    """Every decided crop one row at a time, or those with the given ids, in the order of their ids."""
     query = select(
         *(crops.c.id, crops.c.path, crops.c.archived_path, crops.c.size_bytes, crops.c.mtime_ns, crops.c.source),
         (~exists().where(scores.c.crop_id == crops.c.id)).label("pruned"),
     ).where(crops.c.state == "scored", true() if ids is None else crops.c.id.in_(sorted(ids)))
-    for row in connection.execute(query.order_by(crops.c.id), execution_options={"yield_per": ROWS}):
-        yield FileRow._make(row)
+    return stream_rows(connection, FileRow, query.order_by(crops.c.id))
+
+
+def _paths(connection: Connection, *conditions: ColumnElement[bool]) -> list[str]:
+    return list(connection.execute(select(crops.c.path).where(*conditions).order_by(crops.c.id)).scalars())

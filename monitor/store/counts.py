@@ -1,4 +1,4 @@
-"""How many crops, decisions and failures there are."""
+"""How many crops and decisions there are in the whole store, from the tallies that are kept of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-class StoreSummary(NamedTuple):
-    """What `monitor status` says of the crops: final decisions by verdict, and each model's by its name and verdict."""
+class CropCounts(NamedTuple):
+    """Crops by what became of them.
+
+    ``final``: final decisions by verdict. ``verdicts``: decisions of single models, by (model's name, verdict).
+    """
 
     scored: int
     failed: int
@@ -25,8 +28,8 @@ class StoreSummary(NamedTuple):
     last_scored_at: datetime | None
 
 
-def summary(connection: Connection) -> StoreSummary:
-    """Count crops, failures and verdicts, however many there are; crops that came with their label are not counted."""
+def count_crops(connection: Connection) -> CropCounts:
+    """Count crops, failures and verdicts in a few milliseconds, without the crops that came with their label."""
     kind = (crop_tallies.c.state, crop_tallies.c.reason, crop_tallies.c.verdict)
     counted = select(*kind, func.sum(crop_tallies.c.crops).label("crops")).where(crop_tallies.c.source != "labelled")
     found = [row for row in connection.execute(counted.group_by(*kind)) if row.crops]
@@ -36,9 +39,9 @@ def summary(connection: Connection) -> StoreSummary:
         .where(score_tallies.c.source != "labelled")
         .group_by(models.c.name, score_tallies.c.verdict)
     )
-    # Of each model by itself, which is one look into an index.
+    # One lookup in an index for each model, where the maximum over all scores would read every one of them.
     newest = select(func.max(scores.c.scored_at)).where(scores.c.model_id == models.c.id).scalar_subquery()
-    return StoreSummary(
+    return CropCounts(
         scored=sum(int(row.crops) for row in found if row.state == "scored"),
         failed=sum(int(row.crops) for row in found if row.state == "failed"),
         failed_by_reason={row.reason: int(row.crops) for row in found if row.state == "failed"},

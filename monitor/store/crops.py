@@ -1,4 +1,4 @@
-"""Crops as rows: by path, by content, in order."""
+"""Stored crops: found by path, by id and by content; where their files are archived; their final decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops
 
 if TYPE_CHECKING:
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-
+# (path, sha256), which identifies a crop.
 CropKey = tuple[str, str]
-"""(path, sha256): what names a crop."""
 
 
 class KnownCrop(NamedTuple):
-    """A stored crop as its file looked when it was read; a changed file has another size or time."""
+    """A stored crop with the size and the time that its file had when it was read; a changed file differs in them."""
 
     id: int
     path: str
@@ -50,22 +50,21 @@ class DecisionRow(NamedTuple):
 
 def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[KnownCrop]]:
     """The stored crops at these paths; a path whose content changed has several."""
-    columns = [getattr(crops.c, name) for name in KnownCrop._fields]
     known: dict[str, list[KnownCrop]] = {}
-    for row in connection.execute(select(*columns).where(crops.c.path.in_(paths))):
-        known.setdefault(row.path, []).append(KnownCrop._make(row))
+    query = select(*columns_of(crops, KnownCrop)).where(crops.c.path.in_(paths))
+    for row in select_rows(connection, KnownCrop, query):
+        known.setdefault(row.path, []).append(row)
     return known
 
 
 def crop_by_id(connection: Connection, crop_id: int) -> KnownCrop | None:
-    """One stored crop; none where there is no such."""
-    columns = [getattr(crops.c, name) for name in KnownCrop._fields]
-    row = connection.execute(select(*columns).where(crops.c.id == crop_id)).first()
-    return None if row is None else KnownCrop._make(row)
+    """The crop with this id, or None."""
+    query = select(*columns_of(crops, KnownCrop)).where(crops.c.id == crop_id)
+    return next(iter(select_rows(connection, KnownCrop, query)), None)
 
 
 def set_archived_paths(connection: Connection, places: Mapping[int, str]) -> None:
-    """Note where the files of these crops, by their ids, will be moved to."""
+    """Store, by crop id, where the files of these crops will be moved to."""
     if places:
         values = [{"crop_id": crop_id, "place": place} for crop_id, place in places.items()]
         statement = update(crops).where(crops.c.id == bindparam("crop_id")).values(archived_path=bindparam("place"))
@@ -84,13 +83,13 @@ def archived_places(connection: Connection, contents: Collection[str]) -> dict[s
 
 
 def is_place_of_another(connection: Connection, crop_id: int, sha256: str, place: str) -> bool:
-    """Whether another crop of the same content has this archived path."""
+    """Whether another crop with the same content has this archived path."""
     query = select(crops.c.id).where(crops.c.sha256 == sha256, crops.c.archived_path == place, crops.c.id != crop_id)
     return connection.execute(query.limit(1)).first() is not None
 
 
 def decisions_after(connection: Connection, crop_id: int) -> list[DecisionRow]:
-    """The final decisions on crops that were stored after the crop ``crop_id``, in that order."""
+    """The final decisions on the crops that were stored after the crop ``crop_id``, in the order of storing."""
     query = (
         select(
             *(crops.c.id, crops.c.path, crops.c.hole),
@@ -99,4 +98,4 @@ def decisions_after(connection: Connection, crop_id: int) -> list[DecisionRow]:
         .where(crops.c.id > crop_id, crops.c.state == "scored")
         .order_by(crops.c.id)
     )
-    return [DecisionRow._make(row) for row in connection.execute(query)]
+    return select_rows(connection, DecisionRow, query)

@@ -1,4 +1,4 @@
-"""Every query of the program; each takes the connection of the transaction that it belongs to."""
+"""Decisions: stored together with their crops, a batch in one transaction, and found again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import and_, bindparam, case, delete, func, literal_column, select, update
 
 from monitor.store.database.bulk import insert_many
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, scores
 from monitor.store.database.upsert import upsert
 
@@ -37,11 +38,12 @@ class ScoreRow(NamedTuple):
 
 
 class CropRow(NamedTuple):
-    """One crop with its decisions or its failure, ready to be stored; `path` as `crops.to_text` writes it.
+    """One crop with its decisions or its failure, ready to be stored.
 
-    ``verdict``, ``decision_score``, ``decision_threshold``, ``decided_by``: the final decision; none of them where it
-    failed. ``source``: how the crop was found first, see `schema.crops`; storing it again does not change it.
-    ``archived_path``: where its file will be moved to; the first such place stands as well.
+    ``path``: as `monitor.files.text.to_text` writes it. ``verdict``, ``decision_score``, ``decision_threshold``,
+    ``decided_by``: the final decision, all None for a crop that failed. ``source``: how the crop was found first, see
+    `schema.crops`. ``archived_path``: where its file will be moved to. Storing a crop again changes neither of these
+    two.
     """
 
     path: str
@@ -66,7 +68,7 @@ class CropRow(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """What a batch brought that was not stored before.
+    """What a batch added to the store.
 
     ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new.
     """
@@ -76,7 +78,7 @@ class Recorded(NamedTuple):
 
 
 class StoredScore(NamedTuple):
-    """A stored decision."""
+    """A model's stored decision on a crop."""
 
     crop_id: int
     model_id: int
@@ -86,12 +88,19 @@ class StoredScore(NamedTuple):
     verdict: str
 
 
+class RememberedScore(NamedTuple):
+    """A stored decision: the score that was compared with the threshold, and the verdict."""
+
+    score: float
+    verdict: str
+
+
 def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     """Store a batch of crops and decisions; return what was not stored before.
 
-    What is stored already stays as it is: (path, sha256) names a crop and (crop, model) a decision, so that
-    repeating a batch after a crash changes nothing. The final decision on a crop that was decided before is replaced
-    only where a model's decision on it is new.
+    (path, sha256) identifies a crop and (crop, model) a decision. What is stored already stays as it is, so repeating
+    a batch after a crash changes nothing. The final decision on a crop that was decided before is replaced only if
+    some model's decision on it is new.
     """
     if not rows:
         return Recorded({}, set())
@@ -128,7 +137,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
 
 
 def _decided(connection: Connection, crop_ids: Sequence[int]) -> set[tuple[int, int]]:
-    """(crop, model) of the decisions on these crops."""
+    """The decisions on these crops, as (crop id, model id)."""
     if not crop_ids:
         return set()
     query = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids))
@@ -136,9 +145,8 @@ def _decided(connection: Connection, crop_ids: Sequence[int]) -> set[tuple[int, 
 
 
 def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -> int:
-    """Store models' scores of known crops, by crop, beside those that there are; return how many crops got one."""
-    existing = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(sorted(rows)))
-    known = {tuple(row) for row in connection.execute(existing)}
+    """Add models' scores to stored crops, by crop id; return how many crops got a score that they did not have."""
+    known = _decided(connection, sorted(rows))
     values = [
         (crop_id, *score)
         for crop_id, found in rows.items()
@@ -153,17 +161,29 @@ def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -
 def stored_scores(
     connection: Connection, crop_ids: Sequence[int], model_ids: Sequence[int]
 ) -> dict[int, list[StoredScore]]:
-    """The decisions of these models on these crops, by crop."""
-    columns = [getattr(scores.c, name) for name in StoredScore._fields]
-    query = select(*columns).where(scores.c.crop_id.in_(crop_ids), scores.c.model_id.in_(model_ids))
+    """The decisions of these models on these crops, by crop id."""
+    query = select(*columns_of(scores, StoredScore)).where(
+        scores.c.crop_id.in_(crop_ids), scores.c.model_id.in_(model_ids)
+    )
     found: dict[int, list[StoredScore]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.crop_id, []).append(StoredScore._make(row))
+    for row in select_rows(connection, StoredScore, query):
+        found.setdefault(row.crop_id, []).append(row)
     return found
 
 
+def newest_scores(connection: Connection, model_id: int, most: int) -> list[RememberedScore]:
+    """The model's ``most`` newest decisions, newest first."""
+    query = (
+        select(scores.c.score, scores.c.verdict)
+        .where(scores.c.model_id == model_id)
+        .order_by(scores.c.scored_at.desc())
+        .limit(most)
+    )
+    return select_rows(connection, RememberedScore, query)
+
+
 def _forget_unreadable(connection: Connection, rows: Sequence[CropRow], known: Collection[CropKey]) -> None:
-    """A path that could not be read before and can be now is the same crop, not a second one."""
+    """Drop the unreadable crop at a path that can be read now: it is the same crop, not a second one."""
     unreadable = {path for path, sha256 in known if not sha256}
     readable = sorted(unreadable & {row.path for row in rows if row.sha256})
     if readable:
@@ -178,7 +198,7 @@ _SCORE_COLUMNS: Final = ("crop_id", *ScoreRow._fields)
 def _upsert_crops(dialect: str) -> Upsert:
     statement = upsert(dialect, crops)
     new = statement.excluded
-    # A decision that was made once stands, even where the same content fails later under other limits.
+    # A decision stands even if the same content fails later, under other limits.
     keeps = and_(crops.c.state == literal_column("'scored'"), new.state == literal_column("'failed'"))
     return statement.on_conflict_do_update(
         index_elements=["path", "sha256"],
@@ -203,21 +223,3 @@ def _insert_scores(dialect: str) -> Upsert:
 def _replace_final(connection: Connection, rows: Mapping[int, CropRow]) -> None:
     values = [{"crop_id": crop_id, **{name: getattr(row, name) for name in _FINAL}} for crop_id, row in rows.items()]
     connection.execute(update(crops).where(crops.c.id == bindparam("crop_id")), values)
-
-
-class RememberedScore(NamedTuple):
-    """One stored decision: the score that was held against the threshold, and the verdict."""
-
-    score: float
-    verdict: str
-
-
-def newest_scores(connection: Connection, model_id: int, most: int) -> list[RememberedScore]:
-    """The model's ``most`` newest decisions, the newest first."""
-    query = (
-        select(scores.c.score, scores.c.verdict)
-        .where(scores.c.model_id == model_id)
-        .order_by(scores.c.scored_at.desc())
-        .limit(most)
-    )
-    return [RememberedScore._make(row) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""What was last seen in the labelled folders, and the labels that they give."""
+"""The labelled folders as they were last seen, and the labels that their files give."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import case, delete, func, select
 
 from monitor.files.chunks import chunks
 from monitor.store import decisions
-from monitor.store.database.bulk import CHUNK
+from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows
 from monitor.store.database.schema import crops, labelled_files, labels
 from monitor.store.database.upsert import upsert
 from monitor.store.decisions import Recorded
@@ -48,12 +48,12 @@ def contents_in_both_folders(connection: Connection) -> set[str]:
 
 
 def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) -> Recorded:
-    """Store what the labelled folders say, as (label, the file as a crop) for each; return what was not stored before.
+    """Store the labels of files, given as (label, the file as a crop); return what was not stored before.
 
-    The label goes to the crop of that content, whether or not the file can be decoded today; only a content that no
-    scored crop has becomes a crop of its own. A label is added where the folders' newest of that content is another,
-    so that looking at the same files again adds nothing. ``failed`` of the result: files that are newly found to be
-    unreadable.
+    The label goes to the scored crop with the same content, whether or not the file itself can be decoded; only if
+    there is none does the file become a crop of its own. A label is added only if it differs from the newest one that
+    the folders gave to the content, so looking at the same files again adds nothing. ``failed`` of the result: files
+    that turned out to be unreadable, or that are so for another reason than before.
     """
     if not files:
         return Recorded({}, set())
@@ -104,7 +104,7 @@ def _newest_folder_labels(connection: Connection, contents: Collection[str]) -> 
 
 
 def _file_row(label: str, row: CropRow, crop_id: int | None) -> LabelledFileRow:
-    # A crop's failure does not matter where its content was scored under another name.
+    # It does not matter that this file cannot be read if its content was scored under another name.
     reason, error = (row.reason, row.error) if crop_id is None else (None, None)
     return LabelledFileRow(
         *(row.path, label, row.sha256, row.size_bytes, row.mtime_ns, crop_id, reason, error, row.seen_at)
@@ -116,9 +116,9 @@ def _same_failure(before: LabelledFileRow, now: LabelledFileRow) -> bool:
 
 
 def crops_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, int]:
-    """By content, the id of the scored crop that stands for it: the first decided in operation, or else the first."""
+    """By content, the id of the scored crop that stands for it: the first one in operation, or else the first one."""
     found: dict[str, int] = {}
-    for chunk in chunks(sorted(contents), CHUNK):
+    for chunk in chunks(sorted(contents), VALUES_AT_ONCE):
         query = (
             select(crops.c.sha256, crops.c.id)
             .where(crops.c.sha256.in_(chunk), crops.c.state == "scored")
@@ -130,33 +130,33 @@ def crops_of_contents(connection: Connection, contents: Collection[str]) -> dict
 
 
 def known_files(connection: Connection, paths: Collection[str]) -> dict[str, LabelledFileRow]:
-    """What was last seen of the labelled files at these paths."""
+    """The labelled files at these paths as they were last seen, by path."""
     return {row.path: row for row in _files(connection, labelled_files.c.path.in_(sorted(paths)))}
 
 
 def files_of_contents(connection: Connection, contents: Collection[str]) -> list[LabelledFileRow]:
-    """What was last seen of the labelled files of these contents."""
+    """The labelled files with these contents as they were last seen."""
     return _files(connection, labelled_files.c.sha256.in_(sorted(contents)))
 
 
 def all_files(connection: Connection) -> list[LabelledFileRow]:
-    """What was last seen of every labelled file."""
+    """Every labelled file as it was last seen."""
     return _files(connection)
 
 
 def forget_files(connection: Connection, paths: Collection[str]) -> None:
-    """Forget labelled files that are gone; the labels that they gave stay.
+    """Forget labelled files that are gone; the labels that they gave are kept.
 
-    Where a content lay under both labels and lies under one alone now, somebody took the wrong copy away: what is left
-    is said anew, so that it counts.
+    If a content lay in both folders and now lies in one, a person has removed the wrong copy: the label of the other
+    one is given again, so that it is the newest and counts.
     """
     contents: set[str] = set()
-    for chunk in chunks(sorted(paths), CHUNK):
+    for chunk in chunks(sorted(paths), VALUES_AT_ONCE):
         gone = labelled_files.c.path.in_(chunk)
         contents |= set(connection.execute(select(labelled_files.c.sha256).where(gone)).scalars())
         connection.execute(delete(labelled_files).where(gone))
     now = datetime.now(UTC)
-    for chunk in chunks(sorted(contents), CHUNK):
+    for chunk in chunks(sorted(contents), VALUES_AT_ONCE):
         left = [row for row in files_of_contents(connection, chunk) if row.crop_id is not None]
         newest = _newest_folder_labels(connection, chunk)
         said = {sha256: {row.label for row in left if row.sha256 == sha256} for sha256 in chunk}
@@ -170,5 +170,5 @@ def forget_files(connection: Connection, paths: Collection[str]) -> None:
 
 
 def _files(connection: Connection, *conditions: Any) -> list[LabelledFileRow]:
-    columns = [getattr(labelled_files.c, name) for name in LabelledFileRow._fields]
-    return [LabelledFileRow._make(row) for row in connection.execute(select(*columns).where(*conditions))]
+    query = select(*columns_of(labelled_files, LabelledFileRow)).where(*conditions)
+    return select_rows(connection, LabelledFileRow, query)

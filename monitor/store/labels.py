@@ -1,5 +1,6 @@
-"""What people said of crops, and the labelled crops with their scores; see `monitor.labels.labels` for which label
-counts.
+"""Labels as people gave them, and the labelled crops with their scores.
+
+`monitor.labels.labels` says which label of a content counts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, select
 
 from monitor.files.chunks import chunks
-from monitor.store.database.bulk import CHUNK
+from monitor.store.conditions import labelled_contents
+from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows, stream_rows
 from monitor.store.database.schema import audit_crops, crops, labels, scores
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class LabelRow(NamedTuple):
-    """A row of `labels` with its crop's content; ``recorded_at``: when it was stored, which an import cannot choose."""
+    """A row of `labels` with its crop's digest.
+
+    ``at``: when it was given. ``recorded_at``: when it was stored, which an import cannot choose.
+    """
 
     id: int
     crop_id: int
@@ -36,7 +41,7 @@ class LabelRow(NamedTuple):
 
 
 class LabelledCropRow(NamedTuple):
-    """A scored crop whose content has a label; ``verdict`` is the final one, ``audit_id`` the draw it belongs to."""
+    """A scored crop whose content has a label, with its final verdict and the random draw that it belongs to."""
 
     id: int
     path: str
@@ -51,7 +56,7 @@ class LabelledCropRow(NamedTuple):
 
 
 class GivenLabelRow(NamedTuple):
-    """A label as it was given, with the crop that it was given to and the draw that the crop belongs to."""
+    """A label with the crop that it was given to, and the random draw that the crop belongs to."""
 
     id: int
     crop_id: int
@@ -70,7 +75,7 @@ class GivenLabelRow(NamedTuple):
 
 
 class FoundCrop(NamedTuple):
-    """A crop that a label might be given to; ``reason`` says why it failed."""
+    """A crop that a person may want to label; ``reason``: why it failed."""
 
     id: int
     path: str
@@ -105,38 +110,36 @@ class LabelledScoreRow(NamedTuple):
 
 
 def all_labels(connection: Connection) -> list[LabelRow]:
-    """Every label ever given, the oldest first; of one instant, in the order of their storing."""
-    return [LabelRow._make(row) for row in connection.execute(_labels())]
+    """Every label ever given, oldest first; labels of one instant in the order of storing."""
+    return select_rows(connection, LabelRow, _labels())
 
 
 def labelled_crops(connection: Connection) -> list[LabelledCropRow]:
-    """Every scored crop whose content has a label, whichever crop of that content was labelled, in the order of ids."""
-    labelled = select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
+    """Every scored crop whose content has a label, even if another crop with it was labelled, in the order of ids."""
     query = (
         select(
             *(crops.c.id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera, crops.c.captured_at),
             *(crops.c.seen_at, crops.c.verdict, crops.c.source, audit_crops.c.audit_id),
         )
         .outerjoin(audit_crops, audit_crops.c.crop_id == crops.c.id)
-        .where(crops.c.state == "scored", crops.c.sha256.in_(labelled))
+        .where(crops.c.state == "scored", crops.c.sha256.in_(labelled_contents()))
         .order_by(crops.c.id)
     )
-    return [LabelledCropRow._make(row) for row in connection.execute(query)]
+    return select_rows(connection, LabelledCropRow, query)
 
 
 def labelled_scores(connection: Connection, model_id: int) -> dict[int, LabelledScoreRow]:
-    """The model's decisions on the crops whose content has a label, by crop."""
-    labelled = select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
-    # One within the other: joined, SQLite may go through all scores of the model.
-    labelled_crops = select(crops.c.id).where(crops.c.sha256.in_(labelled))
-    query = select(scores.c.crop_id, scores.c.score, scores.c.threshold, scores.c.verdict, scores.c.scored_at).where(
-        scores.c.model_id == model_id, scores.c.crop_id.in_(labelled_crops)
+    """The model's decisions on the crops whose content has a label, by crop id."""
+    # Nested, not joined: with a join SQLite may go through all scores of the model.
+    labelled = select(crops.c.id).where(crops.c.sha256.in_(labelled_contents()))
+    query = select(*columns_of(scores, LabelledScoreRow)).where(
+        scores.c.model_id == model_id, scores.c.crop_id.in_(labelled)
     )
-    return {row.crop_id: LabelledScoreRow._make(row) for row in connection.execute(query)}
+    return {row.crop_id: row for row in select_rows(connection, LabelledScoreRow, query)}
 
 
 def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
-    """Every label ever given, the oldest first, a row at a time."""
+    """Every label ever given, oldest first, one row at a time."""
     query = (
         select(
             *(labels.c.id, labels.c.crop_id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera),
@@ -147,35 +150,31 @@ def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
         .outerjoin(audit_crops, audit_crops.c.crop_id == crops.c.id)
         .order_by(labels.c.at, labels.c.id)
     )
-    for row in connection.execute(query, execution_options={"yield_per": CHUNK}):
-        yield GivenLabelRow._make(row)
+    return stream_rows(connection, GivenLabelRow, query)
 
 
 def labels_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[LabelRow]]:
-    """The labels of these contents, each content's oldest first."""
+    """The labels of these contents, by content, oldest first."""
     found: dict[str, list[LabelRow]] = {}
-    for chunk in chunks(sorted(contents), CHUNK):
-        for row in connection.execute(_labels().where(crops.c.sha256.in_(chunk))):
-            found.setdefault(row.sha256, []).append(LabelRow._make(row))
+    for chunk in chunks(sorted(contents), VALUES_AT_ONCE):
+        for row in select_rows(connection, LabelRow, _labels().where(crops.c.sha256.in_(chunk))):
+            found.setdefault(row.sha256, []).append(row)
     return found
 
 
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:
-    """Store labels; what was said before stays."""
+    """Store labels; earlier ones are kept."""
     if rows:
         now = datetime.now(UTC)
         connection.execute(labels.insert(), [{**row._asdict(), "recorded_at": now} for row in rows])
 
 
 def find_crops(connection: Connection, *, ids: Collection[int] = (), paths: Collection[str] = ()) -> list[FoundCrop]:
-    """The crops with these ids, and those with these paths, whatever their state."""
-    found = []
+    """The crops with these ids, then those with these paths, scored or failed."""
+    found: list[FoundCrop] = []
     for column, values in ((crops.c.id, ids), (crops.c.path, paths)):
-        for chunk in chunks(sorted(values), CHUNK):
-            found += [
-                FoundCrop._make(row)
-                for row in connection.execute(_found().where(column.in_(chunk)).order_by(crops.c.id))
-            ]
+        for chunk in chunks(sorted(values), VALUES_AT_ONCE):
+            found += select_rows(connection, FoundCrop, _found().where(column.in_(chunk)).order_by(crops.c.id))
     return found
 
 
@@ -187,9 +186,9 @@ def scored_crops(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Iterator[FoundCrop]:
-    """The scored crops, a row at a time: of a hole, of a camera, of the time from ``since`` to before ``until``.
+    """The scored crops, one row at a time: of a hole, of a camera, of the time [since, until); None selects all.
 
-    The time of a crop is that of its name, or else when it was first seen.
+    The time of a crop is the one in its name, or else when it was first seen.
     """
     moment = func.coalesce(crops.c.captured_at, crops.c.seen_at)
     query = _found().where(crops.c.state == "scored").order_by(crops.c.id)
@@ -201,8 +200,7 @@ def scored_crops(
         query = query.where(moment >= since)
     if until is not None:
         query = query.where(moment < until)
-    for row in connection.execute(query, execution_options={"yield_per": CHUNK}):
-        yield FoundCrop._make(row)
+    return stream_rows(connection, FoundCrop, query)
 
 
 def _labels() -> Select[Any]:
@@ -218,4 +216,4 @@ def _labels() -> Select[Any]:
 
 
 def _found() -> Select[Any]:
-    return select(*(getattr(crops.c, name) for name in FoundCrop._fields))
+    return select(*columns_of(crops, FoundCrop))

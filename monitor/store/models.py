@@ -1,4 +1,4 @@
-"""Models as rows: added, found, activated and rolled back."""
+"""Stored models: added, found, made active and rolled back."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, select, update
 
 from monitor.errors import NoModelError
+from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import calibrations, models
 from monitor.store.database.upsert import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
 
 class ModelRow(NamedTuple):
-    """A row of `models` with its active calibration's threshold, id, rule and evidence, if it has one."""
+    """A row of `models`, with the threshold, id, rule and evidence of its active calibration if it has one."""
 
     id: int
     name: str
@@ -39,7 +40,7 @@ class ModelRow(NamedTuple):
 def add_model(
     connection: Connection, *, name: str, detector: str, fingerprint: str, folder: str, settings: Mapping[str, Any]
 ) -> None:
-    """Store a trained model; one that is known by its fingerprint stays as it is, but counts as trained now."""
+    """Store a trained model; if its fingerprint is stored already, only its ``trained_at`` changes, to now."""
     now = datetime.now(UTC)
     statement = upsert(connection.dialect.name, models).on_conflict_do_update(
         index_elements=["fingerprint"], set_={"trained_at": now}
@@ -49,27 +50,27 @@ def add_model(
 
 
 def all_models(connection: Connection) -> list[ModelRow]:
-    """Every model, the newest first."""
-    return _models(connection)
+    """Every model, newest first."""
+    return _model_rows(connection)
 
 
 def active_models(connection: Connection) -> list[ModelRow]:
-    """The active models, the one that was activated last first: that one is the primary."""
-    rows = _models(connection, models.c.active)
+    """The active models, the last one activated first; that one is the primary."""
+    rows = _model_rows(connection, models.c.active)
     return sorted(rows, key=lambda row: (row.activated_at, row.id), reverse=True)
 
 
 def newest_models(connection: Connection) -> list[ModelRow]:
-    """The model of each detector that was trained last."""
+    """The model of each detector that was trained last, newest first."""
     newest: dict[str, ModelRow] = {}
-    for row in _models(connection):
+    for row in _model_rows(connection):
         newest.setdefault(row.detector, row)
     return list(newest.values())
 
 
 def find_model(connection: Connection, name: str) -> ModelRow:
-    """The model called ``name`` or whose name or fingerprint begins so; raises `NoModelError`."""
-    rows = _models(connection)
+    """The one model with this name, or the one whose name or fingerprint begins with it; raises `NoModelError`."""
+    rows = _model_rows(connection)
     exact = [row for row in rows if row.name == name]
     matches = exact or [row for row in rows if name and (row.name.startswith(name) or row.fingerprint.startswith(name))]
     if len(matches) == 1:
@@ -80,8 +81,13 @@ def find_model(connection: Connection, name: str) -> ModelRow:
     raise NoModelError(f"there is no model {name!r}; see: monitor models list")
 
 
+def named_or_active(connection: Connection, names: Sequence[str]) -> list[ModelRow]:
+    """The models with these names as for `find_model`, or all active models if there are no names."""
+    return [find_model(connection, name) for name in names] or active_models(connection)
+
+
 def activate_model(connection: Connection, model: ModelRow) -> None:
-    """Make a calibrated model its detector's active one; raises `NoModelError` when it has no threshold."""
+    """Make a model its detector's active one; raises `NoModelError` if it has no threshold."""
     if model.threshold is None:
         raise NoModelError(
             f"{model.name} has no threshold yet, so it cannot decide anything; "
@@ -94,8 +100,11 @@ def activate_model(connection: Connection, model: ModelRow) -> None:
 
 
 def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, ModelRow]:
-    """Give a detector back the model that was active before; return (the one left, the one active now)."""
-    rows = _models(connection, models.c.detector == detector)
+    """Make the detector's previous model active again; return (the model left, the model active now).
+
+    Raises `NoModelError` if no model is active, or none was active before it.
+    """
+    rows = _model_rows(connection, models.c.detector == detector)
     current = next((row for row in rows if row.active), None)
     if current is None:
         raise NoModelError(f"the detector {detector!r} has no active model to roll back from")
@@ -103,13 +112,13 @@ def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, Mod
     if not before:
         raise NoModelError(f"no model of the detector {detector!r} was active before {current.name}")
     previous = max(before, key=lambda row: (row.activated_at, row.id))
-    # Emptying its activation makes a second rollback go one further back instead of returning here.
+    # Without a time of activation it is no candidate, so a second rollback goes one further back, not here again.
     connection.execute(update(models).where(models.c.id == current.id).values(active=False, activated_at=None))
     connection.execute(update(models).where(models.c.id == previous.id).values(active=True))
     return current, previous
 
 
-def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[ModelRow]:
+def _model_rows(connection: Connection, *conditions: ColumnElement[bool]) -> list[ModelRow]:
     active = and_(calibrations.c.model_id == models.c.id, calibrations.c.state == "active")
     query = (
         select(
@@ -123,4 +132,4 @@ def _models(connection: Connection, *conditions: ColumnElement[bool]) -> list[Mo
         .where(*conditions)
         .order_by(models.c.trained_at.desc(), models.c.id.desc())
     )
-    return [ModelRow._make(row) for row in connection.execute(query)]
+    return select_rows(connection, ModelRow, query)

@@ -1,17 +1,18 @@
-"""The scores that a calibration was made of, and what was remembered of them."""
+"""Reference scores: the scores of the labelled crops that `monitor calibrate --data` chose a threshold from."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, delete, func, insert, select
 
 from monitor.store.calibrations import newest_row
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import calibrations, reference_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
@@ -32,7 +33,7 @@ class ReferenceRow(NamedTuple):
 
 
 class ReferenceRange(NamedTuple):
-    """Where the scores of references lie; ``lowest_positive`` is None where none is above 0."""
+    """The range of a model's reference scores; ``lowest_positive`` is None where none is above 0."""
 
     lowest: float
     lowest_positive: float | None
@@ -40,36 +41,39 @@ class ReferenceRange(NamedTuple):
 
 
 class ReferenceRanges(NamedTuple):
-    """Of a model's references the ranges of the deciding score and of the mse; None where there are none."""
+    """The ranges of the deciding score and of the mse over a model's references; None where there are none."""
 
     score: ReferenceRange | None
     mse: ReferenceRange | None
 
 
-def references_given_at(connection: Connection, model_id: int) -> datetime | None:
-    """When somebody last chose the model's threshold from labelled folders."""
-    by_hand = newest_row(
+def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | None:
+    """When a person last chose the model's threshold from labelled folders; None where nobody has.
+
+    The calibration that was stored last counts, not the one with the latest time: after a clock that ran ahead was
+    corrected, the latest time belongs to an older calibration and lies ahead of everything that has happened since.
+    """
+    row = newest_row(
         connection,
         calibrations.c.model_id == model_id,
         calibrations.c.origin == "calibrate",
         calibrations.c.state != "refused",
     )
-    return None if by_hand is None else by_hand.created_at
+    return None if row is None else row.created_at
 
 
 def replace_references(connection: Connection, model_id: int, rows: Iterable[ReferenceRow]) -> None:
-    """Keep the scores of the labelled crops that a threshold was chosen from, in place of those before."""
+    """Store the references that a threshold was chosen from in place of the model's earlier ones."""
     connection.execute(delete(reference_scores).where(reference_scores.c.model_id == model_id))
     values = [{"model_id": model_id, **row._asdict()} for row in rows]
     if values:
         connection.execute(insert(reference_scores), values)
 
 
-def references(connection: Connection, model_id: int) -> list[ReferenceRow]:
-    """The scores that the model's threshold was first chosen from, in the order of their contents."""
-    columns = [getattr(reference_scores.c, name) for name in ReferenceRow._fields]
-    query = select(*columns).where(reference_scores.c.model_id == model_id).order_by(reference_scores.c.sha256)
-    return [ReferenceRow._make(row) for row in connection.execute(query)]
+def references_of(connection: Connection, model_id: int) -> list[ReferenceRow]:
+    """The model's references, in the order of their digests."""
+    query = select(*columns_of(reference_scores, ReferenceRow)).where(reference_scores.c.model_id == model_id)
+    return select_rows(connection, ReferenceRow, query.order_by(reference_scores.c.sha256))
 
 
 def reference_ranges(connection: Connection, model_id: int) -> ReferenceRanges:
@@ -82,33 +86,5 @@ def reference_ranges(connection: Connection, model_id: int) -> ReferenceRanges:
 def _range(connection: Connection, model_id: int, column: ColumnElement[Any]) -> ReferenceRange | None:
     positive = func.min(case((column > 0, column)))
     query = select(func.min(column), positive, func.max(column)).where(reference_scores.c.model_id == model_id)
-    found = connection.execute(query).one()
-    return None if found[0] is None else ReferenceRange._make(found)
-
-
-def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | None:
-    """When the model was last calibrated by `monitor calibrate`; None where it never was."""
-    query = select(func.max(calibrations.c.created_at)).where(
-        calibrations.c.model_id == model_id, calibrations.c.origin == "calibrate", calibrations.c.state != "refused"
-    )
-    moment = connection.execute(query).scalar()
-    assert moment is None or isinstance(moment, datetime)
-    return moment
-
-
-class LabelledScore(NamedTuple):
-    """A model's deciding score of a crop whose label is known."""
-
-    label: str
-    score: float
-
-
-def labelled_references(connection: Connection) -> dict[int, list[LabelledScore]]:
-    """The scores that `monitor calibrate --data` left, by the model's id, in the order of the crops' digests."""
-    query = select(reference_scores.c.model_id, reference_scores.c.label, reference_scores.c.score).order_by(
-        reference_scores.c.model_id, reference_scores.c.sha256
-    )
-    found: dict[int, list[LabelledScore]] = {}
-    for model_id, label, score in connection.execute(query):
-        found.setdefault(model_id, []).append(LabelledScore(label, score))
-    return found
+    lowest, lowest_positive, highest = connection.execute(query).one()
+    return None if lowest is None else ReferenceRange(lowest, lowest_positive, highest)

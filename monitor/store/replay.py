@@ -1,4 +1,4 @@
-"""Stored scores under another threshold, without a look at any picture."""
+"""Decides again on stored scores with another threshold; no image is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import case, func, select
 
+from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import crops, scores
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Span(NamedTuple):
-    """Which stored decisions are meant: from ``since`` to before ``until``, of a hole, each optional."""
+    """Selects stored decisions: made in [since, until), on crops of ``hole``; None selects all."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -25,9 +26,9 @@ class Span(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """The decisions of a threshold on stored scores beside those that were made.
+    """How a threshold decides on stored scores, compared with the verdicts that were given.
 
-    ``to_proliv``, ``to_ne_proliv``: how many verdicts would change, and to what.
+    ``crops``: all of them; ``proliv``: proliv by the new threshold; ``to_proliv``, ``to_ne_proliv``: changed verdicts.
     """
 
     crops: int
@@ -37,7 +38,7 @@ class Replayed(NamedTuple):
 
 
 class NearCrop(NamedTuple):
-    """A crop near a threshold."""
+    """A crop with a score near a threshold."""
 
     id: int
     path: str
@@ -47,7 +48,7 @@ class NearCrop(NamedTuple):
 
 
 def replay(connection: Connection, model_id: int, threshold: float, span: Span) -> Replayed:
-    """Decide again on the model's stored scores: proliv when score >= threshold."""
+    """Decide again on the model's stored scores: proliv if score >= threshold."""
     above = scores.c.score >= threshold
     was_proliv = scores.c.verdict == "proliv"
     query = select(
@@ -63,7 +64,7 @@ def replay(connection: Connection, model_id: int, threshold: float, span: Span) 
 
 
 def between(connection: Connection, model_id: int, low: float, high: float) -> int:
-    """How many of the model's stored scores lie in [low, high): those that the two thresholds decide differently."""
+    """How many of the model's stored scores lie in [low, high): the thresholds low and high decide them differently."""
     query = select(func.count()).where(scores.c.model_id == model_id, scores.c.score >= low, scores.c.score < high)
     return connection.execute(query).scalar_one()
 
@@ -71,7 +72,7 @@ def between(connection: Connection, model_id: int, low: float, high: float) -> i
 def nearest(
     connection: Connection, model_id: int, low: float, high: float, *, to: float, most: int
 ) -> Sequence[NearCrop]:
-    """Of the crops with a score in [low, high) those whose score is nearest ``to``."""
+    """The ``most`` crops with a score of the model in [low, high) that is nearest to ``to``, nearest first."""
     query = (
         select(crops.c.id, crops.c.path, crops.c.hole, scores.c.score, scores.c.verdict)
         .join(crops, crops.c.id == scores.c.crop_id)
@@ -79,7 +80,7 @@ def nearest(
         .order_by(func.abs(scores.c.score - to), crops.c.id)
         .limit(most)
     )
-    return [NearCrop._make(row) for row in connection.execute(query)]
+    return select_rows(connection, NearCrop, query)
 
 
 def _conditions(model_id: int, span: Span) -> list[ColumnElement[bool]]:

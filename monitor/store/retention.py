@@ -1,24 +1,26 @@
-"""Which decisions are old enough to go, and their deletion.
+"""Finds decisions that are old enough to be deleted, and deletes them.
 
-What TPR and TNR in operation, thresholds, audits and drift are computed from stays, whatever its age, so that they say
-the same of any span before and after:
+Whatever TPR and TNR in operation, thresholds, audits and drift are computed from is kept at any age, so that their
+figures for any span are the same before and after a deletion:
 
-- crops of a content that has a label, or lies in the labelled folder: their scores are what thresholds are chosen from;
-- of a content that came again and is kept: the first of a content stands for all of it, and must not change;
-- the rows of alarms, whose number weighs the labelled ones; their scores and files go;
-- the newest crop: SQLite would give its number away again, and numbers tell the order in which crops came;
-- of the hourly summaries those of all together, and of each hole those that later hours are held against.
+- crops whose content has a label or lies in the labelled folder: thresholds are chosen from their scores;
+- crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
+- the rows of alarms: their number gives the labelled alarms their weight. Their scores and files are deleted;
+- the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
+- the hourly summaries of all holes together, and of each hole those that later hours are compared with.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
-from monitor.store import references, summaries
+from monitor.store.conditions import is_alarm_else_false
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
-from monitor.store.summaries import ALL_CAMERAS
+from monitor.store.references import calibrated_by_hand_at
+from monitor.store.summaries import ALL_CAMERAS, baseline_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class OldCrop(NamedTuple):
-    """A crop whose decisions are old enough to go; of an alarm the row itself stays."""
+    """A crop whose decisions are old enough to be deleted; if it is an alarm, the row itself is kept."""
 
     id: int
     path: str
@@ -41,7 +43,7 @@ class OldCrop(NamedTuple):
 
 
 class SummaryKey(NamedTuple):
-    """The hour of a hole that a summary is of."""
+    """The hour and the hole of a summary."""
 
     hour: datetime
     camera: str
@@ -49,44 +51,44 @@ class SummaryKey(NamedTuple):
 
 
 def newest_seen(connection: Connection) -> datetime | None:
-    """When the newest crop was seen; none where there is no crop."""
+    """When the newest crop was seen; None if there is no crop."""
     return connection.execute(select(func.max(crops.c.seen_at))).scalar()
 
 
 def last_old_id(connection: Connection, before: datetime) -> int:
-    """The highest number of a crop that was seen before then, but for the newest crop of all; 0 where there is none."""
+    """The highest id of the crops seen before then, leaving out the newest crop of all; 0 if there is none."""
     newest = connection.execute(select(func.max(crops.c.id))).scalar() or 0
-    # The sum keeps SQLite from looking for the highest number downwards from the newest, through all crops that stay.
+    # Without the sum SQLite would search for the highest id down from the newest, through all crops that are kept.
     query = select(func.max(crops.c.id + 0)).where(crops.c.seen_at < before, crops.c.id != newest)
     return connection.execute(query).scalar() or 0
 
 
 def old_crops(connection: Connection, before: datetime, *, after: int, until: int, most: int) -> list[OldCrop]:
-    """The first ``most`` crops with numbers in (after, until] that may go, of those seen before then."""
+    """The first ``most`` crops with ids in (after, until] that were seen before then and may be deleted."""
     query = (
         select(
             *(crops.c.id, crops.c.path, crops.c.sha256),
             *(crops.c.size_bytes, crops.c.mtime_ns, crops.c.archived_path),
-            _is_alarm().label("alarm"),
+            is_alarm_else_false().label("alarm"),
         )
-        .where(crops.c.id > after, crops.c.id <= until, *_may_go(before))
+        .where(crops.c.id > after, crops.c.id <= until, *_may_be_deleted(before))
         .order_by(crops.c.id)
         .limit(most)
     )
-    return [OldCrop._make(row) for row in connection.execute(query)]
+    return select_rows(connection, OldCrop, query)
 
 
 def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tuple[int, int]:
-    """Delete those of these crops that still may go, with all that belongs to them; of alarms, all but the row.
+    """Delete those of these crops that may still be deleted, with everything that belongs to them; alarms keep a row.
 
-    Returns how many crops were deleted, and how many alarms lost their scores. Their archived files are gone by now.
+    Their archived files have been deleted before. Returns (crops deleted, alarms that lost their scores).
     """
-    # A label that is being given holds its crop: that one stays. SQLite has one writer, and so nothing to lock.
+    # A crop that is locked is being given a label, and so is kept. SQLite has a single writer and no locks on rows.
     held = select(crops.c.id).where(crops.c.id.in_(sorted(ids))).with_for_update(skip_locked=True)
     locked = sorted(connection.execute(held).scalars())
     connection.execute(update(crops).where(crops.c.id.in_(locked)).values(archived_path=None))
-    query = select(crops.c.id, _is_alarm().label("alarm")).where(
-        crops.c.id.in_(locked), *_may_go(before, whatever_is_left=True)
+    query = select(crops.c.id, is_alarm_else_false().label("alarm")).where(
+        crops.c.id.in_(locked), *_may_be_deleted(before, even_if_empty=True)
     )
     rows = connection.execute(query).all()
     going = [row.id for row in rows if not row.alarm]
@@ -99,9 +101,9 @@ def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tu
 def baseline_keys(
     connection: Connection, model_id: int, before: datetime, *, least_crops: int, baseline_hours: int
 ) -> set[SummaryKey]:
-    """The summaries of hours before then that drift is measured from."""
-    since = references.calibrated_by_hand_at(connection, model_id)
-    baseline = summaries.baseline_summaries(
+    """The summaries of hours before then that drift is measured against."""
+    since = calibrated_by_hand_at(connection, model_id)
+    baseline = baseline_summaries(
         connection, model_id, since=since, before=before, least_crops=least_crops, most=baseline_hours
     )
     return {SummaryKey(row.hour, row.camera, row.hole) for row in baseline}
@@ -110,41 +112,36 @@ def baseline_keys(
 def old_summaries(
     connection: Connection, model_id: int, before: datetime, *, after: SummaryKey | None, most: int
 ) -> list[SummaryKey]:
-    """The first ``most`` summaries of single holes of hours before then that come after a key, the oldest first."""
-    query = select(*_key_columns()).where(
+    """The first ``most`` summaries of single holes with hours before then, oldest first, from after a key on."""
+    key = columns_of(score_summaries, SummaryKey)
+    query = select(*key).where(
         score_summaries.c.model_id == model_id,
         *(score_summaries.c.hour < before, score_summaries.c.camera != ALL_CAMERAS),
     )
     if after is not None:
-        # The hour by itself as well, for a server to begin there.
-        query = query.where(score_summaries.c.hour >= after.hour, tuple_(*_key_columns()) > tuple_(*after))
-    found = connection.execute(query.order_by(*_key_columns()).limit(most))
-    return [SummaryKey._make(row) for row in found]
+        # The hour alone as well: that is where PostgreSQL then enters the index.
+        query = query.where(score_summaries.c.hour >= after.hour, tuple_(*key) > tuple_(*after))
+    return select_rows(connection, SummaryKey, query.order_by(*key).limit(most))
 
 
 def forget_summaries(connection: Connection, model_id: int, keys: Collection[SummaryKey]) -> None:
     """Delete these summaries."""
     condition = and_(
         score_summaries.c.model_id == model_id,
-        *(column == bindparam(f"the_{column.name}") for column in _key_columns()),
+        *(column == bindparam(f"the_{column.name}") for column in columns_of(score_summaries, SummaryKey)),
     )
     values = [{f"the_{name}": value for name, value in key._asdict().items()} for key in keys]
     if values:
         connection.execute(delete(score_summaries).where(condition), values)
 
 
-def _key_columns() -> list[ColumnElement[Any]]:
-    return [score_summaries.c[name] for name in SummaryKey._fields]
+def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[ColumnElement[bool]]:
+    """The conditions for deleting a crop, or the scores and the archived file of an alarm.
 
-
-def _is_alarm() -> ColumnElement[bool]:
-    return func.coalesce(crops.c.verdict, "") == "proliv"
-
-
-def _may_go(before: datetime, *, whatever_is_left: bool = False) -> list[ColumnElement[bool]]:
-    """What holds of a crop that may go; of an alarm, that something is left to be deleted."""
+    An alarm that has neither any more is left out, unless ``even_if_empty``.
+    """
     same = crops.alias("same")
-    # One within the other: joined, SQLite may go through all labels for each crop.
+    # Nested, not joined: with a join SQLite may go through all labels for each crop.
     has_own_label = exists().where(labels.c.crop_id == same.c.id)
     has_label = exists().where(same.c.sha256 == crops.c.sha256, has_own_label)
     in_folder = exists().where(labelled_files.c.sha256 == crops.c.sha256)
@@ -152,17 +149,20 @@ def _may_go(before: datetime, *, whatever_is_left: bool = False) -> list[ColumnE
     is_kept = exists().where(
         other.c.sha256 == crops.c.sha256,
         other.c.id != crops.c.id,
-        or_(other.c.seen_at >= before, func.coalesce(other.c.verdict, "") == "proliv"),
+        or_(other.c.seen_at >= before, is_alarm_else_false(other)),
     )
-    # Files that could not be read have no content in common.
+    # The empty digest of files that could not be read is no content that they share.
     has_content = crops.c.sha256 != ""
-    is_left = (
+    has_something = (
         true()
-        if whatever_is_left
+        if even_if_empty
         else or_(crops.c.archived_path.is_not(None), exists().where(scores.c.crop_id == crops.c.id))
     )
     return [
         crops.c.seen_at < before,
         not_(and_(has_content, or_(has_label, in_folder))),
-        or_(and_(_is_alarm(), is_left), and_(not_(_is_alarm()), not_(and_(has_content, is_kept)))),
+        or_(
+            and_(is_alarm_else_false(), has_something),
+            and_(not_(is_alarm_else_false()), not_(and_(has_content, is_kept))),
+        ),
     ]

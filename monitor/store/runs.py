@@ -1,4 +1,4 @@
-"""Scheduled runs: one row for each slot of a job, which is what makes a job run exactly once a slot."""
+"""Scheduled runs: one row for each slot of a job, so that a job runs exactly once in each slot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
+from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import runs
 from monitor.store.database.upsert import insert_unless_there
 
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+# The names of the jobs, as they are stored: the nightly recalibration, and the deletion of old decisions.
 NIGHTLY: Final = "recalibrate"
-"""The job of the night."""
 RETENTION: Final = "retention"
-"""The job that deletes decisions for their age."""
+# The outcome of the slot that was due last when the program starts for the first time; it is not made up for.
 BEFORE_THE_START: Final = "before the first start"
-"""The outcome of the newest slot when a job's program starts for the first time."""
 
 
 class RunRow(NamedTuple):
@@ -37,9 +37,9 @@ class RunRow(NamedTuple):
 def claim(
     connection: Connection, job: str, slot: datetime, *, owner: str, now: datetime, lease: timedelta
 ) -> int | None:
-    """Take on a slot and return the run's id; none where it is done, or somebody else is at it.
+    """Claim a slot and return the run's id; None if it is done, or another owner is at work on it.
 
-    A run that its owner did not finish within the lease may be taken up by another, or by its owner at any time.
+    An unfinished run can be claimed again by its owner at any time, and by others once its lease has ended.
     """
     values = {"job": job, "slot": slot, "started_at": now, "owner": owner, "lease_until": now + lease}
     if connection.execute(insert_unless_there(connection, runs), values).rowcount != 1:
@@ -55,14 +55,14 @@ def claim(
 
 
 def finish(connection: Connection, run_id: int, *, outcome: str, now: datetime) -> None:
-    """Note that a run is done."""
+    """Mark a run as done."""
     connection.execute(
         update(runs).where(runs.c.id == run_id, runs.c.finished_at.is_(None)).values(finished_at=now, outcome=outcome)
     )
 
 
 def skip(connection: Connection, job: str, slot: datetime, *, outcome: str, now: datetime) -> None:
-    """Note a slot as done without a run."""
+    """Mark a slot as done without a run."""
     values = {"job": job, "slot": slot, "started_at": now, "finished_at": now, "outcome": outcome}
     connection.execute(insert_unless_there(connection, runs), values)
 
@@ -74,14 +74,14 @@ def is_finished(connection: Connection, job: str, slot: datetime) -> bool:
 
 
 def newest_slot(connection: Connection, job: str) -> datetime | None:
-    """The newest slot that is known."""
+    """The job's newest slot, or None."""
     slot = connection.execute(select(func.max(runs.c.slot)).where(runs.c.job == job)).scalar()
     assert slot is None or isinstance(slot, datetime)
     return slot
 
 
 def started_before(connection: Connection, run_id: int) -> datetime | None:
-    """When the run of the same job that was taken on before this one was started, by the clock of then."""
+    """When the job's run before this one started, by the clock at that time; None if this is the first."""
     job = select(runs.c.job).where(runs.c.id == run_id).scalar_subquery()
     query = select(runs.c.started_at).where(runs.c.job == job, runs.c.id < run_id).order_by(runs.c.id.desc()).limit(1)
     started: datetime | None = connection.execute(query).scalar()
@@ -89,19 +89,18 @@ def started_before(connection: Connection, run_id: int) -> datetime | None:
 
 
 def ever_ran(connection: Connection, job: str) -> bool:
-    """Whether any slot of the job is known."""
+    """Whether any slot of the job is stored."""
     return newest_slot(connection, job) is not None
 
 
 def newest_runs(connection: Connection, job: str, most: int) -> list[RunRow]:
-    """The runs of the newest slots, the newest first."""
-    columns = [getattr(runs.c, name) for name in RunRow._fields]
-    query = select(*columns).where(runs.c.job == job).order_by(runs.c.slot.desc()).limit(most)
-    return [RunRow._make(row) for row in connection.execute(query)]
+    """The runs of the job's ``most`` newest slots, newest first."""
+    query = select(*columns_of(runs, RunRow)).where(runs.c.job == job).order_by(runs.c.slot.desc()).limit(most)
+    return select_rows(connection, RunRow, query)
 
 
 def last_successes(connection: Connection) -> dict[str, datetime]:
-    """When the last run of each job ended that did not fail; a slot from before the first start counts."""
+    """By job, when its last run that did not fail ended; a slot from before the first start counts as one."""
     query = (
         select(runs.c.job, func.max(runs.c.finished_at).label("finished_at"))
         .where(runs.c.finished_at.is_not(None), ~func.coalesce(runs.c.outcome, "").startswith("failed"))

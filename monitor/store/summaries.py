@@ -1,42 +1,43 @@
-"""What is counted over many crops: each hour's scores for drift, alarms and random draws for quality in operation."""
+"""Hourly summaries of each model's scores, for each hole and for all together; drift is computed from them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
 
-from monitor.store.database.schema import audit_crops, crops, score_summaries, scores
+from monitor.store.database.rows import columns_of, select_rows
+from monitor.store.database.schema import crops, score_summaries, scores
 from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
 
     from monitor.store.database.engine import Database
 
+# The scores of an hour are stored as their quantiles 0, 0.05, ..., 1.
 QUANTILES: Final = 21
-"""The scores of an hour are kept as their quantiles 0, 0.05, ..., 1."""
 
+# What the columns `camera` and `hole` hold where there is no single camera or hole. NO_HOLE means an unknown hole, and
+# together with ALL_CAMERAS all holes.
 ALL_CAMERAS: Final = "*"
 UNKNOWN_CAMERA: Final = ""
 NO_HOLE: Final = -1
-"""Stands for an unknown hole, and, with `ALL_CAMERAS`, for all holes together."""
 
 HOUR: Final = timedelta(hours=1)
+# How far back the first summaries of a model reach.
 FIRST_TIME: Final = timedelta(days=14)
-"""So far back a model's scores are summarised that never were before."""
 
+# (camera, hole), as `score_summaries` has them.
 GroupKey = tuple[str, int]
-"""(camera, hole) as `score_summaries` has them."""
 
 
 class Summary(NamedTuple):
-    """One hour of one group. ``quantiles``: `QUANTILES` ascending deciding scores, empty where there was no crop."""
+    """One hour of one group. ``quantiles``: `QUANTILES` ascending deciding scores, empty if there was no crop."""
 
     hour: datetime
     camera: str
@@ -47,16 +48,16 @@ class Summary(NamedTuple):
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The beginning of the full hour, in UTC, that a moment lies in."""
+    """The start, in UTC, of the full hour that a moment lies in."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def summarise(database: Database, model_id: int, now: datetime) -> int:
-    """Summarise the model's decisions of each finished hour that is not summarised yet; return how many hours were.
+    """Summarise the model's decisions of every finished hour that has no summary yet; return the number of such hours.
 
-    Crops count in the hour in which they were scored, those of the inbox alone. The first time it goes back
-    `FIRST_TIME`. Repeating changes nothing, nor do several programs that do so at once. A decision that is committed
-    after its hour was summarised is not in the summary.
+    Only crops of the inbox count, in the hour in which they were scored. The first call goes back `FIRST_TIME`. Calling
+    it again, or from several programs at once, changes nothing. A decision that is committed after its hour was
+    summarised is not in the summary.
     """
     end = hour_of(now)
     with database.read() as connection:
@@ -71,7 +72,7 @@ def summarise(database: Database, model_id: int, now: datetime) -> int:
         with database.write() as connection:
             _add(connection, model_id, hour, rows)
         written += 1
-        # Hours without a decision are passed over, but the last one is written so that nobody looks at them again.
+        # Hours without a decision are skipped, but the last one is written, so that the next call starts there.
         last = end - HOUR
         hour = hour + HOUR if hour >= last else min(last, hour_of(following) if following else last)
     return written
@@ -80,60 +81,47 @@ def summarise(database: Database, model_id: int, now: datetime) -> int:
 def baseline_summaries(
     connection: Connection, model_id: int, *, since: datetime | None, before: datetime, least_crops: int, most: int
 ) -> list[Summary]:
-    """Of each group the first ``most`` hours in [since, before) with at least ``least_crops`` crops, oldest first."""
+    """Each group's first ``most`` hours in [since, before) with at least ``least_crops`` crops, oldest first."""
     conditions = [score_summaries.c.hour < before, score_summaries.c.crops >= least_crops]
     if since is not None:
         conditions.append(score_summaries.c.hour >= since)
+    columns = columns_of(score_summaries, Summary)
     found: list[Summary] = []
-    # Group by group along an index: the hours of all together grow with the age of the store, these do not.
+    # A few rows of an index for each group, however old the store is; all hours together would grow with its age.
     for camera, hole in _groups(connection, model_id):
         group = (score_summaries.c.camera == camera, score_summaries.c.hole == hole)
-        query = select(*_columns()).where(score_summaries.c.model_id == model_id, *group, *conditions)
-        rows = connection.execute(query.order_by(score_summaries.c.hour).limit(most))
-        found += (Summary._make(row) for row in rows)
+        query = select(*columns).where(score_summaries.c.model_id == model_id, *group, *conditions)
+        found += select_rows(connection, Summary, query.order_by(score_summaries.c.hour).limit(most))
     return sorted(found, key=lambda row: row[:3])
 
 
 def _groups(connection: Connection, model_id: int) -> Iterator[GroupKey]:
-    """Every group that a model has summaries of; each costs a look into an index, however many hours it has."""
+    """Every group that the model has summaries of; each costs one or two lookups in an index."""
     camera, hole = score_summaries.c.camera, score_summaries.c.hole
     query = select(camera, hole).where(score_summaries.c.model_id == model_id).order_by(camera, hole).limit(1)
     row = connection.execute(query).first()
     while row is not None:
         yield row.camera, row.hole
-        # In two steps: compared as a pair, SQLite goes through all hours of the group that it is to pass over.
+        # Two queries: for a comparison of pairs SQLite would go through all hours of the current group.
         following = query.where(camera == row.camera, hole > row.hole)
         row = connection.execute(following).first() or connection.execute(query.where(camera > row.camera)).first()
 
 
 def summaries_between(connection: Connection, model_id: int, since: datetime, until: datetime) -> list[Summary]:
-    """The hours in [since, until) of every group that had crops, oldest first."""
+    """The hours in [since, until) that had crops, of every group, oldest first."""
     query = (
-        select(*_columns())
+        select(*columns_of(score_summaries, Summary))
         .where(
             score_summaries.c.model_id == model_id,
             *(score_summaries.c.hour >= since, score_summaries.c.hour < until, score_summaries.c.crops > 0),
         )
         .order_by(score_summaries.c.hour, score_summaries.c.camera, score_summaries.c.hole)
     )
-    return [Summary._make(row) for row in connection.execute(query)]
-
-
-def drawn_crops(connection: Connection) -> dict[int, datetime]:
-    """The crops that random draws chose, by their ids, with the same time as in `alarms`."""
-    # An outer join, for then it begins with the draws, which are few, whatever the database thinks of a time's crops.
-    query = select(crops.c.id, crops.c.seen_at).select_from(
-        audit_crops.outerjoin(crops, crops.c.id == audit_crops.c.crop_id)
-    )
-    return {row.id: row.seen_at for row in connection.execute(query)}
-
-
-def _columns() -> list[ColumnElement[Any]]:
-    return [score_summaries.c[name] for name in Summary._fields]
+    return select_rows(connection, Summary, query)
 
 
 def _newest_summary(connection: Connection, model_id: int, *, before: datetime) -> datetime | None:
-    """The newest summarised hour before then; one that lies ahead was written by a clock that ran ahead."""
+    """The newest summarised hour before then; a later one was written by a clock that ran ahead."""
     query = (
         select(score_summaries.c.hour)
         .where(
@@ -159,7 +147,7 @@ def _scores(
         .join(crops, crops.c.id == scores.c.crop_id)
         .where(
             *(scores.c.model_id == model_id, scores.c.scored_at >= since, scores.c.scored_at < until),
-            # What is scored again long after it was seen, for want of a score of a new model, is no sign of this hour.
+            # An old crop that a new model scores now says nothing about this hour.
             *(crops.c.source == "inbox", crops.c.seen_at >= since - HOUR),
         )
     )
@@ -169,11 +157,11 @@ def _scores(
 def _summaries(
     found: Sequence[tuple[str | None, int | None, float, str]],
 ) -> dict[GroupKey, tuple[int, int, list[float]]]:
-    """For all together and each group: crops, proliv, quantiles."""
+    """(crops, proliv, quantiles) of each group and of all together."""
     members: defaultdict[GroupKey, list[tuple[float, bool]]] = defaultdict(list)
     members[ALL_CAMERAS, NO_HOLE] = [(score, verdict == "proliv") for _, _, score, verdict in found]
     for camera, hole, score, verdict in found:
-        # A camera's name comes from a file's, which may hold the very sign that stands for all of them.
+        # A camera's name comes from a file name and might be the very sign for all cameras.
         known = camera if camera and camera != ALL_CAMERAS else UNKNOWN_CAMERA
         members[known, NO_HOLE if hole is None else hole].append((score, verdict == "proliv"))
     return {
@@ -183,10 +171,10 @@ def _summaries(
 
 
 def quantiles(values: Sequence[float]) -> list[float]:
-    """The quantiles 0, 0.05, ..., 1 of values, interpolated linearly between the ordered ones; none of no values.
+    """The quantiles 0, 0.05, ..., 1 of the values, interpolated linearly; an empty list for no values.
 
     Type 7 of R. J. Hyndman, Y. Fan, Sample quantiles in statistical packages, The American Statistician 50 (1996)
-    361-365, which is numpy's default; the store does without numpy.
+    361-365. It is numpy's default, but the store does not import numpy.
     """
     if not values:
         return []
@@ -194,7 +182,7 @@ def quantiles(values: Sequence[float]) -> list[float]:
     last = len(ordered) - 1
     result = []
     for index in range(QUANTILES):
-        # Whole numbers until here, so that quantiles which fall on a value are that value.
+        # In whole numbers, so that a quantile at the position of a value is exactly that value.
         below, part = divmod(last * index, QUANTILES - 1)
         above = min(below + 1, last)
         result.append(ordered[below] + (ordered[above] - ordered[below]) * (part / (QUANTILES - 1)))

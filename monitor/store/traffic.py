@@ -1,13 +1,15 @@
-"""How many crops came, how many of them alarmed, and which was the last of each hole."""
+"""How many crops were decided on over a time, how many were alarms, and the last crop of each hole."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
-from monitor.store.database.schema import IS_ALARM, crop_tallies, crops, scores
+from monitor.store.conditions import in_operation, is_alarm, repeats_earlier
+from monitor.store.database.rows import select_rows
+from monitor.store.database.schema import crop_tallies, crops, scores
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class LastCrop(NamedTuple):
-    """The last crop of a hole that was decided, and how many there were; ``score``: of the final decision."""
+    """The last crop of a hole that was decided on.
+
+    ``crops``: how many of the hole there were. ``score`` and ``threshold``: those of the final decision.
+    """
 
     camera: str | None
     hole: int | None
@@ -28,7 +33,7 @@ class LastCrop(NamedTuple):
 
 
 def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, int]:
-    """The final decisions on the inbox's crops since then, or ever, by verdict."""
+    """Count the final decisions on the inbox's crops by verdict: of crops seen since then, or of all for None."""
     if since is None:
         count = func.sum(crop_tallies.c.crops).label("crops")
         query = select(crop_tallies.c.verdict, count).where(
@@ -43,7 +48,7 @@ def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, 
 
 
 def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
-    """The last crop of each camera and hole that was decided in operation, of those that were seen since then."""
+    """For each camera and hole, the last of the inbox's crops that was seen since then and decided on."""
     newest = (
         select(func.max(crops.c.id).label("id"), func.count().label("crops"))
         .where(crops.c.seen_at >= since, crops.c.verdict.is_not(None), crops.c.source == "inbox")
@@ -59,25 +64,17 @@ def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
         .join(scores, scores.c.crop_id == crops.c.id)
         .group_by(crops.c.id, newest.c.crops)
     )
-    return [LastCrop._make(row) for row in connection.execute(query)]
+    return select_rows(connection, LastCrop, query)
 
 
-def alarms(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
-    """How many crops of [since, until) ended in an alarm (final verdict proliv) in operation, by (camera, hole).
+def alarms_by_hole(connection: Connection, since: datetime, until: datetime) -> Counter[tuple[str | None, int | None]]:
+    """Count the alarms (final verdict proliv) among the crops seen in [since, until), by (camera, hole).
 
-    A crop's time is when it was seen. As with labels, crops of one
-    content count once: the first that was decided on in operation stands for all.
+    As with labels, crops with the same content count once: the first that was decided on in operation stands for all.
     """
-    earlier = crops.alias("earlier")
-    repeats = exists().where(
-        earlier.c.sha256 == crops.c.sha256,
-        earlier.c.id < crops.c.id,
-        earlier.c.state == "scored",
-        earlier.c.source != "labelled",
-    )
     query = (
         select(crops.c.camera, crops.c.hole, func.count())
-        .where(IS_ALARM, crops.c.source != "labelled", crops.c.seen_at >= since, crops.c.seen_at < until, ~repeats)
+        .where(is_alarm(), in_operation(), crops.c.seen_at >= since, crops.c.seen_at < until, ~repeats_earlier())
         .group_by(crops.c.camera, crops.c.hole)
     )
     return Counter({(camera, hole): count for camera, hole, count in connection.execute(query)})

@@ -29,8 +29,8 @@ from monitor.api import ScoreEvidence
 from monitor.formulas.events import events
 from monitor.labels import labels
 from monitor.store import calibrations, traffic
-from monitor.store import references as store_references
 from monitor.store.labels import labelled_scores
+from monitor.store.references import calibrated_by_hand_at, references_of
 from monitor.thresholds.evidence import Evidence, Item
 from monitor.thresholds.floods import before_floods, floods_of_events, labels_of_floods
 from monitor.thresholds.weights import ages, in_strata, shares
@@ -114,9 +114,9 @@ def _items(
 ) -> list[Item]:
     """The labelled contents that the model has a score of, and the references of which nothing was said since."""
     stored = labelled_scores(connection, model_id)
-    rows = store_references.references(connection, model_id) if given is None else given
+    rows = references_of(connection, model_id) if given is None else given
     references = {row.sha256: row for row in rows}
-    given_at = store_references.references_given_at(connection, model_id) if given is None else now
+    given_at = calibrated_by_hand_at(connection, model_id) if given is None else now
     items = []
     for crop in usable:
         score = stored.get(crop.id) or references.get(crop.sha256)

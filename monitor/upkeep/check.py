@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
+from monitor.files.chunks import chunks
 from monitor.files.looks import is_unchanged, look
 from monitor.files.text import from_text, to_text
 from monitor.files.walking import crop_paths
 from monitor.models import folders
 from monitor.store import consistency, models
 from monitor.store.database import upgrade
+from monitor.store.database.rows import VALUES_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,9 +148,9 @@ def _files(database: Database, configuration: Configuration) -> Iterator[Finding
             elif state == "gone":
                 gone.append(row.path)
     vanished: list[str] = []
-    for start in range(0, len(seeming), consistency.ROWS):
+    for ids in chunks(seeming, VALUES_AT_ONCE):
         with database.read() as connection:
-            rows = consistency.file_rows(connection, seeming[start : start + consistency.ROWS])
+            rows = consistency.file_rows(connection, ids)
             vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
     if vanished and not os.access(configuration.inbox, os.R_OK | os.X_OK):
         yield Finding(

@@ -27,25 +27,24 @@ from monitor.quality.drift import drift
 from monitor.store import (
     audits,
     calibrations,
-    counts,
     decisions,
     labelled_files,
     models,
-    references,
     replay,
     retention,
     runs,
-    summaries,
     traffic,
 )
-from monitor.store import crops as store_crops
-from monitor.store import decisions as store_decisions
-from monitor.store import labels as stored_labels
+from monitor.store.counts import count_crops
+from monitor.store.crops import archived_places, known_crops
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, scores
 from monitor.store.database.upgrade import prepare
 from monitor.store.decisions import CropRow, ScoreRow
+from monitor.store.labels import scored_crops
+from monitor.store.references import reference_ranges
 from monitor.store.runs import NIGHTLY
+from monitor.store.summaries import HOUR
 from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep.retention import BATCH as PRUNED
 from tests.benchmarks.big_store import BEGINNING, grow, moment
@@ -83,15 +82,15 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     expected = Completeness(interval_seconds=600)
     windows = [operation.last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
-        ("known crops of 256 paths", lambda one: store_crops.known_crops(one, paths)),
+        ("known crops of 256 paths", lambda one: known_crops(one, paths)),
         ("their stored scores", lambda one: decisions.stored_scores(one, ids, [1, 2])),
         ("crops of 256 contents", lambda one: labelled_files.crops_of_contents(one, contents)),
-        ("archived places of 256 contents", lambda one: store_crops.archived_places(one, contents)),
+        ("archived places of 256 contents", lambda one: archived_places(one, contents)),
         ("known labelled files", lambda one: labelled_files.known_files(one, paths)),
         ("all labelled files", labelled_files.all_files),
         ("active models", models.active_models),
-        ("ranges of the references", lambda one: references.reference_ranges(one, 1)),
-        ("status: counts", counts.summary),
+        ("ranges of the references", lambda one: reference_ranges(one, 1)),
+        ("status: counts", count_crops),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
     ]
@@ -113,10 +112,10 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
          lambda one: retention.old_summaries(one, 1, old, after=None, most=PRUNED)),
     ]  # fmt: skip
     by_hand: list[tuple[str, Callable[[Connection], object]]] = [
-        ("report: newest 10,000 scores", lambda one: store_decisions.newest_scores(one, 1, 10_000)),
+        ("report: newest 10,000 scores", lambda one: decisions.newest_scores(one, 1, 10_000)),
         ("replay of everything", lambda one: replay.replay(one, 1, 0.01, replay.Span())),
         ("threshold diff: between", lambda one: replay.between(one, 1, 0.009, 0.01)),
-        ("crops of an hour", lambda one: sum(1 for _ in stored_labels.scored_crops(one, since=now - summaries.HOUR))),
+        ("crops of an hour", lambda one: sum(1 for _ in scored_crops(one, since=now - HOUR))),
         ("crops to audit since the last draw", lambda one: audits.crops_to_audit(one, *audits.span_to_audit(one))),
     ]
     forget = partial(retention.forget, before=old, ids=range(1, PRUNED + 1))

@@ -1,1 +1,1 @@
-"""The database itself: schema, engine, upgrades and what all queries share."""
+"""The database itself: schema, connections, upgrades and what all queries share."""

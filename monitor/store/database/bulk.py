@@ -1,7 +1,7 @@
-"""Many rows by one statement, without what SQLAlchemy does for each, which takes longer than SQLite itself.
+"""Inserts many rows into SQLite without SQLAlchemy's work for each row, which takes longer than SQLite itself.
 
-Its own way makes a dictionary of every row and looks at every value; here only those values are turned whose column has
-another form in the database, as times have.
+SQLAlchemy makes a dictionary of every row and converts every value; here only the columns are converted whose values
+have another form in the database, such as times.
 """
 
 from __future__ import annotations
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
     from monitor.store.database.upsert import Upsert
 
-EQUAL_TIMES: Final = 64
-"""So many different times of a batch are remembered in their form: most rows of a batch have the same ones."""
-
-# Values of one statement: both databases limit how many it may hold.
-CHUNK: Final = 500
+# How many converted values of a column are remembered: most rows of a batch have the same few times.
+REMEMBERED_VALUES: Final = 64
 
 
 def insert_many(
@@ -32,9 +29,9 @@ def insert_many(
     columns: tuple[str, ...],
     rows: Sequence[Sequence[Any]],
 ) -> None:
-    """Execute an INSERT for every row, which has the values of ``columns`` in their order, none of them JSON.
+    """Execute an INSERT for every row; a row has the values of ``columns`` in their order, none of them JSON.
 
-    The statement is compiled once, so the same object should be given each time.
+    The statement is compiled once for each object, so pass the same object each time.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
@@ -43,11 +40,11 @@ def insert_many(
     by_column = list(zip(*rows, strict=True))
     try:
         values = [
-            by_column[place] if form is None else tuple(map(lru_cache(EQUAL_TIMES)(form), by_column[place]))
+            by_column[place] if form is None else tuple(map(lru_cache(REMEMBERED_VALUES)(form), by_column[place]))
             for place, form in places
         ]
     except ValueError as error:
-        # As SQLAlchemy itself says that a value has no form.
+        # What SQLAlchemy raises for a value that it cannot convert.
         raise StatementError(str(error), text, None, error) from error
     connection.exec_driver_sql(text, list(zip(*values, strict=True)))
 
@@ -56,10 +53,10 @@ def insert_many(
 def _compiled(
     statement: Upsert, columns: tuple[str, ...], dialect: Dialect
 ) -> tuple[str, list[tuple[int, Callable[[Any], Any] | None]]]:
-    """The statement in SQLite's words; for each of its parameters, the column's place in a row and what forms it."""
+    """(SQL text, and for each of its parameters the column's place in a row and the conversion, None for none)."""
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     assert isinstance(compiled, SQLCompiler)
     names = compiled.positiontup or []
-    assert set(names) == set(columns)  # a constant in the statement would be one more, without a value
+    assert set(names) == set(columns)  # a constant in the statement would be a parameter without a value
     forms = (statement.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
     return str(compiled), [(columns.index(name), form) for name, form in zip(names, forms, strict=True)]

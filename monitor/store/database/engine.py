@@ -1,4 +1,4 @@
-"""Connections: pragmas, real transactions, and database errors turned into sentences."""
+"""Connections and transactions, and database errors turned into messages for people."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from monitor.store.database.tallies import count_new
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Marks a transaction that writes: SQLite then takes its lock at the beginning, where waiting for it is safe;
-# a read transaction that turns into a writing one fails at once when another program has written meanwhile.
+# Marks a transaction that writes. SQLite then takes its lock at the beginning, where it can wait for it: a transaction
+# that begins by reading fails at its first write if another program has written meanwhile.
 WRITES = {"monitor_writes": True}
-# Marks one that may also build tables anew, which SQLite does by dropping the old one: while the rows of other tables
-# point at it, that is possible only without its checks.
+# Marks a transaction that may also rebuild tables. SQLite does so by dropping the old table, which its foreign key
+# checks would refuse while rows of other tables refer to it.
 REBUILDS = {"monitor_writes": True, "monitor_rebuilds": True}
 
 
 class Database:
-    """One database; threads share it, each transaction has a connection of its own."""
+    """One database, shared by all threads; each transaction has its own connection."""
 
     def __init__(self, url: str, *, busy_seconds: float) -> None:
-        """Prepare connections to ``url``; a lock of another program is waited for ``busy_seconds``."""
+        """Prepare connections to ``url``; wait up to ``busy_seconds`` for a lock that another program holds."""
         try:
             parsed = _parse(url)
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
             is_sqlite = parsed.get_backend_name() == "sqlite"
-            # A server that does not answer must not hold up the stop of the daemon for minutes.
+            # A server that does not answer must not delay the daemon's stop by minutes.
             arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {"connect_timeout": 5}
             self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite)
         except (ArgumentError, ValueError):
-            # What is wrong is not said, for it may be a part of the password that looks like a port.
+            # The reason is left out: it may quote a part of the password that was taken for a port.
             raise ConfigurationError(
                 "database.url: is not a database URL; write postgresql://user:password@host:5432/name, with special "
                 "characters of the password as %XX"
@@ -59,7 +59,7 @@ class Database:
                 f"the database driver {error.name} is not installed; "
                 "install the extra: pip install 'proliv-monitor[postgresql]'"
             ) from None
-        # The query may hold a password as well.
+        # Without the query, which may hold a password as well.
         self.description = f"sqlite:///{parsed.database}" if is_sqlite else parsed.set(query={}).render_as_string()
         self.file = Path(parsed.database) if is_sqlite and parsed.database else None
         self._identity: tuple[int, int] | None = None
@@ -69,14 +69,14 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: one consistent view."""
-        with self._sentences(), self._connect() as connection, connection.begin():
+        """A transaction that only reads and sees one consistent state."""
+        with self._translated_errors(), self._connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: committed whole at the end, or not at all."""
-        with self._sentences(), self._connect() as connection:
+        """A transaction that writes; it is committed at the end, and rolled back by any exception."""
+        with self._translated_errors(), self._connect() as connection:
             writing = connection.execution_options(**WRITES)
             with writing.begin():
                 yield writing
@@ -85,8 +85,11 @@ class Database:
 
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
-        """A transaction that writes and may build tables anew; what points at nothing at its end is refused."""
-        with self._sentences():
+        """A transaction that writes and may rebuild tables.
+
+        Raises `StoreDamagedError` if rows refer to rows that do not exist at its end.
+        """
+        with self._translated_errors():
             try:
                 with self._connect() as connection:
                     rebuilding = connection.execution_options(**REBUILDS)
@@ -94,7 +97,7 @@ class Database:
                         yield rebuilding
                         self._refuse_orphans(rebuilding)
             finally:
-                # The connection that does not check must not be used again.
+                # Connections with foreign key checks switched off must not be used again.
                 self.engine.dispose()
 
     def _refuse_orphans(self, connection: Connection) -> None:
@@ -102,13 +105,13 @@ class Database:
             orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if orphans:
                 raise StoreDamagedError(
-                    f"{self.description}: {len(orphans)} rows point at rows that do not exist, the first in "
+                    f"{self.description}: {len(orphans)} rows refer to rows that do not exist, the first in "
                     f"{orphans[0][0]}; restore the last backup"
                 )
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
-        """A connection to the very file that was opened first; writing to a removed one would lose everything."""
+        """A connection to the same file as the first one; what is written to a removed file would be lost."""
         with self.engine.connect() as connection:
             if self.file is not None:
                 identity = _identity(self.file)
@@ -116,28 +119,28 @@ class Database:
                     self._identity = identity
                 elif identity != self._identity:
                     raise StoreDamagedError(
-                        f"{self.description}: the file was removed or replaced while it was in use; start again to "
-                        "go on with the one that lies there now"
+                        f"{self.description}: the file was removed or replaced while it was in use; restart to "
+                        "continue with the file that is there now"
                     )
             yield connection
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to connect to; connecting would make an empty SQLite file."""
+        """Whether there is a database to connect to; connecting would create an empty SQLite file."""
         try:
             return self.file is None or self.file.exists()
         except OSError:
-            return True  # in a folder that may not be entered: connecting fails, with a sentence
+            return True  # its folder may not be entered: connecting then says so
 
     def make_folder(self) -> None:
-        """Make the folder that a SQLite file lies in."""
+        """Create the folder of the SQLite file."""
         if self.file is not None:
             make_folder(self.file.parent)
 
     def vacuum(self) -> None:
-        """Write a SQLite file anew, without the space of what was deleted, and take over its log."""
-        with self._sentences(), self._connect() as connection:
-            # Neither is possible within a transaction.
+        """Rewrite the SQLite file without the space that deletions left, and empty its write-ahead log."""
+        with self._translated_errors(), self._connect() as connection:
+            # Neither is possible inside a transaction.
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)
             raw.execute("vacuum")
@@ -148,18 +151,18 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _sentences(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
-            raise self._sentence(error) from error
+            raise self._translate(error) from error
         except (OverflowError, UnicodeError, StatementError) as error:
             raise self._refused(" ".join(str(getattr(error, "orig", None) or error).split())) from error
 
     def _refused(self, message: str) -> StoreRefusedError:
-        return StoreRefusedError(f"{self.description}: does not take these rows ({message})")
+        return StoreRefusedError(f"{self.description}: does not accept these rows ({message})")
 
-    def _sentence(self, error: Exception) -> StoreError:
+    def _translate(self, error: Exception) -> StoreError:
         original = getattr(error, "orig", error)
         message = " ".join(str(original).split())
         # PostgreSQL's classes 22 (a value is out of range, too long, malformed) and 54 (an index row is too large).
@@ -170,7 +173,7 @@ class Database:
                 f"{self.description}: locked by another program ({message}); try again when it has finished"
             )
         if "readonly" in message:
-            return StoreReadOnlyError(f"{self.description}: cannot be written; mend the permissions ({message})")
+            return StoreReadOnlyError(f"{self.description}: cannot be written; correct the permissions ({message})")
         if "unable to open" in message:
             return StoreReadOnlyError(
                 f"{self.description}: cannot be opened; its folder must exist and be writable ({message})"
@@ -194,6 +197,6 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 
 def _parse(url: str) -> URL:
-    # A path may hold any character; the library would take a question mark and percent signs for its own.
+    # A path may hold any character, but the library would interpret question marks and percent signs.
     prefix = "sqlite:///"
     return URL.create("sqlite", database=url.removeprefix(prefix)) if url.startswith(prefix) else make_url(url)

@@ -1,6 +1,6 @@
-"""The lock that two daemons on one SQLite file cannot share; the kernel frees it however the holder ends.
+"""The lock that keeps a second daemon away from a SQLite file; the kernel frees it however its holder ends.
 
-On a database server several daemons may share the work: unique rows keep them apart.
+On a database server there is no such lock: several daemons may share the work, and unique keys keep them apart.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def only_daemon(database: Database) -> Iterator[None]:
-    """Hold the lock; raises `AlreadyRunningError` naming the process that has it."""
+    """Hold the lock; raises `AlreadyRunningError`, which names the process that holds it."""
     path = _path(database)
     if path is None:
         yield
@@ -35,7 +35,7 @@ def only_daemon(database: Database) -> Iterator[None]:
         if not _take_patiently(descriptor):
             raise AlreadyRunningError(
                 f"{database.file}: another daemon works on this database (process {_read(descriptor)}); stop it "
-                "first, or give this one a paths.state of its own"
+                "first, or give this one its own paths.state"
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -45,7 +45,7 @@ def only_daemon(database: Database) -> Iterator[None]:
 
 
 def owner(database: Database) -> str | None:
-    """The number of the process that holds the lock on this machine; none when no daemon runs."""
+    """The id of the process on this machine that holds the lock; None if no daemon runs."""
     path = _path(database)
     try:
         descriptor = os.open(path or os.devnull, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -70,7 +70,7 @@ def _take(descriptor: int, kind: int) -> bool:
 
 
 def _take_patiently(descriptor: int) -> bool:
-    # `owner` holds the lock for a moment to see whether it is free; that is no other daemon.
+    # `owner` holds the lock for a moment to find out whether it is free, so a single failure proves nothing.
     for _ in range(20):
         if _take(descriptor, fcntl.LOCK_EX):
             return True

@@ -5,8 +5,7 @@ All times are UTC. Verdicts and labels are ``proliv`` or ``ne_proliv``.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -24,18 +22,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
-    literal_column,
     text,
 )
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+from monitor.store.database.types import Identifier, UtcDateTime
 
+# The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
 SCHEMA_REVISION: Final = "0005"
-"""The newest migration's revision; revisions are numbered, so that a newer database can be told from an older."""
 
 metadata = MetaData(
     naming_convention={
@@ -47,36 +42,11 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only where the primary key is spelt INTEGER.
-Identifier = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time, UTC in the database and time-zone-aware in Python; SQLite itself forgets the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Refuse a time without a zone: nobody could say when it was."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone cannot be stored: {value}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give the zone back."""
-        if not isinstance(value, datetime):
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
 crops = Table(
     "crops",
     metadata,
     Column("id", Identifier, primary_key=True),
-    Column("path", Text, nullable=False),  # absolute, as monitor.crops.loader.to_text writes it
+    Column("path", Text, nullable=False),  # absolute, as monitor.files.text.to_text writes it
     Column("sha256", String(64), nullable=False),  # of the content; empty where it could not be read
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
@@ -110,9 +80,6 @@ crops = Table(
         postgresql_where=text("verdict = 'proliv'"),
     ),
 )
-
-IS_ALARM: Final = crops.c.verdict == literal_column("'proliv'")
-"""That a crop's final verdict is proliv, in words that lead to the index on alarms; with a parameter they would not."""
 
 models = Table(
     "models",

@@ -1,4 +1,4 @@
-"""How much space the database takes."""
+"""How much disk space the database takes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 if TYPE_CHECKING:
     from monitor.store.database.engine import Database
 
+# The suffixes of a SQLite database's files: the database, its write-ahead log, and the index of the log.
 SQLITE_FILES: Final = ("", "-wal", "-shm")
-"""A SQLite database is its file, what was written but is not in it yet, and an index to that."""
 
 
 def size_bytes(database: Database) -> int:
-    """The bytes of the database, with all that it keeps beside it."""
+    """The size of the database in bytes, including the files that SQLite keeps beside it."""
     if database.file is None:
         with database.read() as connection:
             return int(connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one())

@@ -1,4 +1,4 @@
-"""How a connection to SQLite is set up."""
+"""Sets up connections to SQLite."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+# The pause between two attempts to switch to the write-ahead log.
 WAL_PAUSE_SECONDS: Final = 0.02
 
 
@@ -19,18 +20,18 @@ def configure_sqlite(connection: Any, _record: Any, *, busy_seconds: float) -> N
     # BEGIN and COMMIT are SQLAlchemy's alone (see begin_sqlite).
     connection.isolation_level = None
     cursor = connection.cursor()
-    # Readers and the writer do not block each other; a commit survives the program's end and, with FULL,
-    # a power cut, which costs little at the batch sizes that are written.
+    # With the log, readers and the writer do not block each other. A commit survives a crash of the program and, with
+    # FULL, a power cut, which costs little for batches.
     _use_write_ahead_log(cursor, busy_seconds)
-    # The pages that a batch changes lie far apart: those that stay in memory (10 MB), or in the log for some batches
-    # (4,000 pages), are not read and written again each time, which saves a fifth of the processor's time.
+    # The pages that a batch changes are scattered. A cache of 10 MB and a log of 4,000 pages keep many of them from
+    # being read and written again for each batch, which saves a fifth of the processor time.
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "cache_size = -10240", "wal_autocheckpoint = 4000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
-    """Switch to WAL; where several programs do so in a new file, SQLite refuses all but one without waiting."""
+    """Switch to WAL; if several programs do so at once in a new file, SQLite refuses all but one without waiting."""
     deadline = time.monotonic() + busy_seconds
     while True:
         try:
@@ -44,9 +45,9 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_seconds: float) -> None:
 
 
 def begin_sqlite(connection: Connection) -> None:
-    """Begin a transaction, which locks the database at once where it will write."""
+    """Begin a transaction; one that writes locks the database at once."""
     options = connection.get_execution_options()
     if options.get("monitor_rebuilds", False):
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # takes effect outside of a transaction alone
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
     writes = options.get("monitor_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

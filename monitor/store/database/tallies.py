@@ -1,8 +1,8 @@
-"""Keeps count of crops and decisions, so that nobody has to count millions.
+"""Keeps the tallies of crops and decisions exact, so that no query has to count millions of rows.
 
-A server's triggers do all of it. In SQLite, where a trigger for each new row would take a tenth of the time of storing
-it, new crops are counted once a transaction that writes: those above `counted.until`, the number of the newest crop
-that is counted. What happens to counted ones, and decisions that come to them later, is the triggers' in both.
+On PostgreSQL triggers do all of it. In SQLite a trigger for each new crop would take a tenth of the time of storing it,
+so new crops are counted once at the end of each transaction that writes: those with an id above `counted.until`, the
+newest crop that is in the tallies. Changes to counted crops, and decisions added to them, are left to triggers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# Written out: this is run with every batch of crops, and takes a tenth of the time that putting it together would.
+# Plain SQL: these run with every batch of crops, and SQLAlchemy would take ten times as long to build them.
 _STATEMENTS: Final = (
     """insert into crop_tallies
     select 0, source, state, coalesce(reason, ''), coalesce(verdict, ''), count(*) from crops
@@ -28,7 +28,7 @@ _NEW: Final = "select (select max(id) from crops) > until from counted"
 
 
 def count_new(connection: Connection) -> None:
-    """Count the crops that were stored in this transaction of SQLite, with their decisions."""
+    """Add the crops that this SQLite transaction stored, and their decisions, to the tallies."""
     if connection.exec_driver_sql(_NEW).scalar():
         for statement in _STATEMENTS:
             connection.exec_driver_sql(statement)

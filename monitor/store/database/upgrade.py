@@ -1,4 +1,4 @@
-"""Brings a database's schema to this program's; Alembic is imported only when there is something to do."""
+"""Upgrades a database to this program's schema, and checks it; Alembic is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from monitor.store.database.engine import Database
 
+# PostgreSQL identifies advisory locks by numbers; the bytes of this one spell "monitor".
 _UPGRADE_LOCK: Final = 0x6D6F6E69746F72
-"""PostgreSQL's locks of this kind are numbers; this one spells "monitor"."""
 
 
 def current_revision(database: Database) -> str | None:
-    """The revision of the database's schema; none when it is empty or not there yet."""
+    """The revision of the database's schema; None if it is empty or does not exist yet."""
     if not database.exists:
         return None
     with database.read() as connection:
@@ -35,7 +35,7 @@ def require_current(database: Database) -> None:
 
 
 def prepare(database: Database) -> None:
-    """Make the schema in an empty database; raise `StoreSchemaError` when an existing one is not current."""
+    """Create the schema in an empty database; raise `StoreSchemaError` if an existing one is not current."""
     database.make_folder()
     revision = current_revision(database)
     if revision is None:
@@ -45,13 +45,13 @@ def prepare(database: Database) -> None:
 
 
 def upgrade(database: Database) -> str:
-    """Bring the schema to this program's revision, whole or not at all; return the revision."""
+    """Upgrade the schema to this program's revision in one transaction; return the revision."""
     from alembic import command
 
     database.make_folder()
     with database.rebuild() as connection:
         if connection.dialect.name == "postgresql":
-            # Two programs would make the same tables; a write transaction of SQLite keeps the other out by itself.
+            # Keeps a second program from creating the same tables; SQLite allows only one writer anyway.
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
         revision = _revision(connection)
         if revision is not None and revision > SCHEMA_REVISION:
@@ -61,7 +61,7 @@ def upgrade(database: Database) -> str:
 
 
 def differences(database: Database) -> list[str]:
-    """How the tables differ from those that this program declares, a line each; empty when they agree."""
+    """How the tables differ from those that this program declares, one line for each difference."""
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
@@ -94,7 +94,7 @@ def _alembic_configuration(connection: Connection) -> Config:
     assert specification is not None
     assert specification.submodule_search_locations is not None
     configuration = Config()
-    # Alembic expands percent signs, as a folder's name may hold one.
+    # Alembic interprets percent signs, which a folder's name may contain.
     folder = str(Path(specification.submodule_search_locations[0]))
     configuration.set_main_option("script_location", folder.replace("%", "%%"))
     configuration.attributes["connection"] = connection
@@ -102,9 +102,9 @@ def _alembic_configuration(connection: Connection) -> Config:
 
 
 def damage(database: Database, *, full: bool = False) -> list[str]:
-    """What SQLite's own check finds wrong with the file, a line each; ``full`` looks at every index as well.
+    """What SQLite's own check finds wrong with the file, one line for each; ``full`` checks every index as well.
 
-    A server checks itself.
+    A database server is not checked.
     """
     if database.file is None:
         return []

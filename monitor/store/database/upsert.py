@@ -1,4 +1,4 @@
-"""An INSERT that can say what happens on a conflict; both databases know it, SQLAlchemy's core does not."""
+"""INSERT statements with ON CONFLICT, which both databases have but SQLAlchemy's common part has not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Upsert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
 def upsert(dialect: str, table: Table) -> Upsert:
-    """An INSERT in the words of a database, by the name of its dialect."""
+    """An INSERT in the SQL of a dialect, by its name; its ``on_conflict_...`` methods say what a conflict does."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def insert_unless_there(connection: Connection, table: Table) -> Upsert:
-    """An INSERT that leaves a row alone which is there already."""
+    """An INSERT that does nothing for a row that exists already."""
     return upsert(connection.dialect.name, table).on_conflict_do_nothing()

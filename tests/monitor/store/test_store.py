@@ -32,10 +32,10 @@ from monitor.errors import (
 )
 from monitor.files.text import from_text, to_text
 from monitor.store import calibrations as stored_calibrations
-from monitor.store import counts
 from monitor.store import crops as store_crops
 from monitor.store import decisions as queries
 from monitor.store import models as store_models
+from monitor.store.counts import count_crops
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import SCHEMA_REVISION, calibrations, crops, metadata, models, runs, scores
 from monitor.store.database.upgrade import (
@@ -429,7 +429,7 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         assert store_crops.decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
         assert store_crops.decisions_after(connection, first.id) == []
         assert model.settings == {"код": [1, None]}
-        summary = counts.summary(connection)
+        summary = count_crops(connection)
         assert (summary.scored, summary.failed, summary.failed_by_reason) == (1, 1, {"truncated": 1})
         assert (summary.final, summary.verdicts) == ({"proliv": 1}, {(model.name, "proliv"): 1})
         assert summary.last_scored_at == NOW
@@ -461,7 +461,7 @@ def test_the_final_decision_changes_only_with_a_new_decision_of_a_model(database
         queries.record(connection, [decided("2.jpg", "b", high, low, by="any"), decided("1.jpg", "a", low, by="any")])
         assert finals(connection) == [("ne_proliv", 0.001, 0.002, "any"), (*caught[:3], "any"), caught]
     with database.read() as connection:
-        assert counts.summary(connection).final == {"proliv": 2, "ne_proliv": 1}
+        assert count_crops(connection).final == {"proliv": 2, "ne_proliv": 1}
 
 
 def test_one_crop_twice_in_a_batch_has_one_final_decision(database: Database) -> None:
@@ -723,7 +723,7 @@ def test_a_read_only_database_is_named_with_the_remedy(
             upgrade(database)
         file.chmod(file_mode)
     open_folder.chmod(folder_mode)
-    sentence = r"monitor\.db: (cannot be written; mend the permissions|cannot be opened; its folder must exist)"
+    sentence = r"monitor\.db: (cannot be written; correct the permissions|cannot be opened; its folder must exist)"
     with as_an_ordinary_user(), opened(f"sqlite:///{file}") as database:
         with pytest.raises(StoreReadOnlyError, match=sentence) as caught, database.write() as connection:
             queries.record(connection, [unreadable("1.jpg")])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from monitor.store import counts as store_counts
 from monitor.store import decisions, models, retention, traffic
+from monitor.store.counts import count_crops
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crop_tallies, crops, score_tallies, scores
 from monitor.store.database.upgrade import _alembic_configuration, upgrade
@@ -175,7 +175,7 @@ def test_status_and_the_evidence_are_told_of_them(database: Database) -> None:
     with database.write() as connection:
         decisions.record(connection, [row(number, chance) for number in range(60)])
     with database.read() as connection:
-        found = store_counts.summary(connection)
+        found = count_crops(connection)
         verdicts = traffic.verdicts_since(connection, None)
         since = traffic.verdicts_since(connection, NOW - timedelta(days=999))
     of_crops, of_scores = counts(database)

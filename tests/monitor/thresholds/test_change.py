@@ -86,7 +86,7 @@ def test_the_first_threshold_needs_no_guard_and_activates_the_model(tmp_path: Pa
         assert made.model.active
         assert made.active().evidence["data"].endswith("labelled-crops")
         with made.database.read() as connection:
-            assert len(references.references(connection, made.model.id)) == 3
+            assert len(references.references_of(connection, made.model.id)) == 3
 
 
 def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Path) -> None:
@@ -402,11 +402,11 @@ def test_calibrating_by_hand_again_is_guarded_and_a_refused_one_keeps_the_refere
     outcome = made.calibrate(midpoint(LOW, FractionOfMax(FractionOfMax.Settings())), [1.0], [400.0] * 2)
     assert (outcome.result, outcome.refusal) == ("refused", Refusal.LARGE_JUMP)
     with made.database.read() as connection:
-        assert len(references.references(connection, made.model.id)) == 20
+        assert len(references.references_of(connection, made.model.id)) == 20
     accepted = made.calibrate(midpoint(LOW, MeanProliv(MeanProliv.Settings())), [1.0], [400.0] * 2, accept=True)
     assert accepted.result == "activated"
     with made.database.read() as connection:
-        assert len(references.references(connection, made.model.id)) == 3
+        assert len(references.references_of(connection, made.model.id)) == 3
 
 
 def test_a_threshold_that_is_changed_meanwhile_is_judged_again(made: MadeUp, monkeypatch: pytest.MonkeyPatch) -> None:

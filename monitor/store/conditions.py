@@ -1,0 +1,43 @@
+"""Conditions on crops that several queries share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, false, func, literal_column, select
+
+from monitor.store.database.schema import crops, labels
+
+if TYPE_CHECKING:
+    from sqlalchemy import FromClause, Select
+    from sqlalchemy.sql.elements import ColumnElement
+
+
+def is_alarm(crop: FromClause = crops) -> ColumnElement[bool]:
+    """The final verdict is proliv; null for a crop without a verdict."""
+    # Written out: SQLite uses the index on alarms only for the words of its own condition, never for a parameter.
+    return crop.c.verdict == literal_column("'proliv'")
+
+
+def is_alarm_else_false(crop: FromClause = crops) -> ColumnElement[bool]:
+    """The same, but false for a crop without a verdict, so that it can be negated; no index serves this form."""
+    return func.coalesce(is_alarm(crop), false())
+
+
+def in_operation(crop: FromClause = crops) -> ColumnElement[bool]:
+    """The crop came by itself: through the inbox, or in a folder that was scored; it did not come with a label."""
+    return crop.c.source != "labelled"
+
+
+def repeats_earlier() -> ColumnElement[bool]:
+    """A crop with the same content was scored in operation before, so that this one does not count again."""
+    earlier = crops.alias("earlier")
+    return exists().where(
+        *(earlier.c.sha256 == crops.c.sha256, earlier.c.id < crops.c.id, earlier.c.state == "scored"),
+        in_operation(earlier),
+    )
+
+
+def labelled_contents() -> Select[tuple[str]]:
+    """The sha256 of every content that has a label, as a sub-query."""
+    return select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
