@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.crops.in_memory import read_all
 from monitor.errors import DataError, NoModelError
 from monitor.files.text import printable
-from monitor.models.calls import measure_both
+from monitor.models.calls import score_all
 from monitor.models.folders import validation_digests
 from monitor.models.loader import ModelLoader
 from monitor.store import models
@@ -72,8 +72,8 @@ def score_labelled(
 
 def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str, ReferenceRow]:
     """Each content once, by its digest, without those that the detector refuses."""
-    measured = measure_both(detector, crops.pixels, crops.holes)
-    scores = zip(measured.deciding.tolist(), measured.mse.tolist(), strict=True)
+    answers = score_all(detector, crops.pixels, crops.holes)
+    scores = zip(answers.deciding.tolist(), answers.mse.tolist(), strict=True)
     return {
         digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at, mse)
         for digest, (score, mse), identity in zip(crops.digests, scores, crops.identities, strict=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +43,16 @@ def test_what_plug_ins_may_import() -> None:
         api.Absent  # noqa: B018
 
 
+def test_every_member_of_a_detector_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/plugins.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"^\| `(\w+)` \| (required|optional|given) \|", page, re.MULTILINE))
+    members = {name for name in {*vars(Detector), *Detector.__annotations__} if not name.startswith("_")}
+    assert written.keys() == members
+    abstract = {name for name, how in written.items() if how == "required"} - {"name", "Settings"}
+    assert abstract == Detector.__abstractmethods__
+
+
+@pytest.mark.process
 def test_importing_it_loads_nothing_heavy() -> None:
     program = "import sys; import monitor.api; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,6 +13,7 @@ from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.errors import ConfigurationError, PluginError
 from monitor.registry import KINDS, Kind, Registry
+from tests.support import distributions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,13 +51,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     monkeypatch.syspath_prepend(site)
     known = set(sys.modules)
 
-    def write(module: str, code: str, *, group: str = "monitor", entry_point: str = "main") -> Path:
-        (site / f"{module}.py").write_text(HEAD + dedent(code), encoding="utf-8")
-        information = site / f"{module}-1.0.dist-info"
-        information.mkdir()
-        name = module.replace("_", "-")
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (information / "entry_points.txt").write_text(f"[{group}]\n{entry_point} = {module}\n")
+    def write(module: str, code: str, *, group: str = "monitor", entry_point: str = "main", target: str = "") -> Path:
+        distributions.install(
+            site, module, HEAD + dedent(code), group=group, entry_point=entry_point, target=target or module
+        )
         return site
 
     yield write
@@ -138,8 +136,7 @@ def test_an_entry_point_may_name_an_object_with_methods(install: Callable[..., P
 
         plugin = Plugin()
     """
-    site = install("acme_rules", code)
-    (site / "acme_rules-1.0.dist-info" / "entry_points.txt").write_text("[monitor]\nmain = acme_rules:plugin\n")
+    install("acme_rules", code, target="acme_rules:plugin")
     registry = Registry.load()
     assert registry.broken == []
     assert "acme" in registry.rules

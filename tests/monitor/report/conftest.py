@@ -67,6 +67,20 @@ class Brightness(Detector):
         return cls(settings, device)
 
 
+class Scoring(Brightness):
+    """It has nothing but scores."""
+
+    reconstruct, latent = Detector.reconstruct, Detector.latent
+
+
+class Mapped(Scoring):
+    """It has a heat map of its own: the brightest colour."""
+
+    def heatmap(self, crops: Pixels) -> Floats:
+        brightest: Floats = crops[..., :3].max(axis=-1).astype(np.float32)
+        return brightest
+
+
 @pytest.fixture
 def new_model() -> Callable[..., ActiveModel]:
     def make(

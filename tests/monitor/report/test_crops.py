@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor.api import Detector
 from monitor.report import style
 from monitor.report.crops import Caption, Seen, choose_labelled, choose_unlabelled, sheet
-from tests.monitor.report.conftest import Brightness, BrightnessSettings
+from tests.monitor.report.conftest import Brightness, BrightnessSettings, Mapped, Scoring
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,20 +24,6 @@ class Darkened(Brightness):
 
     def reconstruct(self, crops: Pixels) -> Floats:
         return self.restored
-
-
-class Bare(Brightness):
-    """It has nothing but scores."""
-
-    reconstruct, latent = Detector.reconstruct, Detector.latent
-
-
-class Brightest(Bare):
-    """It has a heat map of its own."""
-
-    def heatmap(self, crops: Pixels) -> Floats:
-        brightest: Floats = crops.max(axis=-1).astype(np.float32)
-        return brightest
 
 
 SCORES = np.arange(20, dtype=np.float64)
@@ -111,7 +96,7 @@ def test_perfect_reconstructions_are_drawn() -> None:
 
 def test_a_detector_without_a_reconstruction_shows_its_own_heat_map() -> None:
     crops = np.random.default_rng(0).integers(0, 256, (3, 9, 12, 3), dtype=np.uint8)
-    seen = Seen.by(Brightest(BrightnessSettings()), crops)
+    seen = Seen.by(Mapped(BrightnessSettings()), crops)
     assert seen.reconstructed is None
     figure = sheet(seen, [Caption((str(number),)) for number in range(3)])
     names = [axes.get_ylabel() for axes in figure.axes]
@@ -119,10 +104,10 @@ def test_a_detector_without_a_reconstruction_shows_its_own_heat_map() -> None:
     for axes, crop in zip(figure.axes[3:6], crops, strict=True):
         shown = axes.images[0].get_array()
         assert shown is not None
-        assert np.allclose(shown, crop.max(axis=-1))
+        assert np.allclose(shown, crop[..., :3].max(axis=-1))
 
 
 def test_a_detector_with_neither_shows_the_crops_alone() -> None:
     crops = np.zeros((2, 9, 12, 3), dtype=np.uint8)
-    figure = sheet(Seen.by(Bare(BrightnessSettings()), crops), [Caption(("a",)), Caption(("b",))])
+    figure = sheet(Seen.by(Scoring(BrightnessSettings()), crops), [Caption(("a",)), Caption(("b",))])
     assert [axes.get_ylabel() for axes in figure.axes] == ["crop", ""]

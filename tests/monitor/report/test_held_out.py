@@ -6,27 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from monitor.api import Detector
 from monitor.crops.in_memory import ReadCrops
+from monitor.report import style
 from monitor.report.held_out import view_held_out
 from monitor.words import Identity
-from tests.monitor.report.conftest import Brightness, BrightnessSettings
+from tests.monitor.report.conftest import Brightness, BrightnessSettings, Mapped, Scoring
 
 if TYPE_CHECKING:
-    from monitor.api import Floats, Pixels
-
-
-class Bare(Brightness):
-    """It has nothing but scores."""
-
-    reconstruct, latent = Detector.reconstruct, Detector.latent
-
-
-class Mapped(Bare):
-    """It has a heat map of its own."""
-
-    def heatmap(self, crops: Pixels) -> Floats:
-        return np.ones(crops.shape[:3], dtype=np.float32)
+    from monitor.api import Detector
 
 
 def held_out() -> ReadCrops:
@@ -35,7 +22,7 @@ def held_out() -> ReadCrops:
     return ReadCrops(pixels, [Identity(None, None, None)] * 12, [f"{number:064}" for number in range(12)])
 
 
-@pytest.mark.parametrize(("detector_class", "rows"), [(Bare, 1), (Mapped, 2), (Brightness, 3)])
+@pytest.mark.parametrize(("detector_class", "rows"), [(Scoring, 1), (Mapped, 2), (Brightness, 3)])
 def test_the_held_out_crops_are_shown_with_what_the_detector_offers(
     detector_class: type[Detector], rows: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -43,7 +30,7 @@ def test_the_held_out_crops_are_shown_with_what_the_detector_offers(
     view = view_held_out(detector_class(BrightnessSettings()), held_out())
     np.testing.assert_allclose(view.scores, np.arange(20, 240, 20) / 255, rtol=1e-6)
     assert view.picture is not None
-    heights = {1: range(150, 250), 2: range(250, 330), 3: range(330, 420)}
-    assert len(view.picture) in heights[rows]
+    # In inches: rows of crops of 8 x 12 pixels, two lines above them, and the margin.
+    assert len(view.picture) == pytest.approx(style.DOTS_PER_INCH * (rows * 1.12 * 8 / 12 + 2 * 0.2 + 0.3), abs=1)
     told = "the detector brightness reconstructs no crops, so the training log shows them alone"
     assert (told in caplog.messages) == (detector_class is not Brightness)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from monitor.api import Detector
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
@@ -14,13 +13,13 @@ from monitor.crops.reader import Reader
 from monitor.report import codes, inside
 from monitor.report.measuring import measure_folder, read_folder
 from monitor.report.page import Note, Picture, Table
-from tests.monitor.report.conftest import Brightness
+from tests.monitor.report.conftest import Mapped, Scoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from monitor.api import Floats, Pixels
+    from monitor.api import Detector, Floats, Pixels
     from monitor.report.measuring import Judged
     from monitor.scoring.ensemble import ActiveModel
 
@@ -79,23 +78,10 @@ def test_where_a_detector_fails_there_is_a_sentence(
     assert "the report goes on without them" in caplog.text
 
 
-class Bare(Brightness):
-    """It has nothing but scores."""
-
-    reconstruct, latent = Detector.reconstruct, Detector.latent
-
-
-class Mapped(Bare):
-    """It has a heat map of its own."""
-
-    def heatmap(self, crops: Pixels) -> Floats:
-        return np.ones(crops.shape[:3], dtype=np.float32)
-
-
 @pytest.mark.parametrize(
     ("detector_class", "title", "bright", "sentence"),
     [
-        (Bare, "Ten crops", False, "and has no heat map, so they are shown without."),
+        (Scoring, "Ten crops", False, "and has no heat map, so they are shown without."),
         (Mapped, "Ten crops with heat map", True, "reconstructs no crops, so they are shown without."),
     ],
 )

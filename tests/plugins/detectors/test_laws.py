@@ -13,7 +13,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.api import CropRefusedError, Detector, EpochReport, FitReport, Progress
+from monitor.api import (
+    CropRefusedError,
+    Detector,
+    EpochReport,
+    FitReport,
+    NotOfferedError,
+    Progress,
+    squared_error_maps,
+)
 from monitor.registry import Registry
 
 if TYPE_CHECKING:
@@ -21,9 +29,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from monitor.api.detectors import OptionalMethod
+
 REGISTRY = Registry.load()
+# Relative: float32 sums in another order, with room for a deep network.
 TOLERANCE = 1e-4
-"""Relative: float32 sums in another order, with room for a deep network."""
+OPTIONAL: tuple[OptionalMethod, ...] = ("heatmap", "reconstruct", "latent")
 
 
 def pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
@@ -66,6 +77,16 @@ def every_score(detector: Detector, crops: NDArray[np.uint8]) -> dict[str, NDArr
     return {"mse": scores.mse, **scores.others}
 
 
+def everything_else(detector: Detector, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """What the optional methods give that the detector offers, each (N, ...)."""
+    return {method: getattr(detector, method)(crops) for method in OPTIONAL if detector.offers(method)}
+
+
+def require(detector: Detector, method: OptionalMethod) -> None:
+    if not detector.offers(method):
+        pytest.skip(f"the detector {detector.name} has no {method}")
+
+
 def assert_alike(scores: dict[str, NDArray[np.float32]], expected: dict[str, NDArray[np.float32]]) -> None:
     assert scores.keys() == expected.keys()
     for name, values in scores.items():
@@ -97,12 +118,25 @@ def test_prepared_crops_have_the_input_size(detector: Detector) -> None:
 def test_the_same_input_has_the_same_scores(detector: Detector, batch: NDArray[np.uint8]) -> None:
     first, again = every_score(detector, batch), every_score(detector, batch)
     assert all((values == again[name]).all() for name, values in first.items())
+    others, again = everything_else(detector, batch), everything_else(detector, batch)
+    assert all((values == again[name]).all() for name, values in others.items())
 
 
 def test_a_batch_scores_like_its_singles(detector: Detector, batch: NDArray[np.uint8]) -> None:
     singles = [every_score(detector, batch[row : row + 1]) for row in range(len(batch))]
     together = {name: np.concatenate([single[name] for single in singles]) for name in singles[0]}
     assert_alike(every_score(detector, batch), together)
+
+
+def test_heat_maps_reconstructions_and_codes_of_a_batch_are_those_of_its_singles(
+    detector: Detector, batch: NDArray[np.uint8]
+) -> None:
+    singles = [everything_else(detector, batch[row : row + 1]) for row in range(len(batch))]
+    for method, values in everything_else(detector, batch).items():
+        alone = np.concatenate([single[method] for single in singles])
+        # A heat map may be a square of what is nearly nothing, so the tolerance is a part of its largest value.
+        scale = float(abs(alone).max())
+        np.testing.assert_allclose(values, alone, rtol=TOLERANCE, atol=TOLERANCE * scale, err_msg=method)
 
 
 def test_many_crops_score_like_few(detector: Detector, batch: NDArray[np.uint8]) -> None:
@@ -122,11 +156,43 @@ def test_the_order_does_not_matter(detector: Detector, batch: NDArray[np.uint8],
 
 def test_no_crops_have_no_scores(detector: Detector, batch: NDArray[np.uint8]) -> None:
     detector.score(batch[:0]).check(0)
-    assert detector.reconstruct(batch[:0]).shape == batch[:0].shape
-    assert detector.latent(batch[:0]).shape == (0, detector.latent(batch[:1]).shape[1])
+    some = everything_else(detector, batch)
+    for method, values in everything_else(detector, batch[:0]).items():
+        assert values.shape == (0, *some[method].shape[1:])
+
+
+def test_what_it_does_not_offer_it_refuses_by_its_name(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    for method in OPTIONAL:
+        if not detector.offers(method):
+            with pytest.raises(NotOfferedError, match=f"^the detector '{detector.name}' "):
+                getattr(detector, method)(batch)
+
+
+def test_heat_maps_have_a_value_for_each_pixel_and_none_is_negative(
+    detector: Detector, batch: NDArray[np.uint8]
+) -> None:
+    require(detector, "heatmap")
+    heatmaps = detector.heatmap(batch)
+    assert heatmaps.shape == (len(batch), *detector.input_size)
+    assert heatmaps.dtype == np.float32
+    assert np.isfinite(heatmaps).all()
+    assert (heatmaps >= 0).all()
+
+
+def test_the_heat_map_of_the_default_is_the_squared_error_of_each_pixel(
+    detector: Detector, batch: NDArray[np.uint8]
+) -> None:
+    if type(detector).heatmap is not Detector.heatmap:
+        pytest.skip(f"the detector {detector.name} has a heat map of its own")
+    require(detector, "reconstruct")
+    restored = detector.reconstruct(batch)
+    expected = np.square(batch[..., :3] / 255 - restored.astype(np.float64)).mean(axis=-1)
+    np.testing.assert_allclose(detector.heatmap(batch), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(detector.heatmap(batch), squared_error_maps(batch, restored))
 
 
 def test_reconstructions_are_pictures_of_the_same_shape(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    require(detector, "reconstruct")
     pictures_again = detector.reconstruct(batch)
     assert pictures_again.shape == batch.shape
     assert pictures_again.dtype == np.float32
@@ -135,6 +201,7 @@ def test_reconstructions_are_pictures_of_the_same_shape(detector: Detector, batc
 
 
 def test_codes_are_finite_and_tell_crops_apart(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    require(detector, "latent")
     codes = detector.latent(batch)
     assert codes.ndim == 2
     assert len(codes) == len(batch)
@@ -152,8 +219,9 @@ def test_a_saved_detector_scores_the_same_when_loaded(
     expected = every_score(detector, batch)
     assert all((values == expected[name]).all() for name, values in every_score(loaded, batch).items())
     assert loaded.score(batch).decision == detector.score(batch).decision
-    np.testing.assert_array_equal(loaded.reconstruct(batch), detector.reconstruct(batch))
-    np.testing.assert_array_equal(loaded.latent(batch), detector.latent(batch))
+    others = everything_else(loaded, batch)
+    for method, values in everything_else(detector, batch).items():
+        np.testing.assert_array_equal(others[method], values, err_msg=method)
 
 
 def test_the_same_seed_trains_the_same_detector_and_the_global_generators_are_left_alone(
@@ -198,8 +266,8 @@ def test_input_is_never_modified(detector: Detector, batch: NDArray[np.uint8]) -
         array.setflags(write=False)
     before = batch.copy()
     detector.prepare_batch(crops)
-    for use in (detector.score, detector.reconstruct, detector.latent):
-        use(batch)
+    detector.score(batch)
+    everything_else(detector, batch)
     assert (batch == before).all()
 
 
