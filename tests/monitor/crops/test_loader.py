@@ -25,10 +25,10 @@ from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 from monitor.crops import decoder, identity, loader
 from monitor.crops.identity import DEFAULT_TIME_FORMAT, IdentityPattern
 from monitor.crops.loader import CropReader, FileContent
-from monitor.errors import CropRefusedError, InputMissingError
-from monitor.files import text as files_text
-from monitor.files import walking
+from monitor.errors import CropRefusedError
 from monitor.files.looks import Looks
+from monitor.files.text import from_text, to_text
+from monitor.files.walking import crop_paths
 from monitor.words import Identity, Reason
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -226,8 +226,8 @@ class TestLoad:
         path = tmp_path / os.fsdecode(name)
         path.write_bytes(b"abc")
         assert READER.load(path).data == b"abc"
-        assert list(walking.crop_paths(tmp_path)) == [path]
-        assert files_text.from_text(files_text.to_text(path)) == path
+        assert list(crop_paths(tmp_path)) == [path]
+        assert from_text(to_text(path)) == path
 
     def test_vanished(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -250,6 +250,7 @@ class TestLoad:
                 assert load_refusal(Path(path)).reason == "not_a_file"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not read")
+    @pytest.mark.process
     def test_unreadable_as_root(self, tmp_path: Path) -> None:
         # In a child process: giving privileges away cannot be taken back.
         (tmp_path / "a.jpg").write_bytes(b"abc")
@@ -525,116 +526,6 @@ class TestDecode:
             caught.clear()
             assert decoded(data).shape == PICTURE.shape
             assert not caught
-
-
-class TestNames:
-    @pytest.mark.parametrize(
-        "name", ["a.jpg", "A.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "x.webp", " .jpg", "é.jpg"]
-    )
-    def test_crops(self, name: str) -> None:
-        assert walking.is_crop_name(name)
-
-    @pytest.mark.parametrize(
-        "name",
-        ["", ".", "..", "jpg", ".jpg", ".a.jpg", ".a.jpg.X7q2Zs", "a.jpg.part", "a.jpg~", "a.gif", "a.jpg ", "a."],
-    )
-    def test_others(self, name: str) -> None:
-        assert not walking.is_crop_name(name)
-
-    def test_paths_below_hidden_folders_are_no_crops(self) -> None:
-        folder = "/inbox/.state"
-        assert walking.is_crop_path(f"{folder}/day/a.jpg", folder)
-        assert not walking.is_crop_path(f"{folder}/.~tmp~/a.jpg", folder)
-        assert not walking.is_crop_path(f"{folder}/day/.a.jpg", folder)
-        assert not walking.is_crop_path(f"{folder}2/a.jpg", folder)
-        assert not walking.is_crop_path(folder, folder)
-
-    @pytest.mark.parametrize(
-        ("raw", "text"),
-        [
-            (b"/inbox/10_CAM_C.jpg", "/inbox/10_CAM_C.jpg"),
-            ("/приём/лунка 1.jpg".encode(), "/приём/лунка 1.jpg"),
-            (b"/a\nb\\n\xff", r"/a\nb\\n\xff"),
-            (b"/\x1b[31m\x7f\t", r"/\x1b[31m\x7f\x09"),
-            ("/\u202e\x85\u2028".encode(), r"/\xe2\x80\xae\xc2\x85\xe2\x80\xa8"),
-            (b"/\xed\xa0\x80", r"/\xed\xa0\x80"),
-            (rb"/\x41", r"/\\x41"),
-        ],
-    )
-    def test_text_of_paths(self, raw: bytes, text: str) -> None:
-        assert files_text.to_text(os.fsdecode(raw)) == text
-        assert os.fsencode(files_text.from_text(text)) == raw
-
-    @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4))
-    def test_text_is_lossless_and_safe(self, parts: list[bytes]) -> None:
-        path = Path(os.fsdecode(b"/" + b"/".join(parts).replace(b"\0", b"\\")))
-        text = files_text.to_text(path)
-        assert text.encode()
-        assert not any(character < " " or "\x7f" <= character <= "\x9f" for character in text)
-        assert os.fsencode(files_text.from_text(text)) == os.fsencode(path)
-
-    @given(st.text(st.characters(), max_size=30))
-    def test_printable_takes_any_text(self, text: str) -> None:
-        assert files_text.printable(text).encode() or not text
-
-    @pytest.mark.parametrize("text", ["/a\\", "/a\\q", r"/\x4", r"/\xGG", r"/\x00", "/\0", "/\ud800"])
-    def test_texts_that_no_path_has(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"holds|encode"):
-            files_text.from_text(text)
-
-
-class TestWalk:
-    def test_what_is_found(self, tmp_path: Path) -> None:
-        found = ["a.jpg", "day.jpg/b.PNG", "day/night/c.tif", "link.jpg", "dangling.jpg", "pipe.jpg"]
-        skipped = ["notes.txt", ".hidden.jpg", ".~tmp~/d.jpg", "day/.partial/e.jpg"]
-        for name in (*found[:3], *skipped):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-        (tmp_path / "link.jpg").symlink_to("day")
-        (tmp_path / "dangling.jpg").symlink_to("nowhere")
-        (tmp_path / "elsewhere").symlink_to(tmp_path)
-        os.mkfifo(tmp_path / "pipe.jpg")
-        assert sorted(walking.crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
-        assert all(walking.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
-        assert not any(walking.is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
-
-    def test_a_link_given_as_the_folder_is_followed(self, tmp_path: Path) -> None:
-        (tmp_path / "real").mkdir()
-        (tmp_path / "real" / "a.jpg").touch()
-        (tmp_path / "link").symlink_to("real")
-        assert list(walking.crop_paths(tmp_path / "link")) == [tmp_path / "link" / "a.jpg"]
-
-    def test_missing_folders_are_told_at_once(self, tmp_path: Path) -> None:
-        (tmp_path / "file\n").touch()
-        with pytest.raises(InputMissingError, match="there is no such folder"):
-            walking.crop_paths(tmp_path / "none")
-        with pytest.raises(InputMissingError, match=r"file\\n: this is not a folder"):
-            walking.crop_paths(tmp_path / "file\n")
-
-    def test_folders_that_vanish_during_the_walk(self, tmp_path: Path) -> None:
-        told: list[Path] = []
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
-        (tmp_path / "a.jpg").touch()
-        walk = walking.crop_paths(tmp_path, lambda path, _: told.append(path))
-        assert next(walk) == tmp_path / "a.jpg"
-        for name in ("one", "two"):
-            (tmp_path / name).rmdir()
-        assert list(walk) == []
-        assert told == []
-
-    def test_streaming(self, tmp_path: Path) -> None:
-        for number in range(50):
-            (tmp_path / f"{number}.jpg").touch()
-        walk = walking.crop_paths(tmp_path)
-        next(walk)
-        del walk  # an abandoned walk leaves no open folder behind: a warning would fail this test
-
-    def test_deep_folders(self, tmp_path: Path) -> None:
-        deepest = tmp_path.joinpath(*["d"] * 400)
-        deepest.mkdir(parents=True)
-        (deepest / "a.jpg").touch()
-        assert list(walking.crop_paths(tmp_path)) == [deepest / "a.jpg"]
 
 
 @given(

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.errors import InputMissingError
+from monitor.files.walking import crop_paths, is_crop_name, is_crop_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "x.webp", " .jpg", "é.jpg"])
+def test_names_of_crops(name: str) -> None:
+    assert is_crop_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "jpg", ".jpg", ".a.jpg", ".a.jpg.X7q2Zs", "a.jpg.part", "a.jpg~", "a.gif", "a.jpg ", "a."],
+)
+def test_other_names(name: str) -> None:
+    assert not is_crop_name(name)
+
+
+def test_paths_below_hidden_folders_are_no_crops() -> None:
+    folder = "/inbox/.state"
+    assert is_crop_path(f"{folder}/day/a.jpg", folder)
+    assert not is_crop_path(f"{folder}/.~tmp~/a.jpg", folder)
+    assert not is_crop_path(f"{folder}/day/.a.jpg", folder)
+    assert not is_crop_path(f"{folder}2/a.jpg", folder)
+    assert not is_crop_path(folder, folder)
+
+
+def test_what_is_found(tmp_path: Path) -> None:
+    found = ["a.jpg", "day.jpg/b.PNG", "day/night/c.tif", "link.jpg", "dangling.jpg", "pipe.jpg"]
+    skipped = ["notes.txt", ".hidden.jpg", ".~tmp~/d.jpg", "day/.partial/e.jpg"]
+    for name in (*found[:3], *skipped):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link.jpg").symlink_to("day")
+    (tmp_path / "dangling.jpg").symlink_to("nowhere")
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert sorted(crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
+    assert all(is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
+    assert not any(is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
+
+
+def test_a_link_given_as_the_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.jpg").touch()
+    (tmp_path / "link").symlink_to("real")
+    assert list(crop_paths(tmp_path / "link")) == [tmp_path / "link" / "a.jpg"]
+
+
+def test_missing_folders_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file\n").touch()
+    with pytest.raises(InputMissingError, match="there is no such folder"):
+        crop_paths(tmp_path / "none")
+    with pytest.raises(InputMissingError, match=r"file\\n: this is not a folder"):
+        crop_paths(tmp_path / "file\n")
+
+
+def test_folders_that_vanish_during_the_walk(tmp_path: Path) -> None:
+    told: list[Path] = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.jpg").touch()
+    walk = crop_paths(tmp_path, lambda path, _: told.append(path))
+    assert next(walk) == tmp_path / "a.jpg"
+    for name in ("one", "two"):
+        (tmp_path / name).rmdir()
+    assert list(walk) == []
+    assert told == []
+
+
+def test_streaming(tmp_path: Path) -> None:
+    for number in range(50):
+        (tmp_path / f"{number}.jpg").touch()
+    walk = crop_paths(tmp_path)
+    next(walk)
+    del walk  # an abandoned walk leaves no open folder behind: a warning would fail this test
+
+
+def test_deep_folders(tmp_path: Path) -> None:
+    deepest = tmp_path.joinpath(*["d"] * 400)
+    deepest.mkdir(parents=True)
+    (deepest / "a.jpg").touch()
+    assert list(crop_paths(tmp_path)) == [deepest / "a.jpg"]
