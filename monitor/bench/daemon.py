@@ -15,21 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from monitor.errors import MonitorError
-from monitor.harness import children
+from monitor.harness.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.harness.children import Running
     from monitor.harness.homes import Home
 
+# Crops a second, at an even pace, while the latency is measured.
 RATE: Final = 100
-"""Crops a second, at an even pace, while the latency is measured."""
+# Between two looks at the store, so that a latency is known to about a millisecond, and is never told too short.
 LOOK_SECONDS: Final = 0.001
-"""Between two looks at the store, so that a latency is known to about a millisecond, and never too short."""
-PATIENCE_SECONDS: Final = 60.0
-"""So long nothing at all may happen."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +49,13 @@ def carry(home: Home, saturating: Sequence[Path], fed: Sequence[Path]) -> Carrie
     waiting.mkdir()
     for crop in saturating:
         shutil.copyfile(crop, waiting / crop.name)
-    with children.running(["-m", "monitor", "--config", str(home.file), "run"], home.messages) as daemon:
+    with Daemon(home.messages, configuration=home.file, watch_memory=True) as daemon:
         # Read-only, so that a look never makes anything.
         with closing(sqlite3.connect(f"{home.store.as_uri()}?mode=ro", uri=True, timeout=30)) as store:
             commits = _saturate(daemon, store, len(saturating))
             latencies = _feed(daemon, store, inbox, fed)
-        ended = daemon.stop()
+        daemon.stop()
+        ended = daemon.ended()
     return Carried(steady(commits), latencies, ended.peak_bytes / 1e6)
 
 
@@ -74,58 +71,36 @@ def steady(commits: Sequence[tuple[float, int]]) -> float | None:
     return (last - first) / (ended - begun) if last > first else None
 
 
-class _Patience:
-    """Ends the wait for a daemon that has ended, or that does nothing any more."""
-
-    def __init__(self, daemon: Running) -> None:
-        self._daemon = daemon
-        self.renew()
-
-    def renew(self) -> None:
-        """Something has happened."""
-        self._deadline = time.perf_counter() + PATIENCE_SECONDS
-
-    def pause(self) -> None:
-        """Wait a little; raises `MonitorError` when nothing has happened for too long."""
-        if time.perf_counter() > self._deadline:
-            self._daemon.require_running()
-            raise MonitorError(
-                f"monitor run: decided on nothing for {PATIENCE_SECONDS:g} s while it was measured; "
-                f"it said:\n{self._daemon.text()}"
-            )
-        time.sleep(LOOK_SECONDS)
-
-
-def _saturate(daemon: Running, store: sqlite3.Connection, crops: int) -> list[tuple[float, int]]:
+def _saturate(daemon: Daemon, store: sqlite3.Connection, crops: int) -> list[tuple[float, int]]:
     """(seconds, crops so far) of every commit that is seen, until so many crops are decided."""
     commits: list[tuple[float, int]] = []
-    patience = _Patience(daemon)
+    daemon.patience.renew()
     while not commits or commits[-1][1] < crops:
-        patience.pause()
+        daemon.pause(LOOK_SECONDS)
         # Crops of a fresh store are numbered from 1, and the greatest number takes the database no time to find.
         done = _last(store)
         if done > (commits[-1][1] if commits else 0):
             commits.append((time.perf_counter(), done))
-            patience.renew()
+            daemon.patience.renew()
     return commits
 
 
-def _feed(daemon: Running, store: sqlite3.Connection, inbox: Path, crops: Sequence[Path]) -> list[float]:
+def _feed(daemon: Daemon, store: sqlite3.Connection, inbox: Path, crops: Sequence[Path]) -> list[float]:
     """Feed crops at an even pace; returns the milliseconds from the completion of each to its decision."""
     completed: dict[str, float] = {}
     last = _last(store)
     feeder = threading.Thread(target=_write_evenly, args=(inbox, crops, completed), name="feeder", daemon=True)
     feeder.start()
     latencies: list[float] = []
-    patience = _Patience(daemon)
+    daemon.patience.renew()
     while len(latencies) < len(crops):
-        patience.pause()
+        daemon.pause(LOOK_SECONDS)
         rows = store.execute("select id, path from crops where id > ?", (last,)).fetchall()
         now = time.perf_counter()
         for number, path in rows:
             latencies.append(1e3 * (now - completed[Path(path).name]))
             last = max(last, number)
-            patience.renew()
+            daemon.patience.renew()
     feeder.join()
     return latencies
 

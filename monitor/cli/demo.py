@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,8 +17,6 @@ import click
 
 from monitor.errors import DataError, OutputError
 from monitor.files.text import from_text, printable
-from monitor.harness.daemon import environment, free_port
-from monitor.store import crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +24,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from monitor.crops.dataset import LabelledPath
+    from monitor.harness.daemon import Daemon
 
 TRAIN_LIMIT: Final = 3000
 LIVE_LIMIT: Final = 400
 FEED_AT_ONCE: Final = 4
 FEED_PAUSE_SECONDS: Final = 0.1
-PATIENCE_SECONDS: Final = 60.0
 ROWS_SHOWN: Final = 14
 
 CONFIGURATION: Final = """\
@@ -78,6 +75,7 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     test crops live. Everything is kept in a folder of its own; one that exists gets a neighbour (demo-2, …).
     """
     from monitor.crops.dataset import open_dataset, require
+    from monitor.harness.daemon import free_port
 
     started = time.monotonic()
     folder = _fresh(output)
@@ -99,7 +97,7 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     chosen = _sample(dataset.test, seed)
     if len(chosen) < len(dataset.test):
         click.echo(f"(the daemon is fed {len(chosen)} of the {len(dataset.test)} test crops, drawn at random)")
-    decisions = _live(program, folder, config, chosen)
+    decisions = _live(folder, config, chosen)
     _conclude(decisions, chosen, folder, time.monotonic() - started)
 
 
@@ -119,9 +117,12 @@ def _fresh(output: Path) -> Path:
 
 def _step(program: Sequence[str], *arguments: str) -> None:
     """Show a command and run it; a failing one ends the demo with its exit code."""
+    from monitor.harness.daemon import environment
+
     click.secho(f"\n$ monitor {shlex.join(arguments)}", bold=True)
     sys.stdout.flush()
-    code = subprocess.run([*program, *arguments], env=environment(), check=False).returncode  # noqa: S603 - our own interpreter and words
+    command = [*program, *arguments]
+    code = subprocess.run(command, env=environment(), check=False).returncode  # noqa: S603 - our own interpreter and words
     if code != 0:
         raise click.exceptions.Exit(code)
 
@@ -130,20 +131,24 @@ def _sample(test: Sequence[LabelledPath], seed: int) -> list[LabelledPath]:
     return random.Random(seed).sample(list(test), min(LIVE_LIMIT, len(test)))
 
 
-def _live(program: Sequence[str], folder: Path, config: Path, chosen: Sequence[LabelledPath]) -> list[Seen]:
+def _live(folder: Path, config: Path, chosen: Sequence[LabelledPath]) -> list[Seen]:
     """Start the daemon, feed it the crops at an even pace, and show its decisions as they are committed."""
+    from monitor.harness.daemon import Daemon, environment
+
     click.secho("\n$ monitor run", bold=True)
     sys.stdout.flush()
-    with subprocess.Popen([*program, "run"], env=environment()) as daemon:  # noqa: S603 - our own interpreter and words
+    messages = folder / "daemon.log"
+    with Daemon(messages, configuration=config, environment=environment()) as daemon:
         try:
             return _feed(daemon, folder / "inbox", config, chosen)
         finally:
-            daemon.send_signal(signal.SIGTERM)
-            daemon.wait()
+            daemon.stop()
+            click.echo(daemon.text(), err=True, nl=False)
 
 
-def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Sequence[LabelledPath]) -> list[Seen]:
+def _feed(daemon: Daemon, inbox: Path, config: Path, chosen: Sequence[LabelledPath]) -> list[Seen]:
     from monitor.configuration.file import load
+    from monitor.store import crops
     from monitor.store.database.engine import Database
 
     configuration = load(config)
@@ -152,9 +157,8 @@ def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Se
     labels: dict[Path, str] = {}
     seen: list[Seen] = []
     last_crop = 0
-    deadline = time.monotonic() + PATIENCE_SECONDS
     with _screen() as show:
-        while len(seen) < len(chosen) and daemon.poll() is None and time.monotonic() < deadline:
+        while len(seen) < len(chosen) and not daemon.has_ended() and not daemon.patience.is_over():
             for item in chosen[len(labels) : len(labels) + FEED_AT_ONCE]:
                 target = _target(inbox, item.path.name, labels)
                 shutil.copyfile(item.path, target)
@@ -167,6 +171,7 @@ def _feed(daemon: subprocess.Popen[bytes], inbox: Path, config: Path, chosen: Se
                 seen.append(Seen(path.name, row.hole, row.score, row.threshold, row.verdict, labels[path]))
                 last_crop = row.crop_id
             if rows:
+                daemon.patience.renew()
                 show(seen)
     database.close()
     return seen

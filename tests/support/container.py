@@ -11,25 +11,25 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
+from monitor.harness.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PATIENCE_SECONDS: Final = 60.0
+# Each look starts a program in the container.
+LOOK_SECONDS: Final = 0.1
 LONGEST_TOLD: Final = 5000
 POWER_OFF: Final = signal.SIGRTMIN + 4  # what systemd as process 1 takes for "power off"
 PROGRAMS: Final = ("systemd-nspawn", "systemctl", "journalctl", "nsenter", "mount", "umount", "ip")
 
 INTO_CGROUPS: Final = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
 
+# What is enabled on this machine, such as servers and timers, is not to start in a test.
 SILENT_UNITS: Final = ("*.target.wants/*", "*.timer.wants/*")
-"""What is enabled on this machine and is nobody's business in a test: servers, timers."""
 
 
 def missing() -> str | None:
@@ -183,12 +183,7 @@ class Container:
 
     def wait_until(self, condition: Callable[[], bool], unit: str | None = None) -> None:
         """Wait for a condition; fails with the journal of the unit, or with the console."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                told = self.messages(unit)[-LONGEST_TOLD:] if unit else self._text()
-                pytest.fail(f"what the test waits for did not happen\n{told}")
-            time.sleep(0.1)
+        wait_until(condition, lambda: self.messages(unit)[-LONGEST_TOLD:] if unit else self._text(), pause=LOOK_SECONDS)
 
     def _text(self) -> str:
         return self._console.read_text(errors="replace")

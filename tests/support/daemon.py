@@ -6,20 +6,16 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
 import urllib.request
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from monitor.harness import daemon as harness
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
-
-PATIENCE_SECONDS = 60.0
 
 
 class Daemon:
@@ -39,32 +35,33 @@ class Daemon:
             "MONITOR__WATCH__GIVE_UP_SECONDS": "1.5",
             "MONITOR__DATABASE__BUSY_SECONDS": "1",
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.running: harness.Daemon | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """That of the last start."""
+        return self.running.process if self.running else None
 
     def start(self, *, ready: bool = True) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            started = log.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "run"], cwd=self.home, env=self.environment, stdout=log, stderr=log
-            )
+        self.running = harness.Daemon(self.log, folder=self.home, environment=self.environment)
         if ready:
-            wait_until(lambda: b" watching " in self.log.read_bytes()[started:] or self.process_ended(), self.text)
-            assert not self.process_ended(), self.text()
-        return self.process
-
-    def process_ended(self) -> bool:
-        assert self.process is not None
-        return self.process.poll() is not None
+            self.running.until_ready()
+        return self.running.process
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        assert self.running is not None
+        return self.running.stop(number)
+
+    def kill(self) -> None:
+        """End it by force where it still runs."""
+        if self.running is not None:
+            self.running.kill()
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition while the daemon runs."""
-        wait_until(lambda: condition() or self.process_ended(), self.text)
-        assert not self.process_ended(), self.text()
+        assert self.running is not None
+        self.running.until(condition)
+        self.running.require_running()
 
     def text(self) -> str:
         return self.log.read_text(errors="replace")
@@ -82,11 +79,3 @@ class Daemon:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
-
-
-def wait_until(condition: Callable[[], bool], explain: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"what the test waits for did not happen\n{explain()}")
-        time.sleep(0.02)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.daemon import wait_until
+from monitor.harness.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

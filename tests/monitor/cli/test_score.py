@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from monitor.files.text import from_text
-from tests.support.daemon import wait_until
+from monitor.harness.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

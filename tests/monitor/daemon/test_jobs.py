@@ -15,12 +15,12 @@ import pytest
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Calibration, Settings
 from monitor.daemon.jobs import REFRESH_SECONDS, Jobs
+from monitor.harness.waiting import PATIENCE_SECONDS, wait_until
 from monitor.metrics import Metrics
 from monitor.registry import Registry
 from monitor.store import calibrations, models
 from monitor.thresholds.calibration import recalibrate
 from monitor.thresholds.change import ChangeRequest
-from tests.support.daemon import PATIENCE_SECONDS, wait_until
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
 
 if TYPE_CHECKING:

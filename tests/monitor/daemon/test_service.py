@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.daemon import PATIENCE_SECONDS, Daemon, wait_until
+from monitor.harness.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.daemon import Daemon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -357,10 +358,9 @@ def test_a_reload_that_fails_keeps_the_model_in_use(daemon: Daemon, crops: list[
 
 def test_a_second_daemon_on_the_same_database_is_refused(daemon: Daemon) -> None:
     first = daemon.start()
-    second = daemon.start(ready=False)
-    assert second.wait(PATIENCE_SECONDS) == 75
-    assert f"another daemon works on this database (process {first.pid})" in daemon.text()
-    daemon.process = first
+    second = Daemon(daemon.home)
+    assert second.start(ready=False).wait(PATIENCE_SECONDS) == 75
+    assert f"another daemon works on this database (process {first.pid})" in second.text()
     assert daemon.stop() == 0
 
 
