@@ -3,20 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 DATA ?=
 
-.PHONY: demo test lint format clean
+.PHONY: demo test quick lint format clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/monitor demo $(if $(DATA),--data "$(DATA)")
 
 test: $(VENV)/installed
-	# One thread for each worker: those of several workers would wait for each other. A worker more than two cores
-	# have, for the tests of the whole system mostly wait; they come first, and who has nothing to do takes from others.
+	# One thread for each worker: those of several workers would wait for each other. One worker more than there are
+	# cores, because tests of the whole system mostly wait; they come first, and an idle worker takes tests from others.
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist worksteal
+
+quick: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal \
+		-m "not process and not server and not system"
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix

@@ -2,83 +2,53 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
-from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from generators.crops.datasets import write_dataset
+from tests.support import brightness_detector, postgresql, tiers
 from tests.support.daemon import Daemon
+from tests.support.requirements import go_without
+from tests.support.tiers import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-POSTGRESQL_PASSWORD = "geheim-Паroль"
-
-BRIGHTNESS = """
-import numpy as np
-from monitor.api import CropRefusedError, Detector, FitReport, Provider, Scores, hookimpl
-from pydantic import BaseModel, ConfigDict
+watch = Watch()
 
 
-@hookimpl
-def monitor_register_detectors():
-    return [Provider("brightness", "the distance from the mean brightness", "brightness_detector:Brightness")]
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Brightness(Detector):
-    name = "brightness"
-    Settings = Settings
-    input_size = 8, 8
-
-    def prepare(self, pixels):
-        if pixels.min() == pixels.max():
-            raise CropRefusedError("blank", "it shows nothing")
-        return super().prepare(pixels)
-
-    def fit(self, crops, *, validation, seed, progress):
-        self.mean = np.float32(crops.mean() / 255)
-        return FitReport()
-
-    def score(self, crops):
-        distance = np.abs(crops.mean(axis=(1, 2, 3)) / 255 - self.mean).astype(np.float32)
-        return Scores(distance**2, others={"distance": distance}, decision="distance")
-
-    def reconstruct(self, crops):
-        return np.full(crops.shape, self.mean, dtype=np.float32)
-
-    def latent(self, crops):
-        return self.score(crops).mse[:, None]
-
-    def details(self):
-        return {"mean_brightness": float(self.mean), "use_of_items": [0.25, 0.75], "health": {"dead_items": []}}
-
-    def save(self, folder):
-        np.save(folder / "mean.npy", self.mean, allow_pickle=False)
-
-    @classmethod
-    def load(cls, folder, settings, device):
-        detector = cls(settings, device)
-        detector.mean = np.load(folder / "mean.npy", allow_pickle=False)
-        return detector
-"""
-"""A second detector, quick and unlike any other: it refuses crops of one grey."""
-
-
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take minutes, so that nothing waits for them in the end."""
-    items.sort(key=lambda item: "tests/system" not in item.path.as_posix())
+    """Mark the tests, and begin with those that take minutes, so that nothing waits for them in the end."""
+    tiers.mark(items)
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    watch.begin()
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    yield
+    watch.end(item)
+
+
+@pytest.fixture(scope="session")
+def starts_processes() -> None:
+    """For fixtures that start a process: the tests that use them are marked."""
+
+
+@pytest.fixture(scope="session")
+def starts_servers() -> None:
+    """For fixtures that start a server, or a program that may be missing: the tests that use them are marked."""
 
 
 class RunMonitor(Protocol):
@@ -96,7 +66,7 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def run_monitor(tmp_path: Path, clean_environment: dict[str, str]) -> RunMonitor:
+def run_monitor(tmp_path: Path, clean_environment: dict[str, str], starts_processes: None) -> RunMonitor:
     """Run the installed command in `tmp_path`, as a person would."""
     program = Path(sysconfig.get_path("scripts")) / "monitor"
 
@@ -122,7 +92,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> Path:
+def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
     """A state folder with one calibrated and active `ae` model; to be copied, not to be written to."""
     home = tmp_path_factory.mktemp("trained")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
@@ -138,9 +108,7 @@ def daemon(trained_state: Path, tmp_path: Path) -> Iterator[Daemon]:
     shutil.copytree(trained_state, tmp_path / "state")
     daemon = Daemon(tmp_path)
     yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.process.kill()
-        daemon.process.wait()
+    daemon.kill()
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +119,7 @@ def second_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness-detector\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text("[monitor]\nanother = brightness_detector\n")
-    (site / "brightness_detector.py").write_text(BRIGHTNESS)
+    shutil.copy(brightness_detector.__file__, site)
     return site
 
 
@@ -173,73 +141,18 @@ def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) 
 
 
 @pytest.fixture(scope="session")
-def new_postgresql_database() -> Iterator[Callable[[], str]]:
+def new_postgresql_database(starts_servers: None) -> Iterator[Callable[[], str]]:
     """A PostgreSQL server of its own, stopped at the end; each call makes an empty database and returns its URL."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
-    if programs is None or find_spec("psycopg") is None:
-        missing = "needs a PostgreSQL server in /usr/lib/postgresql and the extra proliv-monitor[postgresql]"
-        if "postgresql" in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    # Not below pytest's folder, which no other user may enter: the server refuses to be run by root.
-    folder = Path(tempfile.mkdtemp(prefix="monitor-postgresql-"))
-    owner = "postgres" if os.geteuid() == 0 else None
-    if owner:
-        shutil.chown(folder, owner, owner)
-
-    def run(program: str, *arguments: str | Path) -> None:
-        # Into a file: the server that is started keeps its end open, and a pipe would never end.
-        with (folder / "output").open("w+") as output:
-            ended = subprocess.run(
-                [programs.with_name(program), *arguments],
-                cwd=folder,
-                user=owner,
-                group=owner,
-                extra_groups=[] if owner else None,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            output.seek(0)
-            assert ended.returncode == 0, output.read()
-
-    try:
-        yield from _postgresql(folder, run)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _postgresql(folder: Path, run: Callable[..., None]) -> Iterator[Callable[[], str]]:
-    import psycopg
-    from sqlalchemy import URL
-
-    (folder / "password").write_text(POSTGRESQL_PASSWORD)
-    (folder / "password").chmod(0o644)
-    data = folder / "data"
-    access = ("--username=monitor", f"--pwfile={folder / 'password'}", "--auth=scram-sha-256")
-    run("initdb", f"--pgdata={data}", *access, "--encoding=UTF8", "--locale=C", "--no-sync")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run("pg_ctl", "start", "--wait", f"--pgdata={data}", "--options", options)
-    numbers = count()
-
-    def new_database() -> str:
-        name = f"monitor_{next(numbers)}"
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=port,
-            user="monitor",
-            password=POSTGRESQL_PASSWORD,
-            dbname="postgres",
-            autocommit=True,
-        ) as connection:
-            connection.execute(f"create database {name}".encode())
-        url = URL.create("postgresql", "monitor", POSTGRESQL_PASSWORD, "127.0.0.1", port, name)
-        return url.render_as_string(hide_password=False)
-
-    try:
+    if reason := postgresql.missing():
+        go_without("postgresql", reason)
+    with postgresql.server() as new_database:
         yield new_database
-    finally:
-        run("pg_ctl", "stop", "--mode=immediate", f"--pgdata={data}")
+
+
+@pytest.fixture(scope="session")
+def promtool(starts_servers: None) -> str:
+    """Prometheus's own check of rules and metrics."""
+    found = shutil.which("promtool")
+    if found is None:
+        go_without("prometheus", "needs promtool (Debian: apt install prometheus)")
+    return found

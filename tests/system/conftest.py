@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,11 +10,12 @@ import tempfile
 import tomllib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support.container import Container, NoContainerError, missing
+from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ nightly = false
 def machine(request: pytest.FixtureRequest) -> Iterator[Container]:
     """A booted container for all tests of the service."""
     if reason := missing():
-        go_without(reason)
+        go_without("systemd", reason)
     # Only now, for it takes a training.
     with a_machine(request.getfixturevalue("trained_state")) as container:
         yield container
@@ -59,7 +59,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Container]:
 def a_machine(state: Path, configuration: str = CONFIGURATION) -> Iterator[Container]:
     """A booted container with the program in /opt/monitor, this state, a camera's folders and the unit."""
     if reason := missing():
-        go_without(reason)
+        go_without("systemd", reason)
     # Not below pytest's folder, which is removed with all that is in it, were something still mounted there.
     folder = Path(tempfile.mkdtemp(prefix="monitor-container-"))
     container = Container(folder, _binds())
@@ -67,19 +67,13 @@ def a_machine(state: Path, configuration: str = CONFIGURATION) -> Iterator[Conta
         try:
             container.boot()
         except NoContainerError as error:
-            go_without(f"needs privileges that this machine does not give even to root: {error}")
+            go_without("systemd", f"needs privileges that this machine does not give even to root: {error}")
         install(container)
         prepare(container, state, configuration)
         yield container
     finally:
         container.stop()
         subprocess.run(["rm", "--recursive", "--one-file-system", folder])
-
-
-def go_without(reason: str) -> NoReturn:
-    if "systemd" in os.environ.get("MONITOR_TESTS_REQUIRE", "").split():
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _binds() -> dict[Path, str]:

@@ -19,8 +19,9 @@ from monitor.deploy import alerts
 from tests.support.container import missing
 from tests.support.expressions import every
 from tests.support.plant import INBOX, Cameras, Plant
+from tests.support.requirements import go_without
 from tests.system.conftest import CONFIGURATION as SERVICE
-from tests.system.conftest import a_machine, go_without
+from tests.system.conftest import a_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ ODD: Final = (0, 0, 255)
 def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
     """A plant that has run for a while: two models, days of decisions, and a night that was missed."""
     if reason := missing():
-        go_without(reason)
+        go_without("systemd", reason)
     state: Path = request.getfixturevalue("pair_state")
     site: Path = request.getfixturevalue("second_detector")
     with a_machine(state, CONFIGURATION) as machine:

@@ -83,7 +83,7 @@ def monitor(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 @pytest.fixture
-def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start(home: Path, starts_processes: None) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the program as a real process; one that is left over is killed."""
     with_pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     started: list[subprocess.Popen[bytes]] = []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,17 +20,6 @@ ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(store=Store(keep_days=90), alerts=Alerts(calibration_days=2))
 ALERTS = {alert.name: alert for alert in alerts.rules(SETTINGS)}
 OF_EVERY_TARGET = {"job", "instance"}
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        missing = "needs promtool (Debian: apt install prometheus)"
-        if "prometheus" in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 @pytest.fixture(scope="session")

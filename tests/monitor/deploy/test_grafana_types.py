@@ -19,6 +19,7 @@ import pytest
 
 from monitor.configuration.settings import Settings
 from tests.support.expressions import dashboards, panels
+from tests.support.requirements import is_required
 
 PACKAGES = ("@grafana/schema@11.6.0", "typescript@5.8.3", "tslib@2.8.1")
 KINDS = {
@@ -60,13 +61,13 @@ OF_PROMETHEUS = ("expr", "step", "titleFormat", "textFormat", "tagKeys", "useVal
 
 
 @pytest.fixture(scope="session")
-def schema() -> Path:
+def schema(starts_servers: None) -> Path:
     """A folder with the types and their compiler."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "proliv-monitor-tests"
     folder = cache / "-".join(package.rsplit("/", 1)[-1] for package in PACKAGES)
     if (folder / "node_modules").is_dir():
         return folder
-    if "grafana-schema" not in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
+    if not is_required("grafana-schema"):
         pytest.skip("needs Grafana's types from npm; fetch them with MONITOR_TESTS_REQUIRE=grafana-schema")
     assert shutil.which("npm"), "needs npm (Debian: apt install npm)"
     cache.mkdir(parents=True, exist_ok=True)

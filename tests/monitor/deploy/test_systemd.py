@@ -15,6 +15,7 @@ import pytest
 from monitor.configuration.file import load
 from monitor.deploy.systemd import Access, database_hosts, files, warnings
 from monitor.errors import ConfigurationError
+from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,10 +72,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_systemd_finds_nothing_wrong_and_little_exposed(configure: Configure, variant: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        missing = "needs systemd-analyze: apt-get install systemd"
-        if "systemd" in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        go_without("systemd", "needs systemd-analyze: apt-get install systemd")
     lines, paths = VARIANTS[variant]
     path = tmp_path / "monitor.service"
     path.write_text(unit(configure(*lines, **paths)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.support.daemon import PATIENCE_SECONDS
+from monitor.harness.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,17 +27,6 @@ def output(daemon: Daemon, accept: str = "") -> bytes:
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=60) as answer:
         text: bytes = answer.read()
     return text
-
-
-@pytest.fixture
-def promtool() -> str:
-    program = shutil.which("promtool")
-    if program is None:
-        missing = "needs promtool, of Debian's package prometheus"
-        if "prometheus" in os.environ.get("MONITOR_TESTS_REQUIRE", ""):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return program
 
 
 def test_file_names_of_any_kind_are_counted_by_hole_and_survive_a_restart(
