@@ -1,1 +1,1 @@
-"""Files and folders: walking, moving, naming them, and what they look like."""
+"""Files and folders: finding, moving and naming them, and what they look like."""

@@ -1,7 +1,7 @@
-"""Moves of files by which nothing is lost or overwritten, whoever else is at work in the same folders.
+"""Moves files without losing or overwriting any, whatever other programs do in the same folders.
 
-A file is named by an open folder and its name in it (`Place`), so that no folder on the way to it can be exchanged for
-a link meanwhile.
+A file is given as its name in an open folder (`Place`), so that no folder on the way to it can be replaced by a link
+meanwhile.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+# Open a file without following a link, waiting for a pipe's writer or becoming the master of a terminal.
 READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
+# From linux/fs.h, for renameat2.
 _RENAME_NOREPLACE: Final = 1
-# A network's file system may not know renaming without replacing, and one without hard links says EPERM, as the kernel
-# does of a file of another user.
-_NOT_KNOWN: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
+# What a system says that cannot rename without replacing, or has no hard links. Network file systems may lack the
+# first; EPERM is the answer of a file system without the second, and of the kernel for a file of another user.
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
 
 
 class Place(NamedTuple):
@@ -40,7 +42,10 @@ class Place(NamedTuple):
 
 @contextmanager
 def opened_folder(root: Path, below: Sequence[str] = (), *, make: bool = False) -> Iterator[int]:
-    """Open the folder ``below`` ``root`` without following a link on the way down; ``make`` what is missing of it."""
+    """Open the folder that the names ``below`` lead to from ``root``, without following a link on the way.
+
+    With ``make``, the folders that are missing are created. Raises `OSError`.
+    """
     descriptor = os.open(root, FOLDER)
     try:
         for name in below:
@@ -56,7 +61,7 @@ def opened_folder(root: Path, below: Sequence[str] = (), *, make: bool = False) 
 
 
 def status_of(place: Place) -> os.stat_result | None:
-    """What lies at a place, itself and not what it may lead to; none when nothing does."""
+    """What lies at a place, which may be a link; None when nothing does. Raises `OSError`."""
     try:
         return os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -64,7 +69,7 @@ def status_of(place: Place) -> os.stat_result | None:
 
 
 def digest(place: Place) -> str | None:
-    """The sha256 of a regular file; none for anything else."""
+    """The sha256 of a regular file, as 64 hexadecimal digits; None for anything else. Raises `OSError`."""
     try:
         descriptor = os.open(place.name, READING, dir_fd=place.folder)
     except OSError as error:
@@ -72,16 +77,16 @@ def digest(place: Place) -> str | None:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOENT):
             return None
         raise
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - it opens a descriptor
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - opens a descriptor
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def move(source: Place, target: Place) -> None:
-    """Move a file, also to another file system; raises `FileExistsError` rather than replace anything.
+    """Move a file, to another file system too; raises `FileExistsError` rather than replace anything.
 
-    A copy is on the disk before the source goes; one that fails half-way leaves nothing behind.
+    A copy is on the disk before the source goes; one that fails halfway leaves nothing behind.
     """
     try:
         rename(source, target)
@@ -97,12 +102,12 @@ def rename(source: Place, target: Place) -> None:
     try:
         _rename_at_once(source, target)
     except OSError as error:
-        if error.errno not in _NOT_KNOWN:
+        if error.errno not in _UNSUPPORTED:
             raise
         try:
             os.link(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder, follow_symlinks=False)
         except OSError as refused:
-            if refused.errno not in _NOT_KNOWN:
+            if refused.errno not in _UNSUPPORTED:
                 raise
             _rename_onto_own(source, target)
         else:
@@ -110,11 +115,12 @@ def rename(source: Place, target: Place) -> None:
 
 
 def give_back(source: Place, target: Place) -> None:
-    """Give a file the name back that it had, or one that is like it where another file has got that meanwhile."""
+    """Give a file its old name back, or a similar one where another file has taken that meanwhile."""
     with suppress(FileExistsError):
         move(source, target)
         return
     stem, suffix = os.path.splitext(target.name)  # noqa: PTH122 - a name, no path
+    # The name must stay below the 255 bytes that file systems allow.
     cut = os.fsdecode(os.fsencode(stem)[:200])
     move(source, Place(target.folder, f"{cut}-{secrets.token_hex(4)}{suffix}"))
 
@@ -132,7 +138,7 @@ def _rename_at_once(source: Place, target: Place) -> None:
 
 
 def _rename_onto_own(source: Place, target: Place) -> None:
-    """Take the name with an empty file first, which nobody else then takes, and put the source over it."""
+    """Take the name with an empty file first, so that no other program can, and replace that file by the source."""
     os.close(os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target.folder))
     try:
         os.replace(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder)
@@ -144,7 +150,7 @@ def _rename_onto_own(source: Place, target: Place) -> None:
 def _copy(source: Place, target: Place) -> None:
     unfinished = Place(target.folder, f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}")
     reader = os.open(source.name, READING, dir_fd=source.folder)
-    with open(reader, "rb") as reading:  # noqa: PTH123 - it opens a descriptor
+    with open(reader, "rb") as reading:  # noqa: PTH123 - opens a descriptor
         status = os.fstat(reader)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         writer = os.open(unfinished.name, flags, stat.S_IMODE(status.st_mode) & 0o666, dir_fd=target.folder)

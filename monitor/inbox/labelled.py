@@ -1,4 +1,4 @@
-"""The watcher of the labelled folder."""
+"""The watcher of the labelled folder, whose sub-folders say which label a file has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class LabelledWatcher(Watcher):
-    """Watches the labelled folder, and delivers what lies there with its label."""
+    """Watches the labelled folder and delivers its files with their labels."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class LabelledWatcher(Watcher):
         deliver: Callable[[Candidate], bool],
         scanned: Callable[[bool], None],
     ) -> None:
-        """``deliver`` and ``scanned`` are those of `Watcher`."""
+        """``deliver`` and ``scanned``: as for `Watcher`."""
         self._labelled = LabelledFolder(folder)
         self._database = database
         self._pass_on = deliver
@@ -49,21 +49,21 @@ class LabelledWatcher(Watcher):
             scanned=scanned,
         )
 
-    def run(self, stage: TimedThread) -> None:
-        """Forget what is gone since the last time, then watch."""
-        stage.busy()
+    def run(self, thread: TimedThread) -> None:
+        """Forget the files that have gone while nothing watched, then watch."""
+        thread.busy()
         self._labelled.warn_of_links()
         try:
-            self._labelled.forget_gone(self._database, stage.busy)
+            self._labelled.forget_gone(self._database, thread.busy)
         except StoreDamagedError:
             raise
         except StoreError as error:
             log.warning(
-                "%s: files that are gone are not forgotten: %s; the next rescan or start tries again",
+                "%s: files that are gone were not forgotten: %s; the next rescan or start tries again",
                 printable(self.folder),
                 error,
             )
-        super().run(stage)
+        super().run(thread)
 
     def _deliver_labelled(self, candidate: Candidate) -> bool:
         label = self._labelled.label_of(candidate.path)

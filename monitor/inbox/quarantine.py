@@ -1,7 +1,7 @@
-"""Moves files that could not be scored out of the inbox, without ever following what a name leads to.
+"""Moves files that could not be scored out of the inbox, without following any link that is put in their place.
 
-Whoever may write into the inbox chooses the names, and may exchange a file for a link at any moment. So every file
-gets a new folder of its own, which nobody else has made; a name is never looked up through what was moved before.
+Anyone who may write into the inbox chooses the names there, and may replace a file by a link at any moment. So each
+file gets a new folder that the program itself creates, and nothing that was moved earlier lies on the way to it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def quarantine(path: Path, sha256: str, looks: Looks, folder: Path) -> Path | None:
-    """Move ``path`` to ``folder/DIGEST/NAME``, DIGEST being the first digits of its sha256.
+    """Move ``path`` to ``folder/DIGEST/NAME``, where DIGEST is the first 16 digits of its sha256.
 
-    Returns where it lies now, or None when the file is no longer the one that was read, with this content and these
-    ``looks``: then it is left for the watcher to look at again. Raises `OutputError` when it cannot be moved; it stays where it is.
+    ``sha256`` and ``looks``: those of the file when it was read. Returns where it lies now. Returns None when the file
+    has changed since: it is left for the watcher to find again. Raises `OutputError` when it cannot be moved; it stays
+    where it is.
     """
     make_folder(folder)
     try:
@@ -55,7 +56,7 @@ def _new_folder(folder: Path, name: str) -> Path:
 
 
 def _move(source: Path, target: Path, sha256: str) -> bool:
-    """Move the file with this content; what came under its name since it was looked at goes back to the inbox."""
+    """Move the file if it has this content; a file that has come under its name meanwhile goes back to the inbox."""
     try:
         with opened_folder(source.parent) as before, opened_folder(target.parent) as after:
             here, there = Place(before, source.name), Place(after, target.name)
@@ -66,4 +67,4 @@ def _move(source: Path, target: Path, sha256: str) -> bool:
             return False
     finally:
         with suppress(OSError):
-            target.parent.rmdir()  # which is empty unless the file lies in it
+            target.parent.rmdir()  # which fails where the file lies in it
