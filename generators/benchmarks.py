@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 STYLES: Final = 1_000_000
 AVATARS: Final = 5
+# (width, height) of the avatars in pixels; learned from a dozen made-up faces.
 SIZE: Final = (528, 560)
-"""(width, height) of the avatars in pixels; learned from a dozen made-up faces."""
+# The plain loop goes through one row in this many.
 ROWS_SHARE: Final = 16
-"""The plain loop goes through one row of so many."""
 
 
 def styles(seed: int) -> dict[str, float]:

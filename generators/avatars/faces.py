@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HEIGHT", "WIDTH", "draw_face", "drawn_values"]
 
+# The attributes of a style that a face shows.
 HAIR: Final = "прическа"
 HAIR_COLOUR: Final = "цвет волос"
 GLASSES: Final = "аксесуар"
 CLOTHES: Final = "одежда"
 CLOTHES_COLOUR: Final = "цвет одежды"
-"""The attributes of a style that a face shows."""
 
 HAIR_COLOURS: Final[Mapping[str, Colour]] = {
     "черный": (48, 42, 50),
@@ -48,16 +48,16 @@ CLOTHES_COLOURS: Final[Mapping[str, Colour]] = {
     "красный": (214, 66, 68),
     "белый": (246, 246, 242),
 }
+# A quiet ground that suits every face.
 GROUND: Final = (214, 226, 240)
-"""A quiet ground that suits every face."""
 
 _SKINS: Final = ((252, 220, 192), (242, 196, 158), (216, 158, 114), (162, 108, 74))
 _GROUNDS: Final = ((168, 216, 232), (252, 222, 152), (198, 226, 180), (214, 200, 240), (250, 200, 182), (176, 220, 208))
 _INK: Final = (52, 44, 52)
 _WHITE: Final = (255, 255, 255)
 
+# From this many pixels a side, soft edges need less oversampling.
 _LARGE: Final = 400
-"""From so many pixels on, soft edges need less help."""
 
 
 def draw_face(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CONTACT_SHEET: Final = "contact-sheet.png"
 PAGE: Final = "index.html"
 
+# The contact sheet shows this many avatars, the first ones; the page shows all.
 ON_SHEET: Final = 200
-"""The contact sheet shows the first so many avatars; the page shows all."""
 
 _THUMBNAIL: Final = (264, 280)
 _GAP: Final = 8

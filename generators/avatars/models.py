@@ -55,8 +55,8 @@ __all__ = [
 
 COHERENCE: Final = 0.8
 
+# `CoherentModel` refuses more images than this: its tables grow with the square of their number.
 MOST_SOURCES: Final = 2000
-"""More images are refused by `CoherentModel`, whose tables grow with the square of their number."""
 
 
 @dataclass(frozen=True)

@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     Matrix: TypeAlias = NDArray[np.float64]
     Labels: TypeAlias = NDArray[np.intp]
 
+# What a seam's cost is multiplied by at coherence 0.5; it grows as coherence / (1 - coherence).
 AVERSION: Final = 4.0
-"""What a seam's cost is multiplied by at coherence 0.5; it grows as coherence / (1 - coherence)."""
 
+# Before balancing, no pair of sources is less likely than this, or Sinkhorn's iterations would not settle.
 _LEAST_WEIGHT: Final = 1e-4
-"""No pair of sources is less likely than this before balancing, or Sinkhorn's iterations would not settle."""
 
+# How many numbers all kernels together may hold: of many sources there are fewer parts.
 _KERNEL_NUMBERS: Final = 8_000_000
-"""Of many sources there are fewer parts, so that all kernels together hold no more numbers."""
 
+# A longer border is represented by this many of its places.
 _LONGEST_BORDER: Final = 400
-"""So many places stand for a longer border."""
 
+# Sums of probabilities below this are computed again from their logarithms.
 _SMALL: Final = 1e-200
-"""Sums of chances below this are made anew from their logarithms."""
 
+# Balancing ends when every sum is this close to 1, or after this many iterations.
 _BALANCED: Final = 1e-12
 _ITERATIONS: Final = 3000
-"""Balancing ends when no sum is farther from 1, or after so many iterations."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ def _kernels(sources: Sources, parts: Labels, tree: list[_Border], aversion: flo
     return tuple(made), no_copies
 
 
+# How many edges are tried to find one without copies: where no pair of large parts differs, none does.
 _TRIED: Final = 8
-"""So many edges are tried for one without copies; what differs in no pair of large parts does so nowhere."""
 
 
 def _by_variety(sources: Sources, parts: Labels, tree: list[_Border]) -> list[int]:

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     Matrix: TypeAlias = NDArray[np.float64]
     Labels: TypeAlias = NDArray[np.intp]
 
+# Cells of the coarse grid that is clustered: Ward's memory grows with its square.
 LARGEST_GRID: Final = 3000
-"""Cells of the coarse grid that is clustered: Ward's memory grows with its square."""
 
+# How much the whole height of a picture counts, in units of a change from black to white in every source.
 PLACE_WEIGHT: Final = 0.25
-"""What the whole height of a picture counts, where the change from black to white in every source counts 1."""
 
+# A piece that covers less than this share of an average part is given to the part around it.
 _SMALLEST_PIECE: Final = 0.012
-"""A piece that covers less than this share of an average part goes to the part around it."""
 
+# Above this many parts, or this product of parts and pixels, the coarse grid's outlines are kept, to save time.
 _REFINED: Final = 64
 _REFINED_PIXELS: Final = 400_000_000
-"""More parts, or a larger product of parts and pixels, keep the coarse grid's outlines, for the sake of time."""
 
+# How many values of pixels, and distances of pixels from parts, are kept in memory at once.
 _AT_ONCE: Final = 20_000_000
-"""So many values of pixels, and distances of pixels from parts, are kept in memory at once."""
 
+# Side in pixels of the square over which distances are averaged, or noise would make parts of its own.
 _EVENED: Final = 3
-"""Distances are averaged over a square of so many pixels, or noise would make parts of its own."""
 
 
 def premultiplied(sources: Sources) -> Sources:

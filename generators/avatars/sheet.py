@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Point: TypeAlias = tuple[float, float]
     Colour: TypeAlias = tuple[int, int, int]
 
+# Straight pieces between two points of a curve.
 _STEPS: Final = 16
-"""Straight pieces between two points of a curve."""
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:

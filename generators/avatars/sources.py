@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     Sources: TypeAlias = NDArray[np.uint8]
     Size: TypeAlias = tuple[int, int]
 
+# The endings of the names of images in a folder; other files are left alone.
 ENDINGS: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""What an image's name in a folder ends with; other files are left alone."""
 
+# Images with more pixels are not decoded.
 LARGEST_IMAGE: Final = 4096 * 4096
-"""More pixels are not decoded."""
 
+# More values (images x pixels x 4 channels) are not kept in memory at once.
 LARGEST_SET: Final = 2**28
-"""More values (images x pixels x 4 channels) are not kept in memory at once."""
 
 _FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _OPAQUE: Final = ("1", "L", "P", "RGB")
 _CLEAR: Final = ("LA", "PA", "RGBA", "La", "RGBa")
+# A PNG with 16 bits a channel, of which Pillow would silently keep 8.
 _PNG_DEPTH: Final = re.compile(rb"\x89PNG\r\n\x1a\n.{16}\x10", re.DOTALL)
-"""A PNG of 16 bits a channel, of which Pillow would keep 8 without a word."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     Draw: TypeAlias = Callable[["Sheet", "Look"], None]
 
+# The sheet's size in units, in which everything here is laid out.
 WIDTH: Final = 264
 HEIGHT: Final = 280
-"""The sheet's size in units, in which everything here is laid out."""
 
 _WHITE: Final = (255, 255, 255)
 

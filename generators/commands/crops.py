@@ -12,14 +12,14 @@ from generators.commands import finite
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+# How many crops of each kind one call makes at most.
 _MOST = 10_000_000
-"""Crops of each kind that one call makes."""
 
+# Crops a second: more than any camera takes and any disk writes.
 _FASTEST = 100_000.0
-"""More crops a second than any camera and any disk."""
 
+# In minutes, about two years: far longer than any trial, and far less than a `timedelta` can hold.
 _LONGEST = 1e6
-"""Minutes, two years; more does not fit in a span of time."""
 
 _OF_DATASET = ("train", "proliv", "test", "empty")
 _OF_STREAM = (

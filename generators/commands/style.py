@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from generators.styles.sampling import Style, StyleTable
 
+# How many values of attributes the lines that are written together hold.
 _WRITTEN_AT_ONCE: Final = 4_000
-"""Values of attributes, in all the lines that are written together."""
 
 
 @click.command("style")

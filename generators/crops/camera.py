@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
     Seconds: TypeAlias = NDArray[np.float64]
 
+# How many pixels a hole is drawn beyond its crop, so that the camera may move.
 MARGIN: Final = 3
-"""Pixels that a hole is drawn beyond its crop, so that the camera may move."""
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _WAVES: Final = 6
 
+# How far red, green and blue wander apart: on real crops red and green stay together, and blue wanders more.
 _TINTS: Final = np.array([0.002, 0.002, 0.006], dtype=np.float32)
-"""How far red, green and blue wander apart: on real crops red and green keep together, blue does less."""
 
 
 class Wander:

@@ -34,20 +34,20 @@ if TYPE_CHECKING:
     Draw: TypeAlias = Callable[[Hole, Seconds, np.random.Generator], Pixels]
     Progress: TypeAlias = Callable[[int], object]
 
+# With Pillow's usual 4:2:0 chroma, crops of this texture take about 1.1 KB.
 JPEG_QUALITY: Final = 95
-"""With Pillow's usual 4:2:0 chroma, crops of this texture take about 1.1 KB."""
 
+# The share of proliv among the test crops: enough to measure TPR; a real plant sees far fewer.
 TEST_PROLIV_SHARE: Final = 0.25
-"""This part of the test crops is proliv: enough to measure the caught share; a real plant sees far fewer."""
 
+# The share of the test negatives with holes of another camera, which no training crop shows.
 _UNSEEN_SHARE: Final = 0.35
-"""This part of the test negatives shows holes of another camera, which no training crop shows."""
 
+# The share of the test negatives with a tool, a bar, a rod or a plate in front of the hole.
 _OBSTACLE_SHARE: Final = 0.1
-"""In this part of the test negatives a tool, a bar, a rod or a plate is before the hole."""
 
+# How far a bleed-out of a data set has come in its first crop; only streams show the first drops.
 _FIRST_GROWTH: Final = 0.5
-"""How far a bleed-out of a data set has come in its first crop; the first drops are for streams."""
 
 # Naive moments: file names carry the camera's local time.
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
@@ -57,8 +57,8 @@ _TEST: Final = datetime(2023, 3, 7, 14, 2, 11)  # noqa: DTZ001
 _DAYS: Final = timedelta(days=5)
 _EVENT_SPAN: Final = timedelta(seconds=45)
 
+# How many crops are drawn at once, so that memory stays small however many are asked for.
 _CHUNK: Final = 250
-"""Crops drawn at once, so that memory stays small however many are asked for."""
 
 
 class CastingTable:

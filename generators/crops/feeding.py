@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[str], object]
 
+# How many seconds after a crop its label comes: in operation, a crop is decided before a person labels it.
 LABEL_DELAY: Final = 5.0
-"""Seconds after a crop at which its label comes: a crop is labelled in operation when it was decided before."""
 
+# A stream that is later than this many seconds leaves crops out: a camera does not deliver yesterday's frames.
 _MOST_BEHIND: Final = 5.0
-"""Whoever is later than so many seconds leaves crops out: a camera does not deliver yesterday's frames."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _WORDS: Final = {

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
     Seconds: TypeAlias = NDArray[np.float64]
 
+# Smallest and largest sides of a crop in pixels.
 CROP_HEIGHTS: Final = (24, 31)
 CROP_WIDTHS: Final = (46, 53)
-"""Smallest and largest sides of a crop in pixels."""
 
 _LARGEST_NUMBER: Final = 2**31
 _ANY_TIME: Final = 5 * 86400.0
+
+# Quickest and slowest change, in seconds.
 _AGEING: Final = (600.0, 6 * 3600.0)
 _STEAMING: Final = (20.0, 900.0)
-"""Quickest and slowest change, in seconds."""
 
 
 class Hole:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float32]
 
 # Red, green, blue in 0-255, as the camera sees them through its greenish light.
+# Soot, and what lies in the shade.
 SHADOW: Final = (78.0, 102.0, 87.0)
-"""Soot, and what lies in the shade."""
 
+# Frozen metal, yellowish.
 CRUST: Final = (116.0, 143.0, 119.0)
-"""Frozen metal, yellowish."""
 
 _GREY: Final = np.array([0.82, 1.0, 0.87], dtype=np.float32)
 _TABLE: Final = (116.0, 149.0, 131.0)
@@ -35,8 +35,8 @@ _ARC: Final = (72.0, 93.0, 77.0)
 _LIP: Final = (97.0, 122.0, 98.0)
 
 
+# Sizes in pixels of what comes and goes on a crust.
 _AGEING_GRAINS: Final = (1.3, 2.0, 2.0, 3.0, 4.5)
-"""Sizes in pixels of what comes and goes on a crust."""
 
 
 class Look:
@@ -47,12 +47,12 @@ class Look:
         self._centre = (generator.uniform(-0.04, 0.04), generator.uniform(0.5, 0.57))
         self._radii = (generator.uniform(0.88, 0.97), self._centre[1] - generator.uniform(0.02, 0.07))
         self._light = generator.normal(0, 3.9) * _GREY + generator.normal(0, [0.4, 0.4, 1.5]).astype(np.float32)
+        # The empty hole, after the billet has dropped out.
         self.clean = self._draw_clean(generator)
-        """The empty hole, the billet dropped out."""
+        # The rim and the wall inside it, without a billet.
         self.wall, rim = self._draw_wall(generator)
-        """The rim and the wall inside it, without a billet."""
+        # The hole with its billet, and reliefs that come and go on its crust with time, float32 (K, H, W).
         self.full, self.ageing = self._draw_full(rim, generator)
-        """The hole with its billet, and reliefs that come and go on its crust with time, float32 (K, H, W)."""
 
     def lit(self, colour: Colour) -> Floats:
         """A colour in this hole's own light, float32 (3,)."""

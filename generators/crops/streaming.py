@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["normal", "pouring", "empty"]
 
+# How long a bleed-out takes from the first drops to a stream through the whole hole.
 GROWING: Final = timedelta(seconds=30)
-"""A bleed-out takes so long from the first drops to a stream through the whole hole."""
 
+# How long the metal then pours before the billet drops out.
 POURING: Final = timedelta(seconds=15)
-"""So long the metal pours before the billet drops out."""
 
+# How long the hole is empty before it is repaired.
 EMPTY: Final = timedelta(minutes=2)
-"""So long the hole is empty before it is repaired."""
 
+# The chance that something stands in front of a hole, drawn anew for each span of this many seconds.
 _OBSTACLE_SHARE: Final = 0.01
 _OBSTACLE_SECONDS: Final = 30
-"""Something stands before a hole for so long, with this chance in each such span."""
 
 _FIRST_DROPS: Final = 0.04
 _LARGEST_NUMBER: Final = 2**31

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     Parents: TypeAlias = Sequence[int | None]
     Table: TypeAlias = Sequence[Sequence[float]]
 
+# From this many styles on, numpy saves more time than its import takes.
 MANY: Final = 20_000
-"""From so many styles on it pays to import numpy."""
 
+# How many numbers numpy draws at once, so that memory stays small.
 _DRAWN_AT_ONCE: Final = 2**20
-"""Numbers that numpy draws at once, so that memory stays small."""
 
 
 def draw(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# The columns of a CSV table of counts, in any order; every other heading is a table of observations.
 COUNT_COLUMNS: Final = ("attribute", "value", "count")
-"""The columns of a CSV table of counts, in any order; every other heading is a table of observations."""
 
 SHAPES: Final = "give it either 'counts' or 'observations' (and with these, if you like, 'values')"
 

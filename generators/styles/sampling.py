@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Attribute", "Style", "StyleModel", "StyleTable", "default_table", "read_table"]
 
+# Styles are kept to be given again when they are drawn again, up to this many values in all.
 _KEPT: Final = 2**20
-"""Styles are kept for the next time that they are drawn, up to so many values in all."""
 
+# Neighbours in `StyleModel.most_likely` whose log-probabilities are closer than this are sorted again, exactly.
 _TIE: Final = 1e-10
-"""Neighbours in `StyleModel.most_likely` whose log-probabilities are closer than this are sorted anew, exactly."""
 
+# At most this many values of such neighbours at a time, so that memory stays small.
 _SORTED_AT_ONCE: Final = 2**16
-"""Of such neighbours so many values in all, so that memory stays small."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ class _Styles(ABC):
 
     def __init__(self, candidates: list[Candidate]) -> None:
         self.found: list[tuple[float, Candidate]] = []
+        # Whether all have been found.
         self.done = False
-        """There are no more than those found."""
         self._waiting = candidates
         self._ready: list[tuple[float, Candidate]] = []
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     Entry = TypeVar("Entry")
 
+# Above it a double no longer holds every whole number.
 LARGEST_COUNT: Final = 2**53
-"""Above it a double no longer holds every whole number."""
 
+# How many of the known names an error lists at most.
 _NAMED: Final = 10
-"""An error names at most so many of the known names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from generators.styles.sampling import Style, StyleModel
 
+# Lines are kept for when their style is drawn again, up to this many values in all.
 _KEPT: Final = 2**20
-"""Lines are kept for the next time that their style is drawn, up to so many values in all."""
 
 
 def read_condition(assignments: Sequence[str], model: StyleModel) -> dict[str, str]:

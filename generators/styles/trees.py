@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     Integers: TypeAlias = NDArray[np.int64]
     Rows: TypeAlias = tuple[tuple[float, ...], ...]
 
+# Of all attributes together; the counts of all their pairs take 8 bytes each.
 MOST_VALUES: Final = 4_000
-"""Of all attributes together; the counts of all their pairs take 8 bytes each."""
 
 FOLDS: Final = 10
 

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Columns and rows of the grey thumbnails by which crops are compared.
 THUMBNAIL: Final = (16, 10)
-"""Columns and rows of the grey thumbnails by which crops are compared."""
 
+# Crops closer than this count as near-duplicates: root mean square over a thumbnail, intensities 0-1.
 TWIN_DISTANCE: Final = 0.02
-"""Crops closer than this count as near-duplicates: root mean square over a thumbnail, intensities 0-1."""
 
 MOST_REPRESENTATIVES: Final = 2048
+# The largest group, as a share of the validation part, so that at least two groups make one.
 LARGEST_GROUP: Final = 0.5
-"""The largest group, as a share of the validation part: at least two groups make one."""
 
 
 def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> NDArray[np.bool_]:

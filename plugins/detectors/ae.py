@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from monitor.api import FitReport, Scores
 from plugins.detectors.regions import RESIDUAL_FEATURES, Regions
 from plugins.detectors.views import Kinds, Passage, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, in_own_light
-from plugins.networks.autoencoders import Network, new_network
+from plugins.networks.autoencoders import Network, Variant, new_network
 from plugins.networks.fitting import fit_epochs
 from plugins.networks.parts import joined
 from plugins.pictures.images import squared_errors
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
     from monitor.api import Floats, Pixels, Progress
 
-Variant = Literal["conv", "linear-2", "linear-5", "dense-30x50"]
-
+# How many crops go through the network at once: few enough for the processor's caches.
 CONVOLUTION_BATCH: Final = 64
 DENSE_BATCH: Final = 256
-"""Crops that go through the network at once: few enough for the processor's caches."""
 
+# What the published variants set differently from the defaults, which are the recipe of ``conv``.
 WHOLE_CROP: Final = {
     "height": 30, "width": 50, "centre_height": 1.0, "centre_width": 1.0, "blur_sigma": 0.0, "even_light": False,
     "decide_on": "mse", "cell": 10,
@@ -40,7 +39,6 @@ RECIPES: Final[dict[str, dict[str, Any]]] = {
     # Vyaznikov's network, as published: 4500-512-256-512-4500, 50 epochs, all of them.
     "dense-30x50": {**WHOLE_CROP, "code_size": 256, "epochs": 50, "patience": 0},
 }
-"""What the published variants set differently from the defaults, which are the recipe of ``conv``."""
 
 
 class AutoencoderSettings(ViewSettings):
@@ -150,7 +148,10 @@ class Autoencoder(ViewDetector[Network]):
         return bool(self.settings.decide_on == "regions")
 
     def _new_network(self, seed: int) -> Network:
-        return new_network(self.settings, seed).to(self.device)
+        height, width = self.input_size
+        settings = self.settings
+        network = new_network(settings.variant, height=height, width=width, code_size=settings.code_size, seed=seed)
+        return network.to(self.device)
 
     def _loss(self, network: Network, view: Tensor) -> Tensor:
         """The mean squared error over a batch of views, (N, 3, H, W)."""

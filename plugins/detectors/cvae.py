@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from monitor.api import Floats, Pixels, Progress
 
+# How many crops go through the network at once: few enough for the processor's caches.
 BATCH: Final = 64
-"""Crops that go through the network at once: few enough for the processor's caches."""
+# The share of training crops that are shown without the number of their hole, so that such crops can be judged.
 UNKNOWN_SHARE: Final = 0.2
-"""So many training crops are shown without the number of their hole, so that a crop without one can be judged."""
 
 
 class VariationalAutoencoderSettings(ViewSettings):

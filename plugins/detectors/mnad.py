@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from monitor.api import EpochReport, Floats, Pixels, Progress
 
+# The square of the distance from black, -1, to white, 1.
 PEAK_SQUARED: Final = 4.0
-"""The square of the distance from black, -1, to white, 1."""
+# How many crops go through the network at once: few enough for the processor's caches.
 BATCH: Final = 64
-"""Crops that go through the network at once: few enough for the processor's caches."""
+# As a share of the squared range: keeps the PSNR of a perfect reconstruction finite (90 dB).
 LEAST_ERROR: Final = 1e-9
-"""Of the range squared: keeps the PSNR of a perfect reconstruction finite (96 dB)."""
 
 
 class MemoryAutoencoderSettings(ViewSettings):

@@ -23,22 +23,20 @@ if TYPE_CHECKING:
     from monitor.api import Floats, Pixels, Progress
 
 PICTURE: Final = "picture.safetensors"
+# How many crops are measured at once: few enough for the processor's caches. The order of what `fit` learns from
+# depends on it, so another number would make other models.
 BATCH: Final = 128
-"""Crops that are measured at once: few enough for the processor's caches.
-
-What `fit` learns from is in an order that depends on it, so another number would make other models.
-"""
 
 FEATURES: Final = (
     "brightness", "red_green", "blue_yellow", "gradient_down", "gradient_across", "detail", "colour_gradient",
 )  # fmt: skip
 USUAL_BRIGHTNESS: Final = np.float32(0.5)
 LEAST_BRIGHTNESS: Final = np.float32(0.05)
+# In squared intensity: about what the rounding to 256 levels leaves in an even surface.
 ENERGY_FLOOR: Final = np.float32(1e-5)
-"""In squared intensity; about what the rounding to 256 levels leaves in an even surface."""
+# How many times larger the features are as measured, in whole levels.
 MEANS_OF: Final = np.array([3, 1, 2], dtype=np.float32)
 ENERGIES_OF: Final = np.array([36, 36, 9, 4], dtype=np.float32)
-"""How many times the features' own are those that are measured in whole levels."""
 
 
 class PatchStatisticsSettings(BaseModel):

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from monitor.api import Floats
 
 REGIONS: Final = "regions.safetensors"
+# Keeps the logarithm of a cell that looks exactly as usual from outweighing all others.
 DISTANCE_FLOOR: Final = 0.1
-"""Keeps the logarithm of a cell that looks exactly as usual from outweighing all others."""
+# How many crops a kind of scene needs: several times as many as a covariance has numbers.
 LEAST_CROPS: Final = 100
-"""So many crops at least make a kind of scene: several times as many as a covariance has numbers."""
 VARIANCE_FLOOR: Final = 1e-6
+# In squared intensity: well below what the rounding to 256 levels leaves in an even surface.
 ENERGY_FLOOR: Final = np.float32(1e-6)
-"""In squared intensity: well below what the rounding to 256 levels leaves in an even surface."""
 RESIDUAL_FEATURES: Final = 5
 
 

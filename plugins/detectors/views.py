@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from monitor.api import Floats, Pixels, Runtime
 
+# How much a mean squared error may differ between torch and another runtime, as a share of itself.
 MOST_DIFFERENCE: Final = 1e-5
-"""By so much of itself may a mean squared error differ between torch and another runtime."""
+# How many crops the two are compared on.
 PROBES: Final = 5
-"""Crops that they are compared on."""
 
+# How many pixels of crops together keep a GPU busy.
 GPU_PIXELS: Final = 1 << 20
-"""So many pixels of crops together give a GPU enough to do."""
 
 NetworkType = TypeVar("NetworkType", bound=Tunable)
 Learned = TypeVar("Learned")

@@ -7,9 +7,9 @@ import sys
 from functools import cache
 from typing import Final
 
+# glibc's numbers of these two options, from malloc.h.
 MMAP_THRESHOLD: Final = -3
 TRIM_THRESHOLD: Final = -1
-"""glibc's numbers of these two options, from malloc.h."""
 
 
 @cache

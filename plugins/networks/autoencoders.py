@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from plugins.networks.parts import NoStandardization, Standardization, seeded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from plugins.detectors.ae import AutoencoderSettings
+Variant = Literal["conv", "linear-2", "linear-5", "dense-30x50"]
 
 
 class Network(Tunable):
@@ -46,15 +46,13 @@ class Network(Tunable):
         return fast
 
 
-def new_network(settings: AutoencoderSettings, seed: int) -> Network:
-    """An untrained network on the CPU, the same for the same settings and seed."""
+def new_network(variant: Variant, *, height: int, width: int, code_size: int, seed: int) -> Network:
+    """An untrained network on the CPU, the same for the same arguments; ``height`` and ``width`` in pixels."""
     with seeded(seed):
-        if settings.variant == "conv":
-            return Network(*_convolutional(settings.height, settings.width, settings.code_size))
-        shape = (3, settings.height, settings.width)
-        inner = {"linear-2": (), "linear-5": (512, 128), "dense-30x50": (512,)}[settings.variant]
-        parts = _fully_connected(shape, inner, settings.code_size, odd=settings.variant == "linear-5")
-        return Network(*parts)
+        if variant == "conv":
+            return Network(*_convolutional(height, width, code_size))
+        inner = {"linear-2": (), "linear-5": (512, 128), "dense-30x50": (512,)}[variant]
+        return Network(*_fully_connected((3, height, width), inner, code_size, odd=variant == "linear-5"))
 
 
 def _convolutional(height: int, width: int, code_size: int) -> tuple[nn.Sequential, nn.Sequential]:

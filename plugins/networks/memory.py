@@ -19,14 +19,14 @@ from plugins.networks.parts import seeded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Pixels from one query to the next, both ways: the encoder halves its input three times.
 STRIDE: Final = 8
-"""Pixels from one query to the next, both ways: the encoder halves its input three times."""
 
+# How much nearer each query should be to its nearest item than to the second nearest.
 MARGIN: Final = 1.0
-"""So much nearer should each query be to its nearest item than to the second nearest."""
 
+# The least width of a range, as a share of its upper end.
 LEAST_SPAN: Final = 0.01
-"""The least width of a range, as a share of its upper end."""
 
 
 class Range(nn.Module):

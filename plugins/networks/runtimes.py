@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What the extra ``runtime`` installs: torch needs the second to write what the first reads.
 PACKAGES: Final = ("onnxruntime", "onnx")
-"""What the extra ``runtime`` installs: torch needs the second one for writing what the first one reads."""
 OPSET: Final = 17
+# One of ONNX Runtime's levels of severity, from 0 to 4.
 ONLY_ERRORS: Final = 3
-"""Of ONNX Runtime's levels of severity, from 0 to 4."""
 
 
 class NotExportedError(Exception):

@@ -20,18 +20,18 @@ from plugins.pictures.images import squared_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The channels of the encoder's convolutions, each of which halves its input; the decoder goes the same way back.
 CHANNELS: Final = (16, 32, 32, 64)
-"""Of the encoder's convolutions, each of which halves its input; the decoder goes the same way back."""
 STRIDE: Final = 2 ** len(CHANNELS)
 
+# The numbers 0-255 of holes, of which 0 stands for a hole that is not known.
 HOLES: Final = 256
 UNKNOWN: Final = 0
-"""The number of a hole that nobody knows, among the numbers 0-255."""
+# How many numbers describe a hole to the network.
 HOLE_SIZE: Final = 8
-"""How many numbers describe a hole to the network."""
 
+# Logarithms of variances stay within plus and minus this, so that their exponential is finite.
 LOG_VARIANCES: Final = 12.0
-"""Logarithms of variances stay within plus and minus this, so that their exponential is finite."""
 
 
 class VariationalNetwork(Tunable):

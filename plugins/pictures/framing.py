@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Padding = Literal["edge", "reflect", "black", "mean"]
 
+# Augmentation moves a picture by up to the first share of its sides, and changes its light by up to the second.
 SHIFT_SHARE: Final = 1 / 16
 LIGHT_CHANGE: Final = 0.15
-"""Augmentation moves a picture by up to this part of its sides, and changes its light by up to that part."""
 
 
 def fitted(crops: Sequence[Pixels], *, size: tuple[int, int], share: tuple[float, float], padding: Padding) -> Pixels:

@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+# How many values of a row, three for each pixel, one product of matrices blurs.
 BLURRED_TOGETHER: Final = 48
-"""Values of a row, three for each pixel, that one product of matrices blurs."""
 
 
 def as_tensor(crops: Tensor) -> Tensor:

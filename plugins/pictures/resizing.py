@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from monitor.api import Pixels
 
+# How many crops are resized together at most: enough to be worth it, few enough for memory.
 BLOCK: Final = 256
-"""So many crops at most are resized together: enough to gain by, few enough for memory."""
+# Fewer crops than this, and crops of more pixels than this, are resized one by one: nothing would be gained.
 FEW: Final = 4
 LARGE: Final = 2**14
-"""Fewer crops than that, and crops of more pixels than this, are resized alone: there is nothing to gain."""
 
 WHOLE: Final = (1.0, 1.0)
 

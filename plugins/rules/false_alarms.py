@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from monitor.api import ScoreEvidence
 
+# The quantile of the normal scores above which their tail begins.
 TAIL_START: Final = 0.95
-"""The quantile of the normal scores above which their tail begins."""
 
+# This many scores above it tell the mean excess to about a fifth: its relative standard error is
+# 1 / sqrt(20) = 0.22.
 LEAST_EXCESSES: Final = 20
-"""So many scores above it tell the mean excess to about a fifth: its relative standard error is 1 / sqrt(20) = 0.22."""
 
 
 class ConformalSettings(RuleSettings):

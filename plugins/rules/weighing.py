@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from monitor.api import ScoreArray, ScoreEvidence
 
+# Shares of a class that differ by less are the same. A crop would have to weigh less than that to be overlooked.
 TOLERANCE: Final = 1e-12
-"""Shares of a class closer than this are the same. A crop would have to weigh less than that to be overlooked."""
 
 
 class RuleSettings(BaseModel):

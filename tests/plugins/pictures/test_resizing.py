@@ -25,10 +25,10 @@ Shape = tuple[int, int]
 Share = tuple[float, float]
 
 WHOLE = (1.0, 1.0)
+# What a camera's crops are like.
 CAMERA = [(30, 50), (28, 49), (27, 48), (26, 47), (24, 46), (31, 53), (29, 50)]
-"""What a camera's crops are like."""
+# Some versions of Pillow filter these down before they filter them across.
 HIGH = [(36, 49), (33, 46), (40, 44), (64, 48)]
-"""Some versions of Pillow filter these down before they filter them across."""
 SMALL = [(8, 8), (8, 9), (9, 8), (8, 300), (300, 8), (11, 200)]
 
 
