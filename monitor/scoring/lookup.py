@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
     from monitor.store.decisions import StoredScore
 
-WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error"})
-"""Reasons that lie with permissions or with the detector, which may have been mended while the file stayed as it is."""
+# Reasons that may no longer hold although the file is unchanged: permissions or the detector may have been corrected, and
+# no model was at fault for an undecided crop.
+WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error", "undecided"})
 
 
 class StoredCrop(NamedTuple):

@@ -27,19 +27,21 @@ from prometheus_client.registry import Collector
 from monitor.configuration.settings import Settings
 from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
 from monitor.harness.waiting import wait_until
-from monitor.inbox.tidier import Tidied
+from monitor.inbox.claims import Tidied
 from monitor.metrics import Metrics, server
 from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
 from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
 from monitor.quality.drift.groups import Drift, GroupDrift, State
+from monitor.scoring.record import Committed
 from monitor.store.references import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
-from monitor.words import Label
+from monitor.words import Identity
+from tests.support.batches import crop_files, decided_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from prometheus_client import Metric
 
@@ -186,25 +188,25 @@ MODELS: list[Any] = [
 ]
 
 
-def decided(
-    camera: str, hole: int, at: datetime, verdict: Label = Label.NE_PROLIV, score: float = 0.77684062719
-) -> Any:
-    """A decided crop, as the pipeline would hand it on."""
-    decisions = [SimpleNamespace(model=model, mse=score / 50, score=score, verdict=verdict) for model in MODELS]
-    return SimpleNamespace(
-        identity=SimpleNamespace(camera=camera, hole=hole),
-        content=SimpleNamespace(looks=SimpleNamespace(ctime_ns=int(at.timestamp() * 1e9) - 10**8)),
-        decisions=decisions,
-        final=SimpleNamespace(score=score, threshold=1.1682869179411166, verdict=verdict),
-        decided_at=at,
-    )
+def committed(
+    camera: str,
+    hole: int,
+    at: datetime,
+    score: float = 0.77684062719,
+    *,
+    models: Collection[int] = (0,),
+    late: float = 0,
+) -> Committed:
+    """A crop that these models newly decided on, committed so many seconds later."""
+    files = crop_files(["1.jpg"], identities=[Identity(hole, camera, at)], changed_at=at - timedelta(seconds=0.1))
+    return Committed(decided_batch(files, [score], MODELS, decided_at=at), {0: models}, (), at.timestamp() + late)
 
 
 def test_the_last_decision_of_each_hole_is_told() -> None:
     metrics = Metrics(Holes(1))
-    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp())
-    metrics.count([(decided("A", 1, NOW + timedelta(seconds=9), Label.PROLIV, 5.0), {0})], NOW.timestamp())
-    metrics.count([(decided("B", 1, NOW), {0})], NOW.timestamp())
+    metrics.count_committed(committed("A", 1, NOW))
+    metrics.count_committed(committed("A", 1, NOW + timedelta(seconds=9), 5.0))
+    metrics.count_committed(committed("B", 1, NOW))
     found = shown(metrics.registry)
     hole, other = '{camera="A",hole="1"', '{camera="other",hole="other"'
     assert found[f'monitor_hole_crops_total{hole},verdict="proliv"}}'] == 1
@@ -219,7 +221,7 @@ def test_the_last_decision_of_each_hole_is_told() -> None:
 
 def test_what_is_restored_gives_way_to_what_was_decided_since() -> None:
     metrics = Metrics(Holes(2))
-    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp())
+    metrics.count_committed(committed("A", 1, NOW))
     before, ahead = NOW - timedelta(days=2), NOW + timedelta(days=2)
     rows = [
         LastCrop("C", 3, 1, before, 1.0, 2.0, "ne_proliv"),
@@ -242,7 +244,7 @@ def test_what_is_restored_gives_way_to_what_was_decided_since() -> None:
 
 def test_a_clock_that_was_put_back_makes_nothing_negative() -> None:
     metrics = Metrics()
-    metrics.count([(decided("A", 1, NOW), {0})], NOW.timestamp() - 3600)
+    metrics.count_committed(committed("A", 1, NOW, late=-3600))
     found = shown(metrics.registry)
     assert found["monitor_decision_latency_seconds_sum"] == 0
     assert found["monitor_decision_latency_seconds_count"] == 1
@@ -257,9 +259,9 @@ def test_an_hour_of_200_holes_stays_small() -> None:
     for minute in range(60):
         for number, (camera, hole) in enumerate(places):
             at = NOW + timedelta(minutes=minute, microseconds=123_457 * number)
-            metrics.count([(decided(camera, hole, at, score=0.1 + number / 17), {0, 1, 2, 3})], at.timestamp())
+            metrics.count_committed(committed(camera, hole, at, 0.1 + number / 17, models=range(4)))
     for number in range(1000):
-        metrics.count([(decided(f"made-up-{number}", 10**9 + number, NOW), {0})], NOW.timestamp())
+        metrics.count_committed(committed(f"made-up-{number}", 10**9 + number, NOW))
     groups = tuple(
         GroupDrift(camera, hole, State.STEADY, 60, 48, 0, shift=hole / 7, stability=0.1, t=1.0, p=0.5)
         for camera, hole in [("*", -1), *places]
