@@ -1,4 +1,4 @@
-"""Whether the store is whole: its tables and rows, the models on the disk, and the files of what was decided."""
+"""Checks that the store is whole: its tables and rows, the models on the disk, and the files of decided crops."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monitor.files.looks import is_unchanged, look
 from monitor.files.text import from_text, to_text
 from monitor.files.walking import crop_paths
 from monitor.models import folders
-from monitor.store import consistency, models
+from monitor.store import consistency
 from monitor.store.database import upgrade
-from monitor.store.database.rows import VALUES_AT_ONCE
+from monitor.store.models import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from monitor.store.consistency import FileRow
     from monitor.store.database.engine import Database
 
+# Examples that are given of what was found.
 EXAMPLES: Final = 5
+# Rows that are read once more in one transaction.
+ROWS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be, or, as a ``note``, that may well be so.
+    """Something that is not as it should be, or, as a ``note``, that may well be intended.
 
     ``kind``: a machine-readable word. ``examples``: a few of the ``count``. ``remedy``: what to do.
     """
@@ -47,9 +50,9 @@ class Finding:
 
 
 def check(database: Database, configuration: Configuration, *, full: bool = False) -> list[Finding]:
-    """Look at everything, what is wrong first; a damaged database is looked at no further.
+    """Check everything; faults come first, then notes. Of a damaged database nothing else is checked.
 
-    ``full``: every index of the database too, which takes as long again.
+    ``full``: check every index of the database too, which takes twice as long.
     """
     found = list(_database(database, full=full))
     if not found:
@@ -81,32 +84,46 @@ def _database(database: Database, *, full: bool) -> Iterator[Finding]:
             "schema",
             upgrade.differences(database),
             "differences between the tables and those of this program",
-            "somebody has changed the tables; restore the last backup",
+            "the tables were changed by something else than this program; restore the last backup",
         )
 
 
 def _rows(database: Database) -> Iterator[Finding]:
     with database.read() as connection:
         orphans = consistency.orphans(connection)
-        bare = consistency.scored_without_scores(connection)
-        undecided = consistency.active_without_threshold(connection)
+        without_scores = consistency.scored_without_scores(connection)
+        without_verdict = consistency.scored_without_verdict(connection)
+        without_reason = consistency.failed_without_reason(connection)
+        without_threshold = consistency.active_without_threshold(connection)
     if orphans:
         yield Finding(
             "orphans",
             sum(orphans.values()),
-            "rows that point at rows which do not exist",
+            "rows that refer to rows which do not exist",
             tuple(f"{column}: {count}" for column, count in orphans.items())[:EXAMPLES],
-            "rows were deleted past the program; restore the last backup",
+            "rows were deleted by something else than this program; restore the last backup",
         )
     yield from _finding(
         "without_scores",
-        bare,
+        without_scores,
         "decided crops without any score",
-        "rows were deleted past the program; restore the last backup, or go on without them",
+        "rows were deleted by something else than this program; restore the last backup, or go on without them",
+    )
+    yield from _finding(
+        "without_verdict",
+        without_verdict,
+        "decided crops without a verdict",
+        "rows were changed by something else than this program; restore the last backup, or go on without them",
+    )
+    yield from _finding(
+        "without_reason",
+        without_reason,
+        "failed crops without a reason",
+        "they have no decision and are not tried again by themselves; have them decided: monitor score DIR",
     )
     yield from _finding(
         "without_threshold",
-        undecided,
+        without_threshold,
         "active models without a threshold",
         "calibrate them: monitor calibrate --model NAME --data DIR",
     )
@@ -114,7 +131,7 @@ def _rows(database: Database) -> Iterator[Finding]:
 
 def _models(database: Database, configuration: Configuration) -> Iterator[Finding]:
     with database.read() as connection:
-        rows = models.all_models(connection)
+        rows = all_models(connection)
     damaged = []
     for row in rows:
         try:
@@ -130,65 +147,79 @@ def _models(database: Database, configuration: Configuration) -> Iterator[Findin
 
 
 def _files(database: Database, configuration: Configuration) -> Iterator[Finding]:
-    """Hold the places that the store knows against what lies there, and the other way round.
+    """Compare the places that the store knows with what lies there, both ways.
 
-    A daemon may be moving files meanwhile. It notes a place before it moves a file there, so that the archive is looked
-    at before the rows are; and what seems to have vanished, which may have been on its way, is looked at once more.
+    A daemon may be moving files meanwhile. It notes a place before it moves a file there, so the archive is read before
+    the rows are.
     """
-    # Numbers, for there may be millions; two names with the same are less likely than a broken disk.
+    # Hashes, as there may be millions of paths; two paths with the same one are less likely than a broken disk.
     unknown = {hash(to_text(path)) for path in _archived_files(configuration)}
-    gone: list[str] = []
-    seeming: list[int] = []
-    with database.read() as connection:
-        for row in consistency.file_rows(connection):
-            unknown.discard(hash(row.archived_path))
-            state = _state(row, configuration)
-            if state == "vanished":
-                seeming.append(row.id)
-            elif state == "gone":
-                gone.append(row.path)
-    vanished: list[str] = []
-    for ids in chunks(seeming, VALUES_AT_ONCE):
-        with database.read() as connection:
-            rows = consistency.file_rows(connection, ids)
-            vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
-    if vanished and not os.access(configuration.inbox, os.R_OK | os.X_OK):
-        yield Finding(
-            "inbox",
-            len(vanished),
-            "decided files that nobody can find, for the inbox cannot be read",
-            (to_text(configuration.inbox),),
-            "mount its share, or give the user who runs this program read permission; then check again",
-        )
-        vanished = []
-    yield from _finding(
-        "vanished",
-        vanished,
-        "decided files that lie neither in the inbox nor in the archive",
-        "somebody else took them away, or the camera overwrote them before they were moved, so that no other model can "
-        'score them any more; if that is meant, as where another program deletes old files, set inbox.after = "delete"',
-    )
+    vanished, gone = _missing_files(database, configuration, unknown)
+    yield from _vanished(vanished, configuration)
     yield from _finding(
         "gone",
         gone,
         "decided files that are deleted or overwritten",
-        "nothing, if that is meant: their decisions stand, but another model cannot score them",
+        "nothing, if that is intended: their decisions stand, but another model cannot score them",
         note=True,
     )
     yield from _finding(
         "unknown_archived",
         [name for name in map(to_text, _archived_files(configuration) if unknown else ()) if hash(name) in unknown],
         "files in the archive that the database does not know",
-        "they were archived after the backup that was restored, or put there by somebody; copy them into the inbox to "
-        "have them decided, or remove them",
+        "they were archived after the backup that was restored, or another program put them there; copy them into the "
+        "inbox to have them decided, or remove them",
+    )
+
+
+def _missing_files(database: Database, configuration: Configuration, unknown: set[int]) -> tuple[list[str], list[str]]:
+    """The places of decided files that have vanished, and of those that are gone as they may be.
+
+    The hashes of all places in the archive that the store knows are taken out of ``unknown``.
+    """
+    gone: list[str] = []
+    suspects: list[int] = []
+    with database.read() as connection:
+        for row in consistency.file_rows(connection):
+            unknown.discard(hash(row.archived_path))
+            state = _state(row, configuration)
+            if state == "vanished":
+                suspects.append(row.id)
+            elif state == "gone":
+                gone.append(row.path)
+    vanished: list[str] = []
+    # A daemon may have been moving them: their rows and places are read once more.
+    for ids in chunks(suspects, ROWS):
+        with database.read() as connection:
+            rows = consistency.file_rows(connection, ids)
+            vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
+    return vanished, gone
+
+
+def _vanished(places: list[str], configuration: Configuration) -> Iterator[Finding]:
+    if places and not os.access(configuration.inbox, os.R_OK | os.X_OK):
+        yield Finding(
+            "inbox",
+            len(places),
+            "decided files that cannot be found because the inbox cannot be read",
+            (to_text(configuration.inbox),),
+            "mount its share, or give the user who runs this program read permission; then check again",
+        )
+        return
+    yield from _finding(
+        "vanished",
+        places,
+        "decided files that lie neither in the inbox nor in the archive",
+        "another program took them away, or the camera overwrote them before they were moved, so that no other model "
+        "can score them any more; if that is intended, as where another program deletes old files, set inbox.after = "
+        '"delete"',
     )
 
 
 def _state(row: FileRow, configuration: Configuration) -> str:
     if row.pruned or row.source == "labelled":
-        return "present"  # nobody expects it anywhere
-    path = from_text(row.path)
-    looks = look(path)
+        return "present"  # it need not lie anywhere
+    looks = look(from_text(row.path))
     if is_unchanged(looks, row):
         return "present"
     if row.archived_path is not None:

@@ -86,6 +86,38 @@ def test_crops_without_scores_but_for_alarms(check: Check, trained: Path) -> Non
     assert (code, set(found), found["without_scores"]["examples"]) == (65, {"without_scores"}, [str(path)])
 
 
+def test_decided_crops_without_a_verdict(check: Check, trained: Path) -> None:
+    path = decide(trained, "1.jpg")
+    decide(trained, "2.jpg")
+    change(trained, f"update crops set verdict = null where path = '{path}'")
+    code, found = check()
+    assert (code, set(found), found["without_verdict"]["examples"]) == (65, {"without_verdict"}, [str(path)])
+
+
+def test_failed_crops_without_a_reason(check: Check, trained: Path) -> None:
+    path = decide(trained, "1.jpg")
+    decide(trained, "2.jpg")
+    change(
+        trained,
+        "delete from scores where crop_id = 1",
+        f"update crops set state = 'failed', verdict = null, reason = 'truncated' where path = '{path}'",
+    )
+    assert check() == (0, {})
+    # The constraint against it is taken away, else SQLite itself finds fault with the row.
+    constraint = "CONSTRAINT ck_crops_reason CHECK (state <> 'failed' or reason is not null)"
+    with closing(sqlite3.connect(trained / "state" / "monitor.db")) as connection, connection:
+        connection.execute("pragma writable_schema = on")
+        changed = connection.execute(
+            "update sqlite_master set sql = replace(sql, ?, '') where instr(sql, ?)",
+            (f", \n\t{constraint}", constraint),
+        )
+        assert changed.rowcount == 1
+    change(trained, f"update crops set reason = null where path = '{path}'")
+    code, found = check()
+    assert (code, set(found), found["without_reason"]["examples"]) == (65, {"without_reason"}, [str(path)])
+    assert "monitor score" in found["without_reason"]["remedy"]
+
+
 def test_an_active_model_without_a_threshold(check: Check, trained: Path) -> None:
     change(trained, "update calibrations set state = 'superseded'")
     code, found = check()
@@ -184,7 +216,7 @@ def test_the_table_names_a_few_and_says_what_to_do(monitor: Run, check: Check, t
         decide(trained, f"{number}.jpg").unlink()
     done = monitor("db", "check")
     lines = done.stdout.splitlines()
-    assert lines[0].endswith(", not all is well")
+    assert lines[0].endswith(", something is wrong")
     assert lines[1] == "decided files that lie neither in the inbox nor in the archive: 9"
     assert lines[2:7] == [f"  {trained}/inbox/{number}.jpg" for number in range(5)]
     assert lines[7] == "  …"
