@@ -15,16 +15,18 @@ LARGEST_MISSING_SHARE_OF_HOLE: Final = 0.2
 
 
 def rules(settings: Settings) -> list[Alert]:
-    """A hole is held against its camera, a camera against the others: all are silent between two casts."""
+    """A hole is compared with its camera, a camera with the others: all of them are silent between two casts."""
+    return [*_silent(settings), _no_crops(settings), *_missing(settings)]
+
+
+def _silent(settings: Settings) -> list[Alert]:
     silent = recording.silent_window(settings)
-    pause = settings.alerts.pause_seconds
     window = duration(silent)
-    # What came last longer ago is taken for out of use.
+    # What gave its last crop longer ago counts as out of use.
     forgotten = number(max(settings.completeness.learn_days * DAY_SECONDS, 2 * silent))
     last_hole = 'monitor_hole_last_crop_timestamp_seconds{hole!~"unknown|other"}'
-    # A file whose name tells no camera was mostly put there by hand, once.
+    # A file whose name tells no camera was most likely put there by hand, once.
     last_camera = f'{recording.CAMERA_LAST_CROP}{{camera!~"unknown|other"}}'
-    span = duration(settings.completeness.window_hours * 3600)
     uptime = f"and on (job, instance) {running_for(silent)}"
     return [
         Alert(
@@ -51,15 +53,25 @@ def rules(settings: Settings) -> list[Alert]:
             "No crops from camera {{ $labels.camera }} on {{ $labels.instance }} for {{ $value | humanizeDuration }}",
             "Other cameras gave crops all the while. Is the camera running, and does it still write into the inbox?",
         ),
-        Alert(
-            "MonitorNoCrops",
-            f"time() - {recording.LAST_CROP} > {number(pause)}\nunless on (job, instance) monitor_backlog_crops > 0",
-            60,
-            "warning",
-            "No crops on {{ $labels.instance }} for {{ $value | humanizeDuration }}",
-            f"No camera gave any, for longer than the longest pause between casts ({duration(pause)}, "
-            "alerts.pause_seconds). If the line runs: is the camera's folder still the inbox?",
-        ),
+    ]
+
+
+def _no_crops(settings: Settings) -> Alert:
+    pause = settings.alerts.pause_seconds
+    return Alert(
+        "MonitorNoCrops",
+        f"time() - {recording.LAST_CROP} > {number(pause)}\nunless on (job, instance) monitor_backlog_crops > 0",
+        60,
+        "warning",
+        "No crops on {{ $labels.instance }} for {{ $value | humanizeDuration }}",
+        f"No camera gave any, for longer than the longest pause between casts ({duration(pause)}, "
+        "alerts.pause_seconds). If the line runs: is the camera's folder still the inbox?",
+    )
+
+
+def _missing(settings: Settings) -> list[Alert]:
+    span = duration(settings.completeness.window_hours * 3600)
+    return [
         Alert(
             "MonitorIntervalsMissing",
             'monitor_intervals{state="missing"}\n'

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from monitor.deploy import recording
 from monitor.deploy.dashboard import CAMERA, INSTANCE, Dashboard, Row
 from monitor.deploy.dashboards.shared import CAMERAS, INSTANCES, STARTS, rate_stat
-from monitor.deploy.panels import Target, override, series, stat, table
+from monitor.deploy.panel_kinds import series, stat, table
+from monitor.deploy.panels import Target, override
 from monitor.deploy.rules import JOB
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def dashboard(settings: Settings) -> Dashboard:
         "monitor: overview",
         "Is it working, and what happened in the last day?",
         (
-            Row("Is it working?", _working(settings.alerts)),
-            Row("The last day", _day(settings.alerts, longest)),
+            Row("Is it working?", (*_answering(), *_speed(settings.alerts), _firing())),
+            Row("The last day", (*_decided(), *_health(), *_rates(settings.alerts, longest), *_known())),
             Row("Over time", _time()),
         ),
         (INSTANCES, CAMERAS),
@@ -36,7 +37,7 @@ def dashboard(settings: Settings) -> Dashboard:
     )
 
 
-def _working(bounds: Alerts) -> tuple[Panel, ...]:
+def _answering() -> tuple[Panel, ...]:
     return (
         stat(
             "Daemon",
@@ -51,6 +52,11 @@ def _working(bounds: Alerts) -> tuple[Panel, ...]:
             Target(f'count(ALERTS{{{FIRING}, severity!="info", {INSTANCE}}}) or vector(0)'),
             steps=((None, "green"), (1, "red")),
         ),
+    )
+
+
+def _speed(bounds: Alerts) -> tuple[Panel, ...]:
+    return (
         stat(
             "Last crop",
             "How long ago the last crop was decided on. Longer than a pause between casts: does the camera write into "
@@ -83,31 +89,34 @@ def _working(bounds: Alerts) -> tuple[Panel, ...]:
             steps=((None, "green"), (bounds.latency_seconds, "red")),
             no_value="no crops",
         ),
-        table(
-            "Firing alerts",
-            "What fires now. docs/alerts.md has a section of each name: what it means, how to check, what to do.",
-            Target(f"max by ({ALERT_LABELS}) (ALERTS{{{FIRING}, {INSTANCE}}})"),
-            columns={
-                "alertname": "Alert",
-                "severity": "Severity",
-                "instance": "Instance",
-                "camera": "Camera",
-                "hole": "Hole",
-                "detector": "Detector",
-                "window": "Window",
-                "reason": "Reason",
-                "folder": "Folder",
-            },
-            hidden=("Value",),
-            overrides=[
-                override(
-                    "Severity",
-                    custom__cellOptions={"type": "color-text"},
-                    mappings=_severities(),
-                )
-            ],
-            height=6,
-        ),
+    )
+
+
+def _firing() -> Panel:
+    return table(
+        "Firing alerts",
+        "What fires now. docs/alerts.md has a section of each name: what it means, how to check, what to do.",
+        Target(f"max by ({ALERT_LABELS}) (ALERTS{{{FIRING}, {INSTANCE}}})"),
+        columns={
+            "alertname": "Alert",
+            "severity": "Severity",
+            "instance": "Instance",
+            "camera": "Camera",
+            "hole": "Hole",
+            "detector": "Detector",
+            "window": "Window",
+            "reason": "Reason",
+            "folder": "Folder",
+        },
+        hidden=("Value",),
+        overrides=[
+            override(
+                "Severity",
+                custom__cellOptions={"type": "color-text"},
+                mappings=_severities(),
+            )
+        ],
+        height=6,
     )
 
 
@@ -116,19 +125,7 @@ def _severities() -> list[dict[str, object]]:
     return [{"type": "value", "options": {name: {"color": color, "text": name} for name, color in colors.items()}}]
 
 
-def _day(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
-    rate = f'detector="decision", window="{longest}", {INSTANCE}'
-
-    def quality(name: str, metric: str, target: float, what: str) -> Panel:
-        return rate_stat(
-            f"{name} of {longest}",
-            f"{what} in operation, from the labelled crops, with the ends of the 95 % interval: at least, at most. "
-            "Without labels there is none: label crops, also random ones (monitor label --audit 20).",
-            name,
-            f"min({metric}{{end}}{{{{{rate}}}}})",
-            target,
-        )
-
+def _decided() -> tuple[Panel, ...]:
     return (
         stat(
             "Crops",
@@ -158,6 +155,11 @@ def _day(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
             decimals=0,
             steps=((None, "green"), (1, "yellow")),
         ),
+    )
+
+
+def _health() -> tuple[Panel, ...]:
+    return (
         stat(
             "Daily runs",
             "How long ago each daily job last went through. More than 26 hours: monitor status says why.",
@@ -176,8 +178,30 @@ def _day(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
             Target(f'sum(monitor_drift_detected{{hole!="all", {INSTANCE}, {CAMERA}}}) or vector(0)'),
             steps=((None, "green"), (1, "orange")),
         ),
-        quality("TPR", "monitor_tpr", bounds.tpr_target, "The share of proliv that is caught"),
-        quality("TNR", "monitor_tnr", bounds.tnr_target, "The share of ne_proliv that passes"),
+    )
+
+
+def _rates(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
+    rate = f'detector="decision", window="{longest}", {INSTANCE}'
+
+    def panel(name: str, metric: str, target: float, what: str) -> Panel:
+        return rate_stat(
+            f"{name} of {longest}",
+            f"{what} in operation, from the labelled crops, with the ends of the 95 % interval: at least, at most. "
+            "Without labels there is none: label crops, also random ones (monitor label --audit 20).",
+            name,
+            f"min({metric}{{end}}{{{{{rate}}}}})",
+            target,
+        )
+
+    return (
+        panel("TPR", "monitor_tpr", bounds.tpr_target, "The share of proliv that is caught"),
+        panel("TNR", "monitor_tnr", bounds.tnr_target, "The share of ne_proliv that passes"),
+    )
+
+
+def _known() -> tuple[Panel, ...]:
+    return (
         stat(
             "Holes",
             "Holes that gave a crop in the last day, and all that are known.",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from monitor.deploy.dashboard import DETECTOR, INSTANCE, WINDOW, Dashboard, Row
 from monitor.deploy.dashboards.shared import CALIBRATIONS, DETECTORS, ONE_INSTANCE, rate_stat
-from monitor.deploy.panels import Target, bars, heatmap, override, series, stat, table
+from monitor.deploy.panel_kinds import bars, heatmap, series, stat, table
+from monitor.deploy.panels import Target, override
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Alerts, Settings

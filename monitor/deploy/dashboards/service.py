@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from monitor.deploy import recording
 from monitor.deploy.dashboard import INSTANCE, Dashboard, Row
 from monitor.deploy.dashboards.shared import INSTANCES, STARTS
-from monitor.deploy.panels import Target, heatmap, series, stat
+from monitor.deploy.panel_kinds import heatmap, series, stat
+from monitor.deploy.panels import Target
 from monitor.deploy.rules import JOB
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from monitor.deploy.dashboard import CAMERA, DETECTOR, INSTANCE, Annotation, Variable
-from monitor.deploy.panels import Panel, Target, stat
+from monitor.deploy.panel_kinds import stat
+from monitor.deploy.panels import Panel, Target
 from monitor.deploy.rules import JOB
 
 INSTANCES: Final = Variable("instance", "Instance", "label_values(monitor_build_info, instance)")

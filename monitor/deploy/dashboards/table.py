@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from monitor.deploy.dashboard import CAMERA, DETECTOR, HOLE, INSTANCE, Dashboard, Row
 from monitor.deploy.dashboards.shared import CAMERAS, DETECTORS, HOLES, ONE_INSTANCE
-from monitor.deploy.panels import PROLIV, Target, mapped, override, series, stat, table, timeline
+from monitor.deploy.panel_kinds import series, stat, table, timeline
+from monitor.deploy.panels import PROLIV, Target, mapped, override
 from monitor.deploy.rules import number
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""The alerts about thresholds, the nightly runs that choose them, and scores that move away from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from monitor.deploy.rules import DAY_SECONDS, Alert, duration, number
+from monitor.metrics.declared import TASKS
+
+if TYPE_CHECKING:
+    from monitor.configuration.settings import Settings
+
+NIGHTLY, RETENTION = TASKS
+# Daily runs are at most 25 hours apart, in autumn.
+OVERDUE_SECONDS: Final = 26 * 3600
+
+
+def rules(settings: Settings) -> list[Alert]:
+    """About what happens once a day; where no nightly run is configured, none asks for one."""
+    return [*_thresholds(settings), *_runs(settings), *_drift()]
+
+
+def _thresholds(settings: Settings) -> list[Alert]:
+    seconds = max(settings.alerts.calibration_days * DAY_SECONDS, OVERDUE_SECONDS)
+    days = f"{seconds / DAY_SECONDS:.3g}"
+    window = duration(seconds)
+
+    def seen(equal: str) -> str:
+        """What was refused within the window, or not: its count grew, or came into being."""
+        counter = f'monitor_calibrations_total{{outcome{equal}"refused"}}'
+        return (
+            "max by (job, instance, detector) (\n"
+            f"    increase({counter}[{window}]) > 0\n"
+            "  or\n"
+            f"    max_over_time({counter}[{window}]) > 0 unless {counter} offset {window}\n"
+            ")"
+        )
+
+    refused = Alert(
+        "MonitorCalibrationRefused",
+        f"max by (job, instance, detector) (time() - monitor_threshold_timestamp_seconds) > {number(seconds)}\n"
+        f"and {seen('=')}\n"
+        f"unless {seen('!=')}",
+        3600,
+        "warning",
+        "New thresholds of {{ $labels.detector }} on {{ $labels.instance }} are refused",
+        f"The guard has accepted none for {days} days; the one that counts is {{{{ $value | humanizeDuration }}}} "
+        "old. Why: monitor threshold show",
+    )
+    fallback = Alert(
+        "MonitorThresholdFallback",
+        "monitor_threshold_fallback == 1",
+        3600,
+        "info",
+        "The threshold of {{ $labels.detector }} on {{ $labels.instance }} was chosen without proliv",
+        "Too few proliv are labelled, so what share of them it catches is not known.",
+    )
+    return [refused, fallback] if settings.calibration.nightly else [fallback]
+
+
+def _runs(settings: Settings) -> list[Alert]:
+    jobs = [NIGHTLY] * settings.calibration.nightly + [RETENTION] * (settings.store.keep_days > 0)
+    if not jobs:
+        return []
+    seconds = max(settings.alerts.calibration_days * DAY_SECONDS, OVERDUE_SECONDS)
+    age = 'time() - monitor_run_last_success_timestamp_seconds{{task=~"{}"}} > {}'
+    overdue = Alert(
+        "MonitorRunOverdue",
+        age.format("|".join(jobs), OVERDUE_SECONDS),
+        3600,
+        "warning",
+        "The {{ $labels.task }} run on {{ $labels.instance }} failed or did not take place",
+        "The last that did not fail was {{ $value | humanizeDuration }} ago; it is due every day. Why: monitor status",
+    )
+    calibration = Alert(
+        "MonitorCalibrationOverdue",
+        age.format(NIGHTLY, number(seconds)),
+        3600,
+        "critical",
+        "Thresholds on {{ $labels.instance }} do not follow the line any more",
+        "No nightly run has gone through for {{ $value | humanizeDuration }}. Do it now and see why it fails: "
+        "monitor recalibrate --dry-run",
+    )
+    return [overdue, calibration] if settings.calibration.nightly else [overdue]
+
+
+def _drift() -> list[Alert]:
+    shift = "monitor_drift_shift_sigmas{{{0}}}\nand monitor_drift_detected{{{0}}} == 1"
+    return [
+        Alert(
+            "MonitorDrift",
+            shift.format('hole="all"'),
+            600,
+            "warning",
+            "The scores of {{ $labels.detector }} on {{ $labels.instance }} drift",
+            "All holes together moved by {{ $value | humanize }} robust sigmas from where they were after the "
+            "calibration. Look at the camera, the light, the alloy: monitor drift",
+        ),
+        Alert(
+            "MonitorHoleDrift",
+            shift.format('hole!="all"')
+            + '\nunless on (job, instance, detector) monitor_drift_detected{hole="all"} == 1',
+            600,
+            "warning",
+            "Hole {{ $labels.hole }} of camera {{ $labels.camera }} on {{ $labels.instance }} drifts",
+            "Its scores by {{ $labels.detector }} moved by {{ $value | humanize }} robust sigmas from where they were "
+            "after the calibration, those of all holes together did not: monitor drift",
+        ),
+    ]

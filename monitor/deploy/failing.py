@@ -1,0 +1,105 @@
+"""The alerts about what fails: files, detectors, commits, scans, disks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from monitor.deploy import recording
+from monitor.deploy.rules import DAY_SECONDS, JOB, Alert, duration, increased
+
+if TYPE_CHECKING:
+    from monitor.configuration.settings import Settings
+
+LARGEST_FAILED_SHARE: Final = 0.05
+LEAST_FAILED: Final = 5
+LEAST_DISK_BYTES: Final = 2**30
+# That of the daemon's writer, which is not imported here; a test compares them.
+LONGEST_COMMIT_PAUSE_SECONDS: Final = 10
+
+
+def rules(settings: Settings) -> list[Alert]:
+    """About crops that cannot be decided on, or whose decisions cannot be stored."""
+    return [*_decisions(settings), *_scans(), *_disks()]
+
+
+def _decisions(settings: Settings) -> list[Alert]:
+    failed = f"sum by (job, instance) ({recording.FAILED})"
+    ours = 'reason=~"detector_error|not_recorded"'
+    # A refusal is waited for and tried again; within this at least two are counted.
+    refusing = max(60, 2 * (settings.database.busy_seconds + LONGEST_COMMIT_PAUSE_SECONDS))
+    return [
+        Alert(
+            "MonitorFilesFailing",
+            f"{failed} / ({failed} + {recording.DECIDED}) > {LARGEST_FAILED_SHARE}\nand {failed} >= {LEAST_FAILED}",
+            300,
+            "warning",
+            "{{ $value | humanizePercentage }} of the files on {{ $labels.instance }} cannot be decided on",
+            "So many of the last 15 minutes were refused. By reason: monitor status",
+        ),
+        Alert(
+            "MonitorDetectorErrors",
+            f"{recording.FAILED}{{{ours}}} > 0",
+            0,
+            "critical",
+            "{{ $value | humanize }} crops on {{ $labels.instance }} failed by {{ $labels.reason }}",
+            "Not the files are at fault: the detector or the database failed on them within the last 15 minutes. "
+            "The log has the error: journalctl -u monitor -p warning",
+        ),
+        Alert(
+            "MonitorCommitsFailing",
+            f"increase(monitor_store_failures_total[{duration(refusing)}]) > 0",
+            # Longer than the window, in which a trouble that is over still shows.
+            max(300, refusing + 60),
+            "critical",
+            "Decisions on {{ $labels.instance }} cannot be stored",
+            "The database refuses again and again; what was decided waits, and nothing new is. Look with: "
+            "monitor db check",
+        ),
+    ]
+
+
+def _scans() -> list[Alert]:
+    return [
+        Alert(
+            "MonitorScansFailing",
+            increased('monitor_scans_total{outcome="failed"}', recording.FAILING_SECONDS, by="folder") + " >= 3",
+            300,
+            "warning",
+            "The {{ $labels.folder }} folder on {{ $labels.instance }} cannot be looked over",
+            "{{ $value | humanize }} attempts of the last 15 minutes failed. Is it there, and may the daemon read it? "
+            "journalctl -u monitor -p warning",
+        ),
+        Alert(
+            "MonitorNoScan",
+            f'time() - monitor_last_scan_timestamp_seconds{{folder="inbox"}} > {recording.FAILING_SECONDS}\n'
+            f'or (time() - process_start_time_seconds{{job="{JOB}"}} > {recording.FAILING_SECONDS}\n'
+            '  unless on (job, instance) monitor_last_scan_timestamp_seconds{folder="inbox"})',
+            300,
+            "critical",
+            "The inbox on {{ $labels.instance }} has not been looked over for {{ $value | humanizeDuration }}",
+            "Crops that came meanwhile may have been missed so far. journalctl -u monitor -p warning",
+        ),
+    ]
+
+
+def _disks() -> list[Alert]:
+    return [
+        Alert(
+            "MonitorDiskFilling",
+            f"predict_linear(monitor_disk_free_bytes[6h], {DAY_SECONDS}) < 0\n"
+            f"and on (job, instance, folder) monitor_disk_free_bytes < monitor_disk_free_bytes offset 3h",
+            3600,
+            "warning",
+            "The disk of the {{ $labels.folder }} folder on {{ $labels.instance }} will be full within a day",
+            "As it went in the last 6 hours. See [inbox] after and [store] keep_days.",
+        ),
+        Alert(
+            "MonitorDiskFull",
+            f"monitor_disk_free_bytes < {LEAST_DISK_BYTES}",
+            300,
+            "critical",
+            "The disk of the {{ $labels.folder }} folder on {{ $labels.instance }} is full but for "
+            "{{ $value | humanize1024 }}B",
+            "When it is full, nothing is stored and so nothing decided. Free some space.",
+        ),
+    ]
