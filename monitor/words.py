@@ -1,4 +1,4 @@
-"""The words that all parts of the program speak: labels, sources, reasons, identities."""
+"""The domain's words, used in every part of the program: labels, sources, reasons, identities."""
 
 from __future__ import annotations
 
@@ -9,45 +9,69 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+# The most characters of an author's name and of a note.
 LONGEST_AUTHOR: Final = 100
 LONGEST_NOTE: Final = 1000
 
+# Stands for the final decision where a detector is named; no detector may have this name.
 DECISION: Final = "decision"
-"""What stands for the final decision where a detector is named; no detector may be called so."""
 
 # Stands for a camera or a hole that the file's name does not tell.
 UNKNOWN: Final = "unknown"
 
+# Where a crop was found: by the daemon, or in a folder that was scored by hand.
 Source = Literal["inbox", "folder"]
-"""Where a crop was found: by the daemon, or in a folder that was scored by hand."""
 
 
 class Reason(StrEnum):
-    """Why a file is refused: a bounded set, for it labels a metric and fills a column."""
+    """Why a file is refused: a bounded set, because it labels a metric and fills a column."""
 
+    # The file is gone.
     VANISHED = "vanished"
-    """The file is gone."""
+    # The name is a symbolic link; links are never followed.
     SYMLINK = "symlink"
-    """The name is a symbolic link; links are never followed."""
+    # A folder, a pipe, a socket or a device.
     NOT_A_FILE = "not_a_file"
-    """A folder, a pipe, a socket or a device."""
+    # The operating system refuses to open or to read it.
     UNREADABLE = "unreadable"
-    """The operating system refuses to open or to read it."""
+    # It holds no bytes.
     EMPTY = "empty"
-    """It holds no bytes."""
+    # It holds more bytes than allowed.
     TOO_LARGE = "too_large"
-    """It holds more bytes than allowed."""
+    # Its header announces more pixels than allowed.
     TOO_MANY_PIXELS = "too_many_pixels"
-    """Its header announces more pixels than allowed."""
+    # It begins like none of the accepted formats.
     UNKNOWN_FORMAT = "unknown_format"
-    """It begins like none of the accepted formats."""
+    # It ends before its picture does.
     TRUNCATED = "truncated"
-    """It ends before its picture does."""
+    # It is complete but damaged, or of a kind within its format that cannot be read.
     UNDECODABLE = "undecodable"
-    """It is complete but damaged, or of a kind within its format that cannot be read."""
     # Nothing is wrong with the file: an older program made no decision on it while the active models were exchanged.
     # Only `monitor db upgrade` gives this reason, to rows that had none; such a file is read and decided again.
     UNDECIDED = "undecided"
+
+
+class Refusal(StrEnum):
+    """Why a new threshold was refused: a bounded set, because it labels a metric and fills a column."""
+
+    # The rule lacks scores to choose from.
+    EVIDENCE_MISSING = "evidence_missing"
+    # There are fewer labelled ne_proliv crops than minimum_normal.
+    TOO_FEW_NORMAL = "too_few_normal"
+    # There are fewer labelled proliv crops than minimum_proliv, and the active threshold was chosen with enough.
+    TOO_FEW_PROLIV = "too_few_proliv"
+    # The rule failed, or did not choose a finite number.
+    NO_THRESHOLD = "no_threshold"
+    # It changes the active threshold by a larger share than largest_jump.
+    LARGE_JUMP = "large_jump"
+    # It misses more of the newest labelled proliv.
+    WORSE_TPR = "worse_tpr"
+    # It raises alarms on more of the newest labelled ne_proliv.
+    WORSE_TNR = "worse_tnr"
+    # The active threshold was changed before its trial was over.
+    WITHDRAWN = "withdrawn"
+    # It is the threshold that was rolled back, and nothing has been labelled since.
+    ROLLED_BACK = "rolled_back"
 
 
 class Identity(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which crops belong to one event: crops of one hole in one bleed-out look alike and are not independent."""
+"""Groups crops into events: crops of one bleed-out look alike and are not independent of one another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def events(crops: Sequence[tuple[str | None, datetime | None]], gap_seconds: float) -> list[int]:
-    """The number of the event that each crop (camera, time) belongs to, in the order given; events count from 0.
+    """The number of the event that each crop (camera, time) belongs to, in the order given; numbers count from 0.
 
-    Crops of one camera are one event as long as no pause between them is longer than ``gap_seconds``. Crops of a
-    camera whose time is unknown are all one event of their own, and an unknown camera (None) is a camera like any
-    other. Events are numbered in the order in which the sequence first shows them.
+    Crops of one camera are one event as long as no pause between them is longer than ``gap_seconds``. A camera's crops
+    of unknown time (None) are together one more event, and an unknown camera (None) is a camera like any other. Events
+    are numbered in the order in which they first occur.
     """
     by_camera: defaultdict[str | None, list[tuple[datetime, int]]] = defaultdict(list)
     keys: dict[int, tuple[str | None, int]] = {}

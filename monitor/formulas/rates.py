@@ -1,4 +1,4 @@
-"""How well scores and a threshold tell proliv from ne_proliv, with exact intervals."""
+"""How well scores and a threshold separate proliv from ne_proliv, with exact intervals."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.errors import DataError
+from monitor.formulas.weights import effective_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+# The confidence level of all intervals.
 CONFIDENCE: Final = 0.95
-"""The probability that the intervals of the rates are made for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a threshold does to ``n`` labelled crops; positive = proliv. A figure whose class has no crop is None.
+    """What a threshold does to ``n`` labelled crops; positive = proliv. Figures of a class without crops are None.
 
     ``tp``, ``fp``, ``tn``, ``fn``: the confusion matrix. ``tpr``: the caught share of proliv; ``tnr``: the passed
     share of ne_proliv; ``balanced_accuracy``: their mean; ``roc_auc``: the chance that a proliv crop scores higher
-    than a ne_proliv crop. ``tpr_low``, ``tpr_high`` and their like bound the exact (Clopper-Pearson) 95 % interval.
-    All rates lie in 0-1.
+    than a ne_proliv crop. ``tpr_low``, ``tpr_high``, ``tnr_low`` and ``tnr_high`` are the ends of the exact
+    (Clopper-Pearson) 95 % intervals. All rates lie in 0-1.
     """
 
     n: int
@@ -51,9 +52,10 @@ class Evaluation:
 def evaluate(
     scores: NDArray[np.floating[Any]], labels: Sequence[bool] | NDArray[np.bool_], threshold: float
 ) -> Evaluation:
-    """Hold scores, float (N,), against a threshold (proliv when >=, in float64) and N labels, True = proliv.
+    """Compare what a threshold decides on scores, float (N,), with N labels, True = proliv.
 
-    Raises `DataError` when scores and labels are not one to one, or when a number is not finite.
+    A crop is proliv when its score, as float64, is >= the threshold. Raises `DataError` when scores and labels are not
+    one to one, or when a number is not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     truth = np.asarray(labels, dtype=np.bool_)
@@ -97,8 +99,8 @@ def interval(successes: int, trials: int) -> tuple[float, float] | tuple[None, N
 
 
 def _clopper_pearson(successes: float, failures: float) -> tuple[float, float]:
-    """The formula of `interval`, which is defined for fractions of crops as well; not both may be 0."""
-    # Imported here: it takes a good tenth of a second, and only evaluations need it.
+    """The formula of `interval`, which also holds for fractions of crops; not both may be 0."""
+    # Imported here because it takes more than a tenth of a second, and only evaluations need it.
     from scipy.special import betaincinv
 
     tail = (1 - CONFIDENCE) / 2
@@ -109,9 +111,9 @@ def _clopper_pearson(successes: float, failures: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class WeightedRate:
-    """The share of weighted crops that something is true of, with its 95 % interval, all in 0-1.
+    """The share of weighted crops for which something is true, with its 95 % interval, all in 0-1.
 
-    ``crops``: how many were looked at. ``effective``: how many equally weighted ones tell as much, at most ``crops``.
+    ``crops``: how many there are. ``effective``: how many equally weighted ones say as much, at most ``crops``.
     """
 
     rate: float
@@ -126,13 +128,12 @@ class WeightedRate:
 
 
 def weighted_rate(hits: Sequence[bool], weights: Sequence[float]) -> WeightedRate | None:
-    """The rate of hits among crops that stand for ``weights`` crops each, with its interval; None without crops.
+    """The rate of hits among crops of which each stands for ``weights`` crops, with its interval; None without crops.
 
     The rate is ``p = (sum of the hits' w) / (sum of w)``, the ratio estimator of survey sampling. Its interval is that
     of `interval` with ``p n_eff`` of ``n_eff`` crops (E. L. Korn, B. I. Graubard, Confidence intervals for proportions
     with small expected number of positive counts estimated from survey data, Survey Methodology 24 (1998) 193-201),
-    where ``n_eff = (sum w)^2 / (sum w^2)`` (L. Kish, Survey Sampling, Wiley, 1965). For equal weights both are exactly
-    those of unweighted crops.
+    where ``n_eff`` is the `effective_size`. For equal weights both are exactly those of unweighted crops.
 
     Raises `DataError` when hits and weights are not one to one, or when a weight is not positive and finite.
     """
@@ -147,22 +148,22 @@ def weighted_rate(hits: Sequence[bool], weights: Sequence[float]) -> WeightedRat
     # In units of the largest, equal weights are exactly 1, and nothing overflows.
     scaled = np.asarray(weights, dtype=np.float64) / max(weights)
     hit = np.asarray(hits, dtype=np.bool_)
-    total, squares = float(scaled.sum()), float((scaled**2).sum())
+    total, effective = float(scaled.sum()), effective_size(scaled)
     hit_weight, missed_weight = float(scaled[hit].sum()), float(scaled[~hit].sum())
-    low, high = _clopper_pearson(hit_weight * total / squares, missed_weight * total / squares)
-    return WeightedRate(hit_weight / total, low, high, len(weights), total * total / squares)
+    low, high = _clopper_pearson(hit_weight * effective / total, missed_weight * effective / total)
+    return WeightedRate(hit_weight / total, low, high, len(weights), effective)
 
 
 def roc_auc(normal: NDArray[np.float64], proliv: NDArray[np.float64]) -> float | None:
-    """The chance that a proliv crop scores higher than a normal one, ties counted half; None when one is empty.
+    """The chance that a proliv crop scores higher than a normal one, ties counted half; None when one class is empty.
 
-    Scores float64, (N,) and (M,). With R the sum of the proliv crops' ranks among all, equal scores sharing their
+    Scores: float64, (N,) and (M,). With R the sum of the proliv crops' ranks among all, equal scores sharing their
     mean rank: ``(R - M (M + 1) / 2) / (N M)`` (Mann and Whitney, Annals of Mathematical Statistics 18, 1947).
     """
     if not len(normal) or not len(proliv):
         return None
     _, positions, counts = np.unique(np.concatenate([normal, proliv]), return_inverse=True, return_counts=True)
-    # Ranks count from 1: a run of equal scores ends at the cumulated count, and its mean lies half a run before.
+    # Ranks count from 1: a run of equal scores ends at its cumulated count, and its mean rank lies half a run before.
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[positions]
     least = len(proliv) * (len(proliv) + 1) / 2
     return float((ranks[len(normal) :].sum() - least) / (len(normal) * len(proliv)))

@@ -1,4 +1,4 @@
-"""Weighted samples: their effective size and percentiles."""
+"""Weighted samples: their effective size and their percentiles."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# The scores of a calibration are kept as their percentiles 0, 1, ..., 100.
 PERCENTILES: Final = 101
-"""The scores of a calibration are kept as their percentiles 0, 1, ..., 100."""
 
 
-def effective(weights: NDArray[np.float64]) -> float:
-    """How many crops of equal weight say as much as those of these weights, float64 (N,): ``(sum w)^2 / sum w^2``.
+def effective_size(weights: NDArray[np.float64]) -> float:
+    """How many crops of equal weight say as much as those of these weights, float64 (N,), positive; 0 for no crops.
 
-    Source: L. Kish, Survey Sampling (1965).
+    ``(sum w)^2 / sum w^2`` (L. Kish, Survey Sampling, Wiley, 1965), in units of the largest weight: then equal weights
+    give exactly N, and nothing overflows.
     """
-    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
+    if not len(weights):
+        return 0.0
+    scaled = weights / weights.max()
+    return float(scaled.sum()) ** 2 / float((scaled**2).sum())
 
 
 def percentiles(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> list[float]:
-    """The percentiles 0, 1, ..., 100 of weighted float64 (N,) scores, linear between neighbours; none of no scores.
+    """The percentiles 0, 1, ..., 100 of scores, float64 (N,), with weights, float64 (N,); empty for no scores.
 
-    The i-th of the sorted scores lies at the share ``(W_i - w_i) / (W_n - w_n)`` with W the cumulated weights w; with
-    equal weights these are the usual shares ``(i - 1) / (n - 1)``.
+    They are linear between neighbours. The i-th of the sorted scores lies at the share ``(W_i - w_i) / (W_n - w_n)``
+    with W the cumulated weights w; with equal weights these are the usual shares ``(i - 1) / (n - 1)``.
     """
     if not len(scores):
         return []

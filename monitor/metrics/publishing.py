@@ -10,8 +10,7 @@ from monitor.metrics.buckets import fitting
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
-from monitor.thresholds.guard import Refusal
-from monitor.words import Label
+from monitor.words import Label, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlalchemy import insert, select, update
 
 from monitor.errors import DataError
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import calibrations, models
+from monitor.words import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +22,6 @@ State = Literal["active", "shadow", "refused", "superseded", "rolled_back"]
 # What made a calibration: `monitor calibrate` from labelled folders, the nightly run, `monitor recalibrate` from the
 # stored labels, or a threshold set by hand.
 Origin = Literal["calibrate", "nightly", "recalibrate", "set"]
-
-# The refusal of a trial that ended because the active threshold was changed meanwhile.
-WITHDRAWN: Final = "withdrawn"
 
 
 class CalibrationRow(NamedTuple):
@@ -182,7 +180,8 @@ def _withdraw(connection: Connection, model_id: int, now: datetime) -> None:
     """End the model's trial, if one is running."""
     trial = shadow(connection, model_id)
     if trial is not None:
-        refuse(connection, trial, WITHDRAWN, "the active threshold was changed before its trial was over", {}, now)
+        sentence = "the active threshold was changed before its trial was over"
+        refuse(connection, trial, Refusal.WITHDRAWN.value, sentence, {}, now)
 
 
 def _end(connection: Connection, model_id: int, state: State, then: State, now: datetime) -> None:

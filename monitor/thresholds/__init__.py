@@ -1,1 +1,1 @@
-"""Thresholds: their evidence, their choice, and when they change."""
+"""Thresholds: what they are chosen from, by which rule, and how they change."""

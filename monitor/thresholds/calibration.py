@@ -1,7 +1,7 @@
-"""Changes of thresholds: chosen by a rule, guarded, recorded; by hand, on request, or every night.
+"""Changes thresholds: from labelled folders, every night or on request by a rule, or by hand.
 
-Every way to a new threshold leads through here, so that each is guarded the same and each leaves a row that says what
-it was chosen from. A refused one is kept with its reason, and the active one stands.
+Every new threshold comes through here, so that each is guarded in the same way and leaves a row that says what it was
+chosen from. A refused one is kept with its reason, and the active one stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from monitor.errors import NoModelError, StoreError
-from monitor.store import calibrations, models, references
+from monitor.store import calibrations, models
+from monitor.store.references import replace_references
 from monitor.thresholds.change import Change
 from monitor.thresholds.choice import Choice, choose_threshold, rule_for, threshold_by
 from monitor.thresholds.gather import gather_evidence
@@ -47,15 +48,15 @@ def calibrate(
 ) -> Change:
     """Choose a model's threshold from a labelled folder's scores and all labels, and activate the model with it.
 
-    Raises what the rule raises. The folder's scores are kept for the nights to come, unless the guard refuses.
+    Raises what the rule raises. The folder's scores are kept for later nights, unless the guard refuses the threshold.
     """
 
     def choose_or_raise(gathered: Evidence) -> Choice:
         rule, fallback = rule_for(rules, gathered)
         return Choice(rule, fallback, threshold=threshold_by(rule, gathered.scores))
 
-    def record(connection: Connection) -> None:
-        references.replace_references(connection, model.id, given)
+    def activate(connection: Connection) -> None:
+        replace_references(connection, model.id, given)
         row = models.find_model(connection, model.name)
         if not row.active:
             models.activate_model(connection, row)
@@ -69,14 +70,17 @@ def calibrate(
         given=given,
         data=data,
         trained_on=rules.trained_on(model),
-        on_activated=record,
+        on_activated=activate,
     )
 
 
 def recalibrate(
     database: Database, rules: Rules, request: ChangeRequest, *, dry_run: bool = False, names: Sequence[str] = ()
 ) -> list[Change]:
-    """Choose a threshold for every active model, or the named ones, from all that is stored; each by itself."""
+    """Choose a threshold for every active model, or the named ones, from all that is stored.
+
+    One model's failure does not stop the others; the first one is raised at the end.
+    """
     with database.read() as connection:
         rows = [models.find_model(connection, name) for name in names] or models.active_models(connection)
     for row in rows:
@@ -92,14 +96,14 @@ def recalibrate(
                     row,
                     rules.settings,
                     request,
-                    lambda one: choose_threshold(rules, one),
+                    lambda gathered: choose_threshold(rules, gathered),
                     dry_run=dry_run,
                     trained_on=trained_on,
                 )
             )
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001 - one model's trouble must not keep the others from theirs
+        except Exception as error:  # noqa: BLE001 - a third party's plug-in may raise anything
             failures.append(error)
     if failures:
         raise failures[0]
@@ -109,9 +113,13 @@ def recalibrate(
 def set_threshold(
     database: Database, model: ModelRow, rule: ThresholdRule, settings: Calibration, request: ChangeRequest
 ) -> Change:
-    """Make a threshold by hand, which ``rule`` holds, the active one, unless the guard refuses it."""
+    """Activate a threshold that a person has set, which ``rule`` gives, unless the guard refuses it."""
     return _change(
-        database, model, settings, request, lambda one: Choice(rule, fallback=False, threshold=rule.choose(one.scores))
+        database,
+        model,
+        settings,
+        request,
+        lambda gathered: Choice(rule, fallback=False, threshold=rule.choose(gathered.scores)),
     )
 
 
@@ -128,15 +136,15 @@ def _change(
     trained_on: Collection[str] = (),
     on_activated: Record = lambda _: None,
 ) -> Change:
-    """Judge a change of one model's threshold and, unless it is a dry run, record it."""
+    """Judge a change of one model's threshold and, unless it is a dry run, store it."""
     while True:
-        # The evidence is read in a transaction of its own, so that the lock for writing is held for the record alone.
+        # The evidence is read in a transaction of its own, so that the lock for writing is held only while storing.
         with database.read() as connection:
             active = calibrations.active(connection, model.id)
             done = _done(connection, model, active, request.run_id)
             if done is not None:
                 return done
-            # To accept a threshold is not to accept labels; only who asks for a choice anew has looked at them.
+            # To accept a threshold is not to accept labels; only a person who asks for a new choice has looked at them.
             accept = request.accept and request.origin == "recalibrate"
             gathered = gather_evidence(
                 connection, model.id, settings, now=request.now, accept=accept, given=given, trained_on=trained_on
@@ -147,8 +155,10 @@ def _change(
                 outcome, record = judge_trial(connection, model, active, trial, gathered, settings, request)
             else:
                 rolled_back = calibrations.newest(connection, model.id, "rolled_back")
-                judged = Judgement(model, active, rolled_back, choose_from(gathered), gathered, settings, request, data)
-                outcome, record = judged.outcome(), judged.record
+                judgement = Judgement(
+                    model, active, rolled_back, choose_from(gathered), gathered, settings, request, data
+                )
+                outcome, record = judgement.outcome(), judgement.record
         if dry_run:
             return outcome
         with database.write() as connection:
@@ -158,7 +168,7 @@ def _change(
                 if outcome.result == "activated":
                     on_activated(connection)
                 return outcome
-        log.info("%s: its threshold was changed meanwhile; it is judged again", model.name)
+        log.info("%s: its threshold was changed meanwhile; the new one is judged again", model.name)
 
 
 def _ids(*rows: CalibrationRow | None) -> list[int | None]:

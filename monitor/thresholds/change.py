@@ -1,9 +1,9 @@
-"""What came of a recalibration, and how it is recorded."""
+"""A change of a model's threshold: who asks for it, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 Result = Literal["activated", "unchanged", "shadow", "refused"]
 
+# Writes what a change leaves in the store.
 Record: TypeAlias = "Callable[[Connection], object]"
 
 
 @dataclass(frozen=True)
 class ChangeRequest:
-    """Who wants a change, when and why: ``accept`` switches the guard off, ``run_id`` is that of a scheduled run."""
+    """Who asks for a change, when and why.
+
+    ``run_id``: the scheduled run that asks, if one does. ``accept``: whether to take what the guard would refuse.
+    """
 
     now: datetime
     origin: Origin
@@ -35,11 +39,12 @@ class ChangeRequest:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one model's threshold; ``threshold`` is the one that was chosen, none where none was.
+    """What became of one model's threshold.
 
-    ``before``: the threshold that was active before, if any. ``reason``: why it was refused, or what is being waited
-    for. ``notes``: what a person should know of the evidence, also what was set aside. ``evaluation``: the chosen
-    threshold on the very crops that it was chosen from, each counted once whatever it weighs.
+    ``before``: the threshold that was active before, if any. ``threshold``: the one that was chosen, None where none
+    was. ``reason``: why it was refused, or what it is waiting for. ``notes``: what a person should know about the
+    evidence, including what was set aside. ``evaluation``: what the chosen threshold does to the crops that it was
+    chosen from, each counted once whatever its weight.
     """
 
     model: ModelRow
@@ -52,3 +57,19 @@ class Change:
     reason: str | None = None
     notes: tuple[str, ...] = ()
     evaluation: Evaluation | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON."""
+        return {
+            "model": self.model.name,
+            "detector": self.model.detector,
+            "result": self.result,
+            "threshold": self.threshold,
+            "before": self.before,
+            "rule": self.rule,
+            "fallback": self.fallback,
+            "refusal": self.refusal,
+            "reason": self.reason,
+            "notes": list(self.notes),
+            "evaluation": self.evaluation.as_dict() if self.evaluation else None,
+        }

@@ -1,4 +1,4 @@
-"""A threshold by a rule, or by the fallback where there is too little proliv; what fails becomes a refusal."""
+"""Lets a rule choose a threshold, or the fallback where there is too little proliv."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.errors import DataError, EvidenceMissingError, MonitorError
-from monitor.formulas import weights
+from monitor.formulas.weights import effective_size
 from monitor.thresholds import guard
-from monitor.thresholds.guard import Refusal, Refused
+from monitor.thresholds.guard import Refused
+from monitor.words import Refusal
 
 if TYPE_CHECKING:
     from monitor.api import ScoreEvidence, ThresholdRule
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """A threshold that a rule chose, by the fallback or not, or why it chose none."""
+    """The threshold that a rule chose, or why it chose none; ``fallback``: whether it is the fallback rule."""
 
     rule: ThresholdRule
     fallback: bool
@@ -28,10 +29,10 @@ class Choice:
 
 
 def choose_threshold(rules: Rules, gathered: Evidence) -> Choice:
-    """Let the rule choose, or the fallback where there is too little proliv; whatever fails becomes a refusal."""
+    """Let the rule choose, or the fallback where there is too little proliv; every failure becomes a refusal."""
     rule, fallback = rule_for(rules, gathered)
     scores = gathered.scores
-    refused = guard.counts(len(scores.normal), weights.effective(scores.normal_weights), rules.settings)
+    refused = guard.too_few_normal(len(scores.normal), effective_size(scores.normal_weights), rules.settings)
     if refused is not None:
         return Choice(rule, fallback, refused=refused)
     try:
@@ -46,7 +47,7 @@ def choose_threshold(rules: Rules, gathered: Evidence) -> Choice:
 
 
 def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
-    """The threshold that a rule chooses; raises `DataError` when that is no finite number."""
+    """The threshold that a rule chooses; raises `DataError` when it is not a finite number."""
     threshold = float(rule.choose(scores))
     if not math.isfinite(threshold):
         raise DataError(f"the rule {rule.name!r} chose {threshold}, which is no threshold")
@@ -54,7 +55,7 @@ def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
 
 
 def rule_for(rules: Rules, gathered: Evidence) -> tuple[ThresholdRule, bool]:
-    """The rule that is to choose, and whether it is the fallback."""
+    """The rule that chooses, and whether it is the fallback."""
     too_few = len(gathered.scores.proliv) < rules.settings.minimum_proliv
     if too_few and (not rules.explicit or rules.rule.name == rules.fallback.name):
         return rules.fallback, True

@@ -1,4 +1,4 @@
-"""Floods: many crops of one class within a short time, which count for less."""
+"""Floods: more labels than a person gives in an hour, or to one event, which do not count until they are accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from monitor.files.text import printable
 from monitor.formulas.events import events
 from monitor.labels import labels
-from monitor.words import Label
+from monitor.times import to_minute
+from monitor.words import UNKNOWN, Label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -21,16 +22,17 @@ if TYPE_CHECKING:
     from monitor.store.labels import LabelRow
 
 
+# More than ``flood_labels`` of one labeller within this span are a flood.
 FLOOD_SPAN: Final = timedelta(hours=1)
 
 
 def labels_of_floods(
     labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
 ) -> set[int]:
-    """The ids of labels that came in a flood that nobody has accepted yet; the floods are named in ``set_aside``.
+    """The ids of the labels that came in a flood and were not accepted; a sentence for each is added to ``set_aside``.
 
-    A flood is told by all labels that were given, so that correcting a part of it does not let the rest pass. One of
-    which no label counts any more is not named.
+    All labels that were ever given are looked at, so that correcting a part of a flood does not let the rest pass. A
+    flood is not named once none of its labels counts any more.
     """
     limit = settings.flood_labels
     unseen = [row for row in labelled.given if accepted_until is None or row.recorded_at > accepted_until]
@@ -38,7 +40,7 @@ def labels_of_floods(
     flooding: set[int] = set()
     by_labeller: dict[str, list[LabelRow]] = defaultdict(list)
     for row in unseen:
-        by_labeller["the labelled folder" if row.source == "folder" else row.author or "somebody unnamed"].append(row)
+        by_labeller["the labelled folder" if row.source == "folder" else row.author or "an unnamed author"].append(row)
     for name, rows in by_labeller.items():
         flood = _dense(sorted(rows, key=lambda row: row.recorded_at), limit)
         flooding |= {row.id for row in flood}
@@ -46,14 +48,14 @@ def labels_of_floods(
             first, last = flood[0].recorded_at, flood[-1].recorded_at
             set_aside.append(
                 f"{len(flood)} labels of {printable(name)} were given faster than {limit} an hour, from "
-                f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC; see: monitor labels list; correct them, or take "
-                "them all: monitor recalibrate --accept"
+                f"{first:%Y-%m-%d %H:%M} to {to_minute(last)}; see: monitor labels list; correct them, or accept them "
+                "all: monitor recalibrate --accept"
             )
     return flooding
 
 
 def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[LabelledCrop]:
-    """The crops with the label that counts where nothing that came in a flood does; without any, they are left out."""
+    """The crops with the labels that would count if there had been no flood; those without any are left out."""
     calm: dict[str, list[LabelRow]] = defaultdict(list)
     for row in labelled.given:
         if row.id not in floods:
@@ -81,7 +83,7 @@ def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[Labe
 def floods_of_events(
     crops: Sequence[LabelledCrop], settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
 ) -> set[str]:
-    """The contents of events that more proliv labels were given to than anybody would."""
+    """The contents of events with a flood of proliv labels; a sentence for each is added to ``set_aside``."""
     unseen = [
         crop
         for crop in crops
@@ -95,15 +97,15 @@ def floods_of_events(
             members = [crop for crop, one in zip(unseen, numbers, strict=True) if one == number]
             first = min(crop.captured_at or crop.seen_at for crop in members)
             set_aside.append(
-                f"{count} proliv labels are of one event, on camera {printable(members[0].camera or 'unknown')} at "
-                f"{first:%Y-%m-%d %H:%M} UTC; look at them, then: monitor recalibrate --accept"
+                f"{count} proliv labels are of one event, on camera {printable(members[0].camera or UNKNOWN)} at "
+                f"{to_minute(first)}; look at them, then: monitor recalibrate --accept"
             )
             contents |= {crop.sha256 for crop in members}
     return contents
 
 
 def _dense(rows: Sequence[LabelRow], limit: int) -> list[LabelRow]:
-    """Those of the labels, in the order of their storing, that lie within an hour with more than ``limit``."""
+    """The labels, given in the order in which they were stored, that lie in an hour with more than ``limit``."""
     dense: list[LabelRow] = []
     start = taken = 0
     for end, row in enumerate(rows):

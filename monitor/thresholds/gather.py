@@ -1,25 +1,26 @@
-"""What a threshold is chosen from: every labelled crop with a stored score, with the weight that it counts with.
+"""Gathers what a threshold is chosen from: every labelled crop with a stored score, and how much it counts.
 
-Two sources: the labelled crops that `monitor calibrate --data` was given, whose scores are kept (references), and
-those that people labelled since (`monitor.labels.labels`). A content counts once, and what was said of it last.
+There are two sources: the labelled crops that `monitor calibrate --data` was given, whose scores are kept (references),
+and those that people labelled since (`monitor.labels.labels`). Each content counts once, by its newest label.
 
 **Proliv.** One bleed-out gives a hundred pictures that are all alike. Crops of one camera without a long pause between
 them are one event, and each event counts the same: a crop's weight is ``1 / crops of its event``.
 
-**Ne_proliv.** People label alarms, so the labelled crops are not those of the line. Two strata are put together in the
-proportion in which they come: the false alarms stand for ``A * f`` crops, with A the alarms of the line and f the
-share of ne_proliv among the labelled ones; all others (references, random draws, crops that somebody picked) stand for
+**Ne_proliv.** People label alarms, so the labelled crops are not a fair sample of the line. Two strata are combined in
+the proportion in which they occur: the false alarms stand for ``A * f`` crops, with A the alarms of the line and f the
+share of ne_proliv among the labelled ones; all others (references, random draws, crops that a person picked) stand for
 the crops without an alarm. Source: stratification after sampling, W. G. Cochran, Sampling Techniques (1977), 5A.9.
 
 **Age.** A crop counts half as much as one that is a half-life newer, so thresholds follow a line that changes slowly.
 
-**Set aside** are contents whose labels contradict each other, and floods: more labels than a person gives from one
-labeller within an hour, or of one event, since somebody last accepted such. A wrong folder copied by mistake must not
-move the threshold before anybody has looked.
+**Set aside** are contents with contradictory labels, and floods: more labels than a person gives in an hour, or more of
+one event, since such labels were last accepted. A folder that was copied to the wrong place must not move the threshold
+before a person has looked.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -28,12 +29,13 @@ import numpy as np
 from monitor.api import ScoreEvidence
 from monitor.formulas.events import events
 from monitor.labels import labels
-from monitor.store import calibrations, traffic
+from monitor.store import calibrations
 from monitor.store.labels import labelled_scores
 from monitor.store.references import calibrated_by_hand_at, references_of
+from monitor.store.traffic import verdicts_since
 from monitor.thresholds.evidence import Evidence, Item
 from monitor.thresholds.floods import before_floods, floods_of_events, labels_of_floods
-from monitor.thresholds.weights import ages, in_strata, shares
+from monitor.thresholds.weights import age_weights, event_weights, stratum_weights
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -42,11 +44,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.settings import Calibration
-    from monitor.labels.labels import LabelledCrop
-    from monitor.store.calibrations import CalibrationRow
+    from monitor.labels.labels import LabelledCrop, LabelledCrops
     from monitor.store.references import ReferenceRow
+
 WEEK: Final = timedelta(days=7)
-MOST_SENTENCES: Final = 3
+# Name this many contents with contradictory labels, and count the others.
+MOST_NAMED: Final = 3
 
 
 def gather_evidence(
@@ -59,14 +62,60 @@ def gather_evidence(
     given: Sequence[ReferenceRow] | None = None,
     trained_on: Collection[str] = (),
 ) -> Evidence:
-    """Read the evidence for a model's threshold; with ``accept`` floods count like all others.
+    """Read the evidence for a model's threshold; with ``accept``, floods count like all other labels.
 
-    ``given``: references in place of the stored ones. ``trained_on``: the sha256 of the crops that the model was
-    trained on; of those, what is labelled ne_proliv says nothing of crops that it has not seen.
+    ``given``: references that take the place of the stored ones. ``trained_on``: the sha256 of the crops that the
+    model was trained on; their ne_proliv labels are set aside, because they say nothing about crops that the model has
+    not seen.
     """
     labelled = labels.read(connection)
-    active = calibrations.active(connection, model_id)
-    accepted_until = now if accept else _accepted_until(active, now)
+    accepted_until = now if accept else _accepted_until(connection, model_id, now)
+    usable = _usable(labelled, settings, accepted_until, trained_on)
+    items = _items(connection, model_id, usable, now, given)
+    normal = [item for item in items if item.label is Label.NE_PROLIV]
+    proliv = [item for item in items if item.label is Label.PROLIV]
+    numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
+    crops_in_week = sum(verdicts_since(connection, now - WEEK).values())
+    half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
+    recent = verdicts_since(connection, now - half_life if half_life else None)
+    judged_since = calibrations.judged_since(connection, model_id, now)
+    return Evidence(
+        scores=ScoreEvidence(
+            np.array([item.score for item in normal]),
+            np.array([item.score for item in proliv]),
+            normal_weights=stratum_weights(normal, age_weights(normal, now, half_life), recent, usable.false_share),
+            proliv_weights=age_weights(proliv, now, half_life) * event_weights(numbers),
+            crops_per_week=float(crops_in_week) or None,
+        ),
+        items=items,
+        newest=[item for item in items if item.crop and judged_since and item.crop.recorded_at > judged_since],
+        events=len(set(numbers)),
+        labels_until=max((row.recorded_at for row in labelled.given), default=None),
+        accepted_until=accepted_until,
+        set_aside=usable.set_aside,
+        notes=_notes(normal, proliv, numbers, crops_in_week),
+    )
+
+
+@dataclass(frozen=True)
+class _Usable:
+    """The labelled crops that count. ``excluded``: the contents that do not, not even as references."""
+
+    crops: Sequence[LabelledCrop]
+    excluded: Collection[str]
+    set_aside: list[str]
+
+    @property
+    def false_share(self) -> float:
+        """The share of false alarms among the labelled alarms, 0-1; 0 where none is labelled."""
+        alarms = [crop for crop in self.crops if crop.alarmed and crop.in_operation]
+        return sum(crop.label is Label.NE_PROLIV for crop in alarms) / len(alarms) if alarms else 0.0
+
+
+def _usable(
+    labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, trained_on: Collection[str]
+) -> _Usable:
+    """Set aside contradictions, floods, and ne_proliv crops that the model was trained on."""
     doubtful = {one.sha256 for one in labelled.contradictions}
     set_aside = _first([one.sentence for one in labelled.contradictions])
     floods = labels_of_floods(labelled, settings, accepted_until, set_aside)
@@ -76,84 +125,53 @@ def gather_evidence(
     if known:
         set_aside.append(f"{len(known)} crops labelled ne_proliv are among those that the model was trained on")
     usable = [crop for crop in crops if crop.sha256 not in doubtful | events_of_floods | known]
-    items = _items(connection, model_id, usable, doubtful | known, now, given)
-    half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
-    recent = traffic.verdicts_since(connection, now - half_life if half_life else None)
-    week = traffic.verdicts_since(connection, now - WEEK)
-    alarms = [crop for crop in usable if crop.alarmed and crop.in_operation]
-    false_share = sum(crop.label is Label.NE_PROLIV for crop in alarms) / len(alarms) if alarms else 0.0
-    normal = [item for item in items if item.label is Label.NE_PROLIV]
-    proliv = [item for item in items if item.label is Label.PROLIV]
-    numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
-    judged_since = calibrations.judged_since(connection, model_id, now)
-    return Evidence(
-        scores=ScoreEvidence(
-            np.array([item.score for item in normal]),
-            np.array([item.score for item in proliv]),
-            normal_weights=in_strata(normal, ages(normal, now, half_life), recent, false_share),
-            proliv_weights=ages(proliv, now, half_life) * shares(numbers),
-            crops_per_week=float(sum(week.values())) or None,
-        ),
-        items=items,
-        newest=[item for item in items if item.crop and judged_since and item.crop.recorded_at > judged_since],
-        events=len(set(numbers)),
-        labels_until=max((row.recorded_at for row in labelled.given), default=None),
-        accepted_until=accepted_until,
-        set_aside=set_aside,
-        notes=_notes(normal, proliv, numbers, sum(week.values())),
-    )
+    return _Usable(usable, doubtful | known, set_aside)
 
 
 def _items(
-    connection: Connection,
-    model_id: int,
-    usable: Sequence[LabelledCrop],
-    doubtful: Collection[str],
-    now: datetime,
-    given: Sequence[ReferenceRow] | None,
+    connection: Connection, model_id: int, usable: _Usable, now: datetime, given: Sequence[ReferenceRow] | None
 ) -> list[Item]:
-    """The labelled contents that the model has a score of, and the references of which nothing was said since."""
+    """The labelled contents that the model has a score of, and the references that were not labelled since."""
     stored = labelled_scores(connection, model_id)
     rows = references_of(connection, model_id) if given is None else given
     references = {row.sha256: row for row in rows}
     given_at = calibrated_by_hand_at(connection, model_id) if given is None else now
     items = []
-    for crop in usable:
+    for crop in usable.crops:
         score = stored.get(crop.id) or references.get(crop.sha256)
         if score is not None:
             taken_at = crop.captured_at or crop.seen_at
             items.append(Item(crop.sha256, crop.label, score.score, crop.camera, taken_at, crop.seen_at, crop))
-    # A flood takes no reference away: it is as if nobody had said anything.
-    spoken_of = {item.sha256 for item in items} | set(doubtful)
+    # A flood removes no reference: it counts as if none of its labels had been given.
+    labelled = {item.sha256 for item in items}.union(usable.excluded)
     return items + [
         Item(sha256, Label(row.label), row.score, row.camera, row.captured_at, given_at or now)
         for sha256, row in references.items()
-        if sha256 not in spoken_of
+        if sha256 not in labelled
     ]
 
 
 def _first(sentences: Sequence[str]) -> list[str]:
     """The first few sentences, and how many more there are."""
-    more = len(sentences) - MOST_SENTENCES
-    return [*sentences[:MOST_SENTENCES], *([f"and {more} more contents with contradictory labels"] if more > 0 else [])]
+    more = len(sentences) - MOST_NAMED
+    return [*sentences[:MOST_NAMED], *([f"and {more} more contents with contradictory labels"] if more > 0 else [])]
 
 
-def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int], crops: int) -> list[str]:
+def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int], crops_in_week: int) -> list[str]:
     notes = []
     if proliv and len(set(numbers)) == 1:
         times = sorted(item.taken_at for item in proliv if item.taken_at)
         span = f" within {(times[-1] - times[0]).total_seconds():.0f} s" if len(times) > 1 else ""
-        notes.append(
-            f"all {len(proliv)} proliv crops come from one event{span}: how well others are caught, nobody knows yet"
-        )
+        notes.append(f"all {len(proliv)} proliv crops come from one event{span}: how well others are caught is unknown")
     picked = [item for item in normal if item.crop and item.crop.in_operation]
-    if crops and picked and not any(item.crop and item.crop.audit for item in picked):
+    if crops_in_week and picked and not any(item.crop and item.crop.audit for item in picked):
         notes.append("no crop without an alarm was drawn at random to be labelled: monitor label --audit 50")
     return notes
 
 
-def _accepted_until(active: CalibrationRow | None, now: datetime) -> datetime | None:
-    """Until when floods of labels were accepted; a moment that lies ahead was stored by a clock that ran ahead."""
+def _accepted_until(connection: Connection, model_id: int, now: datetime) -> datetime | None:
+    """Until when floods of labels were accepted; a moment after ``now`` was stored by a clock that ran ahead."""
+    active = calibrations.active(connection, model_id)
     text = active.evidence.get("accepted_until") if active else None
     moment = datetime.fromisoformat(text) if text else None
     return moment if moment is not None and moment <= now else None

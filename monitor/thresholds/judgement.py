@@ -1,6 +1,6 @@
-"""A chosen threshold, or one on trial in the shadow, held against the active one: what becomes of it, and its row.
+"""Compares a chosen threshold with the active one: what becomes of it, and what is stored of it.
 
-Formulas are in `monitor.thresholds.guard`; this is where they are asked, in their order.
+The formulas are in `monitor.thresholds.guard`; this is where they are applied, and in which order.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.files.text import to_text
-from monitor.formulas import weights as formulas_weights
 from monitor.formulas.rates import evaluate
+from monitor.formulas.weights import percentiles
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
 from monitor.store import calibrations
 from monitor.thresholds import guard
 from monitor.thresholds.change import Change
-from monitor.thresholds.guard import Refusal, Refused
+from monitor.thresholds.evidence import scores_by_label
+from monitor.thresholds.guard import Refused
+from monitor.times import to_minute
+from monitor.words import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,16 +37,20 @@ if TYPE_CHECKING:
     from monitor.thresholds.choice import Choice
     from monitor.thresholds.evidence import Evidence
 
+# Thresholds whose relative difference is at most this are the same.
 SAME: Final = 1e-9
-"""Thresholds whose relative difference is below this are the same."""
 
+# Warn when a change misjudges more than this share of all labelled crops of a class.
 LARGE_LOSS: Final = 0.02
-"""A change that costs a larger share of all labelled crops of a class is told of."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A chosen threshold held against the active one."""
+    """A chosen threshold beside the active one, with all that decides between them.
+
+    ``rolled_back``: the newest calibration that was rolled back, if any. ``data``: the labelled folder that the
+    references were read from, if any.
+    """
 
     model: ModelRow
     active: CalibrationRow | None
@@ -60,7 +67,7 @@ class Judgement:
         return self.active.threshold if self.active else None
 
     def outcome(self) -> Change:
-        """What becomes of it, and why."""
+        """What becomes of the chosen threshold, and why."""
         chosen, request = self.chosen, self.request
         refused = chosen.refused or self._refused()
         result: Result = "activated"
@@ -70,11 +77,9 @@ class Judgement:
             result, reason = "refused", f"{refused.sentence}{said}"
         elif self._unchanged():
             result = "unchanged"
-        elif (
-            self.settings.shadow and self.active and request.origin in ("nightly", "recalibrate") and not request.accept
-        ):
+        elif self.settings.shadow and self.active and self._by_rule() and not request.accept:
             until = request.now + timedelta(days=self.settings.shadow_days)
-            result, reason = "shadow", f"tried beside the active one until {until:%Y-%m-%d %H:%M} UTC"
+            result, reason = "shadow", f"tried beside the active one until {to_minute(until)}"
         return Change(
             model=self.model,
             result=result,
@@ -84,24 +89,12 @@ class Judgement:
             fallback=chosen.fallback,
             refusal=refused.refusal.value if refused else None,
             reason=reason,
-            notes=(*self.gathered.set_aside, *self.gathered.notes, *self._losses()),
-            evaluation=None if chosen.threshold is None else _measured(self.gathered.scores, chosen.threshold),
+            notes=(*self.gathered.set_aside, *self.gathered.notes, *self._large_losses()),
+            evaluation=None if chosen.threshold is None else _evaluate(self.gathered.scores, chosen.threshold),
         )
 
-    def _losses(self) -> list[str]:
-        """What a change costs on all of the evidence, which no guard refuses: old crops may rightly count no more."""
-        if self.chosen.threshold is None or self.before is None:
-            return []
-        losses = guard.losses(self.chosen.threshold, self.before, self.gathered.items)
-        return [
-            f"of all {loss.of} labelled {label.value} crops it decides {loss.lost} wrongly that the threshold "
-            f"{self.before:.6g} decides rightly"
-            for label, loss in losses.items()
-            if loss.lost > LARGE_LOSS * loss.of
-        ]
-
     def record(self, connection: Connection) -> None:
-        """Write its row; one that changes nothing leaves none."""
+        """Store the outcome as a calibration; one that changes nothing leaves none."""
         outcome = self.outcome()
         if outcome.result == "unchanged":
             return
@@ -123,44 +116,59 @@ class Judgement:
             run_id=self.request.run_id,
         )
 
+    def _by_rule(self) -> bool:
+        """Whether a rule chose from what is stored, by night or on request."""
+        return self.request.origin in ("nightly", "recalibrate")
+
     def _unchanged(self) -> bool:
         if self.active is None or self.before is None or self.chosen.threshold is None:
             return False
         same = abs(self.chosen.threshold - self.before) <= SAME * abs(self.before)
-        # What was accepted has to be stored even where it moves nothing.
-        by_itself = self.request.origin == "nightly" or (
-            self.request.origin == "recalibrate" and not self.request.accept
-        )
-        return same and by_itself and self.chosen.fallback == self.active.fallback
+        # What a person accepts has to be stored even where it does not move the threshold.
+        accepted = self.request.origin == "recalibrate" and self.request.accept
+        return same and self._by_rule() and not accepted and self.chosen.fallback == self.active.fallback
 
     def _refused(self) -> Refused | None:
         threshold = self.chosen.threshold
         if threshold is None or self.before is None or self.request.accept or self._unchanged():
             return None
         if self.chosen.fallback and self._had_enough_proliv():
-            return guard.fallback(len(self.gathered.scores.proliv), self.settings)
+            return guard.too_few_proliv(len(self.gathered.scores.proliv), self.settings)
         if self.request.origin == "nightly" and self._came_back(threshold, self.before):
             return Refused(
                 Refusal.ROLLED_BACK,
-                f"the new threshold {threshold:.6g} is about the one that was rolled back, and nothing was labelled "
-                "since; label the crops that it decided wrongly",
+                f"the new threshold {threshold:.6g} is about the one that was rolled back, and nothing has been "
+                "labelled since; label the crops that it decided wrongly",
             )
-        return guard.jump(threshold, self.before, self.settings) or guard.worse(
-            threshold, self.before, self.gathered.newest, self.settings
+        newest = scores_by_label(self.gathered.newest)
+        return guard.large_jump(threshold, self.before, self.settings) or guard.worse(
+            threshold, self.before, newest, self.settings
         )
 
     def _had_enough_proliv(self) -> bool:
-        """Whether the active threshold was chosen with enough proliv; one from before that was kept track of was."""
+        """Whether the active threshold was chosen with enough proliv; older calibrations, which do not say, were."""
         enough = self.settings.minimum_proliv
         return self.active is not None and self.active.evidence.get("proliv_crops", enough) >= enough
 
     def _came_back(self, threshold: float, before: float) -> bool:
-        """Whether it is nearer the threshold that was rolled back than the active one, on the same labels as then."""
+        """Whether it is nearer to the threshold that was rolled back than to the active one, with no label since."""
         left = self.rolled_back
         if left is None or left.threshold is None or left.ended_at is None:
             return False
         labelled_since = self.gathered.labels_until is not None and self.gathered.labels_until > left.ended_at
         return abs(threshold - left.threshold) < abs(threshold - before) and not labelled_since
+
+    def _large_losses(self) -> list[str]:
+        """What the change costs on all labelled crops; the guard does not refuse it, as old crops may rightly fade."""
+        if self.chosen.threshold is None or self.before is None:
+            return []
+        losses = guard.losses(self.chosen.threshold, self.before, scores_by_label(self.gathered.items))
+        return [
+            f"of all {loss.of} labelled {label.value} crops it decides {loss.lost} wrongly that the threshold "
+            f"{self.before:.6g} decides correctly"
+            for label, loss in losses.items()
+            if loss.lost > LARGE_LOSS * loss.of
+        ]
 
     def _evidence(self, outcome: Change) -> dict[str, Any]:
         """What a calibration keeps of its evidence."""
@@ -168,7 +176,7 @@ class Judgement:
         references = sum(item.crop is None for item in gathered.items)
         losses = {}
         if outcome.threshold is not None and self.before is not None:
-            losses = guard.losses(outcome.threshold, self.before, gathered.newest)
+            losses = guard.losses(outcome.threshold, self.before, scores_by_label(gathered.newest))
         return {
             **(outcome.evaluation.as_dict() if outcome.evaluation else {}),
             NORMAL_SCORES: self._percentiles(NORMAL_SCORES, scores.normal, scores.normal_weights),
@@ -187,11 +195,11 @@ class Judgement:
         }
 
     def _percentiles(self, key: str, scores: ScoreArray, weights: ScoreArray) -> list[float]:
-        """Those of the evidence; where a class has no crop, those that the active calibration knows."""
+        """The percentiles of a class; where it has no crops, those that the active calibration keeps."""
         before = self.active.evidence.get(key) if self.active else None
-        return formulas_weights.percentiles(scores, weights) or list(before or [])
+        return percentiles(scores, weights) or list(before or [])
 
 
-def _measured(scores: ScoreEvidence, threshold: float) -> Evaluation:
+def _evaluate(scores: ScoreEvidence, threshold: float) -> Evaluation:
     values = np.concatenate([scores.normal, scores.proliv])
     return evaluate(values, np.arange(len(values)) >= len(scores.normal), threshold)

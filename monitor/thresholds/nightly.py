@@ -1,4 +1,4 @@
-"""The nightly run: labels are read again, missing scores made, thresholds chosen, guarded and recorded."""
+"""The nightly run: reads new labels, adds missing scores, and chooses a threshold for every active model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_labels(database: Database, registry: Registry, configuration: Configura
 def run(
     database: Database, registry: Registry, configuration: Configuration, request: ChangeRequest, rules: Rules
 ) -> list[Change]:
-    """Read the labels, and choose a threshold for every active model."""
+    """Read new labels, and choose a threshold for every active model."""
     read_labels(database, registry, configuration)
     outcomes = recalibrate(database, rules, request)
     for outcome in outcomes:
@@ -55,11 +55,11 @@ def log_change(outcome: Change) -> None:
     elif outcome.result == "shadow":
         log.info("%s: the threshold %.6g is %s", name, outcome.threshold, outcome.reason)
     elif outcome.result == "activated":
-        by = f"{outcome.rule}, a fallback for want of proliv" if outcome.fallback else outcome.rule
+        by = f"{outcome.rule}, the fallback for too little proliv" if outcome.fallback else outcome.rule
         log.info("%s: the threshold is now %.6g by %s, before %s", name, outcome.threshold, by, outcome.before)
 
 
 def summary(outcomes: Sequence[Change]) -> str:
-    """What became of all, in a few words."""
+    """What became of all models, in a few words."""
     counts = Counter(f"refused ({one.refusal})" if one.refusal else one.result for one in outcomes)
     return ", ".join(f"{count} {result}" for result, count in sorted(counts.items())) or "no active model"

@@ -1,4 +1,4 @@
-"""What `monitor calibrate` begins with: the rule, the models, and the scores of a labelled folder's crops."""
+"""Prepares `monitor calibrate`: which models, and the scores of a labelled folder's crops."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Name this many contents that lie in both folders.
 MOST_NAMED: Final = 5
 
 
@@ -51,8 +52,8 @@ def score_labelled(
     missing = len(validation.difference(train.digests))
     if missing:
         log.warning(
-            "%s: %d of the %d crops that were held out when the model was trained are not in train/ any more; "
-            "the threshold is chosen on the others; bring them back for the full evidence",
+            "%s: %d of the %d crops that were held out when the model was trained are no longer in train/; "
+            "the threshold is chosen from the others; bring them back for the full evidence",
             printable(dataset.root), missing, len(validation),
         )  # fmt: skip
     proliv = read_all(reader, dataset.proliv, on_read)
@@ -63,7 +64,7 @@ def score_labelled(
     in_both = normal_rows.keys() & proliv_rows.keys()
     if in_both:
         log.warning(
-            "%s: %d crops lie in train/ and, with the same content, in proliv/; nobody can say which is right, so they "
+            "%s: %d crops lie in train/ and, with the same content, in proliv/; it is unclear which is right, so they "
             "do not count; remove them from one of the two; by sha256: %s",
             printable(dataset.root), len(in_both), ", ".join(sorted(in_both)[:MOST_NAMED]),
         )  # fmt: skip
@@ -82,10 +83,10 @@ def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str,
 
 
 def models_to_calibrate(database: Database, registry: Registry, names: tuple[str, ...]) -> list[ModelRow]:
-    """The named models, or each detector's newest; raises `NoModelError` when there is none.
+    """The named models, or the newest of each detector; raises `NoModelError` when there is none.
 
-    The newest come in the reverse order of the registry, which lists what is recommended first: what is activated
-    last is the primary.
+    The newest come in the reverse order of the registry, which begins with the recommended detector: the model that is
+    activated last is the primary.
     """
     with database.read() as connection:
         if names:

@@ -1,4 +1,4 @@
-"""Stored decisions under another threshold, and how that does on the labelled ones among them."""
+"""Replays stored decisions with another threshold, and measures it on the labelled ones among them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def replay_and_evaluate(
     connection: Connection, model_id: int, threshold: float, span: Span
 ) -> tuple[Replayed, Evaluation]:
-    """Decide again on a model's stored scores; each labelled content counts once, whatever its weight.
+    """Decide again on a model's stored scores, and evaluate that on the labelled crops among them.
 
-    Contents whose labels contradict each other are not among the labelled ones.
+    Each labelled content counts once, whatever its weight; contents with contradictory labels do not count.
     """
     done = replay.replay(connection, model_id, threshold, span)
     scores = labelled_scores(connection, model_id)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rule that chooses thresholds, the one that does so without proliv, and what guards a change.
+    """The rule that chooses thresholds, the fallback for too little proliv, and the bounds of the guard.
 
-    ``explicit``: somebody asked for this very rule, so the fallback never takes its place. ``trained_on``: the sha256
-    of the crops that a model was trained on.
+    ``explicit``: whether the rule was asked for by name, so that the fallback never takes its place. ``trained_on``:
+    the sha256 of the crops that a model was trained on.
     """
 
     rule: ThresholdRule
@@ -43,7 +43,7 @@ class Rules:
         name: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Rules:
-        """Those of the configuration, or another rule where it is named, with ``overrides`` over its settings."""
+        """The configured ones, or with another rule where one is named, with ``overrides`` over its settings."""
         settings = configuration.settings.calibration
         fallback = registry.new_rule(settings.fallback_rule, configuration)
         _require_no_proliv(fallback, configuration)
@@ -57,7 +57,7 @@ class Rules:
 
 
 def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) -> None:
-    """Try the fallback without proliv, so that it does not fail in the one night in which it is needed."""
+    """Try the fallback without proliv, so that it does not fail in the night in which it is needed."""
     try:
         fallback.choose(ScoreEvidence(np.linspace(1, 2, 10_000), np.empty(0), crops_per_week=10_000))
     except EvidenceMissingError as error:

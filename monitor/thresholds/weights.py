@@ -1,4 +1,4 @@
-"""How much each labelled crop counts."""
+"""How much each labelled crop counts when a threshold is chosen."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ if TYPE_CHECKING:
 
     from monitor.thresholds.evidence import Item
 
-
+# The weight of a crop, however old, stays a positive number.
 SMALLEST_WEIGHT: Final = 1e-9
 
 
-def ages(items: Sequence[Item], now: datetime, half_life: timedelta | None) -> NDArray[np.float64]:
-    """Half for each half-life, (N,); within a class only the proportions count, so the newest of it has 1."""
+def age_weights(items: Sequence[Item], now: datetime, half_life: timedelta | None) -> NDArray[np.float64]:
+    """Half for each half-life, float64 (N,), 0-1; only proportions within a class count, so its newest crop has 1."""
     if half_life is None or not items:
         return np.ones(len(items))
     ages = np.array([max((now - item.since) / half_life, 0.0) for item in items])
     weights: NDArray[np.float64] = np.exp2(ages.min() - ages)
-    return weights.clip(min=SMALLEST_WEIGHT)  # however old, it stays a positive number
+    return weights.clip(min=SMALLEST_WEIGHT)
 
 
-def shares(numbers: Sequence[int]) -> NDArray[np.float64]:
-    """1 / crops of its event, (N,)."""
+def event_weights(numbers: Sequence[int]) -> NDArray[np.float64]:
+    """1 / crops of its event, float64 (N,), by the number of each crop's event."""
     counts = Counter(numbers)
     return np.array([1 / counts[number] for number in numbers])
 
 
-def in_strata(
+def stratum_weights(
     normal: Sequence[Item], ages: NDArray[np.float64], recent: Mapping[str, int], false_share: float
 ) -> NDArray[np.float64]:
-    """Weights, (N,), that put false alarms and all others together in the proportion of the line.
+    """Weights, float64 (N,), that combine false alarms and all others in the proportion of the line.
 
-    Within a stratum they are in the proportion of the ``ages``, (N,).
+    ``ages``: weights by age, float64 (N,), whose proportions hold within a stratum. ``recent``: crops of the line by
+    verdict. ``false_share``: the share of false alarms among the alarms, 0-1.
     """
     false_alarms = np.array(
         [item.crop is not None and item.crop.alarmed and item.crop.in_operation for item in normal], dtype=np.bool_

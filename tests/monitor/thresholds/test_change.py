@@ -21,9 +21,9 @@ from monitor.store.replay import Span, between, nearest, replay
 from monitor.thresholds.calibration import recalibrate, set_threshold
 from monitor.thresholds.change import Change, ChangeRequest
 from monitor.thresholds.gather import gather_evidence
-from monitor.thresholds.guard import Refusal
 from monitor.thresholds.replay import replay_and_evaluate
 from monitor.thresholds.rules import Rules
+from monitor.words import Refusal
 from plugins.rules import Fixed, FractionOfMax, MeanProliv
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
 
@@ -357,7 +357,9 @@ def test_without_evidence_of_a_class_what_was_known_of_its_scores_stays(made: Ma
 
 def test_what_a_change_costs_on_all_of_the_evidence_is_told(made: MadeUp) -> None:
     (outcome,) = recalibrate(made.database, odd(4.5), ChangeRequest(NOW + DAY, "recalibrate", accept=True))
-    assert "of all 10 labelled proliv crops it decides 10 wrongly that the threshold 2 decides rightly" in outcome.notes
+    assert (
+        "of all 10 labelled proliv crops it decides 10 wrongly that the threshold 2 decides correctly" in outcome.notes
+    )
 
 
 def test_the_trouble_of_one_model_does_not_keep_the_others_from_their_thresholds(made: MadeUp) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.thresholds.guard import Refusal
+from monitor.words import Refusal
 from tests.support.simulated_year import DAYS, KILLS, LIGHT_CHANGES_ON, report, simulate
 
 if TYPE_CHECKING:
