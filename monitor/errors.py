@@ -1,4 +1,4 @@
-"""The exception tree and the exit codes: every error that a person can cause or mend has its own sentence.
+"""The exception tree and the exit codes: every error that a person can cause or correct has its own sentence.
 
 An error's message names the path, the key or the id that it is about and says what to do next. The command
 line prints it as one sentence and ends with the error's exit code; nothing else turns errors into exit codes.
@@ -13,28 +13,28 @@ class ExitCode(IntEnum):
     """What the program's exit status means; 64 and above follow ``sysexits.h``."""
 
     OK = 0
+    # A defect of the program itself: the traceback is printed, please report it.
     UNEXPECTED = 1
-    """A defect of the program itself: the traceback is printed, please report it."""
+    # The command line is wrong.
     USAGE = 2
-    """The command line is wrong."""
+    # ``monitor score`` found at least one proliv.
     PROLIV_FOUND = 3
-    """``monitor score`` found at least one proliv."""
+    # No trained and calibrated model fits the request.
     NO_MODEL = 4
-    """No trained and calibrated model fits the request."""
+    # An input was read and is not what it should be: a damaged model, a folder without labelled crops.
     DATA_ERROR = 65
-    """An input was read and is not what it should be: a damaged model, a folder without labelled crops."""
+    # An input is missing or cannot be read.
     NO_INPUT = 66
-    """An input is missing or cannot be read."""
+    # Something outside the program is in the way: a port in use, a database that cannot be reached.
     UNAVAILABLE = 69
-    """Something outside the program is in the way: a port in use, a database that cannot be reached."""
+    # An output file or folder cannot be written.
     CANNOT_CREATE = 73
-    """An output file or folder cannot be written."""
+    # Try again later: the database is locked, another daemon is running, the system ended a part of this one.
     TEMPORARY_FAILURE = 75
-    """Try again later: the database is locked, another daemon is running, the system ended a part of this one."""
+    # A configuration file, an environment variable or the set of plug-ins is wrong.
     CONFIGURATION = 78
-    """A configuration file, an environment variable or the set of plug-ins is wrong."""
+    # Stopped by Ctrl-C.
     INTERRUPTED = 130
-    """Stopped by Ctrl-C."""
 
 
 class MonitorError(Exception):
@@ -122,7 +122,7 @@ class StoreDamagedError(StoreError):
 
 
 class StoreRefusedError(StoreError):
-    """The database takes none of the values of a row; trying again would not help, leaving the row out does."""
+    """The database can never take a row: trying again does not help, leaving the row out does."""
 
     exit_code = ExitCode.DATA_ERROR
 

@@ -1,4 +1,4 @@
-"""A thread of the daemon with one job."""
+"""A thread of the daemon that knows how long it has been busy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class TimedThread:
-    """A thread of the daemon that knows since when it has been busy with one piece of work."""
+    """A thread with one job, which notes when it began with a piece of work.
+
+    ``died`` is called with the exit code when the job ends by an error.
+    """
 
     def __init__(self, name: str, run: Callable[[TimedThread], None], died: Callable[[ExitCode], None]) -> None:
         self.name = name
@@ -31,7 +34,7 @@ class TimedThread:
         self.busy_since = time.monotonic()
 
     def idle(self) -> None:
-        """Note that the stage waits for work."""
+        """Note that the thread waits for work."""
         self.busy_since = None
 
     def hangs(self, seconds: float) -> bool:
@@ -43,8 +46,8 @@ class TimedThread:
         try:
             self._run(self)
         except MonitorError as error:
-            log.critical("%s; the daemon stops, what is not decided lies in the inbox", error)
+            log.critical("%s; the daemon stops, and undecided crops stay in the inbox", error)
             self._died(error.exit_code)
         except BaseException:
-            log.critical("the %s ended by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
+            log.critical("the %s failed by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
             self._died(ExitCode.UNEXPECTED)

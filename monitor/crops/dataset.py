@@ -1,4 +1,4 @@
-"""The folder layouts of labelled crops -> paths and labels; the crops themselves are read elsewhere.
+"""Lists labelled crops, by the layouts of their folders: paths and labels; the crops are read elsewhere.
 
 A data set is a folder with up to three parts::
 
@@ -187,12 +187,12 @@ def _annotated(images: Path, annotation: Path) -> tuple[LabelledPath, ...]:
     labels: dict[str, Label] = {}
     for where, name, label in _annotation_lines(annotation):
         if name not in crops:
-            raise DataError(f"{where} there is no crop '{printable(name)}' in {printable(images)}; mend the name")
+            raise DataError(f"{where} there is no crop '{printable(name)}' in {printable(images)}; correct the name")
         if labels.setdefault(name, label) is not label:
             raise DataError(f"{where} '{printable(name)}' has the other label further up; delete the wrong line")
     unlabelled = [name for name in crops if name not in labels]
     if unlabelled:
-        # Leaving them out would measure on less than the folder shows, and say nothing.
+        # Leaving them out silently would measure on less than the folder holds.
         raise DataError(
             f"{printable(annotation)}: has no line for {len(unlabelled)} of the {len(crops)} crops in "
             f"{printable(images)}, the first being '{printable(unlabelled[0])}'; add the lines or move the crops away"

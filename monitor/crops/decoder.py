@@ -1,4 +1,4 @@
-"""The bytes of an image file -> RGB pixels: which formats are accepted, and what Pillow needs help with."""
+"""Decodes the bytes of an image file to RGB pixels: the accepted formats, and where Pillow needs help."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Pillow refuses to open an image of more pixels, so a higher limit could not be kept.
 LARGEST_PIXEL_LIMIT: Final = 178_956_970
-"""Pillow refuses to open an image of more pixels, so that no limit above it can be kept."""
 
 _HEADS: Final = (
     ("JPEG", re.compile(rb"\xff\xd8\xff")),
@@ -29,6 +29,7 @@ _HEADS: Final = (
 )
 _PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
 
+# Numbers of TIFF tags, and the value of SampleFormat that means signed integers (TIFF 6.0, Adobe 1992).
 _TILE_WIDTH: Final = 322
 _TILE_LENGTH: Final = 323
 _BITS_PER_SAMPLE: Final = 258
@@ -92,8 +93,8 @@ def decode_rgb(data: bytes, image_format: str, check_size: Callable[[int, int], 
 def _decode_plain_jpeg(data: bytes, check_size: Callable[[int, int], None]) -> NDArray[np.uint8] | None:
     """Decode what a camera usually writes, a whole JPEG in YCbCr that need not be turned; None for anything else.
 
-    The same library as Pillow's with the same settings, so the same pixels, for a seventh of the time. What it does not
-    take without a complaint is Pillow's to take or to refuse.
+    The library and its settings are Pillow's, so the pixels are the same, in a seventh of the time. Whatever it complains
+    about is left to Pillow.
     """
     if b"Exif\0" in data:
         return None
@@ -164,6 +165,7 @@ def _from_deep_integer(image: Image.Image) -> NDArray[np.uint8]:
     return upper
 
 
+# By the value of EXIF's Orientation (1 needs none), what turns the picture upright.
 _TRANSPOSITIONS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -192,10 +194,10 @@ _PILLOW_MODULES: Final = r"PIL\."
 
 
 def _silence_pillow() -> None:
-    """Have Pillow's warnings about damaged metadata ignored in this process: nobody can act on them.
+    """Ignore Pillow's warnings about damaged metadata in this process: no one can act on them.
 
     `warnings.catch_warnings` would swap the process's filters under other threads; a filter that is put in
-    front once, and again whenever somebody put theirs before it, needs no lock and is never taken back.
+    front once, and again when another one was put before it, needs no lock and is never removed.
     """
     first: Any = warnings.filters[0] if warnings.filters else None
     if first is None or getattr(first[3], "pattern", None) != _PILLOW_MODULES:

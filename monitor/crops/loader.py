@@ -1,7 +1,7 @@
-"""A file becomes a crop here: its identity (hole, camera, time), its sha256 and its pixels, or a refusal.
+"""Reads a file's bytes and decodes them, within limits, or refuses the file.
 
-Every refusal is a `CropRefusedError` whose reason is a `Reason` and whose sentence leaves the path to the
-caller. Nothing in here depends on the configuration, and everything may be called from several threads.
+Every refusal is a `CropRefusedError` whose reason is a `Reason` and whose sentence leaves the path to the caller.
+Nothing here depends on the configuration, and everything may be called from several threads.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Decoded(NamedTuple):
     ended: bool
 
 
+# How much is read at once of a file that has grown since its size was asked.
 _BLOCK_BYTES: Final = 65_536
 
 
@@ -114,7 +115,7 @@ class CropReader:
         return _refusal(
             Reason.TOO_LARGE,
             f"it holds {size:,} bytes or more and {self.max_bytes:,} are allowed; "
-            "raise the limit of bytes if such crops are meant",
+            "raise the limit of bytes if crops may be that large",
         )
 
     def decode(self, content: FileContent) -> Decoded:
@@ -125,7 +126,7 @@ class CropReader:
         image_format = format_of(content.data)
         if image_format is None:
             raise _refusal(
-                Reason.UNKNOWN_FORMAT, "its content is none of JPEG, PNG, BMP, TIFF and WebP, whatever its name says"
+                Reason.UNKNOWN_FORMAT, "its content is not JPEG, PNG, BMP, TIFF or WebP, whatever its name says"
             )
         ended = has_ended(content.data, image_format)
         try:
@@ -149,7 +150,7 @@ class CropReader:
         return _refusal(
             Reason.TOO_MANY_PIXELS,
             f"its header announces {announced} and {self.max_pixels:,} in all are allowed; "
-            "raise the limit of pixels if such crops are meant",
+            "raise the limit of pixels if crops may be that large",
         )
 
 
@@ -181,5 +182,5 @@ def _damaged(error: Exception, image_format: str, *, ended: bool | None) -> Crop
     detail = "bad header" if unidentified else printable(str(error) or type(error).__name__)
     return _refusal(
         Reason.UNDECODABLE,
-        f"its {image_format} data are damaged or of an unsupported kind ({detail}); write the crop anew",
+        f"its {image_format} data are damaged or of an unsupported kind ({detail}); write the crop again",
     )

@@ -1,4 +1,4 @@
-"""A bounded queue whose reader takes all that waits at once; that of the standard library wakes somebody for each."""
+"""A bounded queue whose reader takes all waiting items at once; the standard library's wakes a thread for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class BatchQueue(Generic[Item]):
-    """Holds at most so many items between two threads."""
+    """Holds at most ``size`` items between two threads."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -18,7 +18,7 @@ class BatchQueue(Generic[Item]):
         self._changed = Condition()
 
     def put(self, item: Item, timeout: float) -> bool:
-        """Add an item; false when there was no space for so many seconds."""
+        """Add an item; false when there was no space for ``timeout`` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._items) < self._size, timeout):
                 return False
@@ -28,7 +28,7 @@ class BatchQueue(Generic[Item]):
         return True
 
     def take(self, most: int) -> list[Item]:
-        """Wait for an item, and take all that are there, but no more than ``most``."""
+        """Wait for an item, then take all that are waiting, up to ``most``."""
         with self._changed:
             self._changed.wait_for(lambda: self._items)
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
@@ -36,5 +36,5 @@ class BatchQueue(Generic[Item]):
         return taken
 
     def qsize(self) -> int:
-        """How many items wait."""
+        """How many items are waiting."""
         return len(self._items)

@@ -14,8 +14,8 @@ from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError, r
 class OneThread(BaseExecutor):  # type: ignore[misc] # the library has no types
     """Runs jobs in the order in which they became due, in a thread that ends with the program.
 
-    The threads of the library's pools are waited for at the end of the program, be it hours. Its executor without
-    threads keeps the scheduler locked while a job runs, so that whoever wants something of it waits as long.
+    The library's own pools would hold up the end of the program until their threads have finished, which may take
+    hours. Its executor without threads keeps the scheduler locked while a job runs, so every call to it would wait.
     """
 
     def start(self, scheduler: Any, alias: str) -> None:
@@ -26,11 +26,11 @@ class OneThread(BaseExecutor):  # type: ignore[misc] # the library has no types
         Thread(target=self._work, name="jobs", daemon=True).start()
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: ARG002 - the signature is the library's
-        """Begin no job any more; one that is running is not waited for."""
+        """Begin no further job, without waiting for a running one."""
         self._stopped = True
 
     def submit_job(self, job: Any, run_times: list[Any]) -> None:
-        """Have a job run, unless it waits already: the scheduler would warn of each time behind a long one."""
+        """Queue a job unless it is queued already: the scheduler would warn each time behind a long one."""
         with suppress(MaxInstancesReachedError):
             super().submit_job(job, run_times)
 

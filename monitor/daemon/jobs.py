@@ -1,4 +1,4 @@
-"""What the daemon does beside deciding, in the background: the nightly run, retention, and figures for the metrics."""
+"""What the daemon does in the background: the nightly run, retention, and figures for the metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.daemon.schedule import DailyJob
 from monitor.errors import StoreError
-from monitor.metrics import refresh as observing
+from monitor.metrics import refresh as figures
 from monitor.scoring.vote import deciding
 from monitor.store import models
 from monitor.store.runs import NIGHTLY, RETENTION
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 20
-"""So often it is looked whether a nightly run is due, which is run once however often anybody looks."""
+# How often to check whether a daily job is due; each runs once per slot, however often it is checked.
+CHECK_SECONDS: Final = 20
+# How often the figures for the metrics are worked out, and the id of the job that does it.
 REFRESH_SECONDS: Final = 300
 REFRESH: Final = "refresh"
 BACKLOG_SECONDS: Final = 5
 INTERVALS_SECONDS: Final = 60
+# A clock that differs by more than this from the time that has passed was set.
 CLOCK_JUMP_SECONDS: Final = 2.0
-"""A clock that moves by more against the time that passes was set."""
+# Counting which crops came may take at most this share of the time; where it is slow, it is done less often.
 INTERVALS_SHARE: Final = 0.02
-"""At most this share of the time is taken by counting which crops came; where that is slow, it is done less often."""
 
 
 class Jobs:
@@ -55,9 +56,9 @@ class Jobs:
         reload: Callable[[], None],
         backlog: Backlog | None = None,
     ) -> None:
-        """``in_use``: the calibrations that decide, the primary's first; ``reload`` takes over the store's.
+        """``in_use``: the calibrations that decide, the primary's first. ``reload`` loads those of the store.
 
-        ``backlog`` is kept up, where there is an inbox to have one.
+        ``backlog``: kept up to date where there is one.
         """
         self._configuration = configuration
         self._database = database
@@ -90,25 +91,25 @@ class Jobs:
 
         from monitor.daemon.job_thread import OneThread
 
-        # Where the machine slept or was busy, one late look is enough.
+        # Where the machine slept or was busy, one late check is enough.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._executor = OneThread()
         self._scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults=defaults, executors={"default": self._executor}
         )
         now = datetime.now(UTC)
-        # Of what is due at once, what is due for longer comes first. A night that is caught up does not keep alerts
-        # from seeing which holes are silent, and the figures tell of the runs.
+        # What has been due for longer runs first: a nightly run that is caught up must not keep alerts from seeing
+        # which holes are silent, and the figures should include the runs.
         before, after = now - timedelta(seconds=1), now + timedelta(seconds=0.1)
-        self._scheduler.add_job(self.restore, "interval", seconds=LOOK_SECONDS, next_run_time=before)
+        self._scheduler.add_job(self.restore, "interval", seconds=CHECK_SECONDS, next_run_time=before)
         if self._backlog is not None:
             self._scheduler.add_job(self._backlog.look, "interval", seconds=BACKLOG_SECONDS)
         if self._configuration.settings.calibration.nightly:
-            self._scheduler.add_job(self.look, "interval", seconds=LOOK_SECONDS, next_run_time=now)
+            self._scheduler.add_job(self.run_nightly, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         if self._configuration.settings.store.keep_days:
-            self._scheduler.add_job(self.look_for_old, "interval", seconds=LOOK_SECONDS, next_run_time=now)
-        self._scheduler.add_job(self.follow, "interval", seconds=LOOK_SECONDS)
-        # One that runs may have read already what another one is asked for because of.
+            self._scheduler.add_job(self.run_retention, "interval", seconds=CHECK_SECONDS, next_run_time=now)
+        self._scheduler.add_job(self.follow, "interval", seconds=CHECK_SECONDS)
+        # Two may run: the first may already have read what the second was asked for because of.
         self._scheduler.add_job(
             *(self.refresh, "interval"), seconds=REFRESH_SECONDS, next_run_time=after, id=REFRESH, max_instances=2
         )
@@ -117,47 +118,47 @@ class Jobs:
         self._scheduler.start()
 
     def refresh_now(self) -> None:
-        """Have the figures worked out anew, in the background."""
+        """Work out the figures again, in the background."""
         self._scheduler.modify_job(REFRESH, next_run_time=datetime.now(UTC))
 
     def follow_clock(self) -> None:
-        """Have everything looked at where the clock was set; to be called often.
+        """Run every job now if the clock was set; to be called often.
 
-        The scheduler would sleep until the time comes again that it was told of: for as long as the clock was put back.
+        The scheduler would sleep until the time that it planned, for as long as the clock was put back.
         """
         ahead = _clock_ahead()
         jumped, self._clock_ahead = ahead - self._clock_ahead, ahead
         if abs(jumped) < CLOCK_JUMP_SECONDS:
             return
-        log.warning("the clock was set by %+.0f seconds; all that is done at times is looked at anew", jumped)
+        log.warning("the clock was set by %+.0f seconds; every scheduled job is checked again", jumped)
         now = datetime.now(UTC)
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=now)
 
     def stop(self) -> None:
-        """Start no job any more; one that is running ends with the program, which does no harm."""
+        """Start no further job; one that is running ends with the program, which does no harm."""
         self._scheduler.pause()
         self._executor.shutdown(wait=False)
 
-    def look(self) -> None:
-        """Run what is due of the nightly run."""
+    def run_nightly(self) -> None:
+        """Do the nightly run if it is due."""
         if self._run_due(NIGHTLY, self._nightly):
             self.follow()
             self.refresh()
 
-    def look_for_old(self) -> None:
-        """Delete old decisions, when that is due."""
+    def run_retention(self) -> None:
+        """Delete old decisions if that is due."""
         self._run_due(RETENTION, self._retention)
 
     def _run_due(self, name: str, job: DailyJob) -> bool:
-        """Run the job's slot if nobody has; whether it was run."""
+        """Run the job's slot unless a program already has; returns whether it was run."""
         now = datetime.now(UTC)
         try:
             if name not in self._begun:
                 job.begin(now)
                 self._begun.add(name)
         except StoreError as error:
-            log.warning("the %s run waits: %s; tried again soon", name, error)
+            log.warning("the %s run waits: %s; it will be tried again soon", name, error)
             return False
         outcome = job.tick(now)
         if outcome is not None:
@@ -165,12 +166,12 @@ class Jobs:
         return outcome is not None
 
     def follow(self) -> None:
-        """Have the thresholds loaded that the store has now, whoever changed them; asked again where that failed."""
+        """Ask for a reload when the thresholds in the store are not those in use; again later where that failed."""
         try:
             with self._database.read() as connection:
                 rows = deciding(models.active_models(connection), self._configuration.settings.decision.detectors)
         except StoreError as error:
-            log.warning("whether thresholds have changed cannot be seen: %s", error)
+            log.warning("cannot check whether thresholds have changed: %s", error)
             return
         found = tuple(row.calibration_id for row in rows if row.calibration_id is not None)
         if not found or found == self._in_use():
@@ -184,25 +185,25 @@ class Jobs:
         if self._restored:
             return
         try:
-            observing.restore_holes(self._database, self._configuration, self._metrics, datetime.now(UTC))
+            figures.restore_holes(self._database, self._configuration, self._metrics, datetime.now(UTC))
         except StoreError as error:
-            log.warning("the last crop of each hole is not known yet: %s; tried again soon", error)
+            log.warning("the last crop of each hole is not known yet: %s; it will be tried again soon", error)
         else:
             self._restored = True
 
     def refresh(self) -> None:
         """Publish TPR and TNR in operation, and drift."""
-        observing.refresh(self._database, self._configuration, self._metrics, datetime.now(UTC))
+        figures.refresh(self._database, self._configuration, self._metrics, datetime.now(UTC))
 
     def count_intervals(self) -> None:
-        """Publish which expected crops came, unless that was done too recently for what it takes."""
+        """Publish which expected crops came, unless that was done too recently for the time it takes."""
         begun = time.monotonic()
         if begun < self._count_again_at:
             return
         try:
-            observing.count_intervals(self._database, self._configuration, self._metrics, datetime.now(UTC))
+            figures.count_intervals(self._database, self._configuration, self._metrics, datetime.now(UTC))
         except StoreError as error:
-            log.warning("which expected crops came cannot be counted: %s; tried again soon", error)
+            log.warning("cannot count which expected crops came: %s; it will be tried again soon", error)
         ended = time.monotonic()
         self._count_again_at = ended + (ended - begun) / INTERVALS_SHARE
 
@@ -221,5 +222,5 @@ class Jobs:
 
 
 def _clock_ahead() -> float:
-    """How far the clock is ahead of the one that nobody sets, in seconds."""
+    """How far the clock is ahead of the monotonic one, in seconds."""
     return time.time() - time.monotonic()

@@ -1,7 +1,7 @@
-"""Jobs that are due once a day: which slot is due, and that exactly one program runs it.
+"""Daily jobs: which slot is due, and that exactly one program runs it.
 
-A slot is a day's time on the plant's clock, as a moment in UTC. The hour that clocks repeat in autumn is taken the
-first time, and one that they skip in spring an hour later, so every day has one slot. Only the newest slot is ever
+A slot is a day's time on the plant's clock, as a moment in UTC. Where clocks repeat an hour in autumn, the first one
+counts; a time that they skip in spring is taken an hour later. So every day has one slot. Only the newest slot is ever
 due: after a week of downtime a job is caught up once. What makes it run once is the row of the slot in the store
 (`store.runs`), not the clock of a scheduler.
 """
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
 
 log = logging.getLogger(__name__)
+
+# After a clock was put back by less than this, its slots count as done; by more, and the later time was the wrong one.
 CLOCK_PLAY: Final = timedelta(days=7)
-"""A clock that was put back by less finds its slots done. By more, and it is the later one that was wrong."""
+# How long a run belongs to the program that claimed it; if that one crashed, another may take it over afterwards.
 LEASE: Final = timedelta(minutes=15)
-"""For so long a run belongs to the program that took it on; after a crash another takes it up then."""
 
 
 def newest_slot(at: str, time_zone: ZoneInfo, now: datetime) -> datetime:
@@ -59,16 +60,16 @@ class DailyJob:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def begin(self, now: datetime) -> None:
-        """Where the job has never run, count the newest slot as done: it lies before there was anything to do."""
+        """If the job has never run, count the newest slot as done: there was nothing to do before it."""
         with self._database.write() as connection:
             if not runs.ever_ran(connection, self._name):
                 slot = newest_slot(self._at, self._time_zone, now)
                 runs.skip(connection, self._name, slot, outcome=BEFORE_THE_START, now=now)
 
     def tick(self, now: datetime) -> str | None:
-        """Run the newest slot if nobody has; return the outcome, none where there was nothing to do.
+        """Run the newest slot unless a program already has; returns the outcome, None where there was nothing to do.
 
-        Where the database refuses, the slot stays open and the next tick tries again. Any other failure ends it.
+        Where the database refuses, the slot stays open and the next tick tries again. Any other failure closes it.
         """
         slot = newest_slot(self._at, self._time_zone, now)
         try:
@@ -86,7 +87,7 @@ class DailyJob:
             with self._database.write() as connection:
                 runs.finish(connection, run_id, outcome=outcome, now=now)
         except StoreError as error:
-            log.warning("the %s run of %s waits: %s; tried again soon", self._name, slot.isoformat(), error)
+            log.warning("the %s run of %s waits: %s; it will be tried again soon", self._name, slot.isoformat(), error)
             return None
         log.info("the %s run of %s: %s", self._name, slot.isoformat(), outcome)
         return outcome

@@ -1,4 +1,4 @@
-"""Tells systemd how the service is doing (`sd_notify`); silent where no systemd asked for it."""
+"""Tells systemd how the service is doing (`sd_notify`); does nothing unless systemd asked for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# The shortest time between two status lines.
 STATUS_SECONDS: Final = 5.0
+# The longest time between two signs of life.
 LONGEST_PAUSE_SECONDS: Final = 1.0
+# How much more time stopping may take after each sign that it makes progress.
 DRAIN_SECONDS: Final = 60.0
-"""So much longer the end may take after every sign that it goes on."""
 
 
 def notify(*lines: str) -> None:
-    """Send assignments such as ``READY=1``; a systemd that cannot be reached is no reason to stop."""
+    """Send assignments such as ``READY=1``; failing to reach systemd is ignored."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -31,7 +33,7 @@ def notify(*lines: str) -> None:
 
 
 def watchdog_seconds() -> float | None:
-    """How long systemd waits for a sign of life before it restarts this process; none when it does not wait."""
+    """How long systemd waits for a sign of life before it restarts this process; None when it does not."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     process = os.environ.get("WATCHDOG_PID", str(os.getpid()))
     if not microseconds.isdecimal() or process != str(os.getpid()):
@@ -40,10 +42,10 @@ def watchdog_seconds() -> float | None:
 
 
 class SignsOfLife:
-    """What the daemon tells systemd again and again: that its pipeline moves, and what it is doing."""
+    """What the daemon tells systemd regularly: that its pipeline moves, and what it is doing."""
 
     def __init__(self, moves: Callable[[float], bool], status: Callable[[], str]) -> None:
-        """``moves``: whether no stage has been busy with one piece of work for longer than so many seconds."""
+        """``moves``: whether no thread has been busy with one piece of work for longer than this many seconds."""
         self._moves = moves
         self._status = status
         self._patience = watchdog_seconds()
@@ -56,7 +58,7 @@ class SignsOfLife:
         return LONGEST_PAUSE_SECONDS if self._patience is None else min(LONGEST_PAUSE_SECONDS, self._patience / 3)
 
     def give(self, *, ending: bool = False) -> None:
-        """Give a sign, if there is one to give; ``ending``: that the end goes on, and may take longer."""
+        """Give a sign where one is due; ``ending``: ask for more time to stop."""
         lines = []
         if self._moves(DRAIN_SECONDS if self._patience is None else self._patience):
             if self._patience is not None:

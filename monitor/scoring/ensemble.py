@@ -1,4 +1,4 @@
-"""The active models, loaded, in the order in which they decide, and the final decision that they make together."""
+"""The active models, loaded, in the order in which they decide, and their final decision on each crop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from monitor.errors import NoModelError
-from monitor.models import folders
+from monitor.models.loader import ModelLoader
 from monitor.scoring.vote import FinalDecisions, ScoreScale, combine, deciding, describe, effective
-from monitor.store import models as store_models
+from monitor.store.models import active_models, find_model, newest_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ActiveModel:
-    """A loaded model with the threshold that decides, and what its scores are measured against."""
+    """A loaded model with the threshold that it decides by.
+
+    ``score_scale``: where its scores lie on the crops of its calibration. ``row``: what is needed to load it once more,
+    without the evidence of its calibration.
+    """
 
     id: int
     name: str
@@ -41,11 +45,10 @@ class ActiveModel:
     calibration_id: int
     score_scale: ScoreScale
     row: ModelRow
-    """What is needed to load it once more, without the evidence of its calibration."""
 
 
 class Decision(NamedTuple):
-    """One model's decision on one crop; ``score`` is the one that was held against ``threshold``."""
+    """One model's decision on one crop: proliv when ``score`` reaches ``threshold``."""
 
     model: ActiveModel
     mse: float
@@ -74,7 +77,7 @@ class Ensemble:
     def final(self, scores: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None) -> FinalDecisions:
         """The final decisions on N crops from the models' scores, float64 (N, M); NaN where a model refused a crop.
 
-        ``thresholds``, float64 (N, M): those that decided then; without, the models' of today.
+        ``thresholds``, float64 (N, M): those that decided at the time; without them, the models' current ones.
         """
         limits = self.thresholds if thresholds is None else thresholds
         return combine(self.decide, scores, limits, [model.score_scale for model in self.models])
@@ -109,7 +112,7 @@ def load_model(database: Database, registry: Registry, configuration: Configurat
     if name is None:
         return load(registry, configuration, _deciding_rows(database, configuration)[0])
     with database.read() as connection:
-        row = store_models.find_model(connection, name)
+        row = find_model(connection, name)
     if row.threshold is None:
         raise NoModelError(
             f"{row.name} has no threshold yet; choose it: monitor calibrate --model {row.name} --data DIR"
@@ -121,19 +124,18 @@ def load(registry: Registry, configuration: Configuration, row: ModelRow) -> Act
     """Load a model that has a threshold; raises `ModelDamagedError` when it is not the one that was trained."""
     assert row.threshold is not None
     assert row.calibration_id is not None
-    settings = configuration.settings.pipeline
-    detector = folders.load(registry, configuration.models, row, settings.device, settings.runtime)
-    reference = ScoreScale.of(row.evidence or {})
+    detector = ModelLoader(registry, configuration).load(row)
+    scale = ScoreScale.of(row.evidence or {})
     bare = row._replace(evidence=None)
-    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, reference, bare)
+    return ActiveModel(row.id, row.name, row.fingerprint, detector, row.threshold, row.calibration_id, scale, bare)
 
 
 def _deciding_rows(database: Database, configuration: Configuration) -> list[ModelRow]:
     """The active models that decide, the primary first; at least one."""
     detectors = configuration.settings.decision.detectors
     with database.read() as connection:
-        active = store_models.active_models(connection)
-        trained = store_models.newest_models(connection)
+        active = active_models(connection)
+        trained = newest_models(connection)
     if not active:
         raise _none_active(trained)
     _check_named(active, detectors)
@@ -153,7 +155,7 @@ def _none_active(trained: Sequence[ModelRow]) -> NoModelError:
 
 
 def _check_named(active: Sequence[ModelRow], detectors: Sequence[str]) -> None:
-    """Say which active models are not run and which named detectors have none; raise when that leaves nothing."""
+    """Log which active models do not run and which named detectors have none; raise when none is left."""
     if not detectors:
         return
     present = {row.detector: row.name for row in active}
@@ -167,10 +169,10 @@ def _check_named(active: Sequence[ModelRow], detectors: Sequence[str]) -> None:
     for name in missing:
         log.warning(
             "decision.detectors names %s, which has no active model; the others decide without it until there is one "
-            "(monitor train %s, monitor calibrate) and the models are loaded anew", name, name,
+            "(monitor train %s, monitor calibrate) and the models are reloaded", name, name,
         )  # fmt: skip
     for name in present.keys() - set(detectors):
-        log.info("the active model %s is not run: decision.detectors does not name %s", present[name], name)
+        log.info("the active model %s does not run: decision.detectors does not name %s", present[name], name)
 
 
 def _require_ranks(rows: Sequence[ModelRow]) -> None:

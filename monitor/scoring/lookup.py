@@ -1,4 +1,7 @@
-"""Tells the files that the store knows, by name, size and time, from those that have to be read."""
+"""Tells the files that the store knows, by name, size and time, from those that have to be read.
+
+Files are looked at outside of transactions: a share may take its time to answer.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.files.looks import is_gone, is_unchanged, look
 from monitor.files.text import from_text, to_text
-from monitor.store import crops, labelled_files
-from monitor.store import decisions as queries
+from monitor.store.crops import known_crops
+from monitor.store.decisions import stored_scores
+from monitor.store.labelled_files import files_of_contents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,8 +20,8 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
     from monitor.store.decisions import StoredScore
 
-# Reasons that may no longer hold although the file is unchanged: permissions or the detector may have been corrected, and
-# no model was at fault for an undecided crop.
+# Reasons that may no longer hold although the file is unchanged: permissions or the detector may have been corrected,
+# and no model was at fault for an undecided crop.
 WORTH_ANOTHER_TRY: Final = frozenset({"unreadable", "detector_error", "undecided"})
 
 
@@ -37,16 +41,19 @@ def unknown(
     decides on old crops and a failed crop is tried again; without, any row will do.
     """
     paths_of = {to_text(path): path for path in paths}
-    known: dict[str, KnownCrop] = {}
     with database.read() as connection:
-        for text, rows in crops.known_crops(connection, list(paths_of)).items():
-            path = paths_of[text]
-            looks = look(path)
-            for row in rows:
-                if is_unchanged(looks, row) and row.reason not in WORTH_ANOTHER_TRY:
-                    known[path] = row
-        identifiers = [row.id for row in known.values()]
-        decisions = queries.stored_scores(connection, identifiers, model_ids) if model_ids and identifiers else {}
+        rows_of = known_crops(connection, list(paths_of))
+    known: dict[str, KnownCrop] = {}
+    for text, rows in rows_of.items():
+        path = paths_of[text]
+        looks = look(path)
+        for row in rows:
+            if is_unchanged(looks, row) and row.reason not in WORTH_ANOTHER_TRY:
+                known[path] = row
+    decisions: dict[int, list[StoredScore]] = {}
+    if model_ids and known:
+        with database.read() as connection:
+            decisions = stored_scores(connection, [row.id for row in known.values()], model_ids)
     stored = {path: StoredCrop(row, decisions.get(row.id, [])) for path, row in known.items()}
     if model_ids:
         stored = {path: crop for path, crop in stored.items() if len(crop.scores) == len(model_ids)}
@@ -54,9 +61,9 @@ def unknown(
 
 
 def undecided(database: Database, paths: Sequence[str]) -> list[str]:
-    """Those of the paths that the store has no row of as they look now, also none that says why they failed."""
+    """The paths that the store has no row of as they look now, not even one that says why they failed."""
     with database.read() as connection:
-        rows = crops.known_crops(connection, [to_text(path) for path in paths])
+        rows = known_crops(connection, [to_text(path) for path in paths])
     return [
         path
         for path in paths
@@ -66,12 +73,12 @@ def undecided(database: Database, paths: Sequence[str]) -> list[str]:
 
 
 def new(database: Database, paths: Sequence[str]) -> list[str]:
-    """Those of the paths that are there and that the store does not know, for who may find them gone by now."""
+    """The paths that the store does not know, without those that have vanished."""
     return [path for path in unknown(database, paths)[0] if not is_gone(path)]
 
 
 def moved_away(database: Database, contents: Collection[str]) -> list[str]:
-    """The paths at which labelled files of these contents lay once, and do not any more."""
+    """The paths at which labelled files of these contents used to lie, and no longer do."""
     with database.read() as connection:
-        files = labelled_files.files_of_contents(connection, contents)
+        files = files_of_contents(connection, contents)
     return [row.path for row in files if is_gone(from_text(row.path))]

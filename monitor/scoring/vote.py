@@ -165,7 +165,7 @@ def combine(decide: Decide, scores: Floats, thresholds: Floats, scales: Sequence
 
 
 def effective(decide: Decide, models: int) -> Decide:
-    """The mode that decides among so many models: one alone decides by its own score, whatever is configured."""
+    """The mode that applies to this number of models: a single one decides by its own score, whatever is configured."""
     return decide if models > 1 else "primary"
 
 
@@ -189,7 +189,7 @@ Model = TypeVar("Model", bound=OfDetector)
 
 
 def deciding(active: Sequence[Model], detectors: Sequence[str]) -> list[Model]:
-    """Those of the active models, one for each detector, that decide, the primary first; all where none is named."""
+    """The active models, one for each detector, that decide, the primary first; all of them where none is named."""
     by_detector = {model.detector: model for model in active}
     return [by_detector[name] for name in detectors if name in by_detector] if detectors else list(active)
 

@@ -43,8 +43,8 @@ class ProcessPool(ScoringPool):
         self._executor = ProcessPoolExecutor(
             workers, multiprocessing.get_context("fork"), _begin, (scorer, os.getpid())
         )
-        # Each computes in one thread. Said before the fork and for good: libraries that are told so in the process, or
-        # are given their threads back, make them anew and let them spin.
+        # Each computes in one thread. Set before the fork and for good: libraries that are limited inside the process,
+        # or are given their threads back, start new ones and let them spin.
         threadpool_limits(1)
         # Held back until each process ignores them: one that comes earlier would end it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.crops.reader import Reader
-from monitor.models import folders
+from monitor.models.loader import ModelLoader
 from monitor.scoring import pipeline
 from monitor.scoring.pools import wire
 
@@ -26,8 +26,7 @@ class Scorer:
     """Reads and scores; ``detectors``, by the ids of their models, are those of the last batch."""
 
     def __init__(self, configuration: Configuration, registry: Registry) -> None:
-        self._configuration = configuration
-        self._registry = registry
+        self._loader = ModelLoader(registry, configuration)
         self._reader = Reader(configuration)
         self.detectors: Mapping[int, Detector] = {}
 
@@ -38,9 +37,4 @@ class Scorer:
     def load(self, rows: Sequence[ModelRow]) -> None:
         """Have the detectors of these models, and no others; those that are there are not loaded again."""
         if [row.id for row in rows] != list(self.detectors):
-            self.detectors = {row.id: self.detectors.get(row.id) or self._load(row) for row in rows}
-
-    def _load(self, row: ModelRow) -> Detector:
-        configuration = self._configuration
-        settings = configuration.settings.pipeline
-        return folders.load(self._registry, configuration.models, row, settings.device, settings.runtime)
+            self.detectors = {row.id: self.detectors.get(row.id) or self._loader.load(row) for row in rows}
