@@ -1,18 +1,19 @@
-"""What the values of single keys must be like."""
+"""What the values of single keys must be like; each check returns the value or raises `ValueError`."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
+# More would be more series than Prometheus should get, and more than any casting table has.
 MOST_EXPECTED_HOLES: Final = 1000
 MOST_EXPECTED_TOGETHER: Final = 10_000
+
+LONGEST_WINDOW_DAYS: Final = 3660
 
 
 def known_time_zone(name: str) -> str:
@@ -24,36 +25,18 @@ def known_time_zone(name: str) -> str:
     return name
 
 
-def compilable(pattern: str) -> str:
-    """A regular expression with at least one of the named groups."""
-    try:
-        groups = set(re.compile(pattern).groupindex)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
-    if not groups & {"hole", "camera", "captured_at"}:
-        raise ValueError("needs at least one of the named groups (?P<hole>…), (?P<camera>…), (?P<captured_at>…)")
-    return pattern
-
-
-def whole_date(time_format: str) -> str:
-    """A format of `strptime` that holds a whole date."""
-    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
-    try:
-        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - the date alone counts
-    except (ValueError, re.error) as error:
-        raise ValueError(f"is not one that Python's strptime reads: {error}") from None
-    if restored.date() != sample.date():
-        raise ValueError("holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y")
-    return time_format
-
-
-def resolvable(path: Path) -> Path:
+def resolvable_path(path: Path) -> Path:
     """A path that can be followed."""
     try:
         path.expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"is not a path that can be followed: {error}") from None
     return path
+
+
+def none_if_empty(value: object) -> object:
+    """None for an empty text, which is how TOML and an environment variable say that there is none."""
+    return None if value == "" else value
 
 
 def time_of_day(value: str) -> str:
@@ -63,10 +46,10 @@ def time_of_day(value: str) -> str:
     return value
 
 
-def windows(days: tuple[float, ...]) -> tuple[float, ...]:
-    """Windows of 0 to 3660 days."""
-    if any(not 0 < one <= 3660 for one in days):
-        raise ValueError("holds a window that is not between 0 and 3660 days")
+def windows_in_days(days: tuple[float, ...]) -> tuple[float, ...]:
+    """Windows of more than 0 days and at most 3660."""
+    if any(not 0 < one <= LONGEST_WINDOW_DAYS for one in days):
+        raise ValueError(f"holds a window that is not between 0 and {LONGEST_WINDOW_DAYS} days")
     return days
 
 
@@ -100,8 +83,8 @@ def parse_holes(text: str) -> frozenset[int]:
     return frozenset(holes)
 
 
-def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names that are all different."""
+def different_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of detectors that are all different."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"names {', '.join(twice)} more than once; name each detector once, the primary first")

@@ -1,8 +1,8 @@
-"""config.toml and the environment -> frozen settings; every problem of a file is reported at once.
+"""Loads config.toml and the environment into frozen settings, and reports all problems at once.
 
-The file is found by an explicit path, then ``MONITOR_CONFIG``, then ``./config.toml``, then
-``/etc/monitor/config.toml``; without any, the built-in defaults hold, which are those of the sample
-``config.toml``. ``MONITOR__SECTION__KEY`` in the environment overrides a key of the file. The keys are in
+The file is the one that is named, or that ``MONITOR_CONFIG`` names, or ``./config.toml``, or
+``/etc/monitor/config.toml``; without a file the built-in defaults apply, which are those of the sample ``config.toml``.
+``MONITOR__SECTION__KEY`` in the environment overrides a key of the file. The keys are in
 `monitor.configuration.settings`.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from monitor.configuration.contradictions import contradictions
 from monitor.configuration.problems import describe_problem
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import ENVIRONMENT_PREFIX, Settings
@@ -26,7 +27,10 @@ SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
 
 
 def find_file(explicit: Path | None) -> Path | None:
-    """The configuration file that holds, absolute, or none; raises when one that was named is missing."""
+    """The absolute path of the configuration file that applies, or None.
+
+    Raises `ConfigurationError` when one that was named is missing.
+    """
     named = explicit or (Path(os.environ[PATH_VARIABLE]) if os.environ.get(PATH_VARIABLE) else None)
     if named is not None:
         if not named.is_file():
@@ -40,7 +44,7 @@ def load(explicit: Path | None = None) -> Configuration:
     """Read the configuration; raises `ConfigurationError` with a line for each problem."""
     file = find_file(explicit)
     document = {} if file is None else _parse(file)
-    # The library's constructor has arguments of its own, whose names begin with an underscore.
+    # Names that begin with an underscore would be taken for arguments of the library's constructor.
     foreign = [key for key in document if key.startswith("_")]
     problems = _unknown_variables() + [
         describe_problem({"type": "extra_forbidden", "loc": (key,)}, str(file)) for key in foreign
@@ -58,7 +62,7 @@ def load(explicit: Path | None = None) -> Configuration:
             f"set single keys as {ENVIRONMENT_PREFIX}SECTION__KEY"
         )
     configuration = Configuration(settings=settings, file=file) if settings else None
-    problems += [*_folder_problems(configuration), *_keeping_problems(configuration)] if configuration else []
+    problems += contradictions(configuration) if configuration else []
     if configuration is None or problems:
         raise ConfigurationError("\n".join(problems))
     return configuration
@@ -69,7 +73,7 @@ def _parse(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_bytes().decode())
     except OSError as error:
         raise ConfigurationError(
-            f"{file}: cannot be read: {error.strerror}; give the user who runs this program read permission"
+            f"{file}: cannot be read: {error.strerror}; give the user that runs this program read permission"
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
@@ -78,44 +82,11 @@ def _parse(file: Path) -> dict[str, Any]:
 
 
 def _unknown_variables() -> list[str]:
-    """pydantic-settings ignores a variable whose section does not exist; a person would want to know."""
+    """Variables of sections that do not exist, which pydantic-settings would ignore without a word."""
     sections = set(Settings.model_fields)
     return [
         f"environment: {name}: there is no section {name.upper().removeprefix(ENVIRONMENT_PREFIX).split('__')[0]}"
         for name in sorted(os.environ)
         if name.upper().startswith(ENVIRONMENT_PREFIX)
         and name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower() not in sections
-    ]
-
-
-def _keeping_problems(configuration: Configuration) -> list[str]:
-    problem = configuration.settings.keeps_too_short(configuration.settings.store.keep_days)
-    return [] if problem is None else [f"{configuration.source}: store.keep_days: {problem}"]
-
-
-def _folder_problems(configuration: Configuration) -> list[str]:
-    """Refuse folders in the inbox, which would score its own quarantine or models, and in the labelled one."""
-    folders = {
-        "state": configuration.state,
-        "labelled": configuration.labelled,
-        "quarantine": configuration.quarantine,
-        "archive": configuration.archive,
-    }
-    # What is moved into the labelled folder would count as labelled by a person.
-    apart: list[tuple[str, str, Path | None]] = [(key, "inbox", configuration.inbox) for key in folders]
-    apart += [(key, "labelled folder", configuration.labelled) for key in ("quarantine", "archive")]
-    problems = [
-        {
-            "type": "value_error",
-            "loc": ("paths", key),
-            "msg": f"must not lie inside the {name} {outer}",
-            "input": str(getattr(configuration.settings.paths, key)),
-        }
-        for key, name, outer in apart
-        if outer is not None and (folder := folders[key]) is not None and folder.is_relative_to(outer)
-    ]
-    missing = configuration.archive is None and configuration.settings.inbox.after == "archive"
-    needs_archive = [f'{configuration.source}: inbox.after: "archive" needs a folder: set paths.archive']
-    return (needs_archive if missing else []) + [
-        describe_problem(problem, configuration.source) for problem in problems
     ]

@@ -6,28 +6,42 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.configuration.checks import (
-    compilable,
-    each_once,
+    different_names,
     hole_ranges,
     known_time_zone,
-    resolvable,
+    none_if_empty,
+    resolvable_path,
     time_of_day,
-    whole_date,
-    windows,
+    windows_in_days,
+)
+from monitor.configuration.names import (
+    DEFAULT_NAME_PATTERN,
+    DEFAULT_TIME_FORMAT,
+    checked_name_pattern,
+    checked_time_format,
 )
 
 ENVIRONMENT_PREFIX: Final = "MONITOR__"
 SQLITE: Final = "sqlite:///"
 
+# How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas.
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
-"""How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas."""
 
-
-Folder = Annotated[Path, AfterValidator(resolvable)]
+Folder = Annotated[Path, AfterValidator(resolvable_path)]
+OptionalFolder = Annotated[Folder | None, BeforeValidator(none_if_empty)]
 
 
 class Section(BaseModel):
@@ -47,24 +61,16 @@ class Paths(Section):
 
     inbox: Folder = Path("inbox")
     state: Folder = Path("state")
-    labelled: Folder | None = Path("labelled")
-    quarantine: Folder | None = None
-    archive: Folder | None = None
-
-    @field_validator("quarantine", "labelled", "archive", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    labelled: OptionalFolder = Path("labelled")
+    quarantine: OptionalFolder = None
+    archive: OptionalFolder = None
 
 
 class Crops(Section):
     """``[crops]``: which files are accepted and what their names say."""
 
-    name_pattern: Annotated[str, AfterValidator(compilable)] = (
-        r"(?P<hole>[0-9]+)_CAM_(?P<camera>[^_.]+)_"
-        r"(?P<captured_at>[0-9]{2}-[0-9]{2}-[0-9]{4}_[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9]{1,6})(?![0-9])"
-    )
-    time_format: Annotated[str, AfterValidator(whole_date)] = "%d-%m-%Y_%H-%M-%S-%f"
+    name_pattern: Annotated[str, AfterValidator(checked_name_pattern)] = DEFAULT_NAME_PATTERN
+    time_format: Annotated[str, AfterValidator(checked_time_format)] = DEFAULT_TIME_FORMAT
     max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
     # Pillow opens nothing larger, whatever limit is set here.
     max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
@@ -123,7 +129,7 @@ class Calibration(Section):
 class Quality(Section):
     """``[quality]``: over which windows TPR and TNR in operation are shown."""
 
-    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(windows)] = (
+    window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(windows_in_days)] = (
         1.0,
         7.0,
         30.0,
@@ -152,7 +158,7 @@ class Completeness(Section):
 class Decision(Section):
     """``[decision]``: which detectors decide, the primary first, and how their decisions become one."""
 
-    detectors: Annotated[tuple[str, ...], AfterValidator(each_once)] = ()
+    detectors: Annotated[tuple[str, ...], AfterValidator(different_names)] = ()
     decide: Decide = "primary"
 
 
@@ -170,7 +176,7 @@ class Database(Section):
         if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
             raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
         if url.startswith(SQLITE):
-            resolvable(Path(url.removeprefix(SQLITE)))
+            resolvable_path(Path(url.removeprefix(SQLITE)))
         return value
 
 
@@ -187,14 +193,9 @@ class Metrics(Section):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = Field(9464, ge=0, le=65535)
-    certificate: Folder | None = None
-    key: Folder | None = None
+    certificate: OptionalFolder = None
+    key: OptionalFolder = None
     holes: int = Field(256, ge=0, le=10_000)
-
-    @field_validator("certificate", "key", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Metrics:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from monitor.bench import crops
-from monitor.crops.identity import DEFAULT_NAME_PATTERN, DEFAULT_TIME_FORMAT, IdentityPattern
+from monitor.configuration.names import DEFAULT_NAME_PATTERN, DEFAULT_TIME_FORMAT
+from monitor.crops.identity import IdentityPattern
 from monitor.crops.loader import CropReader
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError) as refused:
         extras.require_package("matplotlib", extra="report", needed_by="report")
     assert str(refused.value) == (
-        "report: the package matplotlib is not installed; install the extra: "
-        "pip install 'proliv-monitor[report]'"
+        "report: the package matplotlib is not installed; install the extra: pip install 'proliv-monitor[report]'"
     )
 
 

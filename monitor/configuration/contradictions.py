@@ -1,0 +1,54 @@
+"""What keys say against one another, in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.configuration.problems import describe_problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.configuration.resolved import Configuration
+
+
+def contradictions(configuration: Configuration) -> list[str]:
+    """A sentence for each, naming the key that has to change."""
+    return [*_missing_archive(configuration), *_nested_folders(configuration), *_kept_too_short(configuration)]
+
+
+def _missing_archive(configuration: Configuration) -> list[str]:
+    if configuration.archive is not None or configuration.settings.inbox.after != "archive":
+        return []
+    return [f'{configuration.source}: inbox.after: "archive" needs a folder: set paths.archive']
+
+
+def _nested_folders(configuration: Configuration) -> list[str]:
+    """Folders inside the inbox, which would score its own quarantine or models, or inside the labelled folder."""
+    folders = {
+        "state": configuration.state,
+        "labelled": configuration.labelled,
+        "quarantine": configuration.quarantine,
+        "archive": configuration.archive,
+    }
+    outer: list[tuple[str, str, Path | None]] = [(key, "inbox", configuration.inbox) for key in folders]
+    # What is moved into the labelled folder would count as labelled by a person.
+    outer += [(key, "labelled folder", configuration.labelled) for key in ("quarantine", "archive")]
+    return [
+        describe_problem(
+            {
+                "type": "value_error",
+                "loc": ("paths", key),
+                "msg": f"must not lie inside the {name} {around}",
+                "input": str(getattr(configuration.settings.paths, key)),
+            },
+            configuration.source,
+        )
+        for key, name, around in outer
+        if around is not None and (folder := folders[key]) is not None and folder.is_relative_to(around)
+    ]
+
+
+def _kept_too_short(configuration: Configuration) -> list[str]:
+    problem = configuration.settings.keeps_too_short(configuration.settings.store.keep_days)
+    return [] if problem is None else [f"{configuration.source}: store.keep_days: {problem}"]
