@@ -1,18 +1,37 @@
-"""Times in ISO 8601 on the plant's clock."""
+"""Times on the plant's clock: read as people write them, and written as ISO 8601 or for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 
 def parse_time(text: str, zone: ZoneInfo) -> datetime:
-    """ISO 8601, of ``zone`` unless it names one itself -> UTC; raises `ValueError`."""
+    """ISO 8601 -> UTC; without a zone of its own the time is of ``zone``. Raises `ValueError`."""
     moment = datetime.fromisoformat(text.strip())
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from error
+
+
+@overload
+def iso(moment: datetime) -> str: ...
+@overload
+def iso(moment: datetime | None) -> str | None: ...
+def iso(moment: datetime | None) -> str | None:
+    """A time in ISO 8601, for JSON and CSV; None stays None."""
+    return None if moment is None else moment.isoformat()
+
+
+def to_minute(moment: datetime) -> str:
+    """A time in UTC for people, such as ``2024-05-01 14:30 UTC``."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def to_second(moment: datetime) -> str:
+    """A time in UTC for people, such as ``2024-05-01 14:30:59 UTC``."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

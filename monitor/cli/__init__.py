@@ -1,9 +1,8 @@
-"""The command line: a group that imports a command only when it is used, and turns errors into exit codes."""
+"""The command line: imports a command only when it is used, and turns errors into exit codes."""
 
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import logging
 import os
@@ -15,14 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from monitor import __version__, logs
+from monitor.api import LazyGroup, Provider
 from monitor.cli.program import Program
-from monitor.errors import ExitCode, MonitorError, PluginError
+from monitor.errors import ExitCode, MonitorError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitor.logs import Format
 
 log = logging.getLogger(__name__)
 
+# The built-in commands, each in the module of its name as ``command``, with the line that ``--help`` shows.
 COMMANDS: Final = {
     "train": "Train detectors on crops without proliv.",
     "calibrate": "Choose a threshold for a trained model and activate it.",
@@ -31,30 +34,30 @@ COMMANDS: Final = {
     "report": "Write an HTML page about the models: figures, and pictures with a sentence each.",
     "score": "Score every crop below a folder.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
-    "label": "Say of crops whether they are proliv; the newest label counts, and none is ever deleted.",
+    "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export and import labels.",
-    "recalibrate": "Choose thresholds anew from everything labelled, as the daemon does every night.",
+    "recalibrate": "Choose new thresholds from everything labelled, as the daemon does every night.",
     "threshold": "Show, set, roll back and compare thresholds.",
-    "replay": "Decide again on stored scores by another threshold.",
+    "replay": "Decide again on stored scores with another threshold.",
     "quality": "Show TPR and TNR in operation, from the labelled crops.",
-    "drift": "Show whether scores move away from where they were after the calibration.",
-    "status": "Show the active models and what was decided.",
+    "drift": "Show whether scores have moved since the calibration.",
+    "status": "Show the active models and what has been decided.",
     "models": "List, show, activate and roll back models.",
-    "plugins": "List detectors, rules, commands and benchmarks, and where they come from.",
-    "deploy": "Write what the programs around the daemon need, as the configuration says.",
-    "db": "Upgrade, check, save and prune the database.",
+    "plugins": "List detectors, rules, commands and benchmarks, and which package each comes from.",
+    "deploy": "Write configurations for Prometheus, Grafana and systemd.",
+    "db": "Upgrade, check, back up and prune the database.",
     "bench": "Measure how fast this machine decides on crops, and how near that is to its limit.",
     "demo": "Show the whole program on synthetic or your own crops.",
 }
-"""The built-in commands, each in the module of its name, with the line that ``--help`` shows."""
+BUILT_IN: Final = {name: Provider(name, summary, f"monitor.cli.{name}:command") for name, summary in COMMANDS.items()}
 
 
 class ReaderGoneError(Exception):
-    """Whoever read our output has had enough, as ``head`` has."""
+    """The reader of our output has stopped reading, as ``head`` does."""
 
 
-class LazyGroup(click.Group):
-    """Knows its commands by name and imports the module of one only when it is called."""
+class Commands(LazyGroup):
+    """The built-in commands in the order of their use, then those of plug-ins."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -64,43 +67,21 @@ class LazyGroup(click.Group):
             # click itself would end the process with 1, which here means a defect.
             raise ReaderGoneError from error
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The built-in commands in the order of their use, then those of plug-ins."""
-        plugged = ctx.ensure_object(Program).registry.commands
-        return [*COMMANDS, *(name for name in sorted(plugged) if name not in COMMANDS)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name in COMMANDS:
-            command = importlib.import_module(f"monitor.cli.{cmd_name}").command
-            assert isinstance(command, click.Command)
-            return command
-        plugged = ctx.ensure_object(Program).registry.commands
-        if cmd_name not in plugged:
-            return None
-        offer = plugged[cmd_name]
-        command = offer.provider.load()
-        if not isinstance(command, click.Command):
-            raise PluginError(f"the command {cmd_name!r} of {offer.origin} is no click command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing any."""
-        plugged = ctx.ensure_object(Program).registry.commands
-        rows = [(name, COMMANDS.get(name) or plugged[name].provider.summary) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+    def providers(self, context: click.Context) -> Mapping[str, Provider]:
+        """The commands by name; no plug-in replaces a built-in one."""
+        plugged = context.ensure_object(Program).registry.commands
+        return {**BUILT_IN, **{name: plugged[name].provider for name in sorted(plugged.keys() - BUILT_IN.keys())}}
 
 
 EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    # click would refuse one that may not be read as a wrong command line; our own sentence says what to do.
+    # click would report an unreadable file as a wrong command line; our own sentence says what to do.
     type=click.Path(path_type=Path, readable=False),
-    help="The configuration file; else MONITOR_CONFIG, ./config.toml, /etc/monitor/config.toml, or the defaults.",
+    help="The configuration file; by default MONITOR_CONFIG, ./config.toml, /etc/monitor/config.toml, or none.",
 )
 @click.option(
     "--log-level",
@@ -117,7 +98,7 @@ EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_
 def cli(context: click.Context, config: Path | None, log_level: str | None, log_format: Format | None) -> None:
     """Find bleed-outs (proliv) in crops of casting-table holes.
 
-    Advisory only: it is never a safety interlock.
+    Advisory only: never use it as a safety interlock.
     """
     program = context.ensure_object(Program)
     program.config_path = config
@@ -131,13 +112,13 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     _open_closed_streams()
     logs.setup("warning")
-    # JSON and CSV are UTF-8 whatever the terminal's encoding is; only a broken path could still hold anything else.
+    # JSON and CSV are UTF-8 whatever the encoding of the terminal; only a broken path could hold anything else.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        outcome = cli.main(standalone_mode=False)
+        result = cli.main(standalone_mode=False)
         sys.stdout.flush()
-        code = outcome if isinstance(outcome, int) else ExitCode.OK
+        code = result if isinstance(result, int) else ExitCode.OK
     except MonitorError as error:
         _complain(str(error))
         code = error.exit_code
@@ -154,7 +135,7 @@ def main() -> None:
         _discard_output()
         code = ExitCode.OK
     except OSError as error:
-        # Files are named in an error, standard output is not.
+        # An error of a file has its name, one of standard output has none.
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
             code = _defect()
         else:
@@ -168,7 +149,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Lead to nowhere what was closed before the start, lest the next file that is opened takes its number."""
+    """Open streams that were closed before the start as the null device, or the next file would take their numbers."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
@@ -184,7 +165,7 @@ def _defect() -> ExitCode:
 
 
 def _discard_output() -> None:
-    """Let Python not complain again when it closes standard output with what is still buffered."""
+    """Keep Python from complaining again when it closes standard output with unwritten data in its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.program import Program, pass_program
+from monitor.cli.wording import counted
 from monitor.errors import ExitCode
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from monitor.upkeep.check import Finding
@@ -16,51 +19,49 @@ if TYPE_CHECKING:
 
 @click.group("db")
 def command() -> None:
-    """Upgrade, check, save and prune the database."""
+    """Upgrade, check, back up and prune the database."""
 
 
-@command.command()
+@command.command("upgrade")
 @pass_program
-def upgrade(program: Program) -> None:
-    """Bring the database's schema to this program's, whole or not at all."""
-    from monitor.store.database import upgrade as schema
+def upgrade_schema(program: Program) -> None:
+    """Upgrade the schema of the database to that of this program, completely or not at all."""
+    from monitor.store.database.upgrade import upgrade
 
     database = program.raw_database()
-    click.echo(f"{database.description}: schema {schema.upgrade(database)}")
+    click.echo(f"{database.description}: schema {upgrade(database)}")
 
 
 @command.command()
 @pass_program
 def current(program: Program) -> None:
-    """Print the schema that the database has."""
-    from monitor.store.database import upgrade as schema
+    """Print the schema of the database."""
+    from monitor.store.database.upgrade import current_revision
 
     database = program.raw_database()
-    click.echo(f"{database.description}: schema {schema.current_revision(database) or 'none: it is empty'}")
+    click.echo(f"{database.description}: schema {current_revision(database) or 'none: it is empty'}")
 
 
-@command.command()
-@click.option("--full", is_flag=True, help="Look at every index of the database too; takes as long again.")
+@command.command("check")
+@click.option("--full", is_flag=True, help="Check every index of the database too, which takes twice as long.")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
-def check(program: Program, full: bool, output_format: str) -> int:
-    """Check that nothing is damaged or missing: tables, rows, models, files.
+def check_all(program: Program, full: bool, output_format: str) -> int:
+    """Check tables, rows, models and files for damage and gaps.
 
-    Exit code 65 where something is wrong; notes alone are no fault.
+    The exit code is 65 if something is wrong; notes alone are no fault.
     """
-    import json
-
     from monitor.store.database.schema import SCHEMA_REVISION
-    from monitor.upkeep import check as checking
+    from monitor.upkeep.check import check
 
     database = program.database(create=False)
-    findings = checking.check(database, program.configuration, full=full)
+    findings = check(database, program.configuration, full=full)
     wrong = [finding for finding in findings if not finding.note]
     if output_format == "json":
         report = {"database": database.description, "schema": SCHEMA_REVISION, "whole": not wrong}
         click.echo(json.dumps({**report, "findings": [finding.as_dict() for finding in findings]}))
     else:
-        outcome = "not all is well" if wrong else "nothing is wrong"
+        outcome = "something is wrong" if wrong else "nothing is wrong"
         click.echo(f"{database.description}: schema {SCHEMA_REVISION}, {outcome}")
         for finding in findings:
             _print(finding)
@@ -76,30 +77,28 @@ def _print(finding: Finding) -> None:
     click.echo(f"  {finding.remedy}")
 
 
-@command.command()
+@command.command("backup")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="A folder, in which the backup is named by the time, or a name that does not exist yet.  [default: here]",
+    help="A folder, in which the backup is named by the time, or a new name.  [default: this folder]",
 )
-@click.option("--models", is_flag=True, help="Save the models and the configuration as well, into a folder.")
+@click.option("--models", is_flag=True, help="Save the models and the configuration as well, in a folder.")
 @pass_program
-def backup(program: Program, output: Path, models: bool) -> None:
-    """Save the database, while the daemon runs.
+def save_backup(program: Program, output: Path, models: bool) -> None:
+    """Back up the database, even while the daemon runs.
 
-    The copy is of one moment, and is opened and checked before it gets its name. With --models it becomes a folder
-    with all that is needed to go on elsewhere: the database, its models and the configuration file.
+    The copy shows one moment, and is opened and checked before it gets its name. With --models, the backup is a folder
+    with all that another machine needs to go on: the database, its models and the configuration file.
     """
     from datetime import UTC, datetime
 
-    from monitor.cli.options import counted
     from monitor.errors import DataError
-    from monitor.files.text import printable
-    from monitor.upkeep.backup import backup as save
+    from monitor.upkeep.backup import backup
 
     database = program.database(create=False)
-    saved = save(database, program.configuration, output, datetime.now(UTC), with_models=models)
+    saved = backup(database, program.configuration, output, datetime.now(UTC), with_models=models)
     size = f"{saved.size_bytes / 1e6:.1f} MB"
     holds = f"{counted(saved.crops, 'crop')}, {counted(saved.models, 'model')}"
     click.echo(
@@ -113,17 +112,17 @@ def backup(program: Program, output: Path, models: bool) -> None:
 @click.option(
     "--keep-days",
     type=click.FloatRange(0, 36500, min_open=True),
-    help="In place of store.keep_days of the configuration.",
+    help="Overrides store.keep_days of the configuration.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @click.option(
-    "--vacuum", is_flag=True, help="Afterwards make the database file as small as can be; the daemon must be stopped."
+    "--vacuum", is_flag=True, help="Then make the database file as small as possible; the daemon must be stopped."
 )
 @pass_program
 def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool) -> int:
-    """Delete old decisions on crops without a label, with their archived files, while the daemon runs.
+    """Delete old decisions on crops without a label, with their archived files, even while the daemon runs.
 
-    The rows of alarms stay, so that TPR and TNR of any time stay the same. Interrupted, it goes on the next time.
+    The rows of alarms stay, so that TPR and TNR of past times do not change. If interrupted, the next run goes on.
     """
     from datetime import UTC, datetime
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @click.group("deploy")
 def command() -> None:
-    """Write what the programs around the daemon need, as the configuration says."""
+    """Write configurations for Prometheus, Grafana and systemd.
+
+    They fit the configuration of monitor that is in use.
+    """
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,14 +27,14 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--output",
         required=True,
         type=click.Path(path_type=Path),
-        help="The folder to write into; it is made where it is missing.",
+        help="The folder to write to; it is created if it is missing.",
     )
     force = click.option("--force", is_flag=True, help="Overwrite files whose content differs.")
     return output(force(function))
 
 
-def write(output: Path, files: Mapping[str, str], *, force: bool, next_steps: Sequence[str]) -> None:
-    """Write files below ``output`` and say what was done and what a person does next."""
+def _write(output: Path, files: Mapping[str, str], *, force: bool, next_steps: Sequence[str]) -> None:
+    """Write files below ``output``, and print what was done and the next steps for a person."""
     from monitor.deploy.writing import write_files
     from monitor.files.text import printable
 
@@ -47,11 +50,11 @@ def write(output: Path, files: Mapping[str, str], *, force: bool, next_steps: Se
 def prometheus(program: Program, output: Path, force: bool) -> None:
     """Write a scrape configuration, recording rules and alerting rules.
 
-    The bounds of the alerts are those of [alerts].
+    The limits of the alerts come from [alerts] of the configuration.
     """
     from monitor.deploy import prometheus as generated
 
-    write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
+    _write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
 
 
 @command.command()
@@ -61,36 +64,41 @@ def grafana(program: Program, output: Path, force: bool) -> None:
     """Write provisioning files and dashboards."""
     from monitor.deploy import grafana as generated
 
-    write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
+    _write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
 
 
 @command.command()
 @output_options
-@click.option("--name", default="monitor", show_default=True, help="The service's name; several tables, several names.")
+@click.option(
+    "--name",
+    default="monitor",
+    show_default=True,
+    help="The name of the service; choose another one for each casting table.",
+)
 @click.option(
     "--group",
     "groups",
     multiple=True,
-    help="A group that may read the camera's folders, or write where files are moved; may be repeated.",
+    help="A group that the service needs to read the camera's folders or to move files; may be repeated.",
 )
 @click.option(
     "--allow",
     "networks",
     multiple=True,
-    help="An address or network, as 10.1.2.0/24, that asks for metrics or has the database; may be repeated.",
+    help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
 @pass_program
 def systemd(
     program: Program, output: Path, force: bool, name: str, groups: tuple[str, ...], networks: tuple[str, ...]
 ) -> None:
-    """Write a unit for `monitor run`, with access to what the configuration needs and nothing else.
+    """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
 
-    It starts the program from where it is installed now, with the configuration file that is in use now.
+    It starts this installation of the program with the configuration file that is in use.
     """
     from monitor.deploy import systemd as generated
 
     access = generated.Access(name, groups, networks)
     files = generated.files(program.configuration, access)
-    write(output, files, force=force, next_steps=generated.next_steps(output, access))
+    _write(output, files, force=force, next_steps=generated.next_steps(output, access))
     for sentence in generated.warnings(program.configuration, access):
         click.echo(f"warning: {sentence}", err=True)

@@ -8,63 +8,68 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli.options import author_of, bounded, counted, moment
+from monitor.cli.options import author_of, bounded, moment
 from monitor.cli.program import Program, pass_program
-from monitor.labels.find import Targets, of_span
+from monitor.cli.tables import Table
+from monitor.cli.wording import counted
+from monitor.times import iso
 from monitor.words import LONGEST_NOTE, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from monitor.labels.find import Selection
     from monitor.store.audits import DrawnCrop
 
+# A pattern, or a span of time, that means more crops than this has to be confirmed.
 MANY: Final = 100
-"""More crops than this are labelled by pattern or time only when a person has confirmed it."""
 LARGEST_HOLE: Final = 2**31 - 1
 
 
 @click.command("label")
 @click.argument("targets", metavar="[FILE|ID|PATTERN]...", nargs=-1)
 @click.option("--as", "given", type=click.Choice([label.value for label in Label]), help="What the crops show.")
-@click.option("--note", help="Why, for whoever reads it later.")
-@click.option("--author", help="Who says so; else the login name.")
-@click.option("--settle", is_flag=True, help="End a disagreement: older labels of these crops are void.")
-@click.option("--hole", type=click.IntRange(0, LARGEST_HOLE), help="Instead of targets: crops of this hole.")
-@click.option("--camera", help="Instead of targets: crops of this camera.")
-@click.option("--since", metavar="TIME", help="Instead of targets: crops from this time on.")
-@click.option("--until", metavar="TIME", help="Instead of targets: crops before this time.")
-@click.option("--yes", is_flag=True, help=f"Do not ask before more than {MANY} crops are labelled.")
-@click.option("--audit", type=click.IntRange(1), metavar="N", help="Draw N crops at random, to be labelled.")
-@click.option("--seed", type=int, help="With --audit: the same draw again from the same crops.")
-@click.option("--audit-open", is_flag=True, help="List the drawn crops that have no label yet.")
+@click.option("--note", help="A note, kept with the label.")
+@click.option("--author", help="Who gives the label; by default the login name.")
+@click.option("--settle", is_flag=True, help="Settle a disagreement: older labels of these crops become void.")
+@click.option("--hole", type=click.IntRange(0, LARGEST_HOLE), help="Instead of targets: the crops of this hole.")
+@click.option("--camera", help="Instead of targets: the crops of this camera.")
+@click.option("--since", metavar="TIME", help="Instead of targets: the crops from this time on.")
+@click.option("--until", metavar="TIME", help="Instead of targets: the crops before this time.")
+@click.option("--yes", is_flag=True, help=f"Do not ask before labelling more than {MANY} crops.")
+@click.option("--audit", type=click.IntRange(1), metavar="N", help="Draw N crops at random for labelling.")
+@click.option("--seed", type=int, help="With --audit: make the draw repeatable.")
+@click.option("--audit-open", is_flag=True, help="List the drawn crops that are not labelled yet.")
 @click.option(
     "--format",
     "output_format",
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="Of what --audit and --audit-open list.",
+    help="The format of the lists that --audit and --audit-open print.",
 )
 @pass_program
 def command(program: Program, /, targets: tuple[str, ...], given: str | None, **options: Any) -> None:
-    """Say of crops whether they are proliv; the newest label counts, and none is ever deleted.
+    """Label crops as proliv or ne_proliv.
 
-    A target is a crop's id, a file (found by its path, or else by its content), or a pattern such as '*_CAM_C_*' that
-    is matched with the stored path or the file's name; quote it, so that the shell leaves it alone. Without targets,
-    --hole, --camera, --since and --until choose crops by the time in their names, or when they were first seen. Times
-    are ISO 8601 (2024-05-01T14:30), of the plant's clock unless they name a zone. When one target is wrong, nothing is
-    labelled.
+    The newest label of a crop counts; labels are never deleted.
 
-    --audit draws crops at random from those without an alarm that were stored since the draw before; --audit-open lists
-    what is still to be looked at. Somebody who labels only what the monitor alarmed about never finds what it missed,
-    and the share of caught proliv (TPR) looks better than it is; each labelled crop of a draw stands for all those that
-    it was drawn from.
+    A target is a crop's id, a file (found by its content, or by its path when it is gone), or a pattern such as
+    '*_CAM_C_*' that is matched against stored paths and file names; quote patterns so that the shell does not expand
+    them. Instead of targets, --hole, --camera, --since and --until choose crops; the time of a crop is the one in its
+    name, or else when it was first seen. Times are ISO 8601 (2024-05-01T14:30), on the plant's clock unless they name a
+    zone. If one target is wrong, nothing is labelled.
+
+    --audit draws crops at random from those without an alarm that were stored since the last draw, and --audit-open
+    lists the drawn crops that are still to be labelled. If only crops with an alarm are labelled, a missed proliv is
+    never found, and the share of caught proliv (TPR) looks better than it is. Each labelled crop of a draw stands for
+    all crops that it was drawn from.
     """
     chooses = any(options[name] is not None for name in ("hole", "camera", "since", "until"))
     labels_crops = bool(targets or given or chooses or options["note"] is not None or options["settle"])
     if options["audit"] is not None or options["audit_open"]:
         if labels_crops or (options["audit"] is not None and options["audit_open"]):
-            raise click.UsageError("--audit and --audit-open only list crops; label them by a command of its own")
+            raise click.UsageError("--audit and --audit-open only list crops; label them with a separate command")
         _audit(program, options)
         return
     if given is None:
@@ -79,76 +84,75 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
 
 
 def _label(program: Program, targets: Sequence[str], label: Label, options: dict[str, Any]) -> None:
-    from monitor.labels import give
-
     author = author_of(options["author"])
     note = bounded(options["note"], LONGEST_NOTE, "--note")
+    selection = _selection(program, targets, options)
+    from monitor.crops.loader import CropReader
+    from monitor.labels.find import find_selected
+    from monitor.labels.give import give
+
+    limits = program.configuration.settings.crops
+    reader = CropReader(max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
+    database = program.database(create=False)
+    with database.read() as connection:
+        found = find_selected(connection, reader, selection)
+    if found.unnamed > MANY and not options["yes"]:
+        _confirm(found.unnamed, label)
+    with database.write() as connection:
+        done = give(connection, found.crops, label, author=author, note=note, settles=options["settle"])
+    already = f"; {done.known} already had this label from {author}" if done.known else ""
+    click.echo(f"{counted(done.new, 'crop')} labelled {label.value}{already}")
+
+
+def _selection(program: Program, targets: Sequence[str], options: dict[str, Any]) -> Selection:
+    from monitor.labels.find import Selection
+
     zone = program.configuration.time_zone
     since, until = (moment(options[name], zone, f"--{name}") for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
-        raise click.BadParameter("lies before --since, so that no crop can lie between them", param_hint="--until")
-    database = program.database(create=False)
-    with database.read() as connection:
-        if targets:
-            crops, many = Targets(connection, program).resolve(targets)
-        else:
-            crops = of_span(connection, options["hole"], options["camera"], since, until)
-            many = len(crops)
-    if many > MANY and not options["yes"]:
-        _confirm(many, label)
-    with database.write() as connection:
-        outcome = give.give(connection, crops, label, author=author, note=note, settles=options["settle"])
-    already = f"; {outcome.known} had that label already from {author}" if outcome.known else ""
-    click.echo(f"{counted(outcome.new, 'crop')} labelled {label.value}{already}")
+        raise click.BadParameter("is not after --since, so no crop can be between them", param_hint="--until")
+    return Selection(targets, options["hole"], options["camera"], since, until)
 
 
 def _confirm(many: int, label: Label) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{many} crops would be labelled {label.value}; if that is meant, add --yes")
-    click.confirm(f"{many} crops will be labelled {label.value}. Is that meant?", abort=True, err=True)
+        raise click.UsageError(f"{many} crops would be labelled {label.value}; add --yes to confirm")
+    click.confirm(f"{many} crops will be labelled {label.value}. Go on?", abort=True, err=True)
 
 
 def _audit(program: Program, options: dict[str, Any]) -> None:
-    from monitor.labels import audits as labels_audits
-    from monitor.store import audits
+    from monitor.labels.audits import draw_audit
+    from monitor.store.audits import drawn_crops
 
     database = program.database(create=False)
     as_json = options["output_format"] == "json"
     if options["audit_open"]:
         with database.read() as connection:
-            crops = audits.drawn_crops(connection)
+            crops = drawn_crops(connection)
         _list(crops, as_json=as_json)
-        click.echo(f"{counted(len(crops), 'crop')} of random draws without a label", err=True)
+        click.echo(f"{counted(len(crops), 'drawn crop')} not labelled yet", err=True)
         return
-    author = author_of(options["author"])
-    with database.read() as connection:
-        found = labels_audits.eligible(connection)
-    with database.write() as connection:
-        draw = labels_audits.draw(connection, options["audit"], author=author, seed=options["seed"], found=found)
+    count = options["audit"]
+    draw = draw_audit(database, count, author=author_of(options["author"]), seed=options["seed"])
     if draw is None:
         click.echo(
-            "no crop without an alarm and without a label was stored since the last draw; nothing is drawn", err=True
+            "nothing is drawn: no crop without an alarm and without a label was stored since the last draw", err=True
         )
         return
     _list(draw.crops, as_json=as_json)
-    fewer = f", all that there are (asked for: {options['audit']})" if len(draw.crops) < options["audit"] else ""
+    fewer = f", which is all there are ({count} were asked for)" if len(draw.crops) < count else ""
     click.echo(
-        f"draw {draw.audit}: {len(draw.crops)} of {counted(draw.eligible, 'crop')} without an alarm{fewer}; "
-        "look at each and label it: monitor label ID --as proliv or --as ne_proliv; what is left: monitor label "
+        f"draw {draw.audit}: {len(draw.crops)} of {counted(draw.eligible, 'crop')} without an alarm{fewer}; look at "
+        "each and label it: monitor label ID --as proliv or --as ne_proliv; the rest is listed by: monitor label "
         "--audit-open",
         err=True,
     )
 
 
 def _list(crops: Sequence[DrawnCrop], *, as_json: bool) -> None:
-    for line in _lines(crops, as_json=as_json):
-        click.echo(line)
-
-
-def _lines(crops: Sequence[DrawnCrop], *, as_json: bool) -> Iterator[str]:
-    for crop in crops:
-        if as_json:
-            captured_at = None if crop.captured_at is None else crop.captured_at.isoformat()
-            yield json.dumps({**crop._asdict(), "captured_at": captured_at}, ensure_ascii=False)
-        else:
-            yield f"{crop.id:>8}  {crop.path}"
+    if as_json:
+        for crop in crops:
+            click.echo(json.dumps({**crop._asdict(), "captured_at": iso(crop.captured_at)}, ensure_ascii=False))
+    elif crops:
+        table = Table(("id", "path"), right=("id",), plain="{:>8}  {}", plain_headings=False)
+        table.write((str(crop.id), crop.path) for crop in crops)

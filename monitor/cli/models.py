@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.program import Program, pass_program
+from monitor.cli.tables import Table
+from monitor.times import to_minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.store.calibrations import CalibrationRow
+    from monitor.store.models import ModelRow
 
 
 @click.group("models")
@@ -25,24 +26,26 @@ def command() -> None:
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def list_models(program: Program, output_format: str) -> None:
-    """List every model, the newest first."""
-    from monitor.store import models
+    """List all models, the newest first."""
+    from monitor.models.description import as_dict
+    from monitor.store.models import all_models
 
     with program.database(create=False).read() as connection:
-        rows = models.all_models(connection)
+        rows = all_models(connection)
     if output_format == "json":
         for row in rows:
-            report = {**row._asdict(), "trained_at": row.trained_at.isoformat()}
-            del report["evidence"]  # long, and shown by: monitor models show
-            report["activated_at"] = row.activated_at.isoformat() if row.activated_at else None
-            click.echo(json.dumps(report))
-        return
-    if not rows:
+            click.echo(json.dumps(as_dict(row)))
+    elif rows:
+        headings = ("model", "state", "trained", "threshold")
+        Table(headings, plain="{:<28} {:<13} trained {}  threshold {}", plain_headings=False).write(map(_cells, rows))
+    else:
         click.echo("no model is trained yet; train one: monitor train patchstats --data DIR", err=True)
-    for row in rows:
-        state = "active" if row.active else "calibrated" if row.threshold is not None else "no threshold"
-        threshold = "-" if row.threshold is None else f"{row.threshold:.6g} by {row.rule}"
-        click.echo(f"{row.name:<28} {state:<13} trained {row.trained_at:%Y-%m-%d %H:%M} UTC  threshold {threshold}")
+
+
+def _cells(row: ModelRow) -> tuple[str, ...]:
+    state = "active" if row.active else "calibrated" if row.threshold is not None else "no threshold"
+    threshold = "-" if row.threshold is None else f"{row.threshold:.6g} by {row.rule}"
+    return row.name, state, to_minute(row.trained_at), threshold
 
 
 @command.command()
@@ -50,75 +53,27 @@ def list_models(program: Program, output_format: str) -> None:
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def show(program: Program, model: str, output_format: str) -> None:
-    """Show what a model is: settings, threshold and where it comes from, training, and what its detector tells."""
-    from monitor.models.folders import TRAINING_REPORT
-    from monitor.models.loader import ModelLoader
-    from monitor.store import calibrations, models
+    """Show a model's settings, threshold and training, and what its detector says about itself."""
+    from monitor.models.description import describe
+    from monitor.store.models import find_model
 
-    configuration = program.configuration
     with program.database(create=False).read() as connection:
-        row = models.find_model(connection, model)
-        calibration = calibrations.active(connection, row.id)
-    detector, computed_by = ModelLoader(program.registry, configuration).load_with_runtime(row)
-    folder = configuration.models / Path(row.folder).name
-    training = json.loads((folder / TRAINING_REPORT).read_bytes())
-    report = {
-        "model": row.name,
-        "detector": row.detector,
-        "fingerprint": row.fingerprint,
-        "folder": str(folder),
-        "trained_at": row.trained_at.isoformat(),
-        "active": row.active,
-        "activated_at": row.activated_at.isoformat() if row.activated_at else None,
-        "computed_by": computed_by,
-        "threshold": row.threshold,
-        "calibration": _calibration(calibration) if calibration else None,
-        "training": _training(training),
-        "settings": row.settings,
-        "details": dict(detector.details()),
-    }
+        report = describe(connection, program.registry, program.configuration, find_model(connection, model))
     if output_format == "json":
         click.echo(json.dumps(report))
-        return
-    for line in _lines(report):
-        click.echo(line)
+    else:
+        Table(("", ""), plain="{}  {}").write(_lines(report))
 
 
-def _calibration(row: CalibrationRow) -> dict[str, Any]:
-    """Where a threshold comes from; rates are those on the crops that it was chosen from."""
-    evidence = row.evidence
-    kept = ("normal_crops", "proliv_crops", "proliv_events", "tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high")
-    return {
-        "rule": row.rule,
-        "rule_settings": row.settings,
-        "fallback": row.fallback,
-        "origin": row.origin,
-        "created_at": row.created_at.isoformat(),
-        "data": evidence.get("data"),
-        **{key: evidence.get(key) for key in (*kept, "roc_auc")},
-    }
-
-
-def _training(report: dict[str, Any]) -> dict[str, Any]:
-    """How long a model was trained, and its losses in the epoch that was kept; 0 epochs: not epoch by epoch."""
-    kept: dict[str, Any] = next((one for one in report["epochs"] if one["epoch"] == report["best_epoch"]), {})
-    return {
-        "epochs": len(report["epochs"]),
-        "best_epoch": report["best_epoch"],
-        "train_loss": kept.get("train_loss"),
-        "validation_loss": kept.get("validation_loss"),
-    }
-
-
-def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """Whatever JSON holds as lines of name and value, what is nested further in."""
+def _lines(values: dict[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values, with the names of nested ones indented."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            yield f"{indent}{name}"
+            yield f"{indent}{name}", ""
             yield from _lines(value, f"{indent}  ")
         else:
-            yield f"{indent}{name:<{width}}  {_text(value)}"
+            yield f"{indent}{name:<{width}}", _text(value)
 
 
 def _text(value: object) -> str:
@@ -135,17 +90,17 @@ def _text(value: object) -> str:
 @click.argument("model")
 @pass_program
 def activate(program: Program, model: str) -> None:
-    """Make a calibrated model its detector's active one.
+    """Make a calibrated model the active one of its detector.
 
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
     """
-    from monitor.models import folders
-    from monitor.store import models
+    from monitor.models.folders import verify
+    from monitor.store.models import activate_model, find_model
 
     with program.database(create=False).write() as connection:
-        row = models.find_model(connection, model)
-        folders.verify(program.configuration.models / row.folder, row.fingerprint)
-        models.activate_model(connection, row)
+        row = find_model(connection, model)
+        verify(program.configuration.models / row.folder, row.fingerprint)
+        activate_model(connection, row)
     click.echo(f"{row.name} is active")
 
 
@@ -153,15 +108,15 @@ def activate(program: Program, model: str) -> None:
 @click.argument("detector", default="")
 @pass_program
 def rollback(program: Program, detector: str) -> None:
-    """Give a detector back the model that was active before.
+    """Restore a detector's previous model.
 
-    DETECTOR may be left out where only one detector has an active model.
+    DETECTOR may be left out if only one detector has an active model.
     """
-    from monitor.store import models
+    from monitor.store.models import active_models, rollback_model
 
     with program.database(create=False).write() as connection:
-        active = [row.detector for row in models.active_models(connection)]
+        active = [row.detector for row in active_models(connection)]
         if not detector and len(active) != 1:
-            raise click.UsageError(f"name the detector: active are {', '.join(sorted(active)) or 'none'}")
-        left, now = models.rollback_model(connection, detector or active[0])
+            raise click.UsageError(f"name the detector; active are: {', '.join(sorted(active)) or 'none'}")
+        left, now = rollback_model(connection, detector or active[0])
     click.echo(f"{now.name} is active again in place of {left.name}")

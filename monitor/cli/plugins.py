@@ -7,29 +7,22 @@ import json
 import click
 
 from monitor.cli.program import Program, pass_program
+from monitor.cli.tables import Table
+
+HEADINGS = ("name", "kind", "from", "summary")
 
 
 @click.command("plugins")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def command(program: Program, output_format: str) -> None:
-    """List detectors, rules, commands and benchmarks, and where they come from."""
+    """List detectors, rules, commands and benchmarks, and which package each comes from."""
     registry = program.registry
-    rows = [
-        {
-            "name": offer.provider.name,
-            "kind": offer.kind.name,
-            "from": offer.origin,
-            "summary": offer.provider.summary,
-        }
-        for offer in registry.all()
-    ]
+    rows = [(one.provider.name, one.kind.name, one.origin, one.provider.summary) for one in registry.all()]
     if output_format == "json":
         broken = [{"from": one.origin, "reason": one.reason} for one in registry.broken]
-        click.echo(json.dumps({"plugins": rows, "broken": broken}))
+        click.echo(json.dumps({"plugins": [dict(zip(HEADINGS, row, strict=True)) for row in rows], "broken": broken}))
         return
-    widths = {key: max((len(row[key]) for row in rows), default=0) for key in ("name", "kind", "from")}
-    for row in rows:
-        click.echo("  ".join(f"{row[key]:<{width}}" for key, width in widths.items()) + f"  {row['summary']}")
+    Table(HEADINGS, plain_headings=False).write(rows)
     for one in registry.broken:
         click.echo(f"left out: {one.origin}: {one.reason}", err=True)

@@ -1,4 +1,4 @@
-"""What the commands share: configuration, plug-ins and database, each made when it is first asked for."""
+"""What the commands share: configuration, plug-ins and database, each made when it is first needed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
 
-# click would refuse a folder that may not be read as a wrong command line; our own sentences say what to do.
+# click would report an unreadable folder as a wrong command line; our own sentences say what to do.
 FOLDER: Final = click.Path(path_type=Path, readable=False)
 
 
 class Program:
-    """One run of the program."""
+    """One run of the program, with the options that stand before the command."""
 
     def __init__(self) -> None:
         self.config_path: Path | None = None
@@ -30,14 +30,14 @@ class Program:
 
     @cached_property
     def registry(self) -> Registry:
-        """The plug-ins; importing them is light."""
+        """The plug-ins; registering them imports nothing heavy."""
         from monitor.registry import Registry
 
         return Registry.load()
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The configuration; from here on the log has the level and the format that it asks for."""
+        """The configuration; once it is read, the log has its level and format."""
         from monitor.configuration.file import load
 
         configuration = load(self.config_path)
@@ -47,7 +47,7 @@ class Program:
         return configuration
 
     def _check_sections(self, configuration: Configuration) -> None:
-        """Refuse a section of a plug-in that is not installed, unless one that is broken may have offered it."""
+        """Refuse sections of plug-ins that are not installed, unless a broken plug-in may have offered them."""
         from monitor.errors import ConfigurationError
 
         settings = configuration.settings
@@ -72,9 +72,9 @@ class Program:
         return Database(self.configuration.database_url, busy_seconds=settings.busy_seconds)
 
     def database(self, *, create: bool) -> Database:
-        """The database with the current schema; ``create`` makes it in an empty one.
+        """The database with the current schema; ``create``: make it if there is none.
 
-        Raises `NoModelError` when there is none yet and it is not to be made: without it there is no model either.
+        Raises `NoModelError` when there is no database and none is to be made: without it there is no model either.
         """
         from monitor.errors import NoModelError
         from monitor.store.database.upgrade import prepare, require_current
@@ -89,12 +89,12 @@ class Program:
         return database
 
     def close(self) -> None:
-        """Close the connections, if there are any."""
+        """Close the database, if it was opened."""
         if "_connections" in self.__dict__:
             self._connections.close()
 
     def raw_database(self) -> Database:
-        """The database whatever its schema."""
+        """The database, whatever its schema."""
         return self._connections
 
 
@@ -102,7 +102,7 @@ pass_program = click.make_pass_decorator(Program)
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """``--set key=value`` options -> a mapping; values are TOML where they parse, else text."""
+    """Read ``--set key=value`` options; a value that is not TOML is text."""
     import tomllib
 
     values: dict[str, Any] = {}

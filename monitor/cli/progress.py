@@ -1,4 +1,4 @@
-"""Progress for a person: a bar on a terminal, plain lines elsewhere, always on standard error."""
+"""Shows progress on standard error: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar over ``total`` steps; yields a function that advances it. Silent off a terminal."""
+    """A progress bar over ``total`` steps; yields a function that advances it. Without a terminal there is none."""
     if not sys.stderr.isatty():
         yield lambda _steps: None
         return
@@ -24,8 +24,8 @@ def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    # Results on the same terminal are printed above the bar; results that go elsewhere must not be touched, though
-    # rich would lead them to standard error along with the bar.
+    # Results on the same terminal are printed above the bar. Results that go elsewhere must not be touched: rich would
+    # redirect them to standard error, where the bar is.
     console = Console(stderr=True, soft_wrap=True)
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task(description, total=total)
@@ -34,7 +34,7 @@ def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def epochs(name: str) -> Iterator[Progress]:
-    """Progress of a training: a bar with the losses on a terminal, else a line an epoch."""
+    """Progress of a training: a bar with the losses on a terminal, else a line for each epoch."""
     if not sys.stderr.isatty():
 
         def line(report: EpochReport) -> None:

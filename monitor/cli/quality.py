@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from monitor.cli.options import counted
+from monitor.cli.options import moment
 from monitor.cli.program import Program, pass_program
+from monitor.cli.tables import Table, print_pairs
+from monitor.cli.wording import counted
+from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from monitor.quality.operation import Window
+    from monitor.formulas.rates import WeightedRate
+    from monitor.quality.operation import Quality, Rates, Window
 
 NAME_WIDTH: Final = 28
 
@@ -26,16 +30,16 @@ NAME_WIDTH: Final = 28
     metavar="DAYS",
     type=click.FloatRange(min=0, max=3660, min_open=True),
     multiple=True,
-    help="The last DAYS days; may be given several times. Without it, quality.window_days of the configuration.",
+    help="The last DAYS days; may be repeated. By default quality.window_days of the configuration.",
 )
-@click.option("--since", metavar="TIME", help="Instead, crops from TIME on: 2026-11-01, or 2026-11-01T06:00+05:00.")
-@click.option("--until", metavar="TIME", help="With --since, crops before TIME; now where it is left out.")
+@click.option("--since", metavar="TIME", help="Instead: crops from TIME on (2026-11-01, or 2026-11-01T06:00+05:00).")
+@click.option("--until", metavar="TIME", help="With --since: crops before TIME; by default until now.")
 @click.option("--by", type=click.Choice(["hole", "camera"]), help="Show each hole or camera as well.")
 @click.option(
     "--model",
     "names",
     multiple=True,
-    help="A model's name; without it, all active models. The final decision is always shown.",
+    help="A model's name; by default all active models. The final decision is always shown.",
 )
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
@@ -50,15 +54,15 @@ def command(
 ) -> None:
     """Show TPR and TNR in operation, from the labelled crops.
 
-    TPR is the caught share of proliv, TNR the passed share of ne_proliv, both by what was decided then. Crops without
-    an alarm count through those that were drawn at random and labelled; without any, TPR is too good. A time without
-    a zone is by the plant's clock.
+    TPR is the share of proliv that was caught, TNR the share of ne_proliv that was passed, both by the decisions of the
+    time. Crops without an alarm are represented by those that were drawn at random and labelled; without such crops,
+    TPR is too good. Times without a zone are on the plant's clock.
     """
     database = program.database(create=False)
     from datetime import UTC, datetime
 
     from monitor.quality import operation
-    from monitor.store import models as store_models
+    from monitor.store.models import named_or_active
 
     settings = program.configuration.settings
     now = datetime.now(UTC)
@@ -66,30 +70,24 @@ def command(
         windows = [_span(since, until, days, now, program.configuration.time_zone)]
     else:
         windows = [operation.last_days(one, now) for one in days or settings.quality.window_days]
+    gap = settings.calibration.event_gap_seconds
     with database.read() as connection:
-        models = (
-            [store_models.find_model(connection, name) for name in names]
-            if names
-            else store_models.active_models(connection)
-        )
-        gap = settings.calibration.event_gap_seconds
+        models = named_or_active(connection, names)
         found = operation.measure(connection, windows, models, event_gap_seconds=gap, by=by)
-    reports = [one.as_dict() for one in found]
     if output_format == "json":
-        click.echo(json.dumps({"windows": reports}))
+        click.echo(json.dumps({"windows": [one.as_dict() for one in found]}))
         return
-    for report in reports:
-        _print(report)
+    for one in found:
+        _print(one)
 
 
 def _span(since: str | None, until: str | None, days: tuple[float, ...], now: datetime, zone: ZoneInfo) -> Window:
-    from monitor.cli.options import moment
     from monitor.quality.operation import Window
 
     if since is None:
-        raise click.UsageError("--until needs --since; for the last days give --window DAYS")
+        raise click.UsageError("--until needs --since; for the last days use --window DAYS")
     if days:
-        raise click.UsageError("--window and --since both say which crops count; give one of them")
+        raise click.UsageError("--window and --since both choose the crops; give only one of them")
     begin, end = moment(since, zone, "--since"), moment(until, zone, "--until") or now
     assert begin is not None
     if begin >= end:
@@ -97,44 +95,44 @@ def _span(since: str | None, until: str | None, days: tuple[float, ...], now: da
     return Window("span", begin, end)
 
 
-def _print(report: dict[str, Any]) -> None:
-    coverage = report["alarm_label_coverage"]
+def _print(quality: Quality) -> None:
+    window, coverage = quality.window, quality.coverage
     share = "" if coverage is None else f" ({coverage:.0%})"
-    rows = [
-        ("window", f"{report['window']}, {report['since'][:16]} to {report['until'][:16]} UTC"),
-        (
-            "labelled",
-            f"{report['proliv']} proliv of {counted(report['events'], 'event')}, {report['ne_proliv']} ne_proliv; "
-            f"{report['contradictory']} with contradictory labels left out",
-        ),
-        ("alarms", f"{report['labelled_alarms']} of {report['alarms']} labelled{share}"),
-        (
-            "audit",
-            f"{report['audited']} of {report['drawn']} drawn crops labelled, {report['audited_proliv']} of them proliv",
-        ),
-    ]
-    for name, value in rows:
-        click.echo(f"{name:<{NAME_WIDTH}} {value}")
-    cells = [(_name(one), f"TPR {_rate(one['tpr'])}", f"TNR {_rate(one['tnr'])}") for one in report["rates"]]
+    print_pairs(
+        [
+            ("window", f"{window.name}, {window.since:%Y-%m-%dT%H:%M} to {window.until:%Y-%m-%dT%H:%M} UTC"),
+            (
+                "labelled",
+                f"{quality.proliv} proliv of {counted(quality.events, 'event')}, {quality.ne_proliv} ne_proliv; "
+                f"{quality.contradictory} with contradictory labels left out",
+            ),
+            ("alarms", f"{quality.labelled_alarms} of {quality.alarms} labelled{share}"),
+            (
+                "audit",
+                f"{quality.audited} of {quality.drawn} drawn crops labelled, {quality.audited_proliv} of them proliv",
+            ),
+        ],
+        width=NAME_WIDTH,
+    )
+    cells = [(_name(one), f"TPR {_rate(one.tpr)}", f"TNR {_rate(one.tnr)}") for one in quality.rates]
     name_width = max([NAME_WIDTH, *(len(name) for name, _, _ in cells)])
     rate_width = max([0, *(len(tpr) for _, tpr, _ in cells)])
-    for name, tpr, tnr in cells:
-        click.echo(f"{name:<{name_width}} {tpr:<{rate_width}}  {tnr}")
-    if report["caution"] and any(one["tpr"] for one in report["rates"]):
-        click.echo(report["caution"])
+    Table(("", "", ""), plain=f"{{:<{name_width}}} {{:<{rate_width}}}  {{}}").write(cells)
+    if quality.caution and any(one.tpr for one in quality.rates):
+        click.echo(quality.caution)
 
 
-def _name(rates: dict[str, Any]) -> str:
-    name = rates["model"] or rates["detector"]
-    if rates["group"] == "all":
-        return f"{name}"
-    camera = rates["camera"] or "unknown"
-    if rates["group"] == "camera":
-        return f"{name}, camera {camera}"
-    return f"{name}, camera {camera} hole {'unknown' if rates['hole'] is None else rates['hole']}"
+def _name(rates: Rates) -> str:
+    name = rates.model or rates.detector
+    if rates.group == "all":
+        return name
+    camera = f"{name}, camera {rates.camera or UNKNOWN}"
+    if rates.group == "camera":
+        return camera
+    return f"{camera} hole {UNKNOWN if rates.hole is None else rates.hole}"
 
 
-def _rate(rate: dict[str, Any] | None) -> str:
+def _rate(rate: WeightedRate | None) -> str:
     if rate is None:
         return "unknown: no such crop is labelled"
-    return f"{rate['rate']:.4f} ({rate['low']:.4f} to {rate['high']:.4f}), {rate['crops']} crops"
+    return f"{rate.rate:.4f} ({rate.low:.4f} to {rate.high:.4f}), {rate.crops} crops"

@@ -11,11 +11,13 @@ from monitor.cli.program import Program, parse_assignments, pass_program
 
 
 @click.command("recalibrate")
-@click.option("--model", "names", multiple=True, help="A model's name; without it, every active model.")
+@click.option("--model", "names", multiple=True, help="A model's name; by default all active models.")
 @click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
-@click.option("--accept", is_flag=True, help="Take what the guard of [calibration] would refuse, floods of labels too.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change no threshold.")
+@click.option(
+    "--accept", is_flag=True, help="Accept what the guard of [calibration] would refuse, including floods of labels."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and change no threshold.")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_program
 def command(
@@ -27,19 +29,19 @@ def command(
     dry_run: bool,
     output_format: str,
 ) -> None:
-    """Choose thresholds anew from everything labelled, as the daemon does every night.
+    """Choose new thresholds from everything labelled, as the daemon does every night.
 
     Reads what is new in the labelled folder, scores the labelled crops that an active model has not scored, and lets
-    the rule choose from all labelled crops and from those that monitor calibrate was given. The guard of
-    [calibration] may refuse a change: the reason is kept, the old threshold stands, and the exit code is 65.
+    the rule choose from all labelled crops and from those of the last monitor calibrate. The guard of [calibration]
+    may refuse a change: then the reason is kept, the old threshold stays, and the exit code is 65.
 
-    A running daemon takes a new threshold over within a minute, or at once when it is told to reload (SIGHUP).
+    A running daemon takes over a new threshold within a minute, or at once when it is told to reload (SIGHUP).
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
     from datetime import UTC, datetime
 
-    from monitor.cli.changes import as_dict, raise_refused, tell
+    from monitor.cli.changes import print_change, raise_refused
     from monitor.thresholds import nightly
     from monitor.thresholds.calibration import recalibrate
     from monitor.thresholds.change import ChangeRequest
@@ -49,10 +51,10 @@ def command(
     database = program.database(create=False)
     nightly.read_labels(database, program.registry, configuration)
     by = ChangeRequest(datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None))
-    outcomes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
-    for outcome in outcomes:
+    changes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
+    for change in changes:
         if output_format == "json":
-            click.echo(json.dumps({**as_dict(outcome), "dry_run": dry_run}))
+            click.echo(json.dumps({**change.as_dict(), "dry_run": dry_run}))
         else:
-            tell(outcome, dry_run=dry_run)
-    raise_refused(outcomes)
+            print_change(change, dry_run=dry_run)
+    raise_refused(changes)

@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.options import Threshold, author_of, bounded, chosen_model, counted
+from monitor.cli.options import Threshold, author_of, bounded
 from monitor.cli.program import Program, pass_program
+from monitor.cli.tables import Table, print_pairs
+from monitor.cli.wording import counted, number
+from monitor.times import to_minute
 from monitor.words import LONGEST_NOTE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sqlalchemy.engine import Connection
 
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.models import ModelRow
+    from monitor.thresholds.overview import Difference, Overview, Trial
 
-model_option = click.option("--model", "name", help="A model's name; without it, the primary.")
+model_option = click.option("--model", "name", help="A model's name; by default the primary.")
 format_option = click.option(
     "--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
-NEAREST = 10
-"""So many crops are shown whose verdict would change."""
 
 
 @click.group("threshold")
 def command() -> None:
     """Show, set, roll back and compare thresholds.
 
-    A running daemon takes a changed threshold over within a minute, or at once when it is told to reload (SIGHUP).
+    A running daemon takes over a changed threshold within a minute, or at once when it is told to reload (SIGHUP).
     """
 
 
@@ -37,111 +41,108 @@ def command() -> None:
 @format_option
 @pass_program
 def show(program: Program, output_format: str) -> None:
-    """Show every active model's threshold, where it comes from, and what is being tried or was refused."""
-    from monitor.store import calibrations, models, replay
+    """Show the threshold of every active model, where it comes from, and what is in trial or was refused."""
+    from monitor.thresholds.overview import overviews
 
-    reports = []
     with program.database(create=False).read() as connection:
-        for model in models.active_models(connection):
-            active = calibrations.active(connection, model.id)
-            trial = calibrations.shadow(connection, model.id)
-            refused = calibrations.newest(connection, model.id, "refused")
-            if refused and active and refused.created_at < active.created_at:
-                refused = None
-            report = {"model": model.name, "active": _as_dict(active), "shadow": None, "refused": _as_dict(refused)}
-            if trial is not None and trial.threshold is not None:
-                span = replay.Span(since=trial.created_at)
-                seen = replay.replay(connection, model.id, trial.threshold, span)
-                report["shadow"] = {**(_as_dict(trial) or {}), "seen": seen._asdict()}
-            reports.append(report)
+        found = overviews(connection)
     if output_format == "json":
-        click.echo(json.dumps(reports))
+        click.echo(json.dumps([one.as_dict() for one in found]))
         return
-    for report in reports:
-        _print(report)
-    if not reports:
+    for one in found:
+        _print(one)
+    if not found:
         click.echo("no model is active; see: monitor models list", err=True)
 
 
 @command.command("list")
-@click.option("--model", "name", help="A model's name; without it, all.")
-@click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@click.option("--model", "name", help="A model's name; by default all models.")
+@click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="List only the newest N.")
 @format_option
 @pass_program
 def list_calibrations(program: Program, name: str | None, most: int, output_format: str) -> None:
-    """List every calibration that was ever made, refused ones too, the newest first."""
-    from monitor.store import calibrations, models
+    """List every calibration ever made, including refused ones, the newest first."""
+    from monitor.store.calibrations import history
+    from monitor.store.models import all_models, find_model
+    from monitor.thresholds.overview import as_dict
 
     with program.database(create=False).read() as connection:
-        names = {row.id: row.name for row in models.all_models(connection)}
-        chosen = models.find_model(connection, name).id if name else None
-        rows = calibrations.history(connection, chosen, most=most)
-    if output_format == "table" and rows:
-        click.echo(f"{'':>6}  {'made':<20}  {'model':<28} {'state':<11} {'threshold':>12}  {'by':<10}  rule, reason")
-    for row in rows:
-        if output_format == "json":
-            click.echo(json.dumps({"model": names[row.model_id], **(_as_dict(row) or {})}))
-        else:
-            click.echo(
-                f"{f'#{row.id}':>6}  {row.created_at:%Y-%m-%d %H:%M} UTC  {names[row.model_id]:<28} {row.state:<11} "
-                f"{_number(row.threshold):>12}  {row.author or '-':<10}  {_rule(row)}"
-                f"{f'  {row.reason}' if row.reason else ''}"
-            )
+        names = {row.id: row.name for row in all_models(connection)}
+        chosen = find_model(connection, name).id if name else None
+        rows = history(connection, chosen, most=most)
+    if output_format == "json":
+        for row in rows:
+            click.echo(json.dumps({"model": names[row.model_id], **as_dict(row)}))
+    elif rows:
+        table = Table(
+            ("", "made", "model", "state", "threshold", "by", "rule, reason"),
+            right=("", "threshold"),
+            plain="{:>6}  {:<20}  {:<28} {:<11} {:>12}  {:<10}  {}",
+        )
+        table.write(_cells(row, names[row.model_id]) for row in rows)
+
+
+def _cells(row: CalibrationRow, model: str) -> tuple[str, ...]:
+    rule = f"{row.rule}{' (fallback)' if row.fallback else ''} ({row.origin})"
+    why = f"  {row.reason}" if row.reason else ""
+    made = to_minute(row.created_at)
+    return f"#{row.id}", made, model, row.state, number(row.threshold), row.author or "-", f"{rule}{why}"
 
 
 @command.command("set")
 @click.argument("value", type=Threshold())
 @click.option("--why", required=True, help="The reason, kept with the threshold.")
 @model_option
-@click.option("--accept", is_flag=True, help="Take a threshold that the guard of [calibration] would refuse.")
+@click.option("--accept", is_flag=True, help="Accept a threshold that the guard of [calibration] would refuse.")
 @pass_program
 def set_value(program: Program, value: float, why: str, name: str | None, accept: bool) -> None:
     """Set a model's threshold by hand.
 
-    It is guarded as every other: a large jump, or one that decides the newest labelled crops worse, is refused unless
-    it is accepted. The next nightly run may choose another one; calibration.rule = "fixed" keeps it.
+    The guard checks it like any other: a large jump, or a threshold that does worse on the newest labelled crops, is
+    refused unless it is accepted. The next nightly run may choose another threshold; calibration.rule = "fixed" keeps
+    it.
     """
     configuration = program.configuration
-    from datetime import UTC, datetime
-
-    from monitor.cli.changes import raise_refused, tell
-
     reason = bounded(why, LONGEST_NOTE, "--why")
     if reason is None:
-        raise click.BadParameter("is empty; say why, for whoever reads it later", param_hint="--why")
+        raise click.BadParameter("is empty; give the reason", param_hint="--why")
+    from datetime import UTC, datetime
+
+    from monitor.cli.changes import print_change, raise_refused
     from monitor.thresholds.calibration import set_threshold
     from monitor.thresholds.change import ChangeRequest
 
     database = program.database(create=False)
     with database.read() as connection:
-        model = chosen_model(program, connection, name)
+        model = _model(program, connection, name)
     rule = program.registry.new_rule("fixed", configuration, {"threshold": value})
     by = ChangeRequest(datetime.now(UTC), "set", accept=accept, author=author_of(None), reason=reason)
-    outcome = set_threshold(database, model, rule, configuration.settings.calibration, by)
-    tell(outcome)
-    raise_refused([outcome])
+    change = set_threshold(database, model, rule, configuration.settings.calibration, by)
+    print_change(change)
+    raise_refused([change])
 
 
 @command.command()
 @model_option
 @pass_program
 def rollback(program: Program, name: str | None) -> None:
-    """Give a model the threshold back that was active before; again, the one before that.
+    """Restore the previous threshold.
 
-    The nightly run does not bring back what was rolled back before something new is labelled.
+    A second rollback restores the one before that. The nightly run does not choose the threshold that was rolled back
+    again until something new is labelled.
     """
     from datetime import UTC, datetime
 
     from monitor.errors import NoModelError
-    from monitor.store import calibrations
+    from monitor.store.calibrations import roll_back
 
     with program.database(create=False).write() as connection:
-        model = chosen_model(program, connection, name)
-        done = calibrations.roll_back(connection, model.id, datetime.now(UTC))
+        model = _model(program, connection, name)
+        done = roll_back(connection, model.id, datetime.now(UTC))
     if done is None:
         raise NoModelError(f"{model.name} had no threshold before the present one; see: monitor threshold list")
     left, now = done
-    click.echo(f"{model.name}: {_number(now.threshold)} ({now.rule}) is active again, not {_number(left.threshold)}")
+    click.echo(f"{model.name}: {number(now.threshold)} ({now.rule}) is active again, not {number(left.threshold)}")
 
 
 @command.command()
@@ -151,99 +152,88 @@ def rollback(program: Program, name: str | None) -> None:
 @format_option
 @pass_program
 def diff(program: Program, first: str, second: str, name: str | None, output_format: str) -> None:
-    """Show which stored crops would change their verdict between two thresholds.
+    """Show which stored crops would change their verdict from one threshold to another.
 
-    A and B: numbers, or "active", "shadow", or calibrations as '#12' (quoted, for the shell). Prints how many of the
-    stored crops lie between the two, and the ten of them that are nearest B.
+    A and B are numbers, or "active", "shadow" (in trial), or calibrations such as '#12' (quoted for the shell). Prints
+    how many stored crops have a score between the two, and the ten of them that are nearest B.
     """
-    from monitor.store import replay
+    from monitor.thresholds.overview import difference
 
     with program.database(create=False).read() as connection:
-        model = chosen_model(program, connection, name)
-        one, other = (_threshold(connection, model, text) for text in (first, second))
-        low, high = sorted((one, other))
-        count = replay.between(connection, model.id, low, high)
-        near = replay.nearest(connection, model.id, low, high, to=other, most=NEAREST)
-    becomes = "proliv" if other < one else "ne_proliv"
+        model = _model(program, connection, name)
+        found = difference(connection, model, *(_threshold(connection, model, text) for text in (first, second)))
     if output_format == "json":
-        crops = [crop._asdict() for crop in near]
-        click.echo(
-            json.dumps(
-                {"model": model.name, "a": one, "b": other, "changed": count, "becomes": becomes, "nearest": crops}
-            )
+        click.echo(json.dumps(found.as_dict()))
+    else:
+        _print_difference(found)
+
+
+def _print_difference(found: Difference) -> None:
+    click.echo(
+        f"{found.model}: from {found.a:.6g} to {found.b:.6g}, {found.changed} stored crops become {found.becomes.value}"
+    )
+    if found.nearest:
+        table = Table(("score", "hole", "path", "id"), plain="  {:<12} hole {:<6} {} ({})", plain_headings=False)
+        table.write(
+            (f"{crop.score:.6g}", "-" if crop.hole is None else str(crop.hole), crop.path, str(crop.id))
+            for crop in found.nearest
         )
-        return
-    click.echo(f"{model.name}: from {one:.6g} to {other:.6g}, {count} stored crops become {becomes}")
-    for crop in near:
-        hole = "-" if crop.hole is None else str(crop.hole)
-        click.echo(f"  {crop.score:<12.6g} hole {hole:<6} {crop.path} ({crop.id})")
+
+
+def _model(program: Program, connection: Connection, name: str | None) -> ModelRow:
+    from monitor.thresholds.subject import calibrated_model
+
+    return calibrated_model(connection, program.configuration.settings.decision.detectors, name)
 
 
 def _threshold(connection: Connection, model: ModelRow, text: str) -> float:
-    from monitor.errors import DataError
-    from monitor.store import calibrations
+    from monitor.thresholds.subject import stored_threshold
 
-    if text in ("active", "shadow"):
-        row = (calibrations.active if text == "active" else calibrations.shadow)(connection, model.id)
-        if row is None:
-            raise DataError(f"{model.name} has no {text} threshold; see: monitor threshold list")
-    elif text.startswith("#") and text[1:].isdecimal():
-        row = calibrations.find(connection, int(text[1:]))
-        if row.model_id != model.id:
-            raise DataError(f"calibration {text} is not one of {model.name}; see: monitor threshold list")
-    else:
-        value = Threshold().convert(text, None, None)
-        assert isinstance(value, float)
-        return value
-    if row.threshold is None:
-        raise DataError(f"calibration #{row.id} chose no threshold: {row.reason}")
-    return row.threshold
+    stored = stored_threshold(connection, model, text)
+    if stored is not None:
+        return stored
+    value = Threshold().convert(text, None, None)
+    assert isinstance(value, float)
+    return value
 
 
-def _as_dict(row: CalibrationRow | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    report = row._asdict()
-    for key in ("created_at", "ended_at"):
-        report[key] = report[key].isoformat() if report[key] else None
-    # Hundreds of numbers that no person reads.
-    report["evidence"] = {key: value for key, value in row.evidence.items() if not key.endswith("_percentiles")}
-    return report
-
-
-def _print(report: dict[str, Any]) -> None:
-    active = report["active"]
+def _print(found: Overview) -> None:
+    active = found.active
     if active is None:
-        click.echo(f"{report['model']}: no threshold")
+        click.echo(f"{found.model}: no threshold")
         return
-    evidence = active["evidence"]
-    made = f"{active['origin']}{' by ' + active['author'] if active['author'] else ''}, {active['created_at'][:16]} UTC"
-    click.echo(f"{report['model']}: threshold {active['threshold']:.6g}")
-    rows = [
-        ("rule", active["rule"] + (" (fallback: too little proliv)" if active["fallback"] else "")),
-        ("made", f"#{active['id']}, {made}"),
-        ("why", active["reason"]),
-        ("chosen from", _counts(evidence)),
-        *(("note", note) for note in (*evidence.get("set_aside", ()), *evidence.get("notes", ()))),
-    ]
-    if report["shadow"]:
-        trial, seen = report["shadow"], report["shadow"]["seen"]
-        rows.append(
-            (
-                "in trial",
-                f"#{trial['id']}, {trial['threshold']:.6g} by {trial['rule']} since {trial['created_at'][:16]} UTC: "
-                f"of {seen['crops']} crops {seen['to_proliv']} would become proliv, {seen['to_ne_proliv']} ne_proliv",
-            )
-        )
-    if report["refused"]:
-        refused = report["refused"]
-        rows.append(("refused", f"#{refused['id']}, {refused['created_at'][:16]} UTC: {refused['reason']}"))
-    for name, value in rows:
-        if value:
-            click.echo(f"  {name:<12} {value}")
+    click.echo(f"{found.model}: threshold {number(active.threshold)}")
+    print_pairs([(f"  {name}", value) for name, value in _lines(active, found) if value], width=14)
 
 
-def _counts(evidence: dict[str, Any]) -> str:
+def _lines(active: CalibrationRow, found: Overview) -> Iterator[tuple[str, str]]:
+    evidence = active.evidence
+    by = f" by {active.author}" if active.author else ""
+    yield "rule", active.rule + (" (fallback: too little proliv)" if active.fallback else "")
+    yield "made", f"#{active.id}, {active.origin}{by}, {_at(active)}"
+    yield "why", active.reason or ""
+    yield "chosen from", _chosen_from(evidence)
+    for note in (*evidence.get("set_aside", ()), *evidence.get("notes", ())):
+        yield "note", note
+    if found.trial:
+        yield "in trial", _trial(found.trial)
+    if found.refused:
+        yield "refused", f"#{found.refused.id}, {_at(found.refused)}: {found.refused.reason}"
+
+
+def _trial(trial: Trial) -> str:
+    row, seen = trial.calibration, trial.seen
+    return (
+        f"#{row.id}, {number(row.threshold)} by {row.rule} since {_at(row)}: of {seen.crops} crops {seen.to_proliv} "
+        f"would become proliv, {seen.to_ne_proliv} ne_proliv"
+    )
+
+
+def _at(row: CalibrationRow) -> str:
+    return f"{row.created_at:%Y-%m-%dT%H:%M} UTC"
+
+
+def _chosen_from(evidence: Mapping[str, Any]) -> str:
     if "normal_crops" not in evidence:
         return ""
     return (
@@ -251,11 +241,3 @@ def _counts(evidence: dict[str, Any]) -> str:
         f"{counted(evidence['proliv_events'], 'event')}; "
         f"{evidence['labelled']} of them labelled since the calibration by hand"
     )
-
-
-def _rule(row: CalibrationRow) -> str:
-    return f"{row.rule}{' (fallback)' if row.fallback else ''} ({row.origin})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("detectors", nargs=-1, metavar="[DETECTOR]...")
-@click.option("--data", required=True, type=FOLDER, help="The labelled folder; its train/ part is used.")
+@click.option("--data", required=True, type=FOLDER, help="The labelled folder; its train/ is used.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Overrides training.seed.")
-@click.option("--limit", type=click.IntRange(2), help="Train on this many crops, drawn at random by the seed.")
+@click.option("--limit", type=click.IntRange(2), help="Train on N crops, drawn at random by the seed.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the detector.")
 @click.option("--log", "kind", type=click.Choice(["tensorboard", "wandb"]), help="Write a log of the training.")
 @click.option(
     "--log-dir",
     type=click.Path(path_type=Path),
-    help="Where logs go, each into a folder of its own; else logs/ in the state folder.",
+    help="The folder for logs, each in a folder of its own; by default logs/ in the state folder.",
 )
 @pass_program
 def command(
@@ -44,68 +44,85 @@ def command(
 ) -> None:
     """Train detectors on crops without proliv.
 
-    Without a DETECTOR, all that are installed are trained. A part of train/ is held out, by groups of
+    Without a DETECTOR, all installed detectors are trained. A part of train/ is held out, by groups of
     near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
 
     A log holds the losses of every epoch and, at the end, ten held-out crops with their reconstructions and the
     held-out scores. W&B runs stay on this machine unless WANDB_MODE=online is set.
     """
     if log_dir and not kind:
-        raise click.UsageError("--log-dir says where a log goes; say which kind with --log")
+        raise click.UsageError("--log-dir is the folder for a log; choose the kind of log with --log")
     configuration = program.configuration
     names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
     overrides = parse_assignments(assignments)
-    from monitor.cli.progress import bar, epochs
-    from monitor.configuration.extras import require_package
-    from monitor.crops import in_memory
-    from monitor.crops.dataset import open_dataset, require
-    from monitor.crops.reader import Reader
-    from monitor.errors import DataError
-    from monitor.files.text import printable
-    from monitor.models import training
-    from monitor.report.held_out import view_held_out
-
     if kind:
+        from monitor.configuration.extras import require_package
+
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
     untrained = [program.registry.new_detector(name, configuration, overrides) for name in names]
     seed = configuration.settings.training.seed if seed is None else seed
+    parts = _read(program, data, limit, seed)
+    for detector in untrained:
+        with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
+            _train(program, detector, parts, seed, journal)
+    click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
+
+
+def _read(program: Program, data: Path, limit: int | None, seed: int) -> TrainingData:
+    """Read the crops of train/ and hold out a part of them."""
+    from monitor.cli.progress import bar
+    from monitor.crops.dataset import open_dataset, require
+    from monitor.crops.in_memory import read_all
+    from monitor.crops.reader import Reader
+    from monitor.errors import DataError
+    from monitor.files.text import printable
+    from monitor.models.training import split, subset
+
+    configuration = program.configuration
     dataset = open_dataset(data)
     require(dataset, "train")
-    paths = training.subset(dataset.train, limit, seed)
-    database = program.database(create=True)
+    paths = subset(dataset.train, limit, seed)
+    # A database that cannot be made is better said now than after minutes of reading.
+    program.database(create=True)
     with bar("reading", len(paths)) as advance:
-        crops = in_memory.read_all(Reader(configuration), paths, lambda: advance(1))
+        crops = read_all(Reader(configuration), paths, lambda: advance(1))
     if len(crops.pixels) < 2:
         why = "".join(f"; {printable(path)}: {reason}" for path, reason in crops.refused[:1])
         raise DataError(
             f"{printable(data)}: {len(crops.pixels)} of the {len(paths)} crops in train/ can be read, and at least 2 "
             f"are needed{why}"
         )
-    parts = training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
+    parts = split(crops, share=configuration.settings.training.validation_share, seed=seed)
     click.echo(
         f"{len(parts.train.pixels)} crops to train on, {len(parts.validation.pixels)} held out, "
         f"{len(crops.refused)} left out",
         err=True,
     )
-    for detector in untrained:
-        with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
-            with epochs(detector.name) as progress:
-                saved = training.train(
-                    detector,
-                    parts,
-                    seed=seed,
-                    progress=journal.behind(progress),
-                    database=database,
-                    models_folder=configuration.models,
-                )
-            click.echo(saved.name)
-            journal.result(partial(view_held_out, detector, parts.validation))
-    click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
+    return parts
+
+
+def _train(program: Program, detector: Detector, parts: TrainingData, seed: int, journal: TrainingLog) -> None:
+    """Train one detector, print the model's name, and log what it makes of the held-out crops."""
+    from monitor.cli.progress import epochs
+    from monitor.models.training import train
+    from monitor.report.held_out import view_held_out
+
+    with epochs(detector.name) as progress:
+        saved = train(
+            detector,
+            parts,
+            seed=seed,
+            progress=journal.behind(progress),
+            database=program.database(create=True),
+            models_folder=program.configuration.models,
+        )
+    click.echo(saved.name)
+    journal.result(partial(view_held_out, detector, parts.validation))
 
 
 @contextmanager
 def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingData, seed: int) -> Iterator[TrainingLog]:
-    """The log of one training, or one that does nothing; its folder is told at the end."""
+    """The log of one training, or one that does nothing; its folder is printed at the end."""
     from datetime import UTC, datetime
 
     from monitor.files.text import printable
@@ -124,4 +141,4 @@ def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingDat
     folder = training_log.new_folder(parent, detector.name, datetime.now(UTC))
     with training_log.opened(kind, folder, settings) as journal:
         yield journal
-    click.echo(f"the log lies in {printable(folder)}", err=True)
+    click.echo(f"the log is in {printable(folder)}", err=True)

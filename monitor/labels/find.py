@@ -1,13 +1,19 @@
-"""Crops by id, file, pattern, hole, camera or time."""
+"""Find the crops that a person means: by id, file or pattern, or by hole, camera and time."""
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.errors import CropRefusedError, DataError, InputMissingError
 from monitor.files.text import printable
+from monitor.store.labelled_files import crops_of_contents
+from monitor.store.labels import find_crops, scored_crops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,152 +21,160 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.cli.program import Program
+    from monitor.crops.loader import CropReader
     from monitor.store.labels import FoundCrop
 
-
+# The largest number that a database's 64-bit integer column holds.
 LARGEST_ID: Final = 2**63 - 1
 
 
-def of_span(
-    connection: Connection, hole: int | None, camera: str | None, since: datetime | None, until: datetime | None
-) -> list[FoundCrop]:
-    """The crops of a hole, a camera and a span of time."""
-    from monitor.errors import InputMissingError
-    from monitor.store import labels as stored
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which crops a person means: the ``targets`` if there are any, else the crops that meet all other conditions.
 
-    camera = None if camera is None else printable(camera)
-    crops = list(stored.scored_crops(connection, hole=hole, camera=camera, since=since, until=until))
-    if not crops:
-        raise InputMissingError(
-            "no scored crop is of this hole, camera and time; see what there is: monitor status, and mend the options"
+    A target is a crop's id, a file, or a pattern such as ``*_CAM_C_*`` for stored paths and file names. ``camera`` is
+    its name as it was typed. The time of a crop is the one in its name, or else when it was first seen; it must lie in
+    [``since``, ``until``). A condition that is None is met by every crop.
+    """
+
+    targets: Sequence[str] = ()
+    hole: int | None = None
+    camera: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Found(NamedTuple):
+    """The crops that were found; ``unnamed`` of them matched a pattern or a condition and were not named singly."""
+
+    crops: list[FoundCrop]
+    unnamed: int
+
+
+def find_selected(connection: Connection, reader: CropReader, selection: Selection) -> Found:
+    """Find all crops of a selection; each of them was scored, so that it can be labelled.
+
+    ``reader`` reads the files that targets name. Raises `InputMissingError` when a target, or the selection without
+    targets, means no crop, and `DataError` when a crop was not scored or a path stands for several crops.
+    """
+    if selection.targets:
+        return _Targets(connection, reader).find(selection.targets)
+    crops = list(
+        scored_crops(
+            connection,
+            hole=selection.hole,
+            camera=None if selection.camera is None else printable(selection.camera),
+            since=selection.since,
+            until=selection.until,
         )
-    return crops
+    )
+    if not crops:
+        raise InputMissingError("no scored crop has this hole, camera and time; see what is stored: monitor status")
+    return Found(crops, len(crops))
 
 
-class Targets:
-    """Finds the crops that words of the command line mean, in one view of the database."""
+class _Targets:
+    """Finds the crops of targets, all in one view of the database."""
 
-    def __init__(self, connection: Connection, program: Program) -> None:
-        from monitor.crops.loader import CropReader
-
-        limits = program.configuration.settings.crops
+    def __init__(self, connection: Connection, reader: CropReader) -> None:
         self._connection = connection
-        self._reader = CropReader(max_bytes=limits.max_bytes, max_pixels=limits.max_pixels)
+        self._reader = reader
 
-    def resolve(self, targets: Sequence[str]) -> tuple[list[FoundCrop], int]:
-        """All that is meant, and how many of it by patterns; raises when one target means nothing."""
-        crops: list[FoundCrop] = []
+    def find(self, targets: Sequence[str]) -> Found:
+        """The crops of all targets; raises when one target means nothing."""
+        named: list[FoundCrop] = []
         patterns = []
         for target in targets:
             if re.fullmatch("[0-9]+", target, re.ASCII):
-                crops.append(self._of_id(int(target)))
+                named.append(self._of_id(int(target)))
             elif re.search(r"[*?\[]", target) and not os.path.lexists(target):
                 patterns.append(target)
             else:
-                crops.append(self._of_file(target))
+                named.append(self._of_file(target))
         matched = self._of_patterns(patterns) if patterns else []
-        return [*crops, *matched], len(matched)
+        return Found([*named, *matched], len(matched))
 
     def _of_id(self, crop_id: int) -> FoundCrop:
-        from monitor.errors import InputMissingError
-
-        found = self._find(ids=[crop_id]) if crop_id <= LARGEST_ID else []
+        found = find_crops(self._connection, ids=[crop_id]) if crop_id <= LARGEST_ID else []
         if not found:
             raise InputMissingError(
                 f"there is no crop with the id {crop_id}; check the number, or name the crop's file"
             )
-        return self._scored(found[0])
+        return _require_scored(found[0])
 
     def _of_file(self, target: str) -> FoundCrop:
-        """The crop of a file that is there by its content, of one that is not by its stored path."""
-        from monitor.errors import CropRefusedError, DataError, InputMissingError
-
+        """The crop with the content of the file, or, where the file is gone, the crop with its path."""
         path = Path(target)
-        # As the daemon stores a path, as a person may write it, and as our own messages show it.
+        # As the daemon stores a path, as a person may type it, and as our own messages show it.
         texts = {target, printable(os.path.abspath(path)), printable(os.path.realpath(path))}  # noqa: PTH100
-        stored = self._find(paths=sorted(texts))
+        stored = find_crops(self._connection, paths=sorted(texts))
         try:
             sha256 = self._reader.load(path).sha256
         except CropRefusedError as refusal:
             if refusal.reason != "vanished" and not stored:
                 raise InputMissingError(f"{printable(target)}: cannot be read: {refusal}") from None
-        else:
-            return self._of_content(target, sha256, stored)
-        if not stored:
-            raise InputMissingError(
-                f"{printable(target)}: there is no such file, and no crop was stored by this path; check it"
-            )
-        scored = [crop for crop in stored if crop.state == "scored"] or stored
-        if len(scored) > 1:
-            ids = ", ".join(str(crop.id) for crop in scored)
-            raise DataError(
-                f"{printable(target)}: {len(scored)} crops had this path one after another; name one: {ids}"
-            )
-        return self._scored(scored[0])
+            return _of_path(target, stored)
+        return self._of_content(target, sha256, stored)
 
     def _of_content(self, target: str, sha256: str, stored: Sequence[FoundCrop]) -> FoundCrop:
-        from monitor.errors import InputMissingError
-        from monitor.store import labelled_files
-
         same = [crop for crop in stored if crop.sha256 == sha256]
         if same and same[0].state == "scored":
             return same[0]
-        known = labelled_files.crops_of_contents(self._connection, [sha256])
+        known = crops_of_contents(self._connection, [sha256])
         if known:
-            return self._find(ids=[known[sha256]])[0]
+            return find_crops(self._connection, ids=[known[sha256]])[0]
         if same:
-            return self._scored(same[0])
-        changed = " was changed since it was scored and" if stored else ""
+            return _require_scored(same[0])
+        changed = "has changed since it was scored, and its present content" if stored else "its content"
         raise InputMissingError(
-            f"{printable(target)}:{changed} is not known; score it first: monitor score DIR, or copy it into the "
-            "labelled folder's proliv/ or ne_proliv/"
+            f"{printable(target)}: {changed} is not known; score it first with monitor score DIR, or copy it into "
+            "proliv/ or ne_proliv/ of the labelled folder"
         )
 
     def _of_patterns(self, patterns: Sequence[str]) -> list[FoundCrop]:
-        import fnmatch
-        import glob
-
-        from monitor.errors import InputMissingError
-        from monitor.store import labels
-
         here = glob.escape(printable(os.getcwd()))  # noqa: PTH109
-        # A pattern may also be written from the working directory on.
+        # A pattern may also start at the working directory.
         compiled = {
             pattern: [re.compile(fnmatch.translate(one)) for one in (pattern, f"{here}/{pattern.removeprefix('./')}")]
             for pattern in patterns
         }
         unmatched = set(patterns)
         found = []
-        for crop in labels.scored_crops(self._connection):
+        for crop in scored_crops(self._connection):
             names = (crop.path, crop.path.rpartition("/")[2])
-            meant = {
+            matching = {
                 pattern
                 for pattern, expressions in compiled.items()
                 if any(expression.match(name) for expression in expressions for name in names)
             }
-            if meant:
+            if matching:
                 found.append(crop)
-                unmatched -= meant
+                unmatched -= matching
         if unmatched:
             raise InputMissingError(
-                f"{printable(min(unmatched))}: no scored crop has such a path or file name; quote a pattern, so that "
-                "the shell leaves it alone"
+                f"{printable(min(unmatched))}: no scored crop has a path or file name that matches; quote the pattern "
+                "so that the shell does not expand it"
             )
         return found
 
-    def _find(self, *, ids: Sequence[int] = (), paths: Sequence[str] = ()) -> list[FoundCrop]:
-        from monitor.store import labels
 
-        return labels.find_crops(self._connection, ids=ids, paths=paths)
+def _of_path(target: str, stored: Sequence[FoundCrop]) -> FoundCrop:
+    """The one crop among those that were stored by the path of a file that cannot be read any more."""
+    if not stored:
+        raise InputMissingError(f"{printable(target)}: there is no such file, and no crop has this path; check it")
+    scored = [crop for crop in stored if crop.state == "scored"] or stored
+    if len(scored) > 1:
+        ids = ", ".join(str(crop.id) for crop in scored)
+        raise DataError(
+            f"{printable(target)}: {len(scored)} crops have had this path one after another; name one by its id: {ids}"
+        )
+    return _require_scored(scored[0])
 
-    @staticmethod
-    def _scored(crop: FoundCrop) -> FoundCrop:
-        from monitor.errors import DataError
 
-        if crop.state != "scored":
-            raise DataError(
-                f"the crop {crop.id} ({crop.path}) could not be scored ({crop.reason}), so it cannot be labelled; "
-                "mend the file and score it again"
-            )
-        return crop
+def _require_scored(crop: FoundCrop) -> FoundCrop:
+    if crop.state != "scored":
+        raise DataError(
+            f"crop {crop.id} ({crop.path}) could not be scored ({crop.reason}), so it cannot be labelled; "
+            "fix the file and score it again"
+        )
+    return crop

@@ -1,4 +1,4 @@
-"""The labelled folder as it lies there, held against what the store last saw of it."""
+"""The labelled folder: what its sub-folders say, and what has changed in it since the store last saw it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class LabelledFolder:
-    """The labelled folder as it lies there, held against what the store last saw of it."""
+    """The labelled folder; the names of its ``proliv/`` and ``ne_proliv/`` label all crops below them."""
 
     def __init__(self, folder: Path) -> None:
         """``folder`` holds proliv/ and ne_proliv/; it need not exist."""
@@ -38,18 +38,18 @@ class LabelledFolder:
         return [self.folder / label.value for label in Label]
 
     def warn_of_links(self) -> None:
-        """Say what gives no label though it looks as if it did: links are not followed, and a file is no folder."""
+        """Warn of what looks like a label folder and is none: a link, which is not followed, or a file."""
         for folder in (self.folder, *self.folders):
             if folder != self.folder and os.path.islink(folder):  # noqa: PTH114 - see is_folder
                 log.warning(
-                    "%s: is a link, which is not followed, so what it leads to has no label; put a folder there",
+                    "%s: is a link, which is not followed, so the crops behind it get no label; put a folder there",
                     printable(folder),
                 )
             elif os.path.exists(folder) and not is_folder(folder):  # noqa: PTH110
-                log.warning("%s: is no folder, so nothing is labelled by it; put a folder there", printable(folder))
+                log.warning("%s: is not a folder, so it labels nothing; put a folder there", printable(folder))
 
     def label_of(self, file: str) -> Label | None:
-        """What the folder says of a path below it; none, with one warning a folder, where it says nothing."""
+        """The label of a path below the folder; None where it has none, with one warning for each sub-folder."""
         path = Path(file)
         first, *rest = path.relative_to(self.folder).parts
         if rest and first in set(Label):
@@ -57,14 +57,14 @@ class LabelledFolder:
         if path.parent not in self._warned:
             self._warned.add(path.parent)
             log.warning(
-                "%s: lies neither in %s/ nor in %s/ of %s, so it has no label, and neither has anything beside it; "
+                "%s: is neither in %s/ nor in %s/ of %s, so it has no label, nor has anything else in its folder; "
                 "move it into one of the two",
                 printable(path), *Label, printable(self.folder),
             )  # fmt: skip
         return None
 
     def unknown(self, database: Database, paths: Sequence[str]) -> list[str]:
-        """Those of the paths that have a label and are new, have changed, or may be readable by now."""
+        """The paths that have a label and are new, have changed, or may have become readable."""
         wanted = {path: label for path in paths if (label := self.label_of(path)) is not None}
         with database.read() as connection:
             rows = labelled_files.known_files(connection, [to_text(path) for path in wanted])
@@ -83,8 +83,8 @@ class LabelledFolder:
     def forget_gone(self, database: Database, on_file: Callable[[], None] = lambda: None) -> int:
         """Forget the files that are no longer there, and return how many; the labels that they gave stay.
 
-        What cannot be looked at is not gone: nothing is forgotten of a folder that is missing or cannot be read, as
-        that of a share that is not mounted. ``on_file`` is called for every file that is there.
+        Nothing is forgotten of a folder that is missing or cannot be read, such as a share that is not mounted.
+        ``on_file`` is called for every file that is there.
         """
         unreadable: list[Path] = []
         present: set[str] = set()
@@ -107,6 +107,6 @@ class LabelledFolder:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether this is a folder; one that may not be looked at is none."""
-    # Path.is_dir raises where a folder above may not be entered.
+    """Whether this is a folder; False for one that cannot be looked at."""
+    # Path.is_dir raises when a folder above it cannot be entered.
     return os.path.isdir(path)  # noqa: PTH112

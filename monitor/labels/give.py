@@ -1,4 +1,4 @@
-"""Giving a label to crops."""
+"""Give crops a label by command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from monitor.labels.labels import valid
-from monitor.store import labels as stored
-from monitor.store.labels import NewLabel
+from monitor.store.labels import NewLabel, add_labels, labels_of_contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """How many contents got a label, and how many had it already from the same author."""
+    """How many contents got the label, and how many had it already from the same author."""
 
     new: int
     known: int
@@ -36,18 +35,21 @@ def give(
     note: str | None = None,
     settles: bool = False,
 ) -> Given:
-    """Label crops by command, each content once; what the same author said of one already is not added again."""
+    """Label crops, each content once, and return how many labels are new.
+
+    A label that the same author gave already is not added again, unless the note is another or it has to settle.
+    """
     chosen: dict[str, FoundCrop] = {}
     for crop in crops:
         chosen.setdefault(crop.sha256, crop)
-    before = stored.labels_of_contents(connection, chosen.keys())
+    before = labels_of_contents(connection, chosen.keys())
     now = datetime.now(UTC)
     rows = [
         NewLabel(crop.id, label.value, "command", author, now, note, settles)
         for sha256, crop in chosen.items()
         if not _says_already(before.get(sha256, ()), label, author, note, settles=settles)
     ]
-    stored.add_labels(connection, rows)
+    add_labels(connection, rows)
     return Given(len(rows), len(chosen) - len(rows))
 
 
@@ -56,7 +58,7 @@ def _says_already(
 ) -> bool:
     counting = valid(rows)
     if settles:
-        # To settle means to have the last word.
+        # Settling means having the last word, so only a settling label that is the newest is the same.
         counting = [row for row in counting[-1:] if row.settles]
     own = [row for row in counting if row.source != "folder" and row.author == author]
     return bool(own) and own[-1].label == label.value and note in (None, own[-1].note)

@@ -1,9 +1,9 @@
-"""Which label of a crop counts, which labels contradict each other, what a labelled crop stands for; giving labels.
+"""Which label of a crop counts, which labels contradict each other, and how many crops a labelled crop stands for.
 
-Labels belong to contents: a label given to one crop holds for every crop of the same bytes. They are never changed,
-only added, and the newest counts. Where two labellers (an author, or the labelled folder) say different things of one
-content, the newest still counts, but the content is contradictory until they agree or somebody settles it
-(``monitor label --settle``), after which older labels are void; a threshold is not chosen from it meanwhile.
+Labels belong to contents: a label given to one crop holds for every crop with the same bytes. They are never changed,
+only added, and the newest counts. When two labellers (an author, or the labelled folder) disagree about a content, the
+newest label still counts, but the content is contradictory, and no threshold is chosen from it until they agree or a
+person settles it (``monitor label --settle``), after which older labels are void.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.store import audits, labelled_files
-from monitor.store import labels as stored
+from monitor.store.audits import eligible_crops
+from monitor.store.labelled_files import contents_in_both_folders
+from monitor.store.labels import all_labels, labelled_crops
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
 class LabelledCrop:
     """A scored crop with the label that counts, one for each content.
 
-    ``label_id``, ``labelled_at``, ``recorded_at`` (when it was stored), ``source``, ``author``: of the label that
-    counts. ``alarmed``: whether the final decision on it was proliv. ``in_operation``: whether a decision was made on
-    it before it was labelled, which is not so for a crop that came with its label. ``audit``: the random draw that it
-    belongs to. ``weight``: how many crops without an alarm it stands for, at least 1: eligible / labelled crops of its
-    draw.
+    ``label_id``, ``labelled_at``, ``recorded_at`` (when it was stored), ``source`` and ``author`` are those of the
+    label that counts. ``alarmed``: whether the final decision was proliv. ``in_operation``: whether it was decided
+    before it was labelled, which a crop that came with its label was not. ``audit``: the random draw that it belongs
+    to. ``weight``: how many crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw.
     """
 
     id: int
@@ -68,7 +68,7 @@ class Contradiction:
 class LabelledCrops:
     """All labelled crops, one for each content, in the order of their ids, and the contradictory contents.
 
-    ``given``: every label that was ever given, those too that do not count any more.
+    ``given``: every label that was ever given, also those that no longer count.
     """
 
     crops: list[LabelledCrop]
@@ -76,57 +76,62 @@ class LabelledCrops:
     given: list[LabelRow]
 
     def agreed(self) -> list[LabelledCrop]:
-        """Those whose labels do not contradict each other."""
+        """The crops whose labels do not contradict each other."""
         doubtful = {one.sha256 for one in self.contradictions}
         return [crop for crop in self.crops if crop.sha256 not in doubtful]
 
 
 def read(connection: Connection) -> LabelledCrops:
-    """Read every label and find out what counts."""
+    """Read every label and find out which ones count."""
     by_content: dict[str, list[LabelRow]] = defaultdict(list)
-    given = stored.all_labels(connection)
+    given = all_labels(connection)
     for label in given:
         by_content[label.sha256].append(label)
     counted = {sha256: valid(rows) for sha256, rows in by_content.items()}
     rows: dict[str, LabelledCropRow] = {}
-    for row in stored.labelled_crops(connection):
-        # One stands for its content: the first that was decided in operation, for what is shown is about that.
+    for row in labelled_crops(connection):
+        # The first crop that was decided in operation stands for its content, as quality in operation is about it.
         if row.sha256 not in rows or (rows[row.sha256].source == "labelled" and row.source != "labelled"):
             rows[row.sha256] = row
     labelled_of_draw = Counter(row.audit_id for row in rows.values() if row.audit_id is not None)
-    eligible = audits.eligible_crops(connection)
+    eligible = eligible_crops(connection)
     crops = []
     for row in sorted(rows.values(), key=lambda row: row.id):
         label = counted[row.sha256][-1]
         weight = 1.0 if row.audit_id is None else eligible[row.audit_id] / labelled_of_draw[row.audit_id]
-        crops.append(
-            LabelledCrop(
-                id=row.id,
-                path=row.path,
-                sha256=row.sha256,
-                label=Label(label.label),
-                label_id=label.id,
-                labelled_at=label.at,
-                recorded_at=label.recorded_at,
-                source=label.source,
-                author=label.author,
-                hole=row.hole,
-                camera=row.camera,
-                captured_at=row.captured_at,
-                seen_at=row.seen_at,
-                alarmed=row.verdict == Label.PROLIV.value,
-                in_operation=row.source != "labelled",
-                audit=row.audit_id,
-                weight=max(weight, 1.0),
-            )
-        )
-    in_both = labelled_files.contents_in_both_folders(connection)
+        crops.append(_labelled_crop(row, label, max(weight, 1.0)))
+    in_both = contents_in_both_folders(connection)
     paths = {sha256: row.path for sha256, row in rows.items()}
     return LabelledCrops(crops, list(contradictions(counted, in_both, paths)), given)
 
 
+def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> LabelledCrop:
+    return LabelledCrop(
+        id=row.id,
+        path=row.path,
+        sha256=row.sha256,
+        label=Label(label.label),
+        label_id=label.id,
+        labelled_at=label.at,
+        recorded_at=label.recorded_at,
+        source=label.source,
+        author=label.author,
+        hole=row.hole,
+        camera=row.camera,
+        captured_at=row.captured_at,
+        seen_at=row.seen_at,
+        alarmed=row.verdict == Label.PROLIV.value,
+        in_operation=row.source != "labelled",
+        audit=row.audit_id,
+        weight=weight,
+    )
+
+
 def valid(rows: Sequence[LabelRow]) -> list[LabelRow]:
-    """The labels of one content, the oldest first, from the newest on that settles a disagreement; the last counts."""
+    """The labels of one content that are not void, the oldest first; the last one counts.
+
+    ``rows``: all its labels, the oldest first. A label that settles a disagreement makes those before it void.
+    """
     settling = [index for index, row in enumerate(rows) if row.settles]
     return list(rows[settling[-1] if settling else 0 :])
 
@@ -134,7 +139,7 @@ def valid(rows: Sequence[LabelRow]) -> list[LabelRow]:
 def contradictions(
     counted: dict[str, list[LabelRow]], in_both_folders: Collection[str], paths: dict[str, str]
 ) -> Iterable[Contradiction]:
-    """The contents among ``paths`` (sha256 -> path) whose labellers' newest labels differ, with the sentence."""
+    """The contents among ``paths`` (sha256 -> path) whose labellers' newest labels disagree, with a sentence."""
     for sha256, path in sorted(paths.items(), key=lambda item: item[1]):
         rows = counted[sha256]
         settled = rows[0].settles
@@ -142,7 +147,7 @@ def contradictions(
         instants: dict[tuple[str, str | None], datetime] = {}
         for row in rows:
             labeller = (row.source, None) if row.source == "folder" else ("person", row.author)
-            # Nobody can say which of two labels of one instant is the newer.
+            # Of two labels given at the same instant, neither is the newer one.
             same = instants.get(labeller) == row.at and not row.settles
             newest[labeller] = {*(newest[labeller] if same else ()), row.label}
             instants[labeller] = row.at
@@ -160,4 +165,4 @@ def contradictions(
 
 def _name(labeller: tuple[str, str | None]) -> str:
     source, author = labeller
-    return "the labelled folder" if source == "folder" else author or "somebody unnamed"
+    return "the labelled folder" if source == "folder" else author or "an unnamed author"

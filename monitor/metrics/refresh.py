@@ -12,7 +12,7 @@ from monitor.quality import completeness, operation
 from monitor.quality.drift import drift
 from monitor.scoring.vote import deciding
 from monitor.store import calibrations as store_calibrations
-from monitor.store import models, references, runs, summaries, traffic
+from monitor.store import models, references, runs, traffic
 from monitor.store.database import size
 
 if TYPE_CHECKING:
@@ -120,8 +120,4 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
 def _drift(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     with database.read() as connection:
         active = models.active_models(connection)
-    for model in active:
-        summaries.summarise(database, model.id, now)
-    with database.read() as connection:
-        found = [drift.measure(connection, model, configuration.settings.drift, now) for model in active]
-    metrics.show_drift(found)
+    metrics.show_drift(drift.measure_models(database, active, configuration.settings.drift, now))

@@ -1,55 +1,121 @@
-"""What `monitor status` tells."""
+"""What the installation does at the moment: the active models, and what has been decided."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from monitor.scoring.vote import deciding, effective
+from monitor.store import calibrations
+from monitor.store.counts import count_crops
+from monitor.store.database.lock import owner
+from monitor.store.models import active_models
+from monitor.store.runs import NIGHTLY, newest_runs
+from monitor.times import iso
+
 if TYPE_CHECKING:
-    from monitor.cli.program import Program
+    from datetime import datetime
+    from pathlib import Path
+
+    from monitor.configuration.resolved import Configuration
+    from monitor.configuration.settings import Decide
+    from monitor.store.counts import CropCounts
+    from monitor.store.database.engine import Database
+    from monitor.store.runs import RunRow
 
 
-def status(program: Program) -> dict[str, Any]:
-    """What `monitor status` tells, as plain values."""
-    from monitor.scoring.vote import deciding, effective
-    from monitor.store import calibrations, models, runs
-    from monitor.store import counts as store_counts
-    from monitor.store.database.lock import owner
-    from monitor.store.runs import NIGHTLY
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """An active model; ``fallback``: whether its threshold was chosen with too little proliv."""
 
-    configuration = program.configuration
-    database = program.database(create=False)
+    name: str
+    threshold: float | None
+    rule: str | None
+    fallback: bool
+    trained_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the installation does at the moment.
+
+    ``configuration``: how messages name it. ``daemon_process``: the process of the daemon on this machine, None when
+    none runs. ``models``: the active ones, the primary first. ``decide``, ``deciding``: how the final decision is made,
+    and by which models. ``counts``: the stored crops. ``nightly_run``: the newest one, None before the first.
+    """
+
+    configuration: str
+    inbox: Path
+    database: str
+    daemon_process: str | None
+    models: tuple[ModelStatus, ...]
+    decide: Decide
+    deciding: tuple[str, ...]
+    counts: CropCounts
+    nightly_run: RunRow | None
+
+    @property
+    def decisions(self) -> dict[str, int]:
+        """How many final decisions there are, by verdict."""
+        return {"proliv": 0, "ne_proliv": 0, **self.counts.final}
+
+    @property
+    def verdicts(self) -> list[tuple[str, str, int]]:
+        """(model, verdict, crops) for the decisions of each model."""
+        return [(model, verdict, crops) for (model, verdict), crops in sorted(self.counts.verdicts.items())]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON."""
+        run = self.nightly_run
+        return {
+            "configuration": self.configuration,
+            "inbox": str(self.inbox),
+            "database": self.database,
+            "daemon_process": self.daemon_process,
+            "models": [
+                {
+                    "model": model.name,
+                    "threshold": model.threshold,
+                    "rule": model.rule,
+                    "fallback": model.fallback,
+                    "trained_at": iso(model.trained_at),
+                }
+                for model in self.models
+            ],
+            "decide": self.decide,
+            "deciding": list(self.deciding),
+            "scored": self.counts.scored,
+            "failed": self.counts.failed,
+            "failed_by_reason": self.counts.failed_by_reason,
+            "decisions": self.decisions,
+            "verdicts": [
+                {"model": model, "verdict": verdict, "crops": crops} for model, verdict, crops in self.verdicts
+            ],
+            "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
+            "last_scored_at": iso(self.counts.last_scored_at),
+        }
+
+
+def read_status(configuration: Configuration, database: Database) -> Status:
+    """Look everything up in one view of the database."""
     with database.read() as connection:
-        active = models.active_models(connection)
-        counts = store_counts.summary(connection)
-        nights = runs.newest_runs(connection, NIGHTLY, 1)
-        fallbacks = {row.id for row in active if (found := calibrations.active(connection, row.id)) and found.fallback}
+        active = active_models(connection)
+        counts = count_crops(connection)
+        nights = newest_runs(connection, NIGHTLY, 1)
+        found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
     rows = deciding(active, settings.detectors)
-    return {
-        "configuration": configuration.source,
-        "inbox": str(configuration.inbox),
-        "database": database.description,
-        "daemon_process": owner(database),
-        "models": [
-            {
-                "model": row.name,
-                "threshold": row.threshold,
-                "rule": row.rule,
-                "fallback": row.id in fallbacks,
-                "trained_at": row.trained_at.isoformat(),
-            }
-            for row in active
-        ],
-        "decide": effective(settings.decide, len(rows)),
-        "deciding": [row.name for row in rows],
-        "scored": counts.scored,
-        "failed": counts.failed,
-        "failed_by_reason": counts.failed_by_reason,
-        "decisions": {"proliv": 0, "ne_proliv": 0, **counts.final},
-        "verdicts": [
-            {"model": model, "verdict": verdict, "crops": crops}
-            for (model, verdict), crops in sorted(counts.verdicts.items())
-        ],
-        "nightly_run": {"slot": nights[0].slot.isoformat(), "outcome": nights[0].outcome} if nights else None,
-        "last_scored_at": counts.last_scored_at.isoformat() if counts.last_scored_at else None,
-    }
+    return Status(
+        configuration=configuration.source,
+        inbox=configuration.inbox,
+        database=database.description,
+        daemon_process=owner(database),
+        models=tuple(
+            ModelStatus(row.name, row.threshold, row.rule, bool(one and one.fallback), row.trained_at)
+            for row, one in zip(active, found, strict=True)
+        ),
+        decide=effective(settings.decide, len(rows)),
+        deciding=tuple(row.name for row in rows),
+        counts=counts,
+        nightly_run=nights[0] if nights else None,
+    )

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.settings import Drift as Settings
+    from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
     from monitor.store.summaries import GroupKey, Summary
+
+
+def measure_models(database: Database, models: Sequence[ModelRow], settings: Settings, now: datetime) -> list[Drift]:
+    """Bring the summaries of the models up to date, and test every group of each model."""
+    for model in models:
+        summaries.summarise(database, model.id, now)
+    with database.read() as connection:
+        return [measure(connection, model, settings, now) for model in models]
 
 
 def measure(connection: Connection, model: ModelRow, settings: Settings, now: datetime) -> Drift:

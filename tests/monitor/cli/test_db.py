@@ -48,7 +48,7 @@ def test_check_names_every_difference(home: Path, monitor: Run) -> None:
     outcome = monitor("db", "check")
     assert (outcome.returncode, outcome.stderr) == (65, "")
     lines = outcome.stdout.splitlines()
-    assert lines[0] == f"sqlite:///{home}/state/monitor.db: schema {SCHEMA_REVISION}, not all is well"
+    assert lines[0] == f"sqlite:///{home}/state/monitor.db: schema {SCHEMA_REVISION}, something is wrong"
     assert lines[1].startswith("differences between the tables and those of this program: ")
     assert any("labels" in line for line in lines)
     assert any("colour" in line for line in lines)

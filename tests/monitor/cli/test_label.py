@@ -52,7 +52,7 @@ def test_crops_are_labelled_by_id_and_file_and_not_twice(scored: Path, monitor: 
         (1, "proliv", author, "tin\\nrim", 0, "command"),
     ]
     outcome = monitor("label", "2", "3", "--as", "proliv")
-    assert outcome.stdout == f"1 crop labelled proliv; 1 had that label already from {author}\n"
+    assert outcome.stdout == f"1 crop labelled proliv; 1 already had this label from {author}\n"
     outcome = monitor("label", "2", "--as", "ne_proliv", "--author", "Анна", "--settle")
     assert outcome.returncode == 0
     assert rows(LABELS)[-1] == (2, "ne_proliv", "Анна", None, 1, "command")
@@ -74,7 +74,10 @@ def test_a_file_is_found_by_its_content_or_where_it_is_gone_by_its_path(
         assert rows(LABELS)[-1][0] == crop_id
     outcome = monitor("label", third, "--as", "proliv")
     assert outcome.returncode == 66
-    assert "was changed since it was scored and is not known; score it first: monitor score DIR" in outcome.stderr
+    assert (
+        "has changed since it was scored, and its present content is not known; score it first with monitor score DIR"
+        in outcome.stderr
+    )
 
 
 def test_patterns_match_the_path_or_the_name(scored: Path, monitor: Run, rows: Rows) -> None:
@@ -89,7 +92,7 @@ def test_patterns_match_the_path_or_the_name(scored: Path, monitor: Run, rows: R
         assert [row[0] for row in rows(LABELS)][-len(ids) :] == ids
     outcome = monitor("label", "1", "nothing*", "--as", "ne_proliv")
     assert outcome.returncode == 66
-    assert "nothing*: no scored crop has such a path or file name" in outcome.stderr
+    assert "nothing*: no scored crop has a path or file name that matches; quote the pattern" in outcome.stderr
     assert rows("select count(*) from labels where label = 'ne_proliv'") == [(0,)]
 
 
@@ -124,8 +127,12 @@ def test_when_one_target_is_wrong_nothing_is_labelled(scored: Path, monitor: Run
         (str(2**70), 66, "there is no crop with the id"),
         ("5", 65, "could not be scored (unknown_format), so it cannot be labelled"),
         ("crops/zz.jpg", 65, "could not be scored (unknown_format), so it cannot be labelled"),
-        ("missing.jpg", 66, "there is no such file, and no crop was stored by this path"),
-        ("unknown.jpg", 66, "is not known; score it first: monitor score DIR, or copy it into the labelled folder's"),
+        ("missing.jpg", 66, "there is no such file, and no crop has this path; check it"),
+        (
+            "unknown.jpg",
+            66,
+            "its content is not known; score it first with monitor score DIR, or copy it into proliv/ or ne_proliv/",
+        ),
         ("crops", 66, "crops: cannot be read: it is not a regular file"),
     ):
         outcome = monitor("label", "1", target, "--as", "proliv")
@@ -140,7 +147,7 @@ def test_a_path_of_several_contents_needs_an_id(scored: Path, monitor: Run, smal
     path.unlink()
     outcome = monitor("label", path, "--as", "proliv")
     assert outcome.returncode == 65
-    assert "2 crops had this path one after another; name one: 1, 6" in outcome.stderr
+    assert "2 crops have had this path one after another; name one by its id: 1, 6" in outcome.stderr
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ def test_many_crops_by_a_pattern_need_a_confirmation(
     monkeypatch.setattr("monitor.cli.label.MANY", 3)
     outcome = monitor("label", "*", "--as", "ne_proliv")
     assert outcome.returncode == 2
-    assert "4 crops would be labelled ne_proliv; if that is meant, add --yes" in outcome.stderr
+    assert "4 crops would be labelled ne_proliv; add --yes to confirm" in outcome.stderr
     assert rows(LABELS) == []
     assert monitor("label", "1", "2", "3", "4", "--as", "proliv").returncode == 0
     assert monitor("label", "*", "--as", "ne_proliv", "--yes").stdout == "4 crops labelled ne_proliv\n"
@@ -199,7 +206,7 @@ def test_at_a_terminal_a_person_is_asked(
     _, err = process.communicate()
     os.close(inside)
     os.close(terminal)
-    assert b"101 crops will be labelled ne_proliv. Is that meant?" in err
+    assert b"101 crops will be labelled ne_proliv. Go on?" in err
     assert process.returncode == code
     assert rows("select count(*) from labels") == [(count,)]
 
@@ -223,7 +230,7 @@ def test_an_audit_draws_crops_without_alarm_and_label(scored: Path, monitor: Run
     assert outcome.returncode == 0
     drawn = [json.loads(line) for line in outcome.stdout.splitlines()]
     assert [(one["id"], one["path"].rpartition("/")[2]) for one in drawn] == [(2, NAMES[1]), (3, NAMES[2])]
-    assert "2 of 2 crops without an alarm, all that there are (asked for: 10)" in outcome.stderr
+    assert "2 of 2 crops without an alarm, which is all there are (10 were asked for)" in outcome.stderr
     assert rows("select author, first_crop_id, last_crop_id, eligible from audits") == [("anna", 1, 5, 2)]
     monitor("label", "2", "--as", "ne_proliv")
     assert monitor("label", "--audit-open").stdout == f"{3:>8}  {scored}/crops/{NAMES[2]}\n"
@@ -237,6 +244,7 @@ def test_the_help_says_why_to_draw(monitor: Run) -> None:
     assert "looks better than it is" in " ".join(monitor("label", "--help").stdout.split())
 
 
+@pytest.mark.process
 def test_help_loads_nothing_heavy(clean_environment: dict[str, str]) -> None:
     program = "import sys; from monitor.cli import label, labels; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", program], env=clean_environment, capture_output=True, text=True)

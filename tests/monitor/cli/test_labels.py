@@ -137,7 +137,7 @@ def test_every_wrong_row_is_told_and_nothing_imported(scored: Path, monitor: Run
     assert outcome.returncode == 65
     told = [line for line in outcome.stderr.splitlines() if line.startswith("monitor: line ")]
     assert [line.split(":")[1] for line in told] == [f" line {number}" for number in range(3, 14)]
-    assert "11 rows are wrong, so nothing is imported; mend them, or add --skip-bad" in outcome.stderr
+    assert "11 rows are wrong, so nothing is imported; correct them, or add --skip-bad" in outcome.stderr
     assert rows(LABELS) == []
     outcome = monitor("labels", "import", file, "--skip-bad")
     assert outcome.returncode == 0
@@ -152,7 +152,7 @@ def test_every_wrong_row_is_told_and_nothing_imported(scored: Path, monitor: Run
         (b"", "the first line must name the columns"),
         (b"path;label\n", "it names path;label"),
         (b"path,label\n\xff,proliv\n", "labels.csv:2: is not UTF-8"),
-        (b'path,label\n"a"b,proliv\n', "labels.csv:2: is no CSV"),
+        (b'path,label\n"a"b,proliv\n', "labels.csv:2: is not CSV"),
     ],
 )
 def test_what_is_no_table_is_told(scored: Path, monitor: Run, content: bytes, sentence: str) -> None:

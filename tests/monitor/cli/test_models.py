@@ -192,4 +192,4 @@ def test_without_a_model(home: Path, monitor: Run) -> None:
     assert monitor("models", "rollback", "ae").returncode == 4
     unnamed = monitor("models", "rollback")
     assert unnamed.returncode == 2
-    assert "name the detector: active are none" in unnamed.stderr
+    assert "name the detector; active are: none" in unnamed.stderr

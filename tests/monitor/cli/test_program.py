@@ -61,6 +61,7 @@ def test_every_problem_of_a_configuration_is_told_at_once(home: Path, monitor: R
     assert f"monitor: {home}/config.toml: crops.colour: unknown key" in outcome.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
 def test_closed_streams_are_no_defect(home: Path, closed: str) -> None:
     command = f"{sys.executable} -m monitor plugins {closed}"

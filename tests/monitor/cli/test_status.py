@@ -116,11 +116,11 @@ def interval_of_ten_seconds(trained: Path) -> Path:
     rows += [(2, 40, 99, "scored"), (3, 0, 1, "scored"), (3, 10, 11, "scored"), (3, 20, 21, "failed")]
     with closing(sqlite3.connect(trained / "state" / "monitor.db")) as connection, connection:
         connection.executemany(
-            "insert into crops (path, sha256, size_bytes, mtime_ns, camera, hole, captured_at, seen_at, state, source) "
-            "values (?, ?, 1, 1, 'C', ?, ?, ?, ?, 'inbox')",
+            "insert into crops (path, sha256, size_bytes, mtime_ns, camera, hole, captured_at, seen_at, state, reason, "
+            "source) values (?, ?, 1, 1, 'C', ?, ?, ?, ?, ?, 'inbox')",
             [
                 (f"/{index}.jpg", f"{index:064}", hole, f"{BEGIN + timedelta(seconds=at):{STORED}}",
-                 f"{BEGIN + timedelta(seconds=seen):{STORED}}", state)
+                 f"{BEGIN + timedelta(seconds=seen):{STORED}}", state, "truncated" if state == "failed" else None)
                 for index, (hole, at, seen, state) in enumerate(rows)
             ],
         )  # fmt: skip

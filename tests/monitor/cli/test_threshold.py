@@ -51,8 +51,8 @@ def test_what_is_no_threshold_is_refused_with_a_sentence(
 ) -> None:
     outcome = monitor("threshold", "set", "--why", "x", "--", value)
     assert outcome.returncode == 2
-    assert ("is no number; a threshold is one such as" in outcome.stderr) or (
-        "is no threshold; it must be a finite number that is not negative" in outcome.stderr
+    assert ("is not a number; a threshold is one such as" in outcome.stderr) or (
+        "is not a threshold; it must be a finite number that is not negative" in outcome.stderr
     )
     assert [row[0] for row in rows(ACTIVE)] == [threshold]
 
@@ -93,7 +93,7 @@ def test_diff_shows_the_crops_whose_verdict_would_change(
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("shadow", "has no shadow threshold"), ("#99", "there is no calibration 99"), ("nan", "is no threshold")],
+    [("shadow", "has no shadow threshold"), ("#99", "there is no calibration 99"), ("nan", "is not a threshold")],
 )
 def test_diff_of_what_there_is_not(monitor: Run, threshold: float, name: str, sentence: str) -> None:
     outcome = monitor("threshold", "diff", "active", name)
@@ -137,7 +137,7 @@ def test_replay_of_another_threshold_with_rates_on_what_is_labelled(
     ("options", "sentence"),
     [
         (("--threshold", "1", "--rule", "f1"), "give either --threshold or --rule"),
-        (("--threshold", "nan"), "nan is no threshold"),
+        (("--threshold", "nan"), "nan is not a threshold"),
         (("--since", "yesterday"), "'yesterday' is not a time; write it as 2024-05-01T14:30"),
         (("--rule", "nix"), "there is no rule 'nix'"),
     ],

@@ -196,7 +196,7 @@ def test_a_log_for_tensorboard(home: Path, monitor: Run, small_dataset: Path) ->
     assert outcome.returncode == 0, outcome.stderr
     (folder,) = (home / "state" / "logs").iterdir()
     assert re.fullmatch(r"ae-\d{8}-\d{6}", folder.name)
-    assert f"the log lies in {folder}\n" in outcome.stderr
+    assert f"the log is in {folder}\n" in outcome.stderr
     events = EventAccumulator(str(folder))
     events.Reload()
     losses = re.findall(r"train loss (\S+)  validation loss (\S+)$", outcome.stderr, re.MULTILINE)
@@ -248,7 +248,7 @@ def test_where_no_log_can_go_is_told_before_the_training(home: Path, monitor: Ru
 def test_a_place_without_a_log_is_a_wrong_command_line(home: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("train", "ae", "--data", small_dataset, "--log-dir", "logs")
     assert outcome.returncode == 2
-    assert "say which kind with --log" in outcome.stderr
+    assert "choose the kind of log with --log" in outcome.stderr
 
 
 def test_a_log_whose_package_is_missing(

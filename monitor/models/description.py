@@ -1,0 +1,79 @@
+"""What a model is: where its threshold comes from, how it was trained, and what its detector says about itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.models.folders import TRAINING_REPORT
+from monitor.models.loader import ModelLoader
+from monitor.store import calibrations
+from monitor.times import iso
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from monitor.configuration.resolved import Configuration
+    from monitor.registry import Registry
+    from monitor.store.calibrations import CalibrationRow
+    from monitor.store.models import ModelRow
+
+# What is shown of a calibration's evidence; rates are those on the crops that the threshold was chosen from.
+EVIDENCE: Final = (
+    *("normal_crops", "proliv_crops", "proliv_events", "tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high"),
+    "roc_auc",
+)
+
+
+def as_dict(row: ModelRow) -> dict[str, Any]:
+    """A model's row ready for JSON, without the evidence, which is long."""
+    report = {**row._asdict(), "trained_at": iso(row.trained_at), "activated_at": iso(row.activated_at)}
+    del report["evidence"]
+    return report
+
+
+def describe(connection: Connection, registry: Registry, configuration: Configuration, row: ModelRow) -> dict[str, Any]:
+    """Load a model and describe it, ready for JSON; raises `ModelDamagedError` if it is not as it was trained."""
+    calibration = calibrations.active(connection, row.id)
+    detector, computed_by = ModelLoader(registry, configuration).load_with_runtime(row)
+    folder = configuration.models / Path(row.folder).name
+    return {
+        "model": row.name,
+        "detector": row.detector,
+        "fingerprint": row.fingerprint,
+        "folder": str(folder),
+        "trained_at": iso(row.trained_at),
+        "active": row.active,
+        "activated_at": iso(row.activated_at),
+        "computed_by": computed_by,
+        "threshold": row.threshold,
+        "calibration": _calibration(calibration) if calibration else None,
+        "training": _training(json.loads((folder / TRAINING_REPORT).read_bytes())),
+        "settings": row.settings,
+        "details": dict(detector.details()),
+    }
+
+
+def _calibration(row: CalibrationRow) -> dict[str, Any]:
+    evidence = row.evidence
+    return {
+        "rule": row.rule,
+        "rule_settings": row.settings,
+        "fallback": row.fallback,
+        "origin": row.origin,
+        "created_at": iso(row.created_at),
+        "data": evidence.get("data"),
+        **{key: evidence.get(key) for key in EVIDENCE},
+    }
+
+
+def _training(report: dict[str, Any]) -> dict[str, Any]:
+    """How long a model was trained, and its losses in the epoch that was kept; 0 epochs: not epoch by epoch."""
+    kept: dict[str, Any] = next((one for one in report["epochs"] if one["epoch"] == report["best_epoch"]), {})
+    return {
+        "epochs": len(report["epochs"]),
+        "best_epoch": report["best_epoch"],
+        "train_loss": kept.get("train_loss"),
+        "validation_loss": kept.get("validation_loss"),
+    }
