@@ -1,8 +1,8 @@
-"""Saves the database while a daemon writes to it, and all else that is needed to go on elsewhere.
+"""Saves the database while a daemon writes to it, and everything else that is needed to go on elsewhere.
 
-SQLite copies the pages of one moment: the copy is made within one reading transaction, beside which the daemon writes
-on into its log, so that it is never begun again, however busy the daemon is. What is saved is opened and checked
-before it gets its name; until then it lies in a folder of its own, which a failure takes away again.
+SQLite copies the pages of one moment: the copy is made in a single reading transaction, while the daemon writes to
+SQLite's log, so that the copy never has to start again, however busy the daemon is. The backup is opened and checked
+before it gets its name; until then it lies in a folder of its own, which is removed after a failure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from monitor.files.folders import flush, make_folder, unfinished_folder
 from monitor.files.moving import Place, opened_folder, rename
 from monitor.files.text import printable
 from monitor.models import folders
-from monitor.store import models as store_models
 from monitor.store.database.schema import SCHEMA_REVISION, metadata
+from monitor.store.models import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,15 +36,19 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
 
+# Pages that are copied at once (16 MiB); in between, an interruption is noticed.
 PAGES: Final = 4096
-"""So many pages, 16 MiB, are copied between two looks at whether somebody wants it to end."""
+# The names in a state folder, as which a backup with models can be used.
 DATABASE_NAME: Final = "monitor.db"
 CONFIGURATION_NAME: Final = "config.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was saved, where, with how many rows; ``problems``: models that are not whole, a sentence each."""
+    """What was saved: where, its size, how many crops and models it holds.
+
+    ``problems``: a sentence for each model that is not whole.
+    """
 
     path: Path
     size_bytes: int
@@ -62,20 +66,22 @@ def backup(
     with_models: bool,
     progress: Callable[[int, int], None] = lambda _remaining, _total: None,
 ) -> Saved:
-    """Save the database to a file, or with its models and the configuration to a folder that is ready to be a state.
+    """Save the database to a file, or with its models and the configuration to a folder that can serve as a state.
 
-    ``output``: a folder, in which the name is made from the time, or the new name itself. Raises `OutputError` where
-    it cannot be written; nothing is left behind then. ``progress`` is told of the pages that remain, and of all.
+    ``output``: a folder, in which the backup is named by the time ``now``, or the new name itself. ``progress`` is
+    called with the number of pages that remain to be copied, and that of all. Raises `OutputError` where the backup
+    cannot be written, `StoreDamagedError` where the database is damaged, and `StoreError` for a server's database;
+    nothing is left behind then.
     """
     if database.file is None:
         raise StoreError(_for_a_server(database, configuration))
     output = output.absolute()
     name = f"monitor-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{'' if with_models else '.db'}"
-    # Neither raises; what may not be entered is told of when the folder is made.
+    # os.path and not pathlib, as it does not raise; where the folder may not be entered, making it says so below.
     target = output / name if os.path.isdir(output) else output  # noqa: PTH112
     if os.path.lexists(target):
         raise OutputError(f"{printable(target)}: is there already; a backup overwrites nothing, give another --output")
-    if with_models and os.path.isfile(output / DATABASE_NAME):  # noqa: PTH113 - as above
+    if with_models and os.path.isfile(output / DATABASE_NAME):  # noqa: PTH113
         raise OutputError(f"{printable(output)}: is a backup or a state folder itself; give the folder for backups")
     make_folder(target.parent)
     with _unfinished(target) as folder:
@@ -115,17 +121,17 @@ def _reason(error: OSError) -> str:
 
 def _copy_database(database: Database, target: Path, progress: Callable[[int, int], None]) -> _Rows:
     with database.read() as connection:
-        # Counting begins the view of one moment, which the copy is then made of: a copy outside of a transaction
-        # is begun anew whenever the daemon writes.
-        rows = _Rows(_count(connection), store_models.all_models(connection))
+        # Counting opens the transaction, so that the copy is of the same moment. Outside of a transaction, SQLite would
+        # start the copy again whenever the daemon writes.
+        rows = _Rows(_count(connection), all_models(connection))
         source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
         try:
             with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-                # It is flushed whole at the end; until then it may be lost.
+                # The whole copy is flushed at the end; until then it may be lost.
                 copy.execute("pragma synchronous = off")
                 source.backup(copy, pages=PAGES, progress=lambda _status, remaining, total: progress(remaining, total))
-                # One file alone, without a log beside it.
+                # A single file, without a log beside it.
                 copy.execute("pragma journal_mode = delete")
         except sqlite3.Error as error:
             raise _copy_error(error) from error
@@ -134,7 +140,7 @@ def _copy_database(database: Database, target: Path, progress: Callable[[int, in
 
 
 def _copy_error(error: sqlite3.Error) -> OSError | StoreError:
-    """The source could be read just before, so that what fails is the copy, unless the source is damaged."""
+    """Tell a full or broken disk from a damaged database, which could just be read and is seldom to blame."""
     if "malformed" in str(error):
         return StoreDamagedError(f"the database is damaged ({error}); see: monitor db check")
     full = "full" in str(error)
@@ -142,7 +148,7 @@ def _copy_error(error: sqlite3.Error) -> OSError | StoreError:
 
 
 def _verify(database: Database, copy: Path, rows: _Rows) -> None:
-    """Open the copy and hold it against what was counted; raises `StoreDamagedError`."""
+    """Open the copy, check it and compare its rows with what was counted; raises `StoreDamagedError`."""
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         try:
             found = [str(row[0]) for row in connection.execute("pragma integrity_check(3)")]
@@ -156,11 +162,11 @@ def _verify(database: Database, copy: Path, rows: _Rows) -> None:
     if found != ["ok"]:
         raise StoreDamagedError(
             f"{database.description}: the copy is damaged ({'; '.join(found)}) and was removed; see whether the "
-            "database itself is: monitor db check --full"
+            "database itself is damaged: monitor db check --full"
         )
     if revision != SCHEMA_REVISION or counts != rows.counts:
         raise StoreDamagedError(
-            f"{database.description}: the copy does not hold what the database does and was removed; try again"
+            f"{database.description}: the copy does not hold what the database does, and was removed; try again"
         )
 
 
@@ -172,14 +178,14 @@ def _count(connection: Connection) -> dict[str, int]:
 
 
 def _copy_models(configuration: Configuration, rows: list[ModelRow], target: Path) -> list[str]:
-    """Copy the folders of these models; return a sentence for each that is not whole."""
+    """Copy the folders of these models; returns a sentence for each that is not whole."""
     target.mkdir()
     problems = []
     for row in rows:
         name = Path(row.folder).name
         source = configuration.models / name
         if not source.exists():
-            problems.append(f"{row.name}: {printable(source)} is missing, so the backup lacks it as well")
+            problems.append(f"{row.name}: {printable(source)} is missing, so it is not in the backup either")
             continue
         shutil.copytree(source, target / name)
         try:
@@ -190,15 +196,15 @@ def _copy_models(configuration: Configuration, rows: list[ModelRow], target: Pat
 
 
 def _flushed(path: Path) -> int:
-    """Wait until it is on the disk; its size."""
+    """Wait until a file or folder is on the disk; the bytes of a file."""
     flush(path)
     return path.stat().st_size if path.is_file() else 0
 
 
 def _name(finished: Path, target: Path) -> None:
-    """Give what is finished its name, unless something got it meanwhile."""
+    """Give the finished backup its name, unless something else has taken the name meanwhile."""
     if finished.is_dir():
-        # Which replaces an empty folder at most, and no file.
+        # This replaces at most an empty folder, and never a file.
         finished.rename(target)
         flush(target.parent)
         return

@@ -1,11 +1,11 @@
-"""Deletes decisions that nobody needs any more, with their archived files; what stays is told in `store.retention`.
+"""Deletes old decisions with their archived files; `monitor.store.retention` says which are kept whatever their age.
 
-Crops go a few hundred at a time, each in a short transaction of its own with a pause after it, so that a daemon's
-decisions are not held up, and an interruption at any moment leaves nothing half done: an archived file goes first, and
-then the row that names it, so that what cannot be deleted today is tried again the next time.
+Crops are deleted 200 at a time, in short transactions with pauses in between, so that a daemon's decisions are not held
+up. An interruption at any moment leaves nothing half done: the archived file is deleted before the row that names it,
+so that a file that cannot be deleted is tried again the next time.
 
-How old a crop is, is told from the newest crop or the clock, whichever is earlier: a line that stands keeps what it
-has. A clock that has jumped ahead is not believed before the daemon's second run (`believed`).
+The age of a crop is counted from the newest crop or from the clock, whichever is earlier, so that a line that stands
+still keeps what it has. A clock that has jumped ahead is not believed until the daemon's second run (`believed`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from monitor.files.looks import is_unchanged, look
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable
 from monitor.files.walking import unreadable_folder
-from monitor.store import models as store_models
 from monitor.store import retention, runs
 from monitor.store.database.lock import only_daemon
+from monitor.store.models import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,21 +38,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Crops that are deleted in one transaction, which takes less than 0.1 s then in a large store on a slow disk.
 BATCH: Final = 200
-"""Crops that are deleted in one transaction, so that it takes less than 0.1 s in a large store on a slow disk."""
+# A scheduled run takes the time to be at most this long after the run before it. After the daemon has stood still for
+# longer, the second run catches up.
 LONGEST_STEP: Final = timedelta(days=2)
-"""By so much at most the time goes on from one scheduled run to the next; after a standstill the second catches up."""
+# Between two transactions, for the daemon's decisions, which wait for the same lock.
 PAUSE_SECONDS: Final = 0.05
-"""In which the daemon's decisions, which wait for the same lock, go first."""
 
 
 @dataclass(slots=True)
 class Pruned:
-    """What was deleted, or would be.
+    """How many were deleted, or would be.
 
-    ``crops``: with their scores. ``alarms``: of those the scores, the row stays. ``files``: archived ones.
-    ``in_inbox``: crops that are old enough but whose file still lies in the inbox. ``undeleted``: crops whose archived
-    file cannot be deleted. ``summaries``: hours of single holes.
+    ``crops``: with their scores. ``alarms``: only their scores, the rows are kept. ``files``: archived ones.
+    ``in_inbox``: crops that are old enough, but are kept as their file still lies in the inbox. ``undeleted``: crops
+    that are kept as their archived file cannot be deleted. ``summaries``: hours of single holes.
     """
 
     crops: int = 0
@@ -70,9 +71,9 @@ class Pruned:
             "hourly summaries deleted"
         )
         if self.in_inbox:
-            words += f"; {self.in_inbox} old crops stay, for their files lie in the inbox"
+            words += f"; {self.in_inbox} old crops are kept because their files lie in the inbox"
         if self.undeleted:
-            words += f"; {self.undeleted} stay, for their archived files cannot be deleted"
+            words += f"; {self.undeleted} are kept because their archived files cannot be deleted"
         return words
 
 
@@ -85,10 +86,10 @@ def prune(
     dry_run: bool = False,
     count: Callable[[int], None] = lambda _crops: None,
 ) -> Pruned:
-    """Delete what is older than ``keep_days``; ``count`` is told of crops as they go.
+    """Delete what is older than ``keep_days``; ``count`` is called with the crops of each transaction.
 
     Raises `ConfigurationError` where something that is configured looks back further, and `InputMissingError` where
-    the inbox cannot be read: nobody could say then which files the daemon would decide on once more.
+    the inbox cannot be read: it is unknown then which files the daemon would decide again.
     """
     refuse_shorter(configuration, keep_days, "--keep-days")
     try:
@@ -98,7 +99,7 @@ def prune(
     done = Pruned()
     with database.read() as connection:
         newest = retention.newest_seen(connection)
-        models = store_models.all_models(connection)
+        models = all_models(connection)
     if newest is None:
         return done
     before = min(now, newest) - timedelta(days=keep_days)
@@ -109,9 +110,10 @@ def prune(
 
 
 def believed(database: Database, run_id: int, now: datetime) -> datetime:
-    """What a scheduled run takes for the time: no more than two days after the run before it.
+    """What a scheduled run takes the time to be: at most two days after the run before it.
 
-    A clock that has jumped ahead makes the newest crops look as late; it has a day to be mended before all looks old.
+    When a clock has jumped ahead, the newest crops have its time as well. This leaves a day to correct the clock before
+    everything looks old.
     """
     with database.read() as connection:
         last = runs.started_before(connection, run_id)
@@ -119,7 +121,10 @@ def believed(database: Database, run_id: int, now: datetime) -> datetime:
 
 
 def refuse_shorter(configuration: Configuration, keep_days: float, source: str) -> None:
-    """Raise `ConfigurationError` where decisions would go that something looks back at."""
+    """Raise `ConfigurationError` where decisions would be deleted that a configured feature looks back at.
+
+    ``source`` names the option or key that the number of days comes from.
+    """
     problem = configuration.settings.keeps_too_short(keep_days)
     if problem is not None:
         raise ConfigurationError(f"{source}: {problem}")
@@ -162,13 +167,13 @@ def _prune_crops(
 
 
 def _lies_in(inbox: Path, crop: OldCrop) -> bool:
-    """Whether the crop's file lies in the inbox as it was, so that the daemon would decide on it once more."""
+    """Whether the crop's file lies unchanged in the inbox, so that the daemon would decide it again."""
     path = from_text(crop.path)
     return path.is_relative_to(inbox) and is_unchanged(look(path), crop)
 
 
 def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> bool:
-    """Delete a crop's archived file; whether there is none any more."""
+    """Delete a crop's archived file; whether it is gone now."""
     if crop.archived_path is None:
         return True
     path = from_text(crop.archived_path)
@@ -184,7 +189,8 @@ def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> b
             status = moving.status_of(place)
             if status is None:
                 return True
-            # Whatever else lies there now is none of ours: another crop's, where ours was gone before it was moved.
+            # Another content is not this crop's: its own file may have gone before it was moved, and left the place to
+            # another crop.
             if status.st_size == crop.size_bytes and moving.digest(place) == crop.sha256:
                 os.unlink(place.name, dir_fd=folder)
                 done.files += 1
@@ -193,7 +199,7 @@ def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> b
     except OSError as error:
         if not done.undeleted:
             log.error(  # noqa: TRY400
-                "%s: cannot be deleted: %s; its decision is kept as well, and that of others like it",
+                "%s: cannot be deleted: %s; its decision is kept too, and so are others that have the same trouble",
                 printable(path), error.strerror,
             )  # fmt: skip
         done.undeleted += 1
@@ -225,20 +231,20 @@ def _prune_summaries(
 
 
 def refuse_vacuum(database: Database) -> None:
-    """Raise `StoreError` for a server's database, which makes itself smaller, and where a daemon runs."""
+    """Raise `StoreError` where `vacuum` cannot work: for a server's database, and while a daemon runs."""
     if database.file is None:
         raise StoreError(
-            f"{database.description}: is on a server, which gives space back by itself; leave out --vacuum"
+            f"{database.description}: is on a server, which frees disk space by itself; leave out --vacuum"
         )
     with only_daemon(database):
         return
 
 
 def vacuum(database: Database) -> tuple[int, int]:
-    """Make a SQLite file as small as can be; return its bytes before and after.
+    """Make a SQLite file as small as possible; return its bytes before and after.
 
-    It is written anew, which needs as much space again for a while, and no daemon may run. Without, the space of what
-    was deleted is used again.
+    The file is rewritten, which needs as much space again for a while, and no daemon may run. Without this, the file
+    keeps its size and its free space is used again.
     """
     assert database.file is not None
     before = database.file.stat().st_size

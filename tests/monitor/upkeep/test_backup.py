@@ -17,8 +17,7 @@ from monitor.configuration.file import load
 from monitor.errors import OutputError, StoreDamagedError, StoreError
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
-from monitor.upkeep import backup as backups
-from monitor.upkeep.backup import backup
+from monitor.upkeep import backup
 from tests.support.disks import as_nobody, below, small_disk
 from tests.support.made_up import NOW, made_up
 
@@ -50,7 +49,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def add_crops(connection: Connection, name: str, count: int) -> None:
-    values = {"size_bytes": 1, "mtime_ns": 1, "seen_at": NOW, "state": "failed"}
+    values = {"size_bytes": 1, "mtime_ns": 1, "seen_at": NOW, "state": "failed", "reason": "empty"}
     rows = [{**values, "path": f"/{name}/{number}", "sha256": f"{number:064d}"} for number in range(count)]
     connection.execute(insert(crops), rows)
 
@@ -67,12 +66,12 @@ def test_a_backup_is_a_whole_database_under_its_time(
 ) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
-    saved = backup(database, configuration, folder, NOW, with_models=False)
+    saved = backup.backup(database, configuration, folder, NOW, with_models=False)
     assert saved.path == folder / f"{NAME}.db"
     assert (saved.crops, saved.models) == (4000, 1)
     assert below(folder) == [saved.path]
     assert rows_of(saved.path) == 4000
-    named = backup(database, configuration, tmp_path / "new" / "one.sqlite", NOW, with_models=False)
+    named = backup.backup(database, configuration, tmp_path / "new" / "one.sqlite", NOW, with_models=False)
     assert rows_of(named.path) == 4000
 
 
@@ -81,28 +80,28 @@ def test_nothing_is_overwritten(database: Database, configuration: Configuration
     there.write_text("precious")
     for output in (tmp_path, there):
         with pytest.raises(OutputError, match="is there already; a backup overwrites nothing"):
-            backup(database, configuration, output, NOW, with_models=False)
+            backup.backup(database, configuration, output, NOW, with_models=False)
     assert there.read_text() == "precious"
 
 
 def test_none_goes_into_another_one(database: Database, configuration: Configuration, tmp_path: Path) -> None:
-    backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
+    backup.backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
     with pytest.raises(OutputError, match="saved: is a backup or a state folder itself"):
-        backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
+        backup.backup(database, configuration, tmp_path / "saved", NOW, with_models=True)
 
 
 def test_what_gets_the_name_meanwhile_is_not_overwritten(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backups._verify
+    before = backup._verify
 
     def verify(*arguments: object) -> None:
         before(*arguments)  # type: ignore[arg-type]
         (tmp_path / "out" / "a.db").write_text("precious")
 
-    monkeypatch.setattr(backups, "_verify", verify)
+    monkeypatch.setattr(backup, "_verify", verify)
     with pytest.raises(OutputError, match="File exists"):
-        backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
+        backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert [path.read_text() for path in below(tmp_path / "out")] == ["precious"]
 
 
@@ -110,7 +109,7 @@ def test_a_busy_writer_does_not_make_it_begin_again(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page, with commits in between: it holds what there was at its beginning, and nothing twice."""
-    monkeypatch.setattr(backups, "PAGES", 1)
+    monkeypatch.setattr(backup, "PAGES", 1)
     writer = Database(f"sqlite:///{database.file}", busy_seconds=30)
     ended, written = Event(), Event()
 
@@ -136,7 +135,7 @@ def test_a_busy_writer_does_not_make_it_begin_again(
             commits += 1
         steps.append((remaining, total))
 
-    saved = backup(database, configuration, tmp_path / "out.db", NOW, with_models=False, progress=progress)
+    saved = backup.backup(database, configuration, tmp_path / "out.db", NOW, with_models=False, progress=progress)
     ended.set()
     thread.join()
     writer.close()
@@ -155,14 +154,14 @@ def test_a_full_disk_leaves_nothing_behind(database: Database, configuration: Co
         with pytest.raises(
             OutputError, match="cannot be written: the disk is full; free some space or write elsewhere"
         ):
-            backup(database, configuration, disk, NOW, with_models=False)
+            backup.backup(database, configuration, disk, NOW, with_models=False)
         assert list(disk.iterdir()) == []
 
 
 def test_a_damaged_copy_is_removed(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backups._verify
+    before = backup._verify
 
     def damage(source: Database, copy: Path, rows: object) -> None:
         content = bytearray(copy.read_bytes())
@@ -170,32 +169,32 @@ def test_a_damaged_copy_is_removed(
         copy.write_bytes(content)
         before(source, copy, rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(backups, "_verify", damage)
+    monkeypatch.setattr(backup, "_verify", damage)
     with pytest.raises(StoreDamagedError, match=r"the copy is damaged .* and was removed"):
-        backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
+        backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert below(tmp_path / "out") == []
 
 
 def test_a_copy_that_lacks_rows_is_removed(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backups._verify
+    before = backup._verify
 
     def lose(source: Database, copy: Path, rows: object) -> None:
         with closing(sqlite3.connect(copy)) as connection, connection:
             connection.execute("delete from crops where id = 7")
         before(source, copy, rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(backups, "_verify", lose)
+    monkeypatch.setattr(backup, "_verify", lose)
     with pytest.raises(StoreDamagedError, match="does not hold what the database does"):
-        backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
+        backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert below(tmp_path / "out") == []
 
 
 def test_a_folder_that_cannot_be_written(database: Database, configuration: Configuration, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="the folder cannot be made"):
-        backup(database, configuration, tmp_path / "file" / "sub" / "a.db", NOW, with_models=False)
+        backup.backup(database, configuration, tmp_path / "file" / "sub" / "a.db", NOW, with_models=False)
 
 
 def test_a_folder_without_permission(database: Database, configuration: Configuration, tmp_path: Path) -> None:
@@ -204,13 +203,13 @@ def test_a_folder_without_permission(database: Database, configuration: Configur
         closed.mkdir(mode=0)
         for output in (closed, closed / "a.db", closed / "sub" / "a.db"):
             with pytest.raises(OutputError, match=r"closed.*Permission denied"):
-                backup(database, configuration, output, NOW, with_models=False)
+                backup.backup(database, configuration, output, NOW, with_models=False)
 
 
 def test_a_name_that_is_too_long(database: Database, configuration: Configuration, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(OutputError, match="File name too long; nothing was saved"):
-        backup(database, configuration, tmp_path / "out" / ("x" * 300), NOW, with_models=False)
+        backup.backup(database, configuration, tmp_path / "out" / ("x" * 300), NOW, with_models=False)
     assert below(tmp_path / "out") == []
 
 
@@ -220,7 +219,7 @@ def test_a_servers_database_is_saved_by_its_own_program(
     url = new_postgresql_database()
     with made_up(url) as made:
         with pytest.raises(StoreError) as refused:
-            backup(made.database, configuration, tmp_path, NOW, with_models=True)
+            backup.backup(made.database, configuration, tmp_path, NOW, with_models=True)
         port = made.database.engine.url.port
     assert f"pg_dump --format=custom --file=monitor.dump --host=127.0.0.1 --port={port} --username=monitor" in str(
         refused.value

@@ -27,7 +27,7 @@ from monitor.quality.drift import drift
 from monitor.quality.operation import Window
 from monitor.registry import Registry
 from monitor.store import replay, summaries
-from monitor.store import retention as stored
+from monitor.store import retention as store_retention
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, crops, labelled_files, score_summaries, scores
 from monitor.thresholds.gather import gather_evidence
@@ -92,7 +92,7 @@ def test_old_crops_go_but_what_others_need_stays(store: MadeUp, configuration: C
     unreadable_today = store.crop(0.1, content="")
     newest = store.crop(0.1, at=OLD)
     for crop in (failed, *unreadable, unreadable_today):
-        change(store, crop, state="failed", verdict=None)
+        change(store, crop, state="failed", reason="truncated", verdict=None)
     file = {"label": "proliv", "size_bytes": 1, "mtime_ns": 1, "seen_at": NOW}
     with store.database.write() as connection:
         connection.execute(
@@ -234,7 +234,7 @@ def test_a_crop_that_is_just_being_labelled_is_left_alone(store: MadeUp) -> None
     with store.database.write() as labelling:
         labelling.execute(select(crops.c.id).where(crops.c.id == held).with_for_update(key_share=True, read=True))
         with store.database.write() as connection:
-            assert stored.forget(connection, NOW - 30 * DAY, [held, free]) == (1, 0)
+            assert store_retention.forget(connection, NOW - 30 * DAY, [held, free]) == (1, 0)
     assert held in present(store)
 
 
@@ -309,7 +309,7 @@ def test_a_crop_whose_file_lies_in_the_inbox_stays(sqlite_store: MadeUp, configu
     done = prune(sqlite_store.database, configuration, 30, NOW)
     assert (done.crops, done.in_inbox) == (1, 1)
     assert present(sqlite_store).keys() == {in_inbox, newest}
-    assert "1 old crops stay" in done.sentence
+    assert "1 old crops are kept because their files lie in the inbox" in done.sentence
 
 
 def test_an_inbox_that_is_not_there_is_refused(sqlite_store: MadeUp, configuration: Configuration) -> None:
@@ -360,7 +360,7 @@ def test_no_transaction_is_larger_than_a_batch(
             insert(crops),
             [
                 {"path": f"/x/{number}", "sha256": f"{number:064d}", "size_bytes": 1, "mtime_ns": 1, "seen_at": OLD,
-                 "state": "failed"}
+                 "state": "failed", "reason": "empty"}
                 for number in range(1200)
             ],
         )  # fmt: skip
