@@ -46,7 +46,7 @@ def monitor_register_rules() -> list[Provider]:
         Provider("conformal", "a bound on the false alarms of new crops; needs no proliv", "plugins.rules:Conformal"),
         Provider(
             "false-alarms-per-week",
-            "so many false alarms in a week; needs no proliv",
+            "a given number of false alarms a week; needs no proliv",
             "plugins.rules:FalseAlarmsPerWeek",
         ),
         Provider("mean-proliv", "the mean score of proliv crops", "plugins.rules:MeanProliv"),

@@ -1,4 +1,4 @@
-"""The detector ``ae``: an autoencoder, whose error of reconstructing a crop says how abnormal the crop is."""
+"""The detector ``ae``: an autoencoder, whose reconstruction error says how abnormal a crop is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from pydantic import BaseModel, Field, model_validator
 
 from monitor.api import FitReport, Scores
-from plugins.detectors.regions import RESIDUAL_FEATURES, Regions
-from plugins.detectors.views import Kinds, Passage, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, in_own_light
+from plugins.detectors.regions import Regions
+from plugins.detectors.residuals import RESIDUAL_FEATURES
+from plugins.detectors.settings import Kinds, Shrinkage, Trimmed, ViewSettings
+from plugins.detectors.views import Passage, Seen, ViewDetector, in_own_light
 from plugins.networks.autoencoders import Network, Variant, new_network
-from plugins.networks.fitting import fit_epochs
 from plugins.networks.parts import joined
 from plugins.pictures.images import squared_errors
 
@@ -44,8 +45,8 @@ RECIPES: Final[dict[str, dict[str, Any]]] = {
 class AutoencoderSettings(ViewSettings):
     """Settings of `Autoencoder`.
 
-    ``variant`` is a whole recipe: it sets every other key that is not given, so that what is saved with a model
-    and shown are the values that were in effect. The defaults below are those of ``conv``.
+    ``variant`` is a whole recipe: it sets every other key that is not given, so that the values that are saved with a
+    model and shown are those that were used. The defaults below are those of ``conv``.
     """
 
     variant: Variant = Field(
@@ -64,7 +65,7 @@ class AutoencoderSettings(ViewSettings):
     @model_validator(mode="before")
     @classmethod
     def _follow_the_recipe(cls, values: Any) -> Any:
-        """Fill in what the chosen variant's recipe says and the caller does not."""
+        """Take what the caller does not give from the recipe of the chosen variant."""
         if not isinstance(values, dict):
             return values
         # An unknown variant, of whatever type, is left to the validation that follows.
@@ -78,21 +79,21 @@ class AutoencoderSettings(ViewSettings):
 
 
 class Autoencoder(ViewDetector[Network]):
-    """Learns to squeeze ne_proliv crops into a short code and back; what it cannot restore is abnormal.
+    """Learns to compress ne_proliv crops into a short code and back; what it cannot restore is abnormal.
 
     The detector's own *view* of a crop is its centre (``centre_height``, ``centre_width``), resized to ``height`` x
-    ``width``, intensities 0-1, blurred by ``blur_sigma``: the blur takes away the camera's noise, which no code can
-    hold, and the centre crop the neighbourhood of the hole. With ``even_light`` the network sees every view at the
-    same mean brightness, and its answer is put back into the view's own.
+    ``width``, intensities 0-1, blurred by ``blur_sigma``. The blur removes the camera's noise, which no code can hold;
+    the centre leaves out what is around the hole. With ``even_light`` the network sees every view at the same mean
+    brightness, and its answer is brought back to the brightness of the view.
 
-    With x the view and y its reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; the loss of the
-    training is the same number. It is low for what is smooth, an empty hole for example, as for what is usual.
+    With x the view and y its reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; training minimises
+    the same number. It is low for usual crops, but also for smooth ones, such as an empty hole.
 
-    So the deciding score of the default, ``regions``, looks at where the error lies and of what kind it is: the five
-    features of `plugins.detectors.regions.residual_features` in each square region are held against the Gaussian of the
-    training crops there (`plugins.detectors.regions.Regions`), and the score is the trimmed geometric mean of
-    Mahalanobis' distances, ``exp(mean_c log(d_c + 0.1))``: too little error is as odd as too much. The published
-    variants decide on ``mse``, as published (``decide_on``).
+    So by default ``regions`` decides, which looks at where the error is and of what kind. In each square region, the
+    five features of `plugins.detectors.residuals.residual_features` are compared with a Gaussian of the training crops
+    there (`plugins.detectors.regions.Regions`). The score is the trimmed geometric mean of Mahalanobis' distances,
+    ``exp(mean_c log(d_c + 0.1))``: too little error is as abnormal as too much. The published variants decide by
+    ``mse``, as published (``decide_on``).
     """
 
     name = "ae"
@@ -104,15 +105,12 @@ class Autoencoder(ViewDetector[Network]):
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
         network = self._new_network(seed)
         network.standardization.learn(torch.tensor(crops))
-        report = fit_epochs(
+        report = self._train(
             network,
             lambda batch: self._loss(network, self._view(batch)),
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
-            train=torch.tensor(crops, device=self.device),
-            validation=torch.tensor(validation, device=self.device),
-            epochs=self.settings.epochs,
-            patience=self.settings.patience,
-            batch_size=self.settings.batch_size,
+            crops=crops,
+            validation=validation,
             generator=torch.Generator().manual_seed(seed),
             progress=progress,
         )

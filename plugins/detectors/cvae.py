@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from monitor.api import FitReport, Scores
-from plugins.detectors.regions import ENERGY_FLOOR, Regions
-from plugins.detectors.views import Passage, Seen, ViewDetector, ViewSettings, in_own_light
-from plugins.networks.fitting import fit_epochs
+from plugins.detectors.regions import Regions
+from plugins.detectors.residuals import ENERGY_FLOOR
+from plugins.detectors.settings import ViewSettings
+from plugins.detectors.views import Passage, Seen, ViewDetector, in_own_light
 from plugins.networks.parts import joined, seeded
 from plugins.networks.variational import HOLES, STRIDE, UNKNOWN, VariationalNetwork, divergence, draw
 from plugins.pictures.framing import Padding, augmented, fitted
@@ -81,15 +82,15 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
       the negative evidence lower bound for pictures with independent normal noise of the variance ``beta / 2``, in
       units of x. Source: D. P. Kingma, M. Welling, Auto-Encoding Variational Bayes, ICLR 2014 (arXiv:1312.6114).
     - ``mse = mean (v - w)^2``, w being y(m) as a picture in the crop's own light: the reconstruction.
-    - ``regions``, which decides: the view is parted into square cells, and in each the logarithms of three means are
-      held against a Gaussian of what they are on held-out crops (`plugins.detectors.regions`): of the squared error of
-      the brightness, of the squared error of the opponent colours, and of the squared gradient of the view, because
-      more texture leaves more error. The score is the geometric mean of the cells' distances. It is two-sided: the
-      smooth surface of an empty hole leaves too little error for its place. It learns from the held-out crops because
-      those that were trained on are restored better than any other will be.
+    - ``regions``, which decides: the view is divided into square cells, and in each the logarithms of three means are
+      compared with a Gaussian of those of held-out crops (`plugins.detectors.regions`): of the squared error of the
+      brightness, of the squared error of the opponent colours, and of the squared gradient of the view, because more
+      texture leaves more error. The score is the geometric mean of the cells' distances. It is two-sided: the smooth
+      surface of an empty hole leaves too little error for its place. It learns from the held-out crops because the
+      training crops are restored better than any other will be.
 
     Scores come from the mean code, so nothing is drawn. With ``hole_numbers`` a prepared crop has a fourth channel
-    that is filled with the number of its hole, 0-255, 0 where nobody knows it; holes that were not trained on count
+    that is filled with the number of its hole, 0-255, or 0 if it is not known; holes that were not trained on count
     as not known.
     """
 
@@ -120,19 +121,15 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
         """
         network = self._new_network(seed)
         network.standardization.learn(torch.tensor(crops[..., :3]))
-        train = torch.tensor(crops, device=self.device)
-        network.learn_holes(self._holes(train))
-        # Draws everything: the order of the crops, their codes, and what is done to them.
+        network.learn_holes(self._holes(torch.tensor(crops[:, :1, :1], device=self.device)))
+        # It draws the order of the crops, their codes, and how they are varied.
         generator = torch.Generator().manual_seed(seed)
-        report = fit_epochs(
+        report = self._train(
             network,
             lambda batch: self._loss(network, batch, generator),
             torch.optim.Adam(network.parameters(), lr=self.settings.learning_rate),
-            train=train,
-            validation=torch.tensor(validation, device=self.device),
-            epochs=self.settings.epochs,
-            patience=self.settings.patience,
-            batch_size=self.settings.batch_size,
+            crops=crops,
+            validation=validation,
             generator=generator,
             progress=progress,
         )
@@ -162,7 +159,7 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     def _new_network(self, seed: int) -> VariationalNetwork:
         with seeded(seed):
             network = VariationalNetwork(*self.input_size, self.settings.code_size, holes=self.settings.hole_numbers)
-        # Channels that lie side by side in memory save the convolutions a fifth of their time.
+        # Channels side by side in memory save the convolutions a fifth of their time.
         network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
@@ -180,7 +177,7 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
         return self._bound(error, divergence(mean, log_variance)).mean()
 
     def _bound(self, error: Tensor, kl: Tensor) -> Tensor:
-        """``mean (x - y)^2 + beta kl / n`` of each of N crops, of its first term, ``error``: (N,)."""
+        """``mean (x - y)^2 + beta kl / n`` of each of N crops, from its first term ``error`` and ``kl``: (N,)."""
         beta: float = self.settings.beta
         values: int = 3 * self.settings.height * self.settings.width
         return error + beta * kl / values
@@ -197,7 +194,7 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
             yield Coded(view, pictures, reconstruction, level, mean, self._bound(error, kl), kl)
 
     def _features(self, seen: Seen) -> Floats:
-        """What is held against the usual in each cell, float32 (n, C, 3), row by row; as if in an even light."""
+        """The features of each cell, float32 (n, C, 3), row by row; as if in an even light."""
         red, green, blue = (seen.view - seen.reconstruction).contiguous().unbind(dim=1)
         energies = red.new_empty(3, *red.shape)
         yellow = red + green
@@ -209,14 +206,14 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
         across = torch.sub(brightness[:, 1:-1, 2:], brightness[:, 1:-1, :-2], out=energies[2])
         across.square_().add_(down.square_()).div_(4)
         cells = avg_pool2d(energies, self.settings.cell).flatten(start_dim=2).permute(1, 2, 0)
-        # The light comes last, for there are fewer cells than pixels.
+        # The light comes last, because there are fewer cells than pixels.
         cells = cells / seen.level.square()[:, 0]
-        # Contiguous, because means of an array keep its order, and what is learned is saved as it lies in memory.
+        # Contiguous, because the mean of an array keeps its memory order, in which what is learned is saved.
         features: Floats = (cells + float(ENERGY_FLOOR)).log().contiguous().cpu().numpy()
         return features
 
     def _view(self, crops: Tensor) -> Tensor:
-        """What is seen of crops, uint8 (N, H, W, 3 or 4): float32 (N, 3, H, W), 0-1, blurred."""
+        """The views of crops, uint8 (N, H, W, 3 or 4): float32 (N, 3, H, W), 0-1, blurred."""
         return super()._view(crops).contiguous(memory_format=torch.channels_last)
 
     def _inputs(self, view: Callable[[Tensor], Tensor], crops: Tensor) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""The detector ``mnad``: reconstruction by way of a small memory of what is normal."""
+"""The detector ``mnad``: an autoencoder with a small memory of what is normal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from monitor.api import FitReport, Scores
 from plugins.detectors.regions import Regions
-from plugins.detectors.views import Kinds, Passage, Seen, Shrinkage, Trimmed, ViewDetector, ViewSettings, in_own_light
-from plugins.networks.fitting import fit_epochs
+from plugins.detectors.settings import Kinds, Shrinkage, Trimmed, ViewSettings
+from plugins.detectors.views import Passage, Seen, ViewDetector, in_own_light
 from plugins.networks.memory import STRIDE, MemoryNetwork, as_rows, new_memory_network
 from plugins.networks.parts import joined
 from plugins.pictures.images import squared_errors
@@ -82,27 +82,27 @@ class Queried(Seen):
 
 
 class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
-    """Restores a crop from its own features and from prototypes of normal ones; what that does not restore is odd.
+    """Restores a crop from its own features and from prototypes of normal ones; what this does not restore is abnormal.
 
     The *view* of a crop is its centre, resized to ``height`` x ``width`` and blurred. The network sees x: the view in
     an even light, -1 to 1. Its encoder gives a *query* q_k of length 1 for each place k of 8 x 8 pixels, the memory
     answers with a mixture of its *items* p_m, and the decoder makes y of both; `plugins.networks.memory` has the
     formulas. Nothing leads around the memory. Source: H. Park, J. Noh, B. Ham, Learning Memory-guided Normality for
-    Anomaly Detection, CVPR 2020 (arXiv:2003.13228). The items are updated with every batch of the training, the
-    greatest weight being that over the queries of the item, as the paper has it; they stand still while crops are
-    scored, for otherwise a score would depend on the order of the crops.
+    Anomaly Detection, CVPR 2020 (arXiv:2003.13228). The items are updated with every batch of the training; the
+    greatest weight is taken over the queries of the item, as in the paper. They do not change while crops are scored,
+    because a score would then depend on the order of the crops.
 
     - ``mse = mean (v - w)^2`` with v the view and w the reconstruction, which is y in the crop's own light; 0-1.
     - ``low_psnr = 1 - g(P)`` with the peak signal-to-noise ratio ``P = 10 log10(4 / mean (x - y)^2)``.
     - ``feature_distance``: ``D = mean (q_k - p)^2`` over places and channels, p being the item nearest to q_k.
     - ``combined = alpha (1 - g(P)) + (1 - alpha) g(D)``, the published score.
-    - ``regions``, which decides by default: the view is parted into square cells, and in each two logarithms are held
-      against Gaussians of what they are on training crops (`plugins.detectors.regions`): of the mean squared error and
+    - ``regions``, which decides by default: the view is divided into square cells, and in each two logarithms are
+      compared with Gaussians of those of training crops (`plugins.detectors.regions`): of the mean squared error and
       of the mean squared gradient of the view, because more texture leaves more error; both in an even light. It is
-      two-sided: the smooth surface of an empty hole, which every network restores well, leaves too little.
+      two-sided: the smooth surface of an empty hole, which every network restores well, leaves too little error.
 
-    g is a min-max, ``g(v) = (v - low) / (high - low)``. The paper takes low and high from the sequence that is
-    scored, which a program that scores crop by crop cannot; here they are the least and the greatest of the held-out
+    g is a min-max scale, ``g(v) = (v - low) / (high - low)``. The paper takes low and high from the sequence that is
+    scored, which a program that scores crop by crop cannot do; here they are the least and the greatest of the held-out
     crops, found once at the end of the training and kept with the weights. g is not clamped: proliv lie outside.
 
     Without ``memory`` the decoder gets each query twice, there is no ``feature_distance``, and ``combined`` is
@@ -127,15 +127,12 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
             schedule.step()
             progress(report)
 
-        report = fit_epochs(
+        report = self._train(
             network,
             lambda batch: self._loss(network, batch),
             optimizer,
-            train=torch.tensor(crops, device=self.device),
-            validation=torch.tensor(validation, device=self.device),
-            epochs=self.settings.epochs,
-            patience=self.settings.patience,
-            batch_size=self.settings.batch_size,
+            crops=crops,
+            validation=validation,
             generator=torch.Generator().manual_seed(seed),
             progress=after_epoch,
         )
@@ -176,10 +173,10 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
         return joined([] if network.memory is None else [network.memory.items], (network.query_channels,))
 
     def details(self) -> Mapping[str, Any]:
-        """The ends of g, and the memory's health.
+        """The ends of g, and how well the memory is used.
 
         ``use``: the share of the held-out queries that each item was nearest to; ``dead_items``: how many items were
-        nearest to none; ``largest_cosine``: of the two items that are most alike. ``psnr_range`` is in dB.
+        nearest to none; ``largest_cosine``: that of the two items that are most alike. ``psnr_range`` is in dB.
         """
         network = self._learned(self._network)
         memory = network.memory
@@ -228,8 +225,8 @@ class MemoryAutoencoder(ViewDetector[MemoryNetwork]):
         return tuple(_ranged(pictures) for pictures in super()._inputs(view, crops))
 
     def _features(self, seen: Seen) -> Floats:
-        """What is held against the usual in each cell, float32 (n, cells, 2), row by row; as if in an even light."""
-        # The energies alone: with the error's colours, crops in another light are nearer to proliv than without.
+        """The features of each cell, float32 (n, cells, 2), row by row; as if in an even light."""
+        # Only the energies: with the error's colours, crops in another light come nearer to proliv.
         return self._residual_features(seen)[..., : self.region_features]
 
 

@@ -1,4 +1,4 @@
-"""The detector ``patchstats``: local statistics on a grid over the hole, each held against what is usual there."""
+"""The detector ``patchstats``: local statistics on a grid over the hole, each compared with what is usual there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from monitor.api import DataError, Detector, FitReport, Scores
-from plugins.detectors.regions import Neighbours, Regions, pool, pool_neighbours
+from plugins.detectors.regions import Regions
 from plugins.networks.allocation import keep_freed_memory
+from plugins.pictures.cells import Neighbours, pool, pool_neighbours
 from plugins.pictures.resizing import resized
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class PatchStatisticsSettings(BaseModel):
         default=0.08, ge=0, lt=1, description="Each crop is also learned with its channels changed by up to this share."
     )
     kinds: int = Field(
-        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most."
+        default=4, ge=1, le=64, description="Into how many kinds of scene the training crops are divided, at most."
     )
     trimmed: float = Field(
         default=0.4, ge=0, lt=1, description="The share of the cells, the farthest from the usual, that does not count."
@@ -78,28 +79,28 @@ class PatchStatisticsSettings(BaseModel):
 class PatchStatistics(Detector):
     """Measures a few local statistics in each cell of a grid over the hole, and how far each is from the usual.
 
-    1. The crop is resized and its intensities are divided by its median brightness, so that the light's level
+    1. The crop is resized and its intensities are divided by its median brightness, so that the level of the light
        does not matter.
     2. Each cell gets seven features: mean brightness ``L = (r + g + b) / 3``, the mean opponent colours ``r - g``
        and ``b - (r + g) / 2``, and the logarithms of four energies: the squared slopes of L down and across, its
        squared Laplacian (fine detail), and the squared gradients of the opponent colours.
-    3. The training crops are parted into a few kinds of scene (k-means on their features): a billet's head, a frozen
+    3. The training crops are divided into a few kinds of scene (k-means on their features): a billet's head, a frozen
        crust, other light. For each kind and cell a Gaussian is learned: mean m, covariance S, shrunk towards the mean
-       covariance of all cells. A crop is held against the kind that it is nearest to. The distance of cell c is
+       covariance of all cells. A crop is compared with the kind that it is nearest to. The distance of cell c is
        Mahalanobis', per feature:
        ``d_c = (x - m)' S^-1 (x - m) / 7``; it is about 1 for a usual cell.
     4. The deciding score ``distance`` is a trimmed geometric mean over the cells in the centre,
-       ``exp(mean_c log(d_c + 0.1))`` without the farthest 40 % (``trimmed``): what is odd in most places counts, not
-       what is very odd in a few, as a tool's edge or a reflection is.
+       ``exp(mean_c log(d_c + 0.1))`` without the farthest 40 % (``trimmed``): what is abnormal in most places counts,
+       not what is very abnormal in a few, such as a tool's edge or a reflection.
 
     It learns each crop twice, as it is and under a made-up cast, each channel brighter or darker by up to
-    ``colour_cast``: what lamps and cameras may do tomorrow counts as usual.
+    ``colour_cast``, so that changes of lamps and cameras count as usual.
 
-    It is two-sided: a surface that is too smooth, as that of an empty hole, is as far from the usual as one that is
-    too rough. A Gaussian for each place of the picture is the idea of PaDiM (Defard et al., arXiv:2011.08785), whose
+    It is two-sided: a surface that is too smooth, such as that of an empty hole, is as far from the usual as one that
+    is too rough. A Gaussian for each place of the picture is the idea of PaDiM (Defard et al., arXiv:2011.08785), whose
     features come from a deep network; these are measured.
 
-    ``mse`` holds the resized crop against the mean training crop at the same brightness, which is its
+    ``mse`` compares the resized crop with the mean training crop at the same brightness, which is its
     "reconstruction".
     """
 
@@ -209,9 +210,9 @@ class PatchStatistics(Detector):
         return np.moveaxis(centre, 3, 0).astype(np.float32, order="C")
 
     def _features(self, colours: Floats, scale: Floats) -> Floats:
-        """The features of the centre's cells, float32 (n, C, K), of what `_centre` has cut out.
+        """The features of the centre's cells, float32 (n, C, K), of the colours that `_centre` has cut out.
 
-        ``scale``, (n,), brings it to 0-1 at the usual brightness.
+        ``scale``, (n,), brings these to 0-1 at the usual brightness.
         """
         cell = self.settings.cell
         red, green, blue = colours
@@ -242,8 +243,8 @@ def _batches(crops: Pixels) -> Iterator[Pixels]:
 
 
 def _gain(batch: Pixels) -> Floats:
-    """How bright crops, uint8 (n, H, W, 3), are, in parts of the usual brightness: float32 (n,)."""
-    # Every second pixel, both ways, has the same median for a fourth of the work.
+    """How bright crops, uint8 (n, H, W, 3), are, in units of the usual brightness: float32 (n,)."""
+    # Every second pixel in both directions has nearly the same median, for a quarter of the work.
     red, green, blue = np.moveaxis(batch[:, ::2, ::2], 3, 0)
     levels = red.astype(np.int32)
     levels += green
@@ -254,7 +255,7 @@ def _gain(batch: Pixels) -> Floats:
 
 
 def _median(levels: NDArray[np.int32]) -> Floats:
-    """The median of each row: float32. Sorting all of it is several times as quick as `numpy.median`."""
+    """The median of each row: float32. Sorting whole rows is several times faster than `numpy.median`."""
     ordered = np.sort(levels, axis=1)
     count = levels.shape[1]
     return (ordered[:, (count - 1) // 2] + ordered[:, count // 2]).astype(np.float32) / np.float32(2)

@@ -1,19 +1,20 @@
-"""What the detectors with a network share: the view it restores, its settings, and how what it learned is kept."""
+"""What detectors with a network share: the view that it restores, its training, saving and loading."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from monitor.api import DataError, Detector
-from plugins.detectors.regions import Regions, residual_features
+from plugins.detectors.regions import Regions
+from plugins.detectors.residuals import residual_features
 from plugins.networks.allocation import keep_freed_memory
+from plugins.networks.fitting import fit_epochs
 from plugins.networks.inference import Tunable
 from plugins.networks.parts import available_device, joined, load_weights, save_weights
 from plugins.networks.runtimes import NotExportedError, OnnxNetwork, missing_packages, say_once
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from monitor.api import Floats, Pixels, Runtime
+    from pydantic import BaseModel
+
+    from monitor.api import FitReport, Floats, Pixels, Progress, Runtime
 
 # How much a mean squared error may differ between torch and another runtime, as a share of itself.
 MOST_DIFFERENCE: Final = 1e-5
@@ -37,55 +40,12 @@ GPU_PIXELS: Final = 1 << 20
 NetworkType = TypeVar("NetworkType", bound=Tunable)
 Learned = TypeVar("Learned")
 
-# Settings of more than one detector. Each names them itself, so that its keys stand in its own order.
-Kinds = Annotated[
-    int, Field(ge=1, le=64, description="Into how many kinds of scene the training crops are parted, at most.")
-]
-Trimmed = Annotated[
-    float,
-    Field(ge=0, lt=1, description="The share of the regions, the farthest from the usual, that does not count."),
-]
-Shrinkage = Annotated[
-    float, Field(ge=0, le=1, description="The part of a region's covariance that is taken from all together.")
-]
-
-
-class ViewSettings(BaseModel):
-    """Settings of a `ViewDetector` and of the training of its network; detectors bring their own defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    height: int = Field(default=32, ge=8, le=256, description="Rows of the network's input, in pixels.")
-    width: int = Field(default=32, ge=8, le=256, description="Columns of the network's input, in pixels.")
-    centre_height: float = Field(default=0.8, gt=0, le=1, description="The middle share of a crop's rows to keep.")
-    centre_width: float = Field(default=0.5, gt=0, le=1, description="The middle share of a crop's columns to keep.")
-    blur_sigma: float = Field(
-        default=1.0, ge=0, le=10, description="Gaussian blur of the input, in its pixels; 0: none."
-    )
-    even_light: bool = Field(
-        default=True, description="Bring every view to the same mean brightness before the network sees it."
-    )
-    cell: int = Field(default=4, ge=2, le=64, description="Side of a square region, in pixels of the network's input.")
-    shrinkage: Shrinkage = 0.5
-    epochs: int = Field(default=30, ge=1, le=10_000, description="Passes over the training crops, at most.")
-    patience: int = Field(
-        default=5, ge=0, description="Stop after so many epochs without a lower validation loss; 0: never."
-    )
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="Crops for each step of the training.")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Step size of Adam.")
-
-    @model_validator(mode="after")
-    def _whole_cells(self) -> Self:
-        if self.height % self.cell or self.width % self.cell:
-            raise ValueError("height and width must be multiples of cell")
-        return self
-
 
 @dataclass(frozen=True)
 class Passage:
-    """One way through a network: ``view`` makes of crops what it sees, ``forward`` is its answer to that.
+    """One way through a network: ``view`` turns crops into what it sees, ``forward`` is its answer.
 
-    There is the way of the trainings, whose every rounding the weights depend on, and a quicker one for scoring.
+    There is the way of training, on whose every rounding the weights depend, and a quicker one for scoring.
     """
 
     view: Callable[[Tensor], Tensor]
@@ -96,8 +56,8 @@ class Passage:
 class Seen:
     """A batch of n crops as a network sees and restores it.
 
-    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: what both are divided by to be in an even
-    light, (n, 1, 1, 1); ``pictures``: the view in that light.
+    ``view`` and ``reconstruction``: float32 (n, 3, H, W), 0-1. ``level``: what both are divided by to bring them into
+    an even light, (n, 1, 1, 1). ``pictures``: the view in that light.
     """
 
     view: Tensor
@@ -109,7 +69,7 @@ class Seen:
 class ViewDetector(Detector, Generic[NetworkType]):
     """A detector whose network restores a *view* of each crop: its centre, resized, blurred, (N, 3, H, W), 0-1.
 
-    The error that it leaves is held against what is usual in each region of the view. A subclass's settings derive
+    The error that it leaves is compared with what is usual in each region of the view. A subclass's settings derive
     from `ViewSettings`, and its `fit` sets ``_network`` and, where it judges regions, ``_regions``.
 
     ``network_name``: what messages call the network. ``region_features``: how many features a region has.
@@ -165,10 +125,10 @@ class ViewDetector(Detector, Generic[NetworkType]):
         return detector
 
     def use_runtime(self, runtime: Runtime) -> str:
-        """Let torch compute the network, or ONNX Runtime on the processor, as ``pipeline.runtime`` asks for."""
+        """Let torch compute the network, or ONNX Runtime on the processor, as ``pipeline.runtime`` says."""
         self._passage = None
-        # `auto` is torch: with what `plugins.networks.inference` makes of a network it was slower by 4 % at most, and
-        # quicker by up to a fifth, as docs/runtimes.md tells.
+        # `auto` is torch: with the copies of `plugins.networks.inference` it was at most 4 % slower than ONNX Runtime,
+        # and up to a fifth quicker, see docs/runtimes.md.
         if runtime == "onnx":
             try:
                 self._passage = self._onnx_passage()
@@ -183,7 +143,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
     def _onnx_passage(self) -> Passage:
         """The way through the network by ONNX Runtime; raises `NotExportedError` where it cannot be taken."""
         if self.device != "cpu":
-            raise NotExportedError(f"pipeline.device is {self.device}, and it is used on the processor alone")
+            raise NotExportedError(f"pipeline.device is {self.device}, and it is used on the processor only")
         if missing := missing_packages():
             raise NotExportedError(
                 f"{' and '.join(missing)} cannot be imported; install the extra: pip install 'proliv-monitor[runtime]'"
@@ -191,7 +151,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
         torchs, probe = self._for_scoring(), self._probe()
         with torch.inference_mode():
             network = self._learned(self._network).tuned(doubling=False)
-            # Exported with other crops than it is tried with, and another number of them.
+            # Exported with other crops than it is tried with, and with fewer of them.
             passage = Passage(torchs.view, OnnxNetwork(network, self._inputs(torchs.view, torch.tensor(probe[:2]))))
         expected = self.score(probe).mse
         self._passage = passage
@@ -204,21 +164,46 @@ class ViewDetector(Detector, Generic[NetworkType]):
         difference = float((abs(found - expected) / expected).max())
         if not difference <= MOST_DIFFERENCE:
             raise NotExportedError(
-                f"its scores are not torch's: the mean squared error of a crop is another by {difference:.1e} of itself"
+                f"its scores are not torch's: the mean squared error of a crop differs by {difference:.1e} of itself"
             )
         return passage
 
     def _inputs(self, view: Callable[[Tensor], Tensor], crops: Tensor) -> tuple[Tensor, ...]:
-        """What goes into the network of prepared crops."""
+        """The network's inputs for prepared crops."""
         return (self._lit_evenly(view(crops))[0],)
 
     def _probe(self) -> Pixels:
-        """A few prepared crops that nobody has seen: patches of any colours, in any light."""
+        """A few made-up prepared crops: patches of random colours, in random light."""
         generator = np.random.default_rng(0)
         height, width = self.input_size
         light = generator.uniform(0.2, 1, size=(PROBES, 1, 1, 1))
         patches = light * generator.integers(0, 256, size=(PROBES, -(-height // 4), -(-width // 4), 3))
         return patches.repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width].astype(np.uint8)
+
+    def _train(
+        self,
+        network: NetworkType,
+        loss: Callable[[Tensor], Tensor],
+        optimizer: torch.optim.Optimizer,
+        *,
+        crops: Pixels,
+        validation: Pixels,
+        generator: torch.Generator,
+        progress: Progress,
+    ) -> FitReport:
+        """`plugins.networks.fitting.fit_epochs` on prepared crops, uint8 (N, H, W, C), as the settings say."""
+        return fit_epochs(
+            network,
+            loss,
+            optimizer,
+            train=torch.tensor(crops, device=self.device),
+            validation=torch.tensor(validation, device=self.device),
+            epochs=self.settings.epochs,
+            patience=self.settings.patience,
+            batch_size=self.settings.batch_size,
+            generator=generator,
+            progress=progress,
+        )
 
     @abstractmethod
     def _new_network(self, seed: int) -> NetworkType:
@@ -229,7 +214,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
         """What the network sees and restores of prepared crops, batch by batch."""
 
     def _take(self, network: NetworkType) -> None:
-        """Use a network from here on."""
+        """Use this network from now on."""
         self._network, self._passage = network, None
 
     def _as_trained(self, network: NetworkType) -> Passage:
@@ -242,7 +227,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
         return self._passage
 
     def _seen_quickly(self, crops: Tensor) -> Tensor:
-        """What `_view` gives, to the rounding."""
+        """`_view` up to rounding, in less time."""
         return self._quick_view(crops[..., :3])
 
     @property
@@ -251,7 +236,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
         return True
 
     def _learned(self, part: Learned | None) -> Learned:
-        """The network, or what is usual in the regions; raises `DataError` before there are any."""
+        """The network, or what is usual in the regions; raises `DataError` before the training."""
         if part is None:
             raise DataError(f"this {self.network_name} has not been trained yet; fit it or load a trained one")
         return part
@@ -273,9 +258,9 @@ class ViewDetector(Detector, Generic[NetworkType]):
         return view / level, level
 
     def _batches(self, crops: Pixels, size: int = 64) -> Iterator[Tensor]:
-        """Prepared crops on the device, few enough at once for memory and for the processor's caches: ``size``.
+        """Prepared crops on the device, ``size`` at once, which suits memory and the processor's caches.
 
-        A GPU gets more of them, where they are small.
+        A GPU gets more of them if they are small.
         """
         if self.device != "cpu":
             size = max(size, GPU_PIXELS // (self.settings.height * self.settings.width))
@@ -283,9 +268,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
             yield torch.tensor(crops[start : start + size], device=self.device)
 
     def _residual_features(self, seen: Seen) -> Floats:
-        """`plugins.detectors.regions.residual_features` of each region, float32 (n, C, 5), as if all crops had the same
-        light.
-        """
+        """`residual_features` of each region, float32 (n, C, 5), as if all crops had the same light."""
         view, restored = (
             images.permute(0, 2, 3, 1).cpu().numpy() for images in (seen.pictures, seen.reconstruction / seen.level)
         )
@@ -293,5 +276,5 @@ class ViewDetector(Detector, Generic[NetworkType]):
 
 
 def in_own_light(restored: Tensor, level: Tensor) -> Tensor:
-    """What was restored, (N, 3, H, W), put back into the light of its view; in place, as for scoring alone."""
+    """Bring what was restored, (N, 3, H, W), back into the light of its view; in place, so only for scoring."""
     return restored.mul_(level).clamp_(0, 1)

@@ -1,4 +1,4 @@
-"""How the process asks for memory: a detector that scores needs the same large arrays again for every batch."""
+"""Keeps the memory that one batch frees for the next one, which needs arrays of the same size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRIM_THRESHOLD: Final = -1
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the process keep the memory that it frees, up to 2 GiB, rather than give it back after every step.
+    """Let the process keep the memory that it frees, up to 2 GiB, instead of returning it after every step.
 
     For Linux with glibc; elsewhere, and where the allocator has no such options, nothing happens.
     """
@@ -23,8 +23,8 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    # An array of a whole batch, as each layer of a network makes one, is so large that glibc asks the kernel for it and
-    # returns it at once, so every batch pays for the same pages again, one fault for each 4 KiB: up to a third of the
+    # Each layer of a network makes an array for a whole batch. It is so large that glibc gets it from the kernel and
+    # returns it at once, so every batch pays for the same pages again, a fault for each 4 KiB: up to a third of the
     # time.
     mallopt(MMAP_THRESHOLD, 1 << 30)
     mallopt(TRIM_THRESHOLD, 2**31 - 1)

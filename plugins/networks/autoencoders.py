@@ -37,8 +37,9 @@ class Network(Tunable):
         return self.standardization.back(self.decoder(self.encode(pictures))).clamp(0, 1)
 
     def tuned(self, *, doubling: bool = True) -> Self:
-        """A copy for scoring alone: `plugins.networks.inference.tuned`; a fully connected one takes pixels as they
-        lie.
+        """A copy for scoring only: `plugins.networks.inference.tuned`.
+
+        A fully connected one takes pixels in the order in which they lie in memory.
         """
         fast = super().tuned(doubling=doubling)
         if isinstance(fast.encoder[0], nn.Flatten) and isinstance(fast.encoder[1], nn.Linear):
@@ -96,7 +97,7 @@ def _linear_layers(sizes: tuple[int, ...]) -> Iterator[nn.Module]:
 def _take_pixels(network: Network) -> None:
     """Change a fully connected network so that it takes and gives pictures as they lie in memory, channels last.
 
-    The standardisation goes into the first and the last layer too. It saves eight passes over every picture.
+    The standardisation becomes part of the first and the last layer. That saves eight passes over every picture.
     """
     first, last, unflatten = network.encoder[1], network.decoder[-2], network.decoder[-1]
     assert isinstance(first, nn.Linear)

@@ -1,4 +1,4 @@
-"""The epoch loop that detectors with a torch network share: batches, losses, early stopping, best weights."""
+"""Trains a network epoch by epoch, stops early, and keeps the weights of the best epoch."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ def fit_epochs(
 ) -> FitReport:
     """Train ``network`` and leave it in evaluation mode with the weights of its best epoch.
 
-    ``train`` (N, ...) and ``validation`` (M, ...) are crops in whatever form ``loss`` takes a batch of them;
-    ``loss`` returns their mean loss, a scalar. ``generator`` (on the CPU) draws the order of the crops anew in
-    every epoch. ``patience``: the training stops once that many epochs in a row have not lowered the validation
-    loss; 0 trains all ``epochs``. Raises `DataError` when there is nothing to learn from or to validate on, or
-    when a loss is not a finite number.
+    ``train`` (N, ...) and ``validation`` (M, ...) are crops, of which ``loss`` takes a batch and returns the mean
+    loss, a scalar. ``generator`` (on the CPU) draws a new order of the crops for every epoch. ``patience``: the
+    training stops once that many epochs in a row have not lowered the validation loss; 0 trains all ``epochs``. Raises
+    `DataError` when there is nothing to learn from or to validate on, or when a loss is not a finite number.
     """
     for purpose, crops in {"learn from": train, "validate on": validation}.items():
         if len(crops) == 0:
@@ -92,7 +91,7 @@ def _mean_loss(network: nn.Module, loss: Callable[[Tensor], Tensor], crops: Tens
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights as they are now, apart from those that training goes on to change."""
+    """A copy of the weights, which training then does not change."""
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 

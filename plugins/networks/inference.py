@@ -1,4 +1,4 @@
-"""Trained networks as they are used for scoring: the same answers, to the rounding, in less time."""
+"""Makes quicker copies of trained networks for scoring, whose answers are the same up to rounding."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Tunable(nn.Module):
     """A network of which there is a quicker copy."""
 
     def tuned(self, *, doubling: bool = True) -> Self:
-        """A copy for scoring alone, whose answers are the same to the rounding: `tuned` below."""
+        """A copy for scoring only, whose answers are the same up to rounding: `tuned` below."""
         return tuned(self, doubling=doubling)
 
 
 def tuned(network: NetworkType, *, doubling: bool = True) -> NetworkType:
-    """A copy of a trained network for scoring alone; the network itself stays as it is trained and saved.
+    """A copy of a trained network for scoring only; the network itself stays as it was trained and saved.
 
-    In every `nn.Sequential` of it, batch normalisation goes into the convolution before it, ReLUs work in place,
-    and, with ``doubling``, on a processor transposed convolutions that double their input become `Doubling`. Channels
+    In each of its `nn.Sequential`, batch normalisation is folded into the convolution before it, ReLUs work in place,
+    and with ``doubling``, on a processor, transposed convolutions that double their input become `Doubling`. Channels
     lie last in memory, and a ``standardization`` takes whole rows.
     """
     fast = copy.deepcopy(network).eval().requires_grad_(False)
@@ -41,7 +41,7 @@ def tuned(network: NetworkType, *, doubling: bool = True) -> NetworkType:
 
 
 def _folded(layers: list[nn.Module]) -> list[nn.Module]:
-    """The layers with every batch normalisation taken into the convolution before it."""
+    """The layers with every batch normalisation folded into the convolution before it."""
     folded: list[nn.Module] = []
     for layer in layers:
         before = folded[-1] if folded else None
@@ -64,9 +64,9 @@ def _faster(layer: nn.Module, first: bool, doubling: bool) -> nn.Module:
 
 
 class Pictures(nn.Module):
-    """Rows (N, C H W) as pictures (N, C, H, W), or where they are rows of pixels, (N, H W C), as the same.
+    """Turns rows, (N, C H W) or, with ``pixels``, (N, H W C), into pictures (N, C, H, W).
 
-    As `nn.Unflatten`, but the number of crops stays open in an exported network.
+    Like `nn.Unflatten`, but an exported network then takes any number of crops.
     """
 
     def __init__(self, shape: torch.Size, *, pixels: bool = False) -> None:
@@ -83,12 +83,12 @@ class Pictures(nn.Module):
 
 
 class Doubling(nn.Module):
-    """A transposed convolution of 4 x 4, stride 2, padding 1, written as a convolution of 2 x 2 and an interleaving.
+    """A transposed convolution of 4 x 4, stride 2, padding 1, computed as a convolution of 2 x 2 and an interleaving.
 
     Each of the four pixels that one input pixel becomes depends on 2 x 2 input pixels. So one convolution gives all
     four, as groups of channels:
-    ``y[2r + a, 2c + b] = sum_st x[r - 1 + a + s, c - 1 + b + t] w[3 - a - 2s, 3 - b - 2t]``. A processor does that in
-    half the time where there are few output channels, of which it computes 16 at once.
+    ``y[2r + a, 2c + b] = sum_st x[r - 1 + a + s, c - 1 + b + t] w[3 - a - 2s, 3 - b - 2t]``. With few output channels a
+    processor, which computes 16 of them at once, takes half the time for it.
     Source: W. Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
     Neural Network, CVPR 2016 (arXiv:1609.05158).
     """
@@ -99,13 +99,13 @@ class Doubling(nn.Module):
         # (before, channels, 3 - a - 2s, 3 - b - 2t) -> (a, b, channels, before, s, t)
         taps = layer.weight.detach().flip(2, 3).reshape(before, self.channels, 2, 2, 2, 2).permute(3, 5, 1, 0, 2, 4)
         assert layer.bias is not None
-        # Not of an `nn.Conv2d`, which would draw its first weights from torch's global generator.
+        # No `nn.Conv2d`, which would draw its first weights from torch's global generator.
         self.weight = nn.Parameter(taps.reshape(4 * self.channels, before, 2, 2), requires_grad=False)
         self.bias = nn.Parameter(layer.bias.detach().repeat(4), requires_grad=False)
 
     @staticmethod
     def replaces(layer: nn.ConvTranspose2d) -> bool:
-        """Whether it computes what the layer does, and where that is the slower of the two."""
+        """Whether `Doubling` computes what the layer does, on a device where the layer is slower."""
         shape = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding, layer.dilation, layer.groups)
         doubles = shape == ((4, 4), (2, 2), (1, 1), (0, 0), (1, 1), 1)
         return doubles and layer.bias is not None and layer.weight.device.type == "cpu"

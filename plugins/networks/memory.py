@@ -1,7 +1,7 @@
-"""The network of ``mnad``: an autoencoder without skip connections that has a memory of prototypes in its middle.
+"""The network of ``mnad``: an autoencoder without skip connections and with a memory of prototypes in its middle.
 
 Source: H. Park, J. Noh, B. Ham: Learning Memory-guided Normality for Anomaly Detection, CVPR 2020
-(arXiv:2003.13228), the variant that reconstructs. A *query* is what the encoder says of one place of the picture, a
+(arXiv:2003.13228), the variant that reconstructs. A *query* is what the encoder makes of one place of the picture, a
 vector of length 1. The *items* of the memory are such vectors too: prototypes of normal places.
 """
 
@@ -30,7 +30,7 @@ LEAST_SPAN: Final = 0.01
 
 
 class Range(nn.Module):
-    """A min-max that is frozen: ``g(v) = (v - low) / (high - low)``, not clamped, low and high from normal crops."""
+    """A min-max scale ``g(v) = (v - low) / (high - low)``, not clamped, whose ends come from normal crops."""
 
     low: Tensor
     high: Tensor
@@ -41,9 +41,9 @@ class Range(nn.Module):
         self.register_buffer("high", torch.ones((), dtype=torch.float64))
 
     def learn(self, values: Tensor) -> None:
-        """Take the least and the greatest of the values, (N,), and put them `LEAST_SPAN` apart at least.
+        """Take the least and the greatest of the values, (N,), but at least `LEAST_SPAN` apart.
 
-        Between values that are all but alike the noise of the arithmetic would count.
+        Between values that are nearly alike, the noise of the arithmetic would decide.
         """
         low, high = float(values.min()), float(values.max())
         self.low.fill_(low)
@@ -88,7 +88,7 @@ class Memory(nn.Module):
         similarity = queries @ self.items.T
         belongs = one_hot(similarity.argmax(dim=1), len(self.items)).bool()
         similarity = similarity.masked_fill(~belongs, -torch.inf)
-        # The sum in the softmax cancels in v / max(v). No cosine is under -1, so the clamp is for empty U_m alone.
+        # The sum in the softmax cancels in v / max(v). No cosine is under -1, so the clamp is only for an empty U_m.
         weights = (similarity - similarity.amax(dim=0).clamp(min=-1)).exp()
         # A new tensor: the read that went before still needs the old one for its gradient.
         self.items = normalize(self.items + weights.T @ queries, dim=1)
@@ -108,12 +108,12 @@ class Memory(nn.Module):
         return (rows - nearest).square().reshape(len(queries), -1).mean(dim=1)
 
     def count_use(self, queries: Tensor) -> None:
-        """Remember how much each item is used by queries, (N, C)."""
+        """Keep how often each item is the nearest to one of the queries, (N, C)."""
         counts = torch.bincount(self.nearest(queries)[0], minlength=len(self.items))
         self.use.copy_(counts / len(queries))
 
     def largest_cosine(self) -> float:
-        """The cosine of the two items that are most alike: at 1 they say the same."""
+        """The cosine of the two items that are most alike; at 1 they are the same."""
         cosines = self.items @ self.items.T
         return float(cosines.fill_diagonal_(-1).max())
 
@@ -169,7 +169,7 @@ class MemoryNetwork(Tunable):
         return queries, self.decode(queries)
 
     def learn_usual(self, psnr: Tensor, queries: Tensor) -> None:
-        """Freeze both ranges by held-out normal pictures, and count how much they use each item.
+        """Set both ranges by held-out normal pictures, and count how often they use each item.
 
         ``psnr``: (N,), in dB. ``queries``: (N, C, h, w).
         """

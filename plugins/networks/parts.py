@@ -1,4 +1,4 @@
-"""What detectors with a torch network share: first weights, standardised inputs, weights on disk, joined batches."""
+"""Parts of networks, their first weights, and how weights are saved and loaded."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class Standardization(nn.Module):
-    """Colours counted from the training crops' mean in units of their spread, by channel.
+    """Colours less the training crops' mean, in units of their standard deviation, by channel.
 
-    The crops fill a small part of 0-1, and networks learn best from numbers around 0 and 1: it saves more than
-    half of the epochs.
+    The crops fill a small part of 0-1, and networks learn best from numbers around 0 with a spread of 1: this saves
+    more than half of the epochs.
     """
 
     mean: Tensor
@@ -69,14 +69,14 @@ class Standardization(nn.Module):
         return (images - self.mean) / self.spread
 
     def back(self, values: Tensor) -> Tensor:
-        """Turn standardised values back into images; what was restored badly lies outside of 0-1."""
+        """Turn standardised values back into images, which may lie outside of 0-1."""
         return values * self.spread + self.mean
 
 
 class RowwiseStandardization(Standardization):
-    """What a `Standardization` has learned, for scoring: the same numbers, a whole row of pixels at a time.
+    """A learned `Standardization` for scoring: the same numbers, a whole row of pixels at a time.
 
-    Images lie channels last in memory, where torch takes a channel's mean and spread three numbers at a time.
+    Images lie channels last in memory, where torch would work on three numbers at a time.
     """
 
     def __init__(self, learned: Standardization) -> None:
@@ -96,13 +96,13 @@ class RowwiseStandardization(Standardization):
         return rows.mul_(spread).add_(mean).reshape(-1, *values.shape[2:], 3).permute(0, 3, 1, 2)
 
     def _rows(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and spread for each number of a row: (3 W,)."""
+        """Mean and spread of each number of a row: (3 W,)."""
         width = images.shape[3]
         return self.mean.flatten().repeat(width), self.spread.flatten().repeat(width)
 
 
 class NoStandardization(Standardization):
-    """For a network whose layers standardise by themselves."""
+    """For a network whose layers contain the standardisation."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the images."""
@@ -130,7 +130,7 @@ def load_weights(network: nn.Module, folder: Path, detector: str) -> None:
 
 
 def joined(batches: Sequence[Tensor], shape: tuple[int, ...]) -> Floats:
-    """Batches as one float32 array; ``shape`` is that of one item, for when there are none."""
+    """Batches as one float32 array, (N, ``*shape``); ``shape`` is that of one item, used where there are no batches."""
     if not batches:
         return np.empty((0, *shape), dtype=np.float32)
     together: Floats = torch.cat(list(batches)).cpu().numpy()

@@ -1,6 +1,6 @@
-"""Where the forward pass of a network is computed: by torch, the reference, or by ONNX Runtime where it is installed.
+"""Computes the forward pass of a network by ONNX Runtime, where it is installed, instead of torch.
 
-A network is exported in memory, from the weights that were loaded; nothing is written into a model's folder.
+A network is exported in memory from the weights that were loaded; nothing is written into a model's folder.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def _is_there(name: str) -> bool:
 
 @cache
 def say_once(message: str) -> None:
-    """Warn, but not again of the same thing: several models are loaded, and again on every reload."""
+    """Log a warning, but each message only once: several models are loaded, and again on every reload."""
     log.warning("%s", message)
 
 
 class OnnxNetwork:
     """A network's forward pass, computed by ONNX Runtime on the processor; called like the network.
 
-    Tensors with four dimensions go in and come out channels last in memory, as they are in scoring.
+    Tensors with four dimensions lie channels last in memory, as they do in scoring, on the way in and out.
     """
 
     def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
@@ -65,7 +65,7 @@ class OnnxNetwork:
         try:
             self._model = _exported(network, example)
             self._session, self._threads = _new_session(self._model, threads=1), 1
-        except Exception as error:  # exporter and session have exceptions of their own, by the dozen
+        except Exception as error:  # the exporter and the session have dozens of exceptions of their own
             reason = " ".join(str(error).split())
             raise NotExportedError(f"{type(error).__name__}: {reason[:200]}") from error
         _networks.add(self)
@@ -80,7 +80,7 @@ class OnnxNetwork:
         return answers if len(answers) > 1 else answers[0]
 
     def close(self) -> None:
-        """Let go of the session and its threads; the next call begins a new one."""
+        """Drop the session and its threads; the next call starts a new one."""
         self._session = None
 
     def _current_session(self) -> Any:
@@ -99,7 +99,7 @@ def _close_sessions() -> None:
         network.close()
 
 
-# The threads of a session do not live on in a forked process, which would wait for them for ever.
+# A forked process does not have the session's threads, and would wait for them forever.
 os.register_at_fork(before=_close_sessions)
 
 
@@ -122,7 +122,7 @@ def _exported(network: nn.Module, example: Sequence[Tensor]) -> bytes:
     names = [f"input_{number}" for number in range(len(inputs))]
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # torch warns that this exporter, of traces, is the older one. The newer one takes seconds instead of a tenth
+        # torch warns that this exporter, which traces, is the older one. The newer one takes seconds instead of a tenth
         # of one, at every start, and needs another package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -139,8 +139,8 @@ def _exported(network: nn.Module, example: Sequence[Tensor]) -> bytes:
 
 def _new_session(model: bytes, threads: int) -> Any:
     # Microsoft's builds since 1.29 report to Microsoft which networks are run, unless this is set before the import.
-    # Nothing leaves the plant; and the thread that would report does not live on in a forked process, which would
-    # wait for it for ever when it ends.
+    # Nothing may leave the plant, and a forked process, which does not have the reporting thread, would wait for it
+    # forever when it ends.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -149,6 +149,6 @@ def _new_session(model: bytes, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Threads that wait for work by spinning take the processor from torch's, and from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # It would warn with every batch that this is another number of crops than the export was traced with.
+    # With every batch it would warn that the number of crops is not the one that the export was traced with.
     options.log_severity_level = ONLY_ERRORS
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

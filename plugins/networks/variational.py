@@ -1,4 +1,4 @@
-"""The network of ``cvae``: a convolutional variational autoencoder, which may be told the number of the hole.
+"""The network of ``cvae``: a convolutional variational autoencoder, which may know the number of the hole.
 
 Source: D. P. Kingma, M. Welling: Auto-Encoding Variational Bayes, ICLR 2014 (arXiv:1312.6114). The condition is
 appended to what the encoder and the decoder get, as by K. Sohn, H. Lee, X. Yan: Learning Structured Output
@@ -37,7 +37,7 @@ LOG_VARIANCES: Final = 12.0
 class VariationalNetwork(Tunable):
     """Pictures -> normal distributions of codes -> pictures.
 
-    Pictures are float32 (N, 3, H, W), and but for `forward` standardised; H and W are multiples of 16. Codes are
+    Pictures are float32 (N, 3, H, W), standardised except in `forward`; H and W are multiples of 16. Codes are
     float32 (N, D). ``holes`` throughout: int64 (N,), 0-255, or None for a network that knows no holes.
     """
 
@@ -58,7 +58,7 @@ class VariationalNetwork(Tunable):
         )  # fmt: skip
 
     def learn_holes(self, holes: Tensor | None) -> None:
-        """Note which holes are trained on; all others will be treated as not known."""
+        """Remember which holes are trained on; all others are treated as not known."""
         if holes is not None:
             self.known[holes] = True
 
@@ -73,9 +73,9 @@ class VariationalNetwork(Tunable):
         return pictures
 
     def forward(self, pictures: Tensor, holes: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pictures that are not standardised, 0-1 -> what their mean codes stand for, likewise, but not clamped.
+        """Reconstruct pictures, 0-1 and not standardised, from their mean codes; the result is not clamped to 0-1.
 
-        And for each picture the mean squared error of it, standardised, (N,), and what `encode` says.
+        Also returns the mean squared error of each standardised picture, (N,), and what `encode` returns.
         """
         standardized = self.standardization(pictures)
         mean, log_variance = self.encode(standardized, holes)

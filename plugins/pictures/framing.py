@@ -1,4 +1,4 @@
-"""How crops of any shape come into a network's frame: resized and padded; and moved about in training."""
+"""Fits crops of any shape into a network's input, and varies them at random in training."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LIGHT_CHANGE: Final = 0.15
 def fitted(crops: Sequence[Pixels], *, size: tuple[int, int], share: tuple[float, float], padding: Padding) -> Pixels:
     """Fit the middle ``share`` (of rows, of columns; 0-1) of each crop, uint8 (h, w, 3), into ``size``.
 
-    It is resized, with its shape kept, until it touches two opposite sides, and stands in the middle: uint8 (N, H, W,
-    3). ``padding`` says what is beside it: its edge repeated, its mirror images, black, or its mean colour.
+    It keeps its shape, touches two opposite sides and stands in the middle: uint8 (N, H, W, 3). ``padding`` is what
+    fills the rest: its edge repeated, its mirror images, black, or its mean colour.
     """
     frames = np.empty((len(crops), *size, 3), dtype=np.uint8)
     for shape, places in grouped(pixels.shape[:2] for pixels in crops).items():
@@ -66,7 +66,7 @@ def _places(inner: int, outer: int, *, mirrored: bool) -> NDArray[np.intp]:
 
 
 def augmented(crops: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift, mirror and light crops, uint8 (N, H, W, C), each at random; channels after the third stay as they are."""
+    """Shift, mirror and brighten crops, uint8 (N, H, W, C), each at random; channels after the third are not lit."""
     count, height, width, channels = crops.shape
     device = crops.device
 

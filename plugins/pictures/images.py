@@ -1,4 +1,4 @@
-"""What networks get to see of prepared crops: tensors, blurred, and the light in which they were taken."""
+"""Turns prepared crops into what networks see: tensors, blurred, in an even light."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def as_tensor(crops: Tensor) -> Tensor:
 
 
 def light(images: Tensor) -> Tensor:
-    """The light in which images, float32 (N, 3, H, W), 0-1, were taken: (N, 1, 1, 1), their mean over the usual 0.5.
+    """How bright images, float32 (N, 3, H, W), 0-1, are: (N, 1, 1, 1), their mean as a share of the usual 0.5.
 
-    An image divided by it has the mean brightness 0.5; nearly black ones are not amplified without bound.
+    An image divided by it has the mean brightness 0.5; nearly black ones are not amplified without limit.
     """
     return images.mean(dim=(1, 2, 3), keepdim=True).clamp(min=0.05) / 0.5
 
@@ -49,10 +49,10 @@ def squared_errors(pictures: Tensor, restored: Tensor) -> Tensor:
 
 
 class QuickView:
-    """`as_tensor` and `blur` at once, for scoring: the same pictures to the rounding, in less than half of the time.
+    """`as_tensor` and `blur` in one, for scoring: the same pictures up to rounding, in less than half the time.
 
-    A convolution of one channel, seven weights long, uses a small part of what a processor can do; the same blur as
-    a product with a matrix uses all of it. The trainings keep the convolution, so that their weights stay the same.
+    A convolution of one channel with seven weights uses a small part of what a processor can do; the same blur as a
+    product with a matrix uses all of it. Training keeps the convolution, so that it gives the same weights as ever.
     """
 
     def __init__(self, height: int, width: int, kernel: Tensor) -> None:
@@ -62,7 +62,7 @@ class QuickView:
         # The channels of a pixel lie side by side, so a column's weight is one for three values.
         channels = torch.eye(3, dtype=torch.float64, device=kernel.device)
         columns = torch.kron(_blur_matrix(width, kernel).T.contiguous(), channels).float()
-        # Far from the diagonal the matrix is empty: a block of columns needs those that the kernel reaches, no more.
+        # Far from the diagonal the matrix is 0: a block of columns needs only those that the kernel reaches.
         reach = 3 * (len(kernel) // 2)
         starts = range(0, 3 * width, BLURRED_TOGETHER)
         blocks = [(slice(max(start - reach, 0), start + BLURRED_TOGETHER + reach), start) for start in starts]
@@ -76,7 +76,7 @@ class QuickView:
         count, height, width, channels = crops.shape
         pixels = crops.float()
         if not self._blurs:
-            # Divided, as `as_tensor` does it: a product with 1 / 255 would be rounded in another way.
+            # Divided as in `as_tensor`: a product with 1 / 255 would be rounded differently.
             return pixels.div_(255).permute(0, 3, 1, 2)
         rows = (self._rows @ pixels.reshape(count, height, width * channels)).reshape(-1, width * channels)
         blurred = torch.empty_like(rows)

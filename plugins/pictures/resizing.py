@@ -1,4 +1,4 @@
-"""Crops to the size that a detector looks at, many at once, with the pixels that Pillow gives each of them alone."""
+"""Resizes many crops at once, to exactly the pixels that Pillow gives for each one."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def resized(crops: Sequence[Pixels], *, size: tuple[int, int], share: tuple[floa
 
 
 def _resize_together(crops: Sequence[Pixels], results: Pixels, share: tuple[float, float]) -> list[int]:
-    """Fill ``results``, (n, H, W, 3), with what `resized` makes of n crops; return the places of those left out."""
+    """Fill ``results``, (n, H, W, 3), with n resized crops; return the places of those that are left out."""
     shapes = grouped(pixels.shape[:2] for pixels in crops)
-    # Something is done for each shape, which pays where most of them are those of several crops.
+    # Each shape costs some work, which pays only if most shapes have several crops.
     if len(crops) < 2 * len(shapes):
         return list(range(len(crops)))
     small = [places for (rows, columns), places in shapes.items() if rows * columns <= LARGE]
@@ -58,7 +58,7 @@ def resized_alone(pixels: Pixels, size: tuple[int, int], share: tuple[float, flo
 
 
 def grouped(keys: Iterable[Any]) -> dict[Any, list[int]]:
-    """At which places each key stands."""
+    """The places at which each key stands."""
     places: dict[Any, list[int]] = {}
     for place, key in enumerate(keys):
         places.setdefault(key, []).append(place)
@@ -66,11 +66,12 @@ def grouped(keys: Iterable[Any]) -> dict[Any, list[int]]:
 
 
 def _filter(stacks: list[Pixels], size: tuple[int, int], share: tuple[float, float]) -> None:
-    """Replace stacks of crops of one shape each, uint8 (n, h, w, 3), by what `resized` makes of them.
+    """Resize stacks of crops, each uint8 (n, h, w, 3), in place.
 
-    Pillow filters a picture across and down, one after the other, and rounds to whole levels each time. Rows do not
-    touch each other while it filters across, nor columns while it filters down: so crops of one width go across as
-    one picture, one above the other, and crops of one height go down side by side.
+    Pillow filters a picture across and then down, or the other way round, and rounds to whole levels each time. Rows
+    do not affect each other while it filters across, nor columns while it filters down. So crops of one width are
+    filtered across as one picture, stacked on top of each other, and crops of one height are filtered down side by
+    side.
     """
     early = [place for place, stack in enumerate(stacks) if goes_down_first(stack.shape[1:3], size, share)]
     late = [place for place in range(len(stacks)) if place not in early]
@@ -81,7 +82,7 @@ def _filter(stacks: list[Pixels], size: tuple[int, int], share: tuple[float, flo
 
 @lru_cache(maxsize=1024)
 def goes_down_first(shape: tuple[int, int], size: tuple[int, int], share: tuple[float, float]) -> bool:
-    """Whether Pillow filters crops of this shape (h, w) down before it filters them across: its versions differ."""
+    """Whether Pillow filters crops of this shape (h, w) down before across; its versions differ."""
     noise = np.random.default_rng(0).integers(0, 256, size=(1, *shape, 3), dtype=np.uint8)
     stacks = [noise]
     _filter_across(stacks, [0], size[1], share[1])
@@ -119,7 +120,7 @@ def _filter_down(stacks: list[Pixels], places: list[int], height: int, share: fl
         spans = [slice(end - count, end) for count, end in zip(counts, ends, strict=True)]
         for place, span in zip(members, spans, strict=True):
             joined[:, span] = stacks[place].swapaxes(0, 1)
-        # The channels are columns like any other then, and Pillow takes a grey picture as it lies in memory.
+        # With the channels as further columns it is a grey picture, which Pillow takes as it lies in memory.
         grey = joined.reshape(rows, -1)
         along = grey.shape[1]
         filtered = _by_pillow(grey, (height, along), (0, top, along, rows - top)).reshape(height, -1, columns, 3)

@@ -1,8 +1,8 @@
 """Threshold rules that try every cut between the scores of both classes and take the best.
 
 They differ in what *best* means. Where in its interval the threshold is put, and which of equally good intervals is
-taken, is the same for all: `plugins.rules.weighing.Cuts.best`. Calling every crop ne_proliv is no cut: a threshold
-above all scores was tried on nothing.
+taken, is the same for all: `plugins.rules.weighing.Cuts.best`. Calling every crop ne_proliv does not count as a cut:
+no score says anything about a threshold above all scores.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Stump(ThresholdRule):
     trees, Machine Learning 1 (1986); the published recipes of Volodin and Ott for these crops.
 
     Weights count as they are and the classes are *not* balanced: N normal and M proliv crops weigh N and M, so the
-    more numerous class matters more, and the threshold moves when somebody adds crops of one class. `balanced` does
+    more numerous class matters more, and the threshold moves when crops of one class are added. `balanced` does
     not have that.
 
     A tree may call either side proliv, a threshold only the upper one. So only cuts count above which the share of

@@ -1,4 +1,4 @@
-"""Threshold rules that bound the false alarms on new crops, beyond those that the threshold is chosen from."""
+"""Threshold rules that limit the false alarms on new crops, not only on those that the threshold is chosen from."""
 
 from __future__ import annotations
 
@@ -86,22 +86,22 @@ class FalseAlarmsPerWeekSettings(RuleSettings):
 
 
 class FalseAlarmsPerWeek(ThresholdRule):
-    """The threshold that gives so many false alarms in a week.
+    """The threshold that gives a chosen number of false alarms in a week.
 
-    The share of crops that may alarm is ``alpha = false_alarms / crops_per_week``. As long as the n normal crops show
-    so rare a thing, ``alpha >= 1 / (n + 1)``, the threshold is the empirical quantile as `conformal` takes it. Where
-    all crops may alarm, it is the lowest normal score.
+    The share of crops that may alarm is ``alpha = false_alarms / crops_per_week``. As long as n normal crops can show
+    something this rare, ``alpha >= 1 / (n + 1)``, the threshold is the empirical quantile as in `conformal`. Where all
+    crops may alarm, it is the lowest normal score.
 
-    A rarer one lies beyond what was seen. Then the upper tail is continued as an exponential one, by the peaks over
+    A smaller alpha lies beyond what was seen. Then the upper tail is continued as an exponential one, by the peaks over
     the weighted 0.95 quantile u of the normal scores: ``P(score > t) = z exp(-(t - u) / b)`` with z the weighted share
     of the scores above u and b the weighted mean of ``score - u`` among them, so
-    ``threshold = u + b ln(z / alpha)``. It needs 20 scores above u (of different weights, as many as make 20 by Kish's
-    effective number): about 400 normal crops. It may lie above all scores; that is what it is for. Source:
+    ``threshold = u + b ln(z / alpha)``. It needs 20 scores above u (with unequal weights, an effective number of 20 by
+    Kish): about 400 normal crops. It may lie above all scores; that is what it is for. Source:
     J. Pickands, Statistical inference using extreme order statistics, Annals of Statistics 3 (1975): the tail of most
     distributions approaches a generalised Pareto distribution, whose case of shape 0 is the exponential one.
 
-    A guess, not a promise: a tail that falls more slowly (other light, a tool in the picture) gives more false alarms,
-    and a week's number varies by chance about its mean. Proliv crops among the crops of a week are few and ignored.
+    An estimate, not a guarantee: a tail that falls more slowly (other light, a tool in the picture) gives more false
+    alarms, and the number of a week varies about its mean. Proliv crops among the crops of a week are few and ignored.
 
     Worked example: u = 10, and 5 % of the scores lie above it, on the average by 2. One false alarm in 2,000 crops:
     10 + 2 ln(0.05 / 0.0005) = 19.21.
@@ -111,7 +111,7 @@ class FalseAlarmsPerWeek(ThresholdRule):
     Settings: ClassVar[type[BaseModel]] = FalseAlarmsPerWeekSettings
 
     def choose(self, evidence: ScoreEvidence) -> float:
-        """Return the empirical quantile, or the one that the tail points to."""
+        """Return the empirical quantile, or that of the continued tail."""
         require(self.name, evidence, normal=True)
         crops = self.settings.crops_per_week or evidence.crops_per_week
         if not crops:
@@ -134,7 +134,7 @@ def _conformal(evidence: ScoreEvidence, alpha: float) -> float | None:
 
 
 def _tail(evidence: ScoreEvidence, alpha: float) -> float:
-    """The threshold of `FalseAlarmsPerWeek` beyond the scores; never in what is not the tail."""
+    """The threshold of `FalseAlarmsPerWeek` beyond the scores; never below the tail."""
     scores, weights = evidence.normal, evidence.normal_weights
     start = quantile(scores, weights, TAIL_START)
     above = scores > start
@@ -150,5 +150,5 @@ def _tail(evidence: ScoreEvidence, alpha: float) -> float:
     excess = float(np.average(scores[above] - start, weights=weights[above]))
     share = float(weights[above].sum() / weights.sum())
     threshold = start + excess * math.log(share / alpha)
-    # With very unequal weights so common an alarm may come here that the formula points below u, where it is not true.
+    # With very unequal weights alpha may be so large that the formula gives a value below u, where it does not hold.
     return max(threshold, float(np.nextafter(start, np.inf)))

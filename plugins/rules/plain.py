@@ -1,4 +1,4 @@
-"""Threshold rules that are one number: a mean, a share of the maximum, a number by hand."""
+"""Threshold rules that are a single number: a mean, a share of the maximum, a number set by hand."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class FixedSettings(RuleSettings):
 class Fixed(ThresholdRule):
     """A threshold set by hand, whatever the evidence says.
 
-    The threshold is the setting. Source: Vyaznikov's published recipe for these crops, which holds 12 against the
+    The threshold is the setting. Source: Vyaznikov's published recipe for these crops, which compares 12 with the
     sum of squares over 30 x 50 pixels and 3 channels; against their mean that is ``12 / 4500 = 0.002667``.
 
     Worked example: threshold = 0.0027 gives 0.0027.

@@ -1,4 +1,4 @@
-"""Threshold rules that are made of quantiles."""
+"""Threshold rules that use quantiles of the scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class QuantileMidpoint(ThresholdRule):
     ``threshold = sqrt(q(normal, 0.99) q(proliv, 0.01))``, the geometric mean of two quantiles (weighted, linearly
     interpolated), or their middle where one is <= 0. Where the classes are apart it leaves both the same room in
     proportion; where they overlap it cuts in the middle of the overlap. Unlike a cut that is best on the evidence, it
-    does not hang on the one or two crops at the very end: with another held-out part it moves little. Source: the
+    does not depend on the one or two crops at the very end: with another held-out part it moves little. Source: the
     midpoint of a maximum-margin cut (V. Vapnik, Estimation of Dependences, 1982), between quantiles in place of
     extremes.
 
@@ -98,7 +98,7 @@ class QuantileOfFullTpr(ThresholdRule):
     ``threshold = q({t : t a score, t <= min(proliv)}, 0.9)``, linearly interpolated. *Thresholds* are the distinct
     scores of both classes, as a ROC curve walks along them; those up to the lowest proliv score have TPR 1. Each
     counts once, however many crops have that score and whatever they weigh, so weights change nothing. The number
-    of thresholds hangs on how many different normal scores lie below the lowest proliv, and one low proliv moves all.
+    of thresholds depends on how many different normal scores lie below the lowest proliv, and one low proliv moves all.
     Source: Goldobin's published recipe for these crops.
 
     Worked example: quantile = 0.5, normal 1, 2, 2, 3, 8 and proliv 5, 9 have the thresholds 1, 2, 3, 5: 2.5.

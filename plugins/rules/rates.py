@@ -1,4 +1,4 @@
-"""Threshold rules that hold one rate, TPR or TNR, and take what the other becomes."""
+"""Threshold rules that keep one rate, TPR or TNR, and accept whatever the other becomes."""
 
 from __future__ import annotations
 

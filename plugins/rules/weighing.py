@@ -45,7 +45,7 @@ def require(rule: str, evidence: ScoreEvidence, *, normal: bool = False, proliv:
 
 
 def effective_count(weights: ScoreArray) -> float:
-    """How many crops of equal weight say as much as float64 (N,) weights do; from 1 to N.
+    """How many crops of equal weight carry as much information as crops of these weights, float64 (N,); from 1 to N.
 
     ``(w_1 + ... + w_N)^2 / (w_1^2 + ... + w_N^2)``. Source: L. Kish, Survey Sampling (1965). Weights 1, 1, 2 count
     as 16 / 6 = 2.67.
@@ -76,14 +76,14 @@ def quantile(scores: ScoreArray, weights: ScoreArray, share: float) -> float:
 
 
 def within(value: float, scores: ScoreArray) -> float:
-    """A mean or quantile of the scores, without the rounding that puts that of equal scores beside them."""
+    """A mean or quantile of the scores, without the rounding that would put it outside of them."""
     return min(max(value, float(scores.min())), float(scores.max()))
 
 
 def just_above(scores: ScoreArray, weights: ScoreArray, needed: float) -> float | None:
-    """The lowest threshold below which scores of at least the weight ``needed`` lie; None where there is not so much.
+    """The lowest threshold with scores of at least the weight ``needed`` below it; None where they weigh less.
 
-    It is the floating-point number after one of the scores, for a crop passes only when its score is below.
+    It is the floating-point number after one of the scores, because a crop passes only when its score is below.
     Scores 1, 2, 2 of weight 1 and needed = 1.5 give the number after 2.
     """
     order = np.argsort(scores, kind="stable")
@@ -149,7 +149,7 @@ class Cuts:
 
 
 def geometric_middle(low: float, high: float) -> float:
-    """``sqrt(low high)``, or the plain middle where one of them is <= 0; roots first, for the product may overflow."""
+    """``sqrt(low high)``, or the plain middle where one is <= 0; roots first, because the product may overflow."""
     return math.sqrt(low) * math.sqrt(high) if min(low, high) > 0 else low / 2 + high / 2
 
 

@@ -1,12 +1,11 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from monitor.api import DataError
-from plugins.detectors.regions import REGIONS, Neighbours, Regions, padded, pool, pool_neighbours, residual_features
+from plugins.detectors.regions import REGIONS, Regions
 
 
 def usual(count: int = 2000, cells: int = 3, features: int = 4, seed: int = 0) -> NDArray[np.float32]:
@@ -114,87 +113,3 @@ def test_a_distance_is_to_the_bit_the_same_in_every_batch() -> None:
     for size in (1, 3, 64):
         parts = [regions.distance(values[start : start + size]) for start in range(0, len(values), size)]
         np.testing.assert_array_equal(np.concatenate(parts), together)
-
-
-def test_pooling_is_the_mean_of_each_cell_row_by_row() -> None:
-    values = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
-    assert pool(values, 2).tolist() == [[3.5, 5.5, 7.5, 15.5, 17.5, 19.5]]
-
-
-@pytest.mark.parametrize("cell", [2, 3, 4, 5])
-def test_pooling_takes_several_pictures_of_each_crop_and_any_cell(cell: int) -> None:
-    values = np.random.default_rng(0).normal(size=(2, 3, 2 * cell, 4 * cell)).astype(np.float32)
-    expected = values.reshape(2, 3, 2, cell, 4, cell).mean(axis=(3, 5)).reshape(2, 3, 8)
-    np.testing.assert_allclose(pool(values, cell), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_the_pixels_around_are_those_of_the_same_picture() -> None:
-    generator = np.random.default_rng(0)
-    pictures = generator.normal(size=(3, 8, 10)).astype(np.float32)
-    pixels = Neighbours(pictures)
-    down, across = pixels.squared_slopes()
-    (detail,) = pixels.squared_detail()
-    above, left, below, right = (
-        pictures[:, :-2, 1:-1],
-        pictures[:, 1:-1, :-2],
-        pictures[:, 2:, 1:-1],
-        pictures[:, 1:-1, 2:],
-    )
-    np.testing.assert_allclose(down[:, :-2, :-2], (below - above) ** 2, rtol=1e-6)
-    np.testing.assert_allclose(across[:, :-2, :-2], (right - left) ** 2, rtol=1e-6)
-    curvature = 4 * pictures[:, 1:-1, 1:-1] - above - left - below - right
-    np.testing.assert_allclose(detail[:, :-2, :-2], curvature**2, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(pool_neighbours(down, 2), pool(down[:, :-2, :-2], 2))
-
-
-def test_a_border_repeats_the_edge() -> None:
-    pictures = np.random.default_rng(0).normal(size=(2, 5, 7)).astype(np.float32)
-    np.testing.assert_array_equal(padded(pictures), np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge"))
-
-
-@pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("channels_first", [False, True])
-def test_residual_features_are_what_they_are_said_to_be(channels_first: bool, count: int) -> None:
-    generator = np.random.default_rng(0)
-    pictures = generator.uniform(size=(2, count, 8, 12, 3)).astype(np.float32)
-    view, restored = pictures[0], pictures[1]
-    if channels_first:
-        # As a network's tensors may lie in memory.
-        view, restored = (
-            np.ascontiguousarray(part.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1) for part in (view, restored)
-        )
-    before = view.copy(), restored.copy()
-    features = residual_features(view, restored, 4)
-    assert features.shape == (count, 6, 5)
-    assert features.dtype == np.float32
-    error = (view - restored).astype(np.float64)
-    slopes: Any = np.gradient(padded(view.mean(axis=3)), axis=(1, 2))
-    down, across = (slope[:, 1:-1, 1:-1] for slope in slopes)
-    red, green, blue = np.moveaxis(error, 3, 0)
-    expected = [
-        np.log(means((error**2).mean(axis=3)) + 1e-6),
-        np.log(means(down**2 + across**2) + 1e-6),
-        means(error.mean(axis=3)),
-        means(red - green),
-        means(blue - (red + green) / 2),
-    ]
-    np.testing.assert_allclose(features, np.stack(expected, axis=2), rtol=1e-4, atol=1e-6)
-    assert (view == before[0]).all()
-    assert (restored == before[1]).all()
-
-
-def means(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The mean of each cell of 4 x 4 pixels: (N, 8, 12) -> (N, 6)."""
-    cells: NDArray[np.floating] = values.reshape(-1, 2, 4, 3, 4).mean(axis=(2, 4)).reshape(-1, 6)
-    return cells
-
-
-def test_residual_features_keep_the_sign_of_a_strange_colour() -> None:
-    view = np.full((1, 8, 8, 3), 0.5, dtype=np.float32)
-    bluer, redder = view.copy(), view.copy()
-    bluer[..., 2] += 0.1
-    redder[..., 0] += 0.1
-    blue, red = residual_features(bluer, view, 4)[0], residual_features(redder, view, 4)[0]
-    np.testing.assert_allclose(blue[0, 2:], [0.1 / 3, 0, 0.1], atol=1e-6)
-    np.testing.assert_allclose(red[0, 2:], [0.1 / 3, 0.1, -0.05], atol=1e-6)
-    assert blue[0, 0] == pytest.approx(red[0, 0])

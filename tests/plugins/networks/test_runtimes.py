@@ -18,12 +18,9 @@ from monitor.api import FitReport
 from monitor.models import folders
 from monitor.registry import Registry
 from plugins.detectors.ae import Autoencoder
-from plugins.detectors.cvae import VariationalAutoencoder
-from plugins.detectors.mnad import MemoryAutoencoder
-from plugins.networks.inference import Doubling, tuned
 from plugins.networks.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
-from plugins.pictures.images import QuickView, as_tensor, blur, gaussian
 from tests.plugins.conftest import bleed_outs, crops
+from tests.plugins.networks.conftest import KINDS, of_kind, prepared
 from tests.support.saved_models import loader_of, row_of
 
 if TYPE_CHECKING:
@@ -36,16 +33,6 @@ if TYPE_CHECKING:
     from plugins.detectors.views import ViewDetector
 
 ONNX, TORCH = "ONNX Runtime on cpu", "torch on cpu"
-KINDS: dict[str, tuple[type[ViewDetector[Any]], dict[str, Any]]] = {
-    "conv": (Autoencoder, {}),
-    "linear-2": (Autoencoder, {"variant": "linear-2"}),
-    "linear-5": (Autoencoder, {"variant": "linear-5"}),
-    "dense-30x50": (Autoencoder, {"variant": "dense-30x50"}),
-    "cvae": (VariationalAutoencoder, {}),
-    "cvae with holes": (VariationalAutoencoder, {"hole_numbers": True}),
-    "mnad": (MemoryAutoencoder, {}),
-    "mnad without memory": (MemoryAutoencoder, {"memory": False}),
-}
 
 # Looked for, not imported: importing ONNX Runtime before the program does would let it report to its maker.
 missing = [name for name in PACKAGES if find_spec(name) is None]
@@ -60,26 +47,6 @@ def _nothing_was_said_before() -> Iterator[None]:
     say_once.cache_clear()
     yield
     say_once.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def trained() -> dict[str, ViewDetector[Any]]:
-    """Each kind that was asked for, trained once for all tests."""
-    return {}
-
-
-def of_kind(kind: str, trained: dict[str, ViewDetector[Any]]) -> ViewDetector[Any]:
-    if kind not in trained:
-        detector_class, changes = KINDS[kind]
-        detector = detector_class(detector_class.Settings.model_validate({"epochs": 1, **changes}))
-        train, held_out = prepared(detector, crops(48)), prepared(detector, crops(16, seed=1))
-        detector.fit(train, validation=held_out, seed=0, progress=lambda _: None)
-        trained[kind] = detector
-    return trained[kind]
-
-
-def prepared(detector: Detector, pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    return detector.prepare_batch(pictures, list(range(len(pictures))))
 
 
 @needs_runtime
@@ -106,53 +73,13 @@ def test_auto_is_torch_whatever_is_installed(trained: dict[str, ViewDetector[Any
     assert {of_kind(kind, trained).use_runtime("auto") for kind in KINDS} == {TORCH}
 
 
-def test_every_network_is_tuned_to_the_same_answers(trained: dict[str, ViewDetector[Any]]) -> None:
-    for kind in KINDS:
-        detector = of_kind(kind, trained)
-        batch = prepared(detector, crops(5, seed=3))
-        network = detector._learned(detector._network)
-        with torch.inference_mode():
-            (plain,), (quick,) = (
-                list(detector._seen(way, batch)) for way in (detector._as_trained(network), detector._for_scoring())
-            )
-        torch.testing.assert_close(quick.view, plain.view, rtol=0, atol=1e-6)
-        torch.testing.assert_close(quick.reconstruction, plain.reconstruction, rtol=0, atol=1e-5)
-        assert detector._for_scoring().forward is not network
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "sigma"), [(32, 32, 1), (30, 50, 0), (8, 8, 10), (30, 50, 1.5), (16, 136, 3)]
-)
-def test_the_quick_view_is_the_blurred_one(height: int, width: int, sigma: float) -> None:
-    pixels = torch.randint(0, 256, (3, height, width, 3), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    kernel = gaussian(sigma)
-    quick = QuickView(height, width, kernel)(pixels)
-    torch.testing.assert_close(quick, blur(as_tensor(pixels), kernel), rtol=0, atol=1e-6 if sigma else 0)
-    assert quick.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize(("before", "after", "side", "count"), [(16, 3, 5, 4), (3, 1, 1, 1), (1, 8, 4, 2)])
-def test_a_transposed_convolution_is_replaced_by_its_equal(before: int, after: int, side: int, count: int) -> None:
-    layer = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
-    images = torch.rand(count, before, side, side + 1)
-    torch.testing.assert_close(Doubling(layer)(images), layer(images), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"kernel_size": 2, "padding": 0}, {"output_padding": 1}, {"bias": False}, {"stride": 4}]
-)
-def test_other_transposed_convolutions_stay(changes: dict[str, Any]) -> None:
-    options = {"kernel_size": 4, "stride": 2, "padding": 1, **changes}
-    network = nn.Sequential(nn.ConvTranspose2d(4, 4, **options))
-    assert isinstance(tuned(network)[0], nn.ConvTranspose2d)
-
-
 def scored_in_a_child(detector: Detector, batch: NDArray[np.uint8], found: Any) -> None:
     torch.set_num_threads(1)
     found.put(detector.score(batch).mse)
 
 
 @needs_runtime
+@pytest.mark.process
 def test_a_forked_process_scores_the_same(trained: dict[str, ViewDetector[Any]]) -> None:
     detector = of_kind("dense-30x50", trained)
     batch = prepared(detector, crops(20, seed=4))
@@ -189,6 +116,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 @needs_runtime
+@pytest.mark.process
 def test_it_starts_no_thread_that_reports_to_its_maker() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}
     one_thread = {**environment, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -297,6 +225,7 @@ for variant in ("linear-2", "linear-2"):
 """
 
 
+@pytest.mark.process
 def test_without_the_extra_torch_is_used_and_the_extra_is_named_once() -> None:
     ended = subprocess.run([sys.executable, "-c", MISSING], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
