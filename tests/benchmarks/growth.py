@@ -22,8 +22,9 @@ from sqlalchemy import delete, func, select
 
 from monitor.configuration.settings import Calibration, Completeness, Drift, Quality
 from monitor.labels import labels
-from monitor.quality import completeness, operation
-from monitor.quality.drift import drift
+from monitor.quality.completeness import completeness_of_window
+from monitor.quality.drift.drift import drift_of_model
+from monitor.quality.operation import last_days, quality_in_operation
 from monitor.store import (
     audits,
     calibrations,
@@ -80,7 +81,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     active = models.active_models(connection)
     old = moment(newest // 10)
     expected = Completeness(interval_seconds=600)
-    windows = [operation.last_days(days, now) for days in Quality().window_days]
+    windows = [last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
         ("known crops of 256 paths", lambda one: known_crops(one, paths)),
         ("their stored scores", lambda one: decisions.stored_scores(one, ids, [1, 2])),
@@ -97,9 +98,9 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
         ("last successes of runs", runs.last_successes),
-        ("quality in all windows", lambda one: operation.measure(one, windows, active, event_gap_seconds=600)),
-        ("drift", lambda one: drift.measure(one, active[0], Drift(), now)),
-        ("completeness", lambda one: completeness.measure(one, expected, now)),
+        ("quality in all windows", lambda one: quality_in_operation(one, windows, active, event_gap_seconds=600)),
+        ("drift", lambda one: drift_of_model(one, active[0], Drift(), now)),
+        ("completeness", lambda one: completeness_of_window(one, expected, now)),
         ("labels", labels.read),
         ("evidence", lambda one: gather_evidence(one, 1, Calibration(), now=now)),
         ("verdicts of 30 days", lambda one: traffic.verdicts_since(one, now - timedelta(days=30))),

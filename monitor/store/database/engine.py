@@ -1,4 +1,4 @@
-"""Connections and transactions, and database errors turned into messages for people."""
+"""Connections to the database and its transactions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,11 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
-from monitor.errors import (
-    ConfigurationError,
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
-    StoreReadOnlyError,
-    StoreRefusedError,
-)
+from monitor.errors import ConfigurationError, StoreDamagedError, StoreError
 from monitor.files.folders import make_folder
 from monitor.store.database.sqlite import begin_sqlite, configure_sqlite
 from monitor.store.database.tallies import count_new
+from monitor.store.database.translation import database_error, refused_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,37 +149,9 @@ class Database:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
-            raise self._translate(error) from error
+            raise database_error(error, self.description) from error
         except (OverflowError, UnicodeError, StatementError) as error:
-            raise self._refused(" ".join(str(getattr(error, "orig", None) or error).split())) from error
-
-    def _refused(self, message: str) -> StoreRefusedError:
-        return StoreRefusedError(f"{self.description}: does not accept these rows ({message})")
-
-    def _translate(self, error: Exception) -> StoreError:
-        original = getattr(error, "orig", error)
-        message = " ".join(str(original).split())
-        # PostgreSQL's classes 22 (a value is out of range, too long, malformed) and 54 (an index row is too large).
-        if str(getattr(original, "sqlstate", None) or "")[:2] in {"22", "54"}:
-            return self._refused(message)
-        if "locked" in message:
-            return StoreBusyError(
-                f"{self.description}: locked by another program ({message}); try again when it has finished"
-            )
-        if "readonly" in message:
-            return StoreReadOnlyError(f"{self.description}: cannot be written; correct the permissions ({message})")
-        if "unable to open" in message:
-            return StoreReadOnlyError(
-                f"{self.description}: cannot be opened; its folder must exist and be writable ({message})"
-            )
-        if "not a database" in message or "malformed" in message:
-            return StoreDamagedError(
-                f"{self.description}: is damaged or not a database ({message}); "
-                "move it away and restore the last backup, or start with an empty one"
-            )
-        if "is full" in message:
-            return StoreError(f"{self.description}: the disk is full; free some space ({message})")
-        return StoreError(f"{self.description}: {message}")
+            raise refused_rows(error, self.description) from error
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from monitor.store.database.types import Identifier, UtcDateTime
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0006"
 
 metadata = MetaData(
     naming_convention={
@@ -69,6 +69,7 @@ crops = Table(
     # Where the file is moved to once this is committed, below paths.archive; none where it stays or is deleted.
     Column("archived_path", Text),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
+    CheckConstraint("state <> 'failed' or reason is not null", name="reason"),
     UniqueConstraint("path", "sha256"),
     Index(None, "sha256"),
     Index(None, "seen_at"),

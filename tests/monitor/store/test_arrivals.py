@@ -59,7 +59,7 @@ def crop(
     return {
         "path": f"/inbox/{number}.jpg", "sha256": f"{number:064}", "size_bytes": 1, "mtime_ns": 1, "hole": hole,
         "camera": camera, "captured_at": None if captured is None else at(captured), "seen_at": at(seen),
-        "state": "failed" if failed else "scored", "source": source,
+        "state": "failed" if failed else "scored", "reason": "truncated" if failed else None, "source": source,
     }  # fmt: skip
 
 

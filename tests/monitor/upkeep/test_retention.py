@@ -22,9 +22,8 @@ from monitor.daemon.jobs import Jobs
 from monitor.errors import AlreadyRunningError, ConfigurationError, InputMissingError
 from monitor.labels import audits, labels
 from monitor.metrics import Metrics
-from monitor.quality import operation
-from monitor.quality.drift import drift
-from monitor.quality.operation import Window
+from monitor.quality.drift.drift import drift_of_model
+from monitor.quality.operation import Window, last_days, quality_in_operation
 from monitor.registry import Registry
 from monitor.store import replay, summaries
 from monitor.store import retention as store_retention
@@ -150,10 +149,10 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
 
     def computed() -> dict[str, Any]:
         settings = configuration.settings
-        windows = [operation.last_days(days, NOW) for days in (1.0, 7.0, 30.0, 60.0, 100.0)]
+        windows = [last_days(days, NOW) for days in (1.0, 7.0, 30.0, 60.0, 100.0)]
         windows += [Window(f"old{day}", NOW - day * DAY, NOW - (day - 13) * DAY) for day in (70, 55, 42)]
         with store.database.read() as connection:
-            measured = operation.measure(
+            measured = quality_in_operation(
                 connection, windows, [store.model], event_gap_seconds=settings.calibration.event_gap_seconds, by="hole"
             )
             gathered = gather_evidence(connection, store.model.id, settings.calibration, now=NOW)
@@ -170,7 +169,7 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
                 "crops_per_week": gathered.scores.crops_per_week,
                 "items": gathered.items,
                 "labelled": labels.read(connection).crops,
-                "drift": drift.measure(connection, store.model, settings.drift, NOW).as_dict(),
+                "drift": drift_of_model(connection, store.model, settings.drift, NOW).as_dict(),
                 "all together": [
                     one
                     for one in summaries.summaries_between(connection, store.model.id, NOW - 99 * DAY, NOW)

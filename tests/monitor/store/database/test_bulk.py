@@ -19,11 +19,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOON = datetime(2023, 3, 1, 12, 0, 0, 929, tzinfo=UTC)
-COLUMNS = ("sha256", "path", "seen_at", "size_bytes", "mtime_ns", "hole", "captured_at", "decision_score", "state")
+COLUMNS = (
+    "sha256",
+    "path",
+    "seen_at",
+    "size_bytes",
+    "mtime_ns",
+    "hole",
+    "captured_at",
+    "decision_score",
+    "state",
+    "reason",
+)
 ROWS = [
-    ("a", "/one 'ж'", NOON, 1, 2**63 - 1, 7, NOON.astimezone(timezone(timedelta(hours=3))), 0.1, "scored"),
-    ("b", "/two", NOON, 2, -1, None, None, None, "failed"),
-    ("c", "/three", NOON + timedelta(seconds=1), 3, 0, 0, NOON, 1e-300, "scored"),
+    ("a", "/one 'ж'", NOON, 1, 2**63 - 1, 7, NOON.astimezone(timezone(timedelta(hours=3))), 0.1, "scored", None),
+    ("b", "/two", NOON, 2, -1, None, None, None, "failed", "empty"),
+    ("c", "/three", NOON + timedelta(seconds=1), 3, 0, 0, NOON, 1e-300, "scored", None),
 ]
 
 

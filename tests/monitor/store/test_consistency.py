@@ -1,0 +1,48 @@
+"""Rows that contradict each other are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, text, update
+
+from monitor.store.consistency import failed_without_reason, scored_without_scores, scored_without_verdict
+from monitor.store.database.schema import crops, scores
+from monitor.store.decisions import record
+from tests.support.stored_crops import crop, decided, decision, failed, make_active
+
+if TYPE_CHECKING:
+    from monitor.store.database.engine import Database
+
+
+def test_crops_without_what_their_state_calls_for_are_found(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        passed = decision(model.id, model.calibration_id)
+        alarm = decision(model.id, model.calibration_id, mse=0.5)
+        record(
+            connection,
+            [
+                *(decided(f"{name}.jpg", name, passed) for name in "abc"),
+                decided("d.jpg", "d", alarm),
+                failed(crop("e.jpg", "e")),
+            ],
+        )
+        assert scored_without_scores(connection) == scored_without_verdict(connection) == []
+        assert failed_without_reason(connection) == []
+
+        connection.execute(update(crops).where(crops.c.path == "/inbox/b.jpg").values(verdict=None))
+        # Retention deletes the scores of alarms; those of other crops nobody but a person does.
+        connection.execute(delete(scores).where(scores.c.crop_id.in_([2, 3, 4])))
+        assert scored_without_scores(connection) == ["/inbox/b.jpg", "/inbox/c.jpg"]
+        assert scored_without_verdict(connection) == ["/inbox/b.jpg"]
+
+
+def test_a_failed_crop_without_a_reason_is_found_where_the_constraint_was_removed(database: Database) -> None:
+    drop = "alter table crops drop constraint ck_crops_reason"
+    with database.write() as connection:
+        record(connection, [failed(crop("1.jpg")), failed(crop("2.jpg"))])
+        connection.execute(text(drop if database.file is None else "pragma ignore_check_constraints = on"))
+        connection.execute(update(crops).where(crops.c.path == "/inbox/2.jpg").values(reason=None))
+        assert failed_without_reason(connection) == ["/inbox/2.jpg"]

@@ -1,0 +1,173 @@
+"""Crops and decisions are stored once, whatever is repeated, and come back as they were."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event, select
+
+from monitor.files.text import from_text, to_text
+from monitor.store.counts import count_crops
+from monitor.store.crops import decisions_after, known_crops
+from monitor.store.database.schema import crops, scores
+from monitor.store.decisions import record, stored_scores
+from tests.support.stored_crops import NOW, crop, decided, decision, failed, finals, make_active, states, unreadable
+
+if TYPE_CHECKING:
+    from monitor.store.database.engine import Database
+
+
+def test_recording_twice_changes_nothing_and_tells_only_of_new_decisions(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+    assert first.calibration_id is not None
+    assert second.calibration_id is not None
+    one, two = decision(first.id, first.calibration_id), decision(second.id, second.calibration_id, mse=0.5)
+    scored = crop("1.jpg", scores=(one,))
+    broken = failed(crop("2.jpg", "b"))
+
+    with database.write() as connection:
+        assert record(connection, [scored, broken]).decided == {(scored.path, scored.sha256): {first.id}}
+    with database.write() as connection:
+        before = connection.execute(select(scores)).all()
+        later = one._replace(mse=0.9, score=0.9, verdict="proliv")
+        assert record(connection, [scored._replace(scores=(later,)), broken]).decided == {}
+        assert connection.execute(select(scores)).all() == before
+    with database.write() as connection:
+        both = scored._replace(scores=(one, two))
+        assert record(connection, [both, both]).decided == {(scored.path, scored.sha256): {second.id}}
+        assert states(connection) == [("/inbox/1.jpg", "a", "scored"), ("/inbox/2.jpg", "b", "failed")]
+        assert record(connection, []).decided == {}
+
+
+def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id, mse=0.1234567890123456)
+        record(connection, [decided("1.jpg", "a", one), failed(crop("2.jpg", "b"))])
+    with database.read() as connection:
+        known = known_crops(connection, ["/inbox/1.jpg", "/inbox/2.jpg", "/inbox/3.jpg"])
+        assert known.keys() == {"/inbox/1.jpg", "/inbox/2.jpg"}
+        (first,), (second,) = known["/inbox/1.jpg"], known["/inbox/2.jpg"]
+        assert (first.size_bytes, first.mtime_ns, first.state, first.hole) == (1234, crop("").mtime_ns, "scored", 10)
+        assert (second.state, second.reason, second.error) == ("failed", "truncated", "it is truncated")
+        expected = [(first.id, model.id, one.mse, one.mse, 0.002, "proliv")]
+        assert stored_scores(connection, [first.id, second.id], [model.id]) == {first.id: expected}
+        assert stored_scores(connection, [first.id], []) == {}
+        assert decisions_after(connection, 0) == [(first.id, "/inbox/1.jpg", 10, one.mse, 0.002, "proliv")]
+        assert decisions_after(connection, first.id) == []
+        assert model.settings == {"код": [1, None]}
+        summary = count_crops(connection)
+        assert (summary.scored, summary.failed, summary.failed_by_reason) == (1, 1, {"truncated": 1})
+        assert (summary.final, summary.verdicts) == ({"proliv": 1}, {(model.name, "proliv"): 1})
+        assert summary.last_scored_at == NOW
+
+
+def test_the_final_decision_changes_only_with_a_new_decision_of_a_model(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        low = decision(first.id, first.calibration_id)
+        high = decision(second.id, second.calibration_id, mse=0.5)
+        record(connection, [failed(crop("1.jpg")), decided("2.jpg", "b", low), decided("3.jpg", "c", high)])
+        passed, caught = ("ne_proliv", 0.001, 0.002, "primary"), ("proliv", 0.5, 0.002, "primary")
+        assert finals(connection) == [(None, None, None, None), passed, caught]
+
+        # Nothing is new: the same again, other words of the same model, a failure.
+        later = low._replace(score=0.9, verdict="proliv")
+        record(connection, [decided("2.jpg", "b", low), failed(crop("3.jpg", "c"))])
+        record(connection, [decided("2.jpg", "b", later, by="all"), failed(crop("1.jpg"))])
+        assert finals(connection) == [(None, None, None, None), passed, caught]
+
+        # Another model decides, and a failed crop is decided for the first time.
+        record(connection, [decided("2.jpg", "b", high, low, by="any"), decided("1.jpg", "a", low, by="any")])
+        assert finals(connection) == [("ne_proliv", 0.001, 0.002, "any"), (*caught[:3], "any"), caught]
+    with database.read() as connection:
+        assert count_crops(connection).final == {"proliv": 2, "ne_proliv": 1}
+
+
+def test_one_crop_twice_in_a_batch_has_one_final_decision(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        one, two = decision(first.id, first.calibration_id), decision(second.id, second.calibration_id, mse=0.5)
+        record(connection, [decided("1.jpg", "a", one), decided("1.jpg", "a", one, by="any")])
+        assert finals(connection) == [("ne_proliv", 0.001, 0.002, "primary")]
+        record(connection, [decided("1.jpg", "a", two, one, by="any")] * 2)
+        assert finals(connection) == [("proliv", 0.5, 0.002, "any")]
+
+
+def test_a_batch_of_new_crops_takes_no_statement_for_replacing(database: Database) -> None:
+    statements: list[str] = []
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id)
+        event.listen(database.engine, "before_cursor_execute", lambda *event: statements.append(event[2]))
+        record(connection, [decided(f"{number}.jpg", "a", one) for number in range(3)])
+        words = [statement.split()[0].lower() for statement in statements]
+        assert [word for word in words if word not in {"begin", "commit"}] == [
+            *("select", "insert", "select", "insert")
+        ]
+
+
+def test_changed_content_under_one_path_is_another_crop(database: Database) -> None:
+    with database.write() as connection:
+        record(connection, [failed(crop("1.jpg", "a"))])
+        record(connection, [failed(crop("1.jpg", "b"))])
+        assert states(connection) == [("/inbox/1.jpg", "a", "failed"), ("/inbox/1.jpg", "b", "failed")]
+
+
+def test_a_file_that_becomes_readable_is_the_same_crop(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        record(connection, [unreadable("1.jpg"), unreadable("2.jpg")])
+        record(connection, [unreadable("1.jpg")])
+        record(connection, [crop("1.jpg", scores=(decision(model.id, model.calibration_id),))])
+        assert sorted(states(connection)) == [("/inbox/1.jpg", "a", "scored"), ("/inbox/2.jpg", "", "failed")]
+
+
+def test_a_failure_never_overwrites_a_decision_but_a_decision_does_a_failure(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        scored = crop("1.jpg", scores=(decision(model.id, model.calibration_id),))
+        record(connection, [scored])
+        record(connection, [failed(scored, "too_large")])
+        kept = connection.execute(select(crops.c.state, crops.c.reason, crops.c.error, crops.c.width)).all()
+        assert kept == [("scored", None, None, 50)]
+
+        record(connection, [failed(crop("2.jpg", "b"), "too_large")])
+        record(connection, [scored._replace(path="/inbox/2.jpg", sha256="b" * 64)])
+        assert states(connection)[1] == ("/inbox/2.jpg", "b", "scored")
+        assert connection.execute(select(crops.c.reason).where(crops.c.state == "scored")).scalars().all() == [None] * 2
+
+
+def test_the_largest_batch_fits_into_one_transaction(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id)
+        rows = [crop(f"{number}.jpg", scores=(one,)) for number in range(4096)]
+        assert len(record(connection, rows).decided) == len(rows)
+        known = known_crops(connection, [row.path for row in rows])
+        assert len(known) == len(rows)
+        ids = [row.id for found in known.values() for row in found]
+        assert len(stored_scores(connection, ids, [model.id])) == len(rows)
+
+
+def test_paths_of_any_bytes_come_back(database: Database) -> None:
+    names = [bytes([byte]) + b".jpg" for byte in range(1, 256) if byte != ord("/")]
+    names += ["литьё ё.jpg".encode(), "\u202egpj.exe.jpg".encode(), b"\\x41.jpg", b"%41?.jpg", b"\xf0\x9f\x94\xa5.jpg"]
+    paths = [Path(os.fsdecode(b"/inbox/" + name)) for name in names]
+    with database.write() as connection:
+        record(connection, [unreadable("")._replace(path=to_text(path)) for path in paths])
+    with database.read() as connection:
+        stored = connection.execute(select(crops.c.path).order_by(crops.c.id)).scalars().all()
+    assert [from_text(path) for path in stored] == paths
