@@ -11,7 +11,7 @@ from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
 
 if TYPE_CHECKING:
-    from monitor.quality.drift.groups import Drift, GroupDrift
+    from monitor.quality.drift.groups import GroupDrift, ModelDrift
 
 HEADINGS = ("", "state", "shift", "PSI", "t", "p", "crops", "")
 
@@ -31,14 +31,14 @@ def command(program: Program, names: tuple[str, ...], output_format: str) -> Non
     from datetime import UTC, datetime
 
     from monitor.errors import NoModelError
-    from monitor.quality.drift.drift import measure_models
+    from monitor.quality.drift.drift import drift_of_models
     from monitor.store.models import named_or_active
 
     with database.read() as connection:
         models = named_or_active(connection, names)
     if not models:
         raise NoModelError("no model is active, so there are no scores; monitor train and monitor calibrate make one")
-    found = measure_models(database, models, program.configuration.settings.drift, datetime.now(UTC))
+    found = drift_of_models(database, models, program.configuration.settings.drift, datetime.now(UTC))
     if output_format == "json":
         click.echo(json.dumps({"models": [one.as_dict() for one in found]}))
         return
@@ -46,7 +46,7 @@ def command(program: Program, names: tuple[str, ...], output_format: str) -> Non
         _print(one)
 
 
-def _print(drift: Drift) -> None:
+def _print(drift: ModelDrift) -> None:
     click.echo(f"{drift.model}: {drift.sentence}")
     several_cameras = len({group.camera for group in drift.groups if not group.everything}) > 1
     table = Table(HEADINGS, right=HEADINGS[2:-1], plain="{:<22} {:<9} {:>8} {:>7} {:>8} {:>9} {:>7}  {}")
@@ -57,12 +57,12 @@ def _print(drift: Drift) -> None:
 
 
 def _cells(group: GroupDrift, several_cameras: bool) -> tuple[str, ...]:
-    from monitor.quality.drift.groups import State
-    from monitor.quality.drift.sentences import place
+    from monitor.quality.drift.groups import DriftState
+    from monitor.quality.drift.sentences import group_name
 
     figures, needs = ("-",) * 4, ""
     if group.shift is not None and group.stability is not None and group.t is not None and group.p is not None:
         figures = f"{group.shift:+.2f}", f"{group.stability:.3f}", f"{group.t:+.2f}", f"{group.p:.2g}"
-    elif group.state is State.LEARNING:
+    elif group.state is DriftState.LEARNING:
         needs = f"{group.missing_hours} more hours needed"
-    return (place(group.key, several_cameras), group.state.value, *figures, str(group.crops), needs)
+    return (group_name(group.key, several_cameras), group.state.value, *figures, str(group.crops), needs)

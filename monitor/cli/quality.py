@@ -61,7 +61,7 @@ def command(
     database = program.database(create=False)
     from datetime import UTC, datetime
 
-    from monitor.quality import operation
+    from monitor.quality.operation import last_days, quality_in_operation
     from monitor.store.models import named_or_active
 
     settings = program.configuration.settings
@@ -69,11 +69,11 @@ def command(
     if since is not None or until is not None:
         windows = [_span(since, until, days, now, program.configuration.time_zone)]
     else:
-        windows = [operation.last_days(one, now) for one in days or settings.quality.window_days]
+        windows = [last_days(one, now) for one in days or settings.quality.window_days]
     gap = settings.calibration.event_gap_seconds
     with database.read() as connection:
         models = named_or_active(connection, names)
-        found = operation.measure(connection, windows, models, event_gap_seconds=gap, by=by)
+        found = quality_in_operation(connection, windows, models, event_gap_seconds=gap, by=by)
     if output_format == "json":
         click.echo(json.dumps({"windows": [one.as_dict() for one in found]}))
         return

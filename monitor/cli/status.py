@@ -16,7 +16,7 @@ from monitor.cli.wording import counted, number
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from monitor.quality.completeness import Completeness, HoleCompleteness
+    from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
     from monitor.store.runs import RunRow
     from monitor.upkeep.status import Status
 
@@ -74,9 +74,9 @@ def command(
         _print_missing(found, rows)
 
 
-def _completeness(program: Program, since: str | None, until: str | None) -> Completeness | None:
+def _completeness(program: Program, since: str | None, until: str | None) -> WindowCompleteness | None:
     """What came of the expected crops; None where nothing is expected."""
-    from monitor.quality import completeness
+    from monitor.quality.completeness import completeness_of_window, with_last_crops
 
     settings = program.configuration.settings.completeness
     zone = program.configuration.time_zone
@@ -91,11 +91,11 @@ def _completeness(program: Program, since: str | None, until: str | None) -> Com
     if end - begin > LONGEST_SPAN:
         raise click.UsageError(f"--since and --until are more than {LONGEST_SPAN.days} days apart; give a shorter span")
     with program.database(create=False).read() as connection:
-        found = completeness.measure(connection, settings, now, since=begin, until=end)
-        return found and completeness.with_last_crops(connection, found, settings, now)
+        found = completeness_of_window(connection, settings, now, since=begin, until=end)
+        return found and with_last_crops(connection, found, settings, now)
 
 
-def _print_missing(found: Completeness, rows: int) -> None:
+def _print_missing(found: WindowCompleteness, rows: int) -> None:
     grid = found.grid
     click.echo(
         f"{grid.since:%Y-%m-%d %H:%M:%S} to {grid.until:%Y-%m-%d %H:%M:%S} UTC: "

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.metrics.holes import Pair
-    from monitor.quality.completeness import Completeness
-    from monitor.quality.drift.groups import Drift, GroupDrift
+    from monitor.quality.completeness import WindowCompleteness
+    from monitor.quality.drift.groups import GroupDrift, ModelDrift
     from monitor.quality.operation import Quality
     from monitor.scoring.ensemble import ActiveModel
     from monitor.scoring.record import Committed
@@ -99,7 +99,7 @@ class Metrics(Declared):
         self._show(self.coverage, {(name,): one.coverage for name, one in names.items() if one.coverage is not None})
         self._show(self.audited, {(name,): one.audited for name, one in names.items()})
 
-    def show_drift(self, drifts: Sequence[Drift]) -> None:
+    def show_drift(self, drifts: Sequence[ModelDrift]) -> None:
         """Publish what was tested; of the holes without series of their own, the one that moved farthest."""
         tested = [
             ((one.detector, *self._group(group)), group)
@@ -154,7 +154,7 @@ class Metrics(Declared):
                 if at > self._last_crops.get(pair, 0.0):
                     self._show_hole(pair, at, row.score, row.threshold, row.verdict)
 
-    def show_completeness(self, found: Completeness | None) -> None:
+    def show_completeness(self, found: WindowCompleteness | None) -> None:
         """Publish what came of what was expected; nothing where nothing is."""
         intervals: Counter[tuple[str, ...]] = Counter()
         missing: Counter[tuple[str, ...]] = Counter()

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.errors import MonitorError
-from monitor.quality import completeness, operation
-from monitor.quality.drift import drift
+from monitor.quality.completeness import completeness_of_window
+from monitor.quality.drift.drift import drift_of_models
+from monitor.quality.operation import last_days, quality_in_operation
 from monitor.scoring.vote import deciding
 from monitor.store import calibrations as store_calibrations
 from monitor.store import models, references, runs, traffic
@@ -69,7 +70,7 @@ def refresh(database: Database, configuration: Configuration, metrics: Metrics, 
 def count_intervals(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     """Publish which expected crops came, came late or are missing. Raises `StoreError`."""
     with database.read() as connection:
-        found = completeness.measure(connection, configuration.settings.completeness, now)
+        found = completeness_of_window(connection, configuration.settings.completeness, now)
     metrics.show_completeness(found)
 
 
@@ -108,9 +109,9 @@ def _thresholds(database: Database, _configuration: Configuration, metrics: Metr
 def _quality(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     settings = configuration.settings
     with database.read() as connection:
-        found = operation.measure(
+        found = quality_in_operation(
             connection,
-            [operation.last_days(days, now) for days in settings.quality.window_days],
+            [last_days(days, now) for days in settings.quality.window_days],
             models.active_models(connection),
             event_gap_seconds=settings.calibration.event_gap_seconds,
         )
@@ -120,4 +121,4 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
 def _drift(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     with database.read() as connection:
         active = models.active_models(connection)
-    metrics.show_drift(drift.measure_models(database, active, configuration.settings.drift, now))
+    metrics.show_drift(drift_of_models(database, active, configuration.settings.drift, now))

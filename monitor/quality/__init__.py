@@ -1,1 +1,1 @@
-"""How well the monitor does in operation."""
+"""How well the monitor does in operation: rates, drift and completeness."""

@@ -1,15 +1,15 @@
-"""TPR and TNR in operation, estimated from the crops that people labelled; positive = proliv.
+"""Estimates TPR and TNR in operation from the crops that people labelled; positive = proliv.
 
-Labels are given where somebody looked, and people look where there was an alarm, so labelled crops are no fair sample.
-Each gets a weight, the number of crops that it stands for, as in survey sampling with three strata:
+People label where they look, and they look where there was an alarm, so labelled crops are not a fair sample. Each gets
+a weight, the number of crops that it stands for, as in survey sampling with three strata:
 
 1. crops with an alarm (final verdict proliv): A / a, of A such crops of which a are labelled;
 2. crops of a random draw (an audit): eligible / labelled crops of the draw;
-3. others, which somebody chose to label without an alarm: 1, for they stand for themselves alone.
+3. others, which a person chose to label without an alarm: 1, as they stand only for themselves.
 
-A rate is the weighted share of what was decided then, see `monitor.formulas.rates.weighted_rate`. For a camera or a
-hole it is the estimate of a domain, with A and a of its own (W. G. Cochran, Sampling Techniques, third edition, Wiley,
-1977, on ratio estimates, stratified sampling and domains).
+A rate is the weighted share of the decisions that were made then, see `monitor.formulas.rates.weighted_rate`. For a
+camera or a hole it is the estimate of a domain, with its own A and a (W. G. Cochran, Sampling Techniques, third
+edition, Wiley, 1977, on ratio estimates, stratified sampling and domains).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from monitor.formulas.events import events
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
 from monitor.labels import labels
-from monitor.store import labels as stored
 from monitor.store.audits import drawn_crop_times
+from monitor.store.labels import labelled_scores
 from monitor.store.traffic import alarms_by_hole
+from monitor.times import iso
 from monitor.words import DECISION, Label
 
 if TYPE_CHECKING:
@@ -35,18 +36,19 @@ if TYPE_CHECKING:
     from monitor.labels.labels import LabelledCrop
     from monitor.store.models import ModelRow
 
-By = Literal["camera", "hole"]
-Place = tuple[str | None, int | None]
-"""(camera, hole); None where it is unknown, or does not matter."""
+# What the rates may be split by.
+By: TypeAlias = Literal["camera", "hole"]
+# (camera, hole); None where it is unknown, or does not matter.
+Place: TypeAlias = tuple[str | None, int | None]
 
-NOT_AUDITED = (
+NOT_AUDITED: Final = (
     "Nothing was audited in this window: proliv that raised no alarm are hardly ever labelled, so TPR is too good. "
     "Draw crops at random and label them: monitor label --audit 20"
 )
 
 
 class Window(NamedTuple):
-    """A span of time [since, until), with the name that metrics and tables have for it."""
+    """A span of time [since, until), with its name in metrics and tables."""
 
     name: str
     since: datetime
@@ -64,7 +66,7 @@ class Confusion:
 
     @property
     def cells(self) -> tuple[tuple[tuple[Label, Label], int], ...]:
-        """((label, verdict), crops) of all four."""
+        """((label, verdict), crops) of all four cells."""
         yes, no = Label.PROLIV, Label.NE_PROLIV
         return ((yes, yes), self.tp), ((no, yes), self.fp), ((no, no), self.tn), ((yes, no), self.fn)
 
@@ -73,13 +75,13 @@ class Confusion:
 class Rates:
     """TPR and TNR of one detector, or of the final decision; None where no crop of the class is labelled.
 
-    ``model``: its name, None for the final decision. ``camera``, ``hole``: None where unknown or all together;
-    ``group``: "all", "camera" or "hole", which tells that apart. ``confusion``: the crops that the rates are of.
+    ``model``: its name, None for the final decision. ``camera``, ``hole``: None where it is unknown, or for all
+    together; ``group`` says which. ``confusion``: the crops that the rates are of.
     """
 
     detector: str
     model: str | None
-    group: Literal["all", "camera", "hole"]
+    group: Literal["all"] | By
     camera: str | None
     hole: int | None
     tpr: WeightedRate | None
@@ -91,10 +93,10 @@ class Rates:
 class Quality:
     """What the labelled crops of a window say.
 
-    ``proliv``, ``ne_proliv``: labelled crops of different content; ``events``: how many events the proliv are of.
-    ``contradictory``: contents left out for their labels contradict each other. ``alarms``, ``labelled_alarms``: crops
-    with an alarm, and those labelled. ``drawn``, ``audited``, ``audited_proliv``: crops of random draws, the labelled
-    ones of them, and those labelled proliv.
+    ``proliv``, ``ne_proliv``: labelled crops of different content; ``events``: how many events the proliv crops belong
+    to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
+    ``labelled_alarms``: crops with an alarm, and how many of them are labelled. ``drawn``, ``audited``,
+    ``audited_proliv``: crops of random draws, how many of them are labelled, and how many as proliv.
     """
 
     window: Window
@@ -111,7 +113,7 @@ class Quality:
 
     @property
     def caution(self) -> str | None:
-        """Why TPR is not to be believed as it stands; None where an audit found what was missed."""
+        """Why TPR cannot be taken at face value; None where an audit found missed proliv."""
         if not self.audited:
             return NOT_AUDITED
         if self.audited_proliv:
@@ -119,7 +121,7 @@ class Quality:
         high = interval(0, self.audited)[1]
         return (
             f"None of the {self.audited} audited crops is proliv: up to {high:.2%} of the crops without an alarm may "
-            "still be (95 %), of which TPR and its interval know nothing. Label more crops drawn at random."
+            "still be (95 %), and TPR and its interval do not include them. Label more crops drawn at random."
         )
 
     @property
@@ -132,7 +134,7 @@ class Quality:
         values = asdict(self)
         rates = values.pop("rates")
         del values["window"]
-        span = {"since": self.window.since.isoformat(), "until": self.window.until.isoformat()}
+        span = {"since": iso(self.window.since), "until": iso(self.window.until)}
         return {
             "window": self.window.name,
             **span,
@@ -144,11 +146,19 @@ class Quality:
 
 
 def last_days(days: float, now: datetime) -> Window:
-    """The window of the last ``days`` days, named such as "7d"."""
+    """The window of the last ``days`` days; its name is such as ``7d``."""
     return Window(f"{days:g}d", now - timedelta(days=days), now)
 
 
-def measure(
+class _Verdicts(NamedTuple):
+    """The decisions of a model, or the final ones (``model`` None): by crop, whether the verdict was proliv."""
+
+    detector: str
+    model: str | None
+    proliv: Mapping[int, bool]
+
+
+def quality_in_operation(
     connection: Connection,
     windows: Iterable[Window],
     models: Sequence[ModelRow],
@@ -156,38 +166,31 @@ def measure(
     event_gap_seconds: float,
     by: By | None = None,
 ) -> list[Quality]:
-    """Estimate the rates of these models and of the final decision in each window, from what was decided then.
+    """Estimate the rates of these models and of the final decision in each window, from the decisions made then.
 
-    A crop lies in a window by the time when this program saw it: a camera's clock may be wrong. Crops that came with
-    their label are left out: nothing was decided on them in operation.
+    A crop belongs to a window by the time when this program saw it, because a camera's clock may be wrong. Crops that
+    came with their label are left out: no decision was made on them in operation.
     """
-    read = labels.read(connection)
-    doubtful = {one.sha256 for one in read.contradictions}
-    decided = [crop for crop in read.crops if crop.in_operation]
-    verdicts: list[tuple[str, str | None, Mapping[int, bool]]] = [
-        (DECISION, None, {crop.id: crop.alarmed for crop in decided})
-    ]
-    for model in models:
-        found = stored.labelled_scores(connection, model.id)
-        own = {crop_id: row.verdict == Label.PROLIV.value for crop_id, row in found.items()}
-        verdicts.append((model.detector, model.name, own))
+    labelled = labels.read(connection)
+    doubtful = {one.sha256 for one in labelled.contradictions}
+    decided = [crop for crop in labelled.crops if crop.in_operation]
+    verdicts = _verdicts(connection, decided, models)
     draws = drawn_crop_times(connection)
-    results = []
+    found = []
     for window in windows:
-        inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
-        crops = [crop for crop in inside if crop.sha256 not in doubtful]
         alarms = alarms_by_hole(connection, window.since, window.until)
-        proliv = [crop for crop in crops if crop.label is Label.PROLIV]
+        inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
         drawn = {crop_id for crop_id, seen_at in draws.items() if window.since <= seen_at < window.until}
+        crops = [crop for crop in inside if crop.sha256 not in doubtful]
+        proliv = [crop for crop in crops if crop.label is Label.PROLIV]
         audited = [crop for crop in crops if crop.id in drawn]
-        results.append(
+        taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in proliv]
+        found.append(
             Quality(
                 window=window,
                 proliv=len(proliv),
                 ne_proliv=len(crops) - len(proliv),
-                events=len(
-                    set(events([(crop.camera, crop.captured_at or crop.seen_at) for crop in proliv], event_gap_seconds))
-                ),
+                events=len(set(events(taken, event_gap_seconds))),
                 contradictory=len(inside) - len(crops),
                 alarms=alarms.total(),
                 labelled_alarms=sum(crop.alarmed for crop in crops),
@@ -197,16 +200,26 @@ def measure(
                 rates=tuple(_all_rates(crops, alarms, verdicts, by)),
             )
         )
-    return results
+    return found
 
 
-def weights(
+def _verdicts(connection: Connection, decided: Sequence[LabelledCrop], models: Sequence[ModelRow]) -> list[_Verdicts]:
+    """The final decisions on the labelled crops, and then those of each model."""
+    verdicts = [_Verdicts(DECISION, None, {crop.id: crop.alarmed for crop in decided})]
+    for model in models:
+        scores = labelled_scores(connection, model.id)
+        own = {crop_id: row.verdict == Label.PROLIV.value for crop_id, row in scores.items()}
+        verdicts.append(_Verdicts(model.detector, model.name, own))
+    return verdicts
+
+
+def crop_weights(
     crops: Sequence[LabelledCrop], alarms: Mapping[Place, int], place: Callable[[Place], Place]
 ) -> dict[int, float]:
-    """What each labelled crop stands for, at least 1, by its id.
+    """How many crops each labelled crop stands for, at least 1, by its id.
 
-    ``alarms``: crops with an alarm by camera and hole. ``place`` maps a camera and hole to the domain that A and a
-    are counted in.
+    ``alarms``: crops with an alarm by camera and hole. ``place`` maps a camera and a hole to the domain in which A and
+    a are counted.
     """
     every: Counter[Place] = Counter()
     for key, count in alarms.items():
@@ -217,7 +230,7 @@ def weights(
         if crop.alarmed:
             domain = place((crop.camera, crop.hole))
             return max(1.0, every[domain] / labelled[domain])
-        # A crop that no draw holds has the weight 1 already.
+        # A crop that belongs to no draw has the weight 1.
         return crop.weight
 
     return {crop.id: weight(crop) for crop in crops}
@@ -238,16 +251,16 @@ def _hole(place: Place) -> Place:
 def _all_rates(
     crops: Sequence[LabelledCrop],
     alarms: Mapping[Place, int],
-    verdicts: Sequence[tuple[str, str | None, Mapping[int, bool]]],
+    verdicts: Sequence[_Verdicts],
     by: By | None,
 ) -> Iterable[Rates]:
-    weight = weights(crops, alarms, _together)
+    weight = crop_weights(crops, alarms, _together)
     for detector, model, decided in verdicts:
         yield Rates(detector, model, "all", None, None, *_rates(crops, weight, decided))
     if by is None:
         return
     place = _camera if by == "camera" else _hole
-    weight = weights(crops, alarms, place)
+    weight = crop_weights(crops, alarms, place)
     found = {place((crop.camera, crop.hole)) for crop in crops}
     for camera, hole in sorted(found, key=lambda one: (one[0] or "", -1 if one[1] is None else one[1])):
         members = [crop for crop in crops if place((crop.camera, crop.hole)) == (camera, hole)]
@@ -258,7 +271,7 @@ def _all_rates(
 def _rates(
     crops: Sequence[LabelledCrop], weight: Mapping[int, float], decided: Mapping[int, bool]
 ) -> tuple[WeightedRate | None, WeightedRate | None, Confusion]:
-    """TPR and TNR of those crops that it decided on at all; ``decided``: crop -> whether the verdict was proliv."""
+    """TPR, TNR and confusion over the crops with a decision; ``decided``: by crop, whether the verdict was proliv."""
     known = [crop for crop in crops if crop.id in decided]
     proliv = [crop for crop in known if crop.label is Label.PROLIV]
     normal = [crop for crop in known if crop.label is not Label.PROLIV]

@@ -1,1 +1,1 @@
-"""Whether the scores of today are still those that the thresholds were made for."""
+"""Drift: whether scores are still where they were when the threshold was chosen."""

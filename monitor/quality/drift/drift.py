@@ -1,9 +1,9 @@
-"""Whether a model's scores move away from where they were after it was calibrated by hand, and where.
+"""Tests whether, and where, a model's scores have moved since it was calibrated by hand.
 
 Everything is computed from the hourly summaries of `monitor.store.summaries`, for each hole and for all together.
-Crops of one hour resemble each other (the same light, the same metal), so that a test that took them for independent
-would find a drift in nearly every hour. The unit is the hour: the median of the recent hour is held against the
-medians of the hours after the calibration.
+Crops of one hour resemble one another (the same light, the same metal), so a test that took them for independent would
+find a drift in nearly every hour. The unit is the hour: the median of the recent hours is compared with the medians of
+the hours after the calibration.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from monitor.quality.drift.groups import EVERYTHING, Drift, GroupDrift, State
-from monitor.quality.drift.sentences import sentence
+from monitor.quality.drift.groups import EVERYTHING, DriftState, GroupDrift, ModelDrift
+from monitor.quality.drift.sentences import drift_sentence
 from monitor.quality.drift.statistics import hourly_test, median_shift, medians, on_even_scale, stability_index
 from monitor.store import references, summaries
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.configuration.settings import Drift as Settings
+    from monitor.configuration.settings import Drift
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
     from monitor.store.summaries import GroupKey, Summary
 
 
-def measure_models(database: Database, models: Sequence[ModelRow], settings: Settings, now: datetime) -> list[Drift]:
+def drift_of_models(database: Database, models: Sequence[ModelRow], settings: Drift, now: datetime) -> list[ModelDrift]:
     """Bring the summaries of the models up to date, and test every group of each model."""
     for model in models:
         summaries.summarise(database, model.id, now)
     with database.read() as connection:
-        return [measure(connection, model, settings, now) for model in models]
+        return [drift_of_model(connection, model, settings, now) for model in models]
 
 
-def measure(connection: Connection, model: ModelRow, settings: Settings, now: datetime) -> Drift:
-    """Test every group of a model's summaries; those of the last hours must be there, see `summaries.summarise`."""
+def drift_of_model(connection: Connection, model: ModelRow, settings: Drift, now: datetime) -> ModelDrift:
+    """Test every group of a model, whose summaries have to be up to date; see `summaries.summarise`."""
     end = summaries.hour_of(now)
     recent_since = end - timedelta(hours=settings.recent_hours)
     baseline = summaries.baseline_summaries(
@@ -51,28 +51,28 @@ def measure(connection: Connection, model: ModelRow, settings: Settings, now: da
         most=settings.baseline_hours,
     )
     recent = summaries.summaries_between(connection, model.id, recent_since, end)
-    return compare(model.name, model.detector, baseline, recent, settings)
+    return compare_hours(model.name, model.detector, baseline, recent, settings)
 
 
-def compare(
-    model: str, detector: str, baseline: Sequence[Summary], recent: Sequence[Summary], settings: Settings
-) -> Drift:
-    """Hold the recent hours of each group against its baseline's, and say where the scores drift."""
+def compare_hours(
+    model: str, detector: str, baseline: Sequence[Summary], recent: Sequence[Summary], settings: Drift
+) -> ModelDrift:
+    """Compare the recent hours of each group with those of its baseline, and say where the scores drift."""
     before, after = _by_group(baseline), _by_group(recent)
     keys = sorted({EVERYTHING, *before, *after}, key=lambda key: (key != EVERYTHING, key))
     tested = [_test(key, before.get(key, []), after.get(key, []), settings) for key in keys]
     count = sum(group.tested for group in tested)
     level = false_alarm_level(count, settings) if count else None
     groups = tuple(_decided(group, level) for group in tested)
-    return Drift(model, detector, level, groups, sentence(groups))
+    return ModelDrift(model, detector, level, groups, drift_sentence(groups))
 
 
-def false_alarm_level(groups: int, settings: Settings) -> float:
-    """The p below which a group drifts, such that false alarms come once in ``false_alarm_days`` on the average.
+def false_alarm_level(groups: int, settings: Drift) -> float:
+    """The p below which a group drifts, chosen so that a false alarm occurs once in ``false_alarm_days`` on average.
 
-    Every hour as many tests are made as there are ``groups``; where nothing drifts, p is uniform in 0-1, so the
-    expected number of tests a day that raise an alarm is (tests a day) * level, whether or not they depend on each
-    other. With ``recent_hours`` above 1 tests overlap and alarms last longer, so they begin more rarely.
+    Each of the ``groups`` is tested every hour. Where nothing drifts, p is uniform in 0-1, so the expected number of
+    tests a day that raise an alarm is (tests a day) * level, whether or not they depend on one another. With
+    ``recent_hours`` above 1 the tests overlap and alarms last longer, so they begin more rarely.
     """
     tests_a_day = 24 * groups
     return min(1.0, 1 / (tests_a_day * settings.false_alarm_days))
@@ -85,19 +85,19 @@ def _by_group(rows: Iterable[Summary]) -> dict[GroupKey, list[Summary]]:
     return found
 
 
-def _test(key: GroupKey, baseline: list[Summary], recent: list[Summary], settings: Settings) -> GroupDrift:
-    """Test one group; whether it drifts is decided when it is known how many were tested."""
+def _test(key: GroupKey, baseline: list[Summary], recent: list[Summary], settings: Drift) -> GroupDrift:
+    """Test one group; whether it drifts is decided once the number of tested groups is known."""
     enough = [hour for hour in recent if hour.crops >= settings.least_crops]
     camera, hole = key
     crops, baseline_crops = sum(hour.crops for hour in recent), sum(hour.crops for hour in baseline)
     missing = max(0, (settings.baseline_hours + 1) // 2 - len(baseline))
     if missing:
-        return GroupDrift(camera, hole, State.LEARNING, crops, baseline_crops, missing)
+        return GroupDrift(camera, hole, DriftState.LEARNING, crops, baseline_crops, missing)
     if not enough:
-        return GroupDrift(camera, hole, State.SILENT, crops, baseline_crops, 0)
+        return GroupDrift(camera, hole, DriftState.SILENT, crops, baseline_crops, 0)
     t, p = hourly_test(*on_even_scale(medians(baseline), medians(enough)))
     return GroupDrift(
-        *(camera, hole, State.STEADY, sum(hour.crops for hour in enough), baseline_crops, 0),
+        *(camera, hole, DriftState.STEADY, sum(hour.crops for hour in enough), baseline_crops, 0),
         shift=median_shift(baseline, enough),
         stability=stability_index(baseline, enough),
         t=float(t),
@@ -108,4 +108,4 @@ def _test(key: GroupKey, baseline: list[Summary], recent: list[Summary], setting
 def _decided(group: GroupDrift, level: float | None) -> GroupDrift:
     if level is None or group.p is None or group.p >= level:
         return group
-    return replace(group, state=State.DRIFTING)
+    return replace(group, state=DriftState.DRIFTING)

@@ -1,4 +1,4 @@
-"""What is found of each group of crops."""
+"""What is known about the drift of a model: of each camera and hole, and of all together."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ if TYPE_CHECKING:
     from monitor.store.summaries import GroupKey
 
 
+# The group of all cameras and holes together.
 EVERYTHING: Final[GroupKey] = (ALL_CAMERAS, NO_HOLE)
 
 
-class State(StrEnum):
-    """What can be said of a group."""
+class DriftState(StrEnum):
+    """What can be said about a group."""
 
     STEADY = "steady"
     DRIFTING = "drifting"
+    # There are fewer than half of the hours to compare with.
     LEARNING = "learning"
-    """There are fewer than half of the hours to compare with."""
+    # No recent hour has enough crops.
     SILENT = "silent"
-    """No recent hour has enough crops."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDrift:
-    """What the test says of one (camera, hole); ``("*", -1)`` is all together, ``""`` and -1 are unknown ones.
+    """What the test says about one (camera, hole); ``("*", -1)`` is all together, ``""`` and -1 are unknown ones.
 
-    ``crops``, ``baseline_crops``: recent ones and those they are held against. ``missing_hours``: how many are missing
-    before it can be tested. ``shift``: of the median, in robust sigmas of the baseline's crops, positive upwards;
-    infinite where those crops all had the same score. ``stability``: the population stability index, >= 0. ``t``,
-    ``p``: see `hourly_test`, of the medians `on_even_scale`; all four are None where nothing was tested.
+    ``crops``, ``baseline_crops``: the recent ones and those that they are compared with. ``missing_hours``: how many
+    hours are missing before it can be tested. ``shift``: of the median, in robust sigmas of the baseline's crops,
+    positive upwards; infinite where those crops all had the same score. ``stability``: the population stability index,
+    >= 0. ``t``, ``p``: see `hourly_test`, of the medians `on_even_scale`. All four are None where nothing was tested.
     """
 
     camera: str
     hole: int
-    state: State
+    state: DriftState
     crops: int
     baseline_crops: int
     missing_hours: int
@@ -67,7 +68,7 @@ class GroupDrift:
     @property
     def drifting(self) -> bool:
         """Whether it drifts."""
-        return self.state is State.DRIFTING
+        return self.state is DriftState.DRIFTING
 
     @property
     def up(self) -> bool:
@@ -75,7 +76,7 @@ class GroupDrift:
         return self.t is not None and self.t > 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The same by name, ready for JSON, which knows no infinity."""
+        """The same by name, ready for JSON; an infinite number becomes None."""
         values = asdict(self)
         return {
             name: None if isinstance(value, float) and not np.isfinite(value) else value
@@ -84,10 +85,11 @@ class GroupDrift:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """What is known of one model's drift. ``level``: a group drifts when its p is smaller; None when none was tested.
+class ModelDrift:
+    """What is known about one model's drift.
 
-    ``groups``: all together first, then the holes by camera and number.
+    ``level``: a group drifts when its p is smaller; None when no group was tested. ``groups``: all together first, then
+    the holes by camera and number.
     """
 
     model: str

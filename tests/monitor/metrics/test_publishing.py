@@ -33,7 +33,7 @@ from monitor.metrics.buckets import DEFAULT_BOUNDS, MOST_BOUNDS, RENARD, fitting
 from monitor.metrics.histograms import ModelHistogram
 from monitor.metrics.holes import LONGEST_NAME, OTHER, Holes
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
-from monitor.quality.drift.groups import Drift, GroupDrift, State
+from monitor.quality.drift.groups import DriftState, GroupDrift, ModelDrift
 from monitor.scoring.record import Committed
 from monitor.store.references import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
@@ -263,10 +263,10 @@ def test_an_hour_of_200_holes_stays_small() -> None:
     for number in range(1000):
         metrics.count_committed(committed(f"made-up-{number}", 10**9 + number, NOW))
     groups = tuple(
-        GroupDrift(camera, hole, State.STEADY, 60, 48, 0, shift=hole / 7, stability=0.1, t=1.0, p=0.5)
+        GroupDrift(camera, hole, DriftState.STEADY, 60, 48, 0, shift=hole / 7, stability=0.1, t=1.0, p=0.5)
         for camera, hole in [("*", -1), *places]
     )
-    metrics.show_drift([Drift(one.name, one.detector.name, 0.001, groups, "") for one in MODELS])
+    metrics.show_drift([ModelDrift(one.name, one.detector.name, 0.001, groups, "") for one in MODELS])
     for camera, hole in places:
         metrics.hole_missing.labels(camera, hole).set(1440)
     output = generate_latest(metrics.registry)

@@ -18,7 +18,7 @@ from monitor.formulas.rates import WeightedRate
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
 from monitor.metrics.refresh import refresh, restore_holes
-from monitor.quality.drift.groups import Drift, GroupDrift, State
+from monitor.quality.drift.groups import DriftState, GroupDrift, ModelDrift
 from monitor.quality.operation import Quality, Rates, last_days
 from monitor.store import references, summaries
 from monitor.store.database.engine import Database
@@ -199,12 +199,12 @@ def test_only_the_holes_with_the_most_crops_have_drift_of_their_own() -> None:
     metrics = Metrics(Holes(100))
 
     def tested(camera: str, hole: int, count: int, shift: float = 2.0) -> GroupDrift:
-        state = State.DRIFTING if abs(shift) > 3 else State.STEADY
+        state = DriftState.DRIFTING if abs(shift) > 3 else DriftState.STEADY
         return GroupDrift(camera, hole, state, count, 48, 0, shift=shift, stability=0.3, t=9.0, p=0.0)
 
     holes = [tested("1", hole, hole, -4.0 if hole == 7 else 2.0) for hole in range(400)]
     groups = (tested("*", -1, 0), tested("", -1, 1000), *holes)
-    metrics.show_drift([Drift("ae-1", "ae", 0.001, groups, "")])
+    metrics.show_drift([ModelDrift("ae-1", "ae", 0.001, groups, "")])
     found = shown(metrics)
     assert len([name for name in found if name.startswith("monitor_drift_detected")]) == 100 + 2
     assert found['monitor_drift_detected{camera="*",detector="ae",hole="all"}'] == 0

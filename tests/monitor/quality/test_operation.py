@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from monitor.formulas.rates import interval, weighted_rate
-from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_days, measure
+from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_days, quality_in_operation
 from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, scores
@@ -120,7 +120,7 @@ def fill(database: Database, made: Sequence[Made], *, eligible: int | None = Non
 
 def quality(database: Database, window: Window = WEEK, by: str | None = None) -> Quality:
     with database.read() as connection:
-        found = measure(
+        found = quality_in_operation(
             connection,
             [window],
             models.active_models(connection),
