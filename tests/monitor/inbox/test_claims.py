@@ -82,7 +82,7 @@ def test_claims_that_a_crash_left_are_finished_or_given_back(decided_inbox: Make
         path = here.put(f"sub/{number}.jpg", content)
         assert here.decide(path) == number
         path.rename(path.with_name(f".{number}.monitor-claim"))
-    # The second was moved already, the third is not what was decided, and nobody knows the fourth.
+    # The second was moved already, the third is not what was decided, and the fourth is of no known crop.
     (here.archive / DAY / "ne_proliv").mkdir(parents=True)
     (here.archive / DAY / "ne_proliv" / "2.jpg").write_bytes(b"two")
     (here.inbox / "sub" / ".3.monitor-claim").write_bytes(b"else")

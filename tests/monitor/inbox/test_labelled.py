@@ -98,7 +98,7 @@ def test_labelled_files_raise_no_alarm_are_not_counted_and_stay(daemon: Daemon, 
     time.sleep(2.5)  # scans, and the time after which the file is given up
     text = daemon.text()
     assert "proliv: hole" not in text
-    assert text.count("text.jpg: its content is none of") == 1
+    assert text.count("text.jpg: its content is not JPEG") == 1
     assert text.count("labelled/stray.jpg: is neither in") == 1
     assert text.count("labelled/unsure/stray.jpg: is neither in") == 1
     assert bad.exists()
