@@ -1,4 +1,4 @@
-"""How long styles and avatars take, in seconds of a processor, for `monitor bench`; avatars beside a plain loop."""
+"""Measures for `monitor bench` the processor time of styles and avatars, and of a plain loop beside them."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def draw_face(
 
     ``ground``: the colour of the disc behind the person; without, one that follows from the style.
     ``style``: the attributes of the built-in table, such as ``{"прическа": "нет волос", ...}``; others are left
-    aside. Raises `DataError` for an attribute that is missing and for a value that cannot be drawn.
+    out. Raises `DataError` for an attribute that is missing and for a value that cannot be drawn.
     """
     hair = _drawn(style, HAIR, wardrobe.HAIR)
     glasses = _drawn(style, GLASSES, wardrobe.GLASSES)

@@ -1,4 +1,4 @@
-"""Writes avatars: PNG files that say in their metadata what they are, a sheet of all and a page to look at them."""
+"""Writes avatars as PNG files with metadata, on a contact sheet, and on a page to look at them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Gallery:
         number = len(self._figures) + 1
         information = PngInfo()
         for name, fact in facts.items():
-            # Pillow writes what Latin-1 does not hold as UTF-8.
+            # Pillow writes text that Latin-1 cannot hold as UTF-8.
             information.add_text(name, fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False))
         name = self._name(number)
         path = self._write(name, _png(image, information))

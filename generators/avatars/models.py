@@ -1,7 +1,7 @@
-"""Avatars by chance: pixel models learnt from N images of one size.
+"""Models that draw avatars at random, learnt from N images of one size.
 
-All three are maximum-likelihood models whose marginals are the counts of the images: at every pixel a colour has the
-chance n / N, n of the N images having it there.
+All three are maximum-likelihood models whose marginals are the counts of the images: at every pixel, a colour that n of
+the N images have there has the probability n / N.
 
 - `ChannelModel`: every channel of every pixel by itself, with p = (n + A) / (N + 256 A) under smoothing A.
 - `PixelModel`: the whole colour of every pixel by itself; the pseudo-counts, 256 A in all as above, are spread evenly
@@ -55,13 +55,16 @@ __all__ = [
 
 COHERENCE: Final = 0.8
 
+# How many values are taken at once.
+_AT_ONCE: Final = 2**15
+
 # `CoherentModel` refuses more images than this: its tables grow with the square of their number.
 MOST_SOURCES: Final = 2000
 
 
 @dataclass(frozen=True)
 class Avatar:
-    """One picture by chance: uint8 (H, W, C).
+    """One random picture: uint8 (H, W, C).
 
     ``log_probability``: natural logarithm of the picture's chance under its model. ``independent_log_probability``:
     of a `CoherentModel`'s picture, that under `PixelModel`, which has the same distribution of each pixel and no
@@ -86,7 +89,7 @@ class Avatar:
     def _bits(self, log_probability: float) -> float:
         height, width = self.pixels.shape[:2]
         bits: float = -log_probability / math.log(2) / (height * width)
-        # The zero first, or it would be -0.0 where the chance is 1.
+        # The zero comes first, or the result would be -0.0 where the probability is 1.
         return max(0.0, bits)
 
 
@@ -94,7 +97,7 @@ class AvatarModel(ABC):
     """A distribution over pictures learnt from ``sources``, uint8 (N, H, W, 3) RGB or (N, H, W, 4) RGBA, N >= 2.
 
     ``smoothing``: A >= 0, what is added to the count of each of a channel's 256 values; 0: plain maximum likelihood,
-    under which a picture shows colours of its sources alone. Raises `DataError` for other sources or smoothing.
+    under which a picture shows only colours of its sources. Raises `DataError` for other sources or smoothing.
     """
 
     name: ClassVar[str]
@@ -249,7 +252,7 @@ MODELS: Final = ("channel", "pixel", "coherent")
 
 
 def make_model(name: str, sources: Pixels, *, smoothing: float = 0.0, coherence: float = COHERENCE) -> AvatarModel:
-    """Make the model of this name, one of `MODELS`; ``coherence`` counts for ``coherent`` alone."""
+    """Make the model of this name, one of `MODELS`; ``coherence`` matters only for ``coherent``."""
     match name:
         case "channel":
             return ChannelModel(sources, smoothing)
@@ -276,22 +279,19 @@ def _numbers(generator: np.random.Generator, count: int, size: int) -> NDArray[A
 
 
 def _taken(values: NDArray[Any], chosen: NDArray[Any]) -> NDArray[Any]:
-    """Of N sources' values, (N, size), each place's value of the source that is chosen for it: (size,)."""
+    """The value at each place of the source that is chosen for it, of N sources' values (N, size): (size,)."""
     size = chosen.size
     flat = values.reshape(-1)
     taken = np.empty(size, dtype=values.dtype)
     counted = np.arange(min(size, _AT_ONCE))
-    # Piece by piece: what stays in the processor's cache is done in less time.
+    # Piece by piece, so that the values stay in the processor's cache.
     for first in range(0, size, _AT_ONCE):
         places = chosen[first : first + _AT_ONCE].astype(np.intp)
         places *= size
         places += counted[: places.size]
-        # No place is out of bounds; with this mode numpy does not ask.
+        # No place is out of bounds, and with this mode numpy does not check.
         flat[first:].take(places, out=taken[first : first + _AT_ONCE], mode="clip")
     return taken
-
-
-_AT_ONCE: Final = 2**15
 
 
 def _as_numbers(pictures: Pixels) -> NDArray[np.uint32]:

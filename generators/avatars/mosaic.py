@@ -53,7 +53,7 @@ _ITERATIONS: Final = 3000
 
 @dataclass(frozen=True)
 class Edge:
-    """``kernel``, float64 (N, N): the chance of the child part's source (column) given the parent part's (row)."""
+    """``kernel``, float64 (N, N): the probability of the child part's source (column) given the parent's (row)."""
 
     parent: int
     child: int
@@ -64,7 +64,7 @@ class Edge:
 class Mosaic:
     """``parts``, (H, W): each pixel's part. ``edges``: the tree, from part 0 outwards.
 
-    ``no_copies``: no picture can equal a source. It is false where that cannot be had, such as for sources that
+    ``no_copies``: no picture can equal a source. It is false where that is impossible, such as for sources that
     differ in a single pixel, and for a mosaic of one part.
     """
 
@@ -86,8 +86,8 @@ class Mosaic:
     def log_probability(self, likelihood: Matrix) -> float:
         """Sum over all labels, by belief propagation from the leaves to the root.
 
-        ``likelihood``, float64 (number of parts, N): the natural log of the chance of what a part shows, given
-        its source; -inf where it cannot be.
+        ``likelihood``, float64 (number of parts, N): the natural logarithm of the probability of what a part shows,
+        given its source; -inf where it is impossible.
         """
         belief = likelihood.copy()
         for edge in reversed(self.edges):
@@ -96,7 +96,7 @@ class Mosaic:
             if not np.isfinite(top):
                 return -np.inf
             shares = edge.kernel @ np.exp(child - top)
-            # Where the likeliest source has no chance to follow, what is left may be too small for a double.
+            # Where the likeliest source cannot follow, what is left may be too small for a double.
             small = shares < _SMALL
             with np.errstate(divide="ignore"):
                 messages = top + np.log(shares)
@@ -110,7 +110,7 @@ def learn(sources: Sources, coherence: float) -> Mosaic:
     """Find the parts of ``sources``, uint8 (N, H, W, 3 or 4), and how they follow each other.
 
     ``coherence``, above 0 and up to 1: there are about (H * W) ** (1 - coherence) parts, but no more than the
-    coarse grid has cells; 1 makes the whole picture one part. Seams are minded the more the higher it is.
+    coarse grid has cells; 1 makes the whole picture one part. The higher it is, the more seams are avoided.
     """
     count, height, width = sources.shape[:3]
     wanted = min(round((height * width) ** (1 - coherence)), max(16, _KERNEL_NUMBERS // count**2))
@@ -173,14 +173,14 @@ def _differences(values: Sources) -> Matrix:
 
 
 def _spanning_tree(borders: list[_Border]) -> list[_Border]:
-    """The tree of the borders along which seams would be seen best, each from the root's side outwards."""
+    """The tree of the borders along which seams would be most visible, each from the root's side outwards."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
     ends = np.array([[border.first, border.second] for border in borders]).T
     seen = np.array([border.length * border.cost.mean() for border in borders])
     count = int(ends.max()) + 1
-    # The least of the inverse is the most of what is seen; an invisible seam still joins two parts.
+    # A minimum of the inverse is a maximum of what is seen; an invisible seam still joins two parts.
     graph = coo_array((1 / (seen + 1e-9), (ends[0], ends[1])), shape=(count, count))
     tree = minimum_spanning_tree(graph)
     order, parents = breadth_first_order(tree, 0, directed=False)
@@ -194,7 +194,7 @@ def _spanning_tree(borders: list[_Border]) -> list[_Border]:
 
 
 def _kernels(sources: Sources, parts: Labels, tree: list[_Border], aversion: float) -> tuple[tuple[Edge, ...], bool]:
-    """Turn the tree's costs into kernels, one of them without copies; also tell whether that could be had."""
+    """Turn the tree's costs into kernels, one of them without copies; also return whether that was possible."""
     weights = [np.maximum(np.exp(-aversion * border.cost), _LEAST_WEIGHT) for border in tree]
     kernels: list[Any] = [None] * len(tree)
     for number in _by_variety(sources, parts, tree):
@@ -250,9 +250,9 @@ def balance(weights: Matrix) -> Matrix | None:
 
 
 def balance_positive(weights: Matrix) -> Matrix:
-    """Balance weights above 0, for which there is always a solution, if only after many iterations.
+    """Balance weights above 0, for which there is always a solution, though it may take many iterations.
 
-    Where they are too many, what is missing from rows and columns is added as a product (Altschuler, Weed and
+    Where it takes too many, what is missing from rows and columns is added as a product (Altschuler, Weed and
     Rigollet 2017, algorithm 2), which is doubly stochastic to the last digit.
     """
     kernel = balance(weights)

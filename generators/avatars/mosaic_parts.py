@@ -113,13 +113,13 @@ def _places(count: int) -> NDArray[np.float32]:
 
 
 def _nearest(colours: Sources, centres: NDArray[np.float32]) -> Labels:
-    """Each pixel's nearest centre: (H, W). A few rows after another, for the sake of memory."""
+    """Each pixel's nearest centre: (H, W); a few rows at a time, to save memory."""
     height, width = colours.shape[1:3]
     nearest = np.empty((height, width), dtype=np.intp)
     rows = max(_AT_ONCE // (max(centres.shape) * width), 8)
     for first in range(0, height, rows):
         last = min(first + rows, height)
-        # The rows above and below take part in evening out.
+        # The rows above and below are averaged with them.
         start, stop = max(first - _EVENED, 0), min(last + _EVENED, height)
         distances = _distances(colours, centres, start, stop)
         nearest[first:last] = distances.argmin(axis=0)[first - start : last - start]
@@ -127,7 +127,7 @@ def _nearest(colours: Sources, centres: NDArray[np.float32]) -> Labels:
 
 
 def _distances(colours: Sources, centres: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
-    """How far some rows' pixels are from all centres: (parts, rows, W), evened out by `_EVENED` pixels.
+    """How far some rows' pixels are from all centres: (parts, rows, W), averaged over `_EVENED` x `_EVENED` pixels.
 
     Squared distances, less what is the same for all centres.
     """
@@ -149,7 +149,7 @@ def _distances(colours: Sources, centres: NDArray[np.float32], start: int, stop:
 
 
 def _without_crumbs(parts: Labels) -> Labels:
-    """Give each piece of a part that is too small to be seen as one to the part that is nearest to it."""
+    """Give each piece of a part that is too small to stand out to the part nearest to it."""
     from scipy.ndimage import distance_transform_edt, find_objects, label
 
     smallest = _SMALLEST_PIECE * parts.size / (int(parts.max()) + 1)
@@ -168,8 +168,8 @@ def _without_crumbs(parts: Labels) -> Labels:
 def _with_their_edges(parts: Labels, colours: Sources, side: int) -> Labels:
     """Let each part grow a little over those in which the sources differ less.
 
-    The softened edge of what only some sources show, such as hair before a plain ground, thus stays with it: left on
-    the ground it would be drawn as a thin line of its own.
+    So the soft edge of what only some sources show, such as hair in front of a plain ground, stays with it; left
+    on the ground, it would be drawn as a thin line of its own.
     """
     from scipy.ndimage import maximum_filter
 

@@ -1,4 +1,4 @@
-"""The images that avatars are learnt from: a folder's, checked, or a dozen faces of our own."""
+"""Reads and checks the images that avatars are learnt from, or draws the dozen built-in faces."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def _image_paths(folder: Path) -> list[Path]:
     except FileNotFoundError:
         raise InputMissingError(f"{folder}: there is no such folder; name one with images") from None
     except OSError as error:
-        raise InputMissingError(f"{folder}: cannot be read: {error.strerror}; mend the permissions") from None
-    # Names with a leading dot are other programs' notes on images.
+        raise InputMissingError(f"{folder}: cannot be read: {error.strerror}; correct its permissions") from None
+    # Some programs keep notes on images in files with a leading dot.
     paths = [path for path in found if not path.name.startswith(".") and not path.is_dir()]
     if len(paths) < 2:
-        there = "holds no image" if not paths else f"holds one image alone, {paths[0].name}"
+        there = "holds no image" if not paths else f"holds a single image, {paths[0].name}"
         raise DataError(
             f"{folder}: {there}; avatars are learnt from two or more, named {', '.join(f'*{one}' for one in ENDINGS)}"
         )
@@ -107,16 +107,16 @@ def _decoded(path: Path) -> Image.Image:
     except DataError:
         raise
     except (PermissionError, FileNotFoundError) as error:
-        raise InputMissingError(f"{path}: cannot be read: {error.strerror}; mend it or take it away") from None
+        raise InputMissingError(f"{path}: cannot be read: {error.strerror}; correct this or remove it") from None
     except Image.DecompressionBombError:
         raise _too_large(path, "too many") from None
     # Pillow raises whatever it likes for damaged data.
     except Exception as error:
-        raise DataError(f"{path}: is no image that can be read, or a damaged one; mend it or take it away") from error
+        raise DataError(f"{path}: is damaged or not an image of a known kind; replace or remove it") from error
 
 
 def _too_large(path: Path, pixels: str) -> DataError:
-    return DataError(f"{path}: has {pixels} pixels, {LARGEST_IMAGE:,} is the most; make it smaller or take it away")
+    return DataError(f"{path}: has {pixels} pixels, {LARGEST_IMAGE:,} is the most; make it smaller or remove it")
 
 
 def _check_header(path: Path, image: Image.Image) -> None:
@@ -124,12 +124,12 @@ def _check_header(path: Path, image: Image.Image) -> None:
     if image.width * image.height > LARGEST_IMAGE:
         raise _too_large(path, _text(image.size))
     if getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path}: is animated or has several pages; save one picture of it, or take it away")
+        raise DataError(f"{path}: is animated or has several pages; save one picture of it, or remove it")
     with path.open("rb") as file:
         deep = _PNG_DEPTH.match(file.read(25))
     if image.mode not in _OPAQUE + _CLEAR or deep:
         kind = "16 bits a channel" if deep or image.mode.startswith("I") else f"the mode {image.mode}"
-        raise DataError(f"{path}: has {kind}; save it with 8 bits of grey, RGB or RGBA, or take it away")
+        raise DataError(f"{path}: has {kind}; save it with 8 bits of grey, RGB or RGBA, or remove it")
 
 
 def _check_set(where: str, count: int, size: Size) -> None:

@@ -17,7 +17,7 @@ COMMANDS: Final = (
     ),
     Provider(
         "avatar",
-        "Make avatars: pictures by chance, each with its exact probability.",
+        "Make avatars: random pictures, each with its exact probability.",
         "generators.commands.avatar:command",
     ),
     Provider(

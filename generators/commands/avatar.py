@@ -62,7 +62,7 @@ def _size(
     help="Added to the count of each of a channel's 256 values.  [default: 0] "
     "With --from-style added to each count of the table.  [default: 1]",
 )
-@click.option("--from-style", is_flag=True, help="Draw the faces of styles by chance, as gen style does.")
+@click.option("--from-style", is_flag=True, help="Draw the faces of random styles, as gen style does.")
 @click.option(
     "--styles", type=click.Path(path_type=Path, readable=False), help="With --from-style: another table of styles."
 )
@@ -93,9 +93,9 @@ def command(
     from_style: bool,
     **options: Any,
 ) -> None:
-    """Make avatars: pictures by chance, each with its exact log-probability.
+    """Make avatars: random pictures, each with its exact log-probability.
 
-    Colours of every pixel come from the images as often as the images show them. JSON is one object a line.
+    Every pixel takes its colours from the images as often as the images show them. JSON is one object a line.
     """
     _check(context, options, from_style=from_style)
 
@@ -123,7 +123,7 @@ def command(
 
 
 def _check(context: click.Context, options: Mapping[str, Any], *, from_style: bool) -> None:
-    """Refuse options that would be left aside."""
+    """Refuse options that would be ignored."""
     if from_style:
         for name in ("images", "model", "coherence"):
             if options[name] is not None:
@@ -166,7 +166,7 @@ def _from_images(
     if isinstance(model, CoherentModel):
         said["coherence"] = coherence
         if 0 < coherence < 1 and not model.no_copies and not model.smoothing:
-            click.echo("an avatar may be a copy of an image, for these images differ in too little", err=True)
+            click.echo("an avatar may be a copy of an image, because these images differ too little", err=True)
     said |= {"sources": len(sources.names), "seed": seed}
     return _pictures(model, number, seed, said), f"by the model {model.name} of {len(sources.names)} {origin}"
 

@@ -89,8 +89,10 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
     show_default=True,
     help="Crops a second.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0), callback=finite, help="Stop after so long; else at Ctrl-C.")
-@click.option("--crops", type=click.IntRange(min=0), help="Stop after so many crops.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), callback=finite, help="Stop after this time; otherwise at Ctrl-C."
+)
+@click.option("--crops", type=click.IntRange(min=0), help="Stop after this many crops.")
 @click.option(
     "--cameras", default="C", show_default=True, callback=_letters, help="The cameras' letters; each sees a table."
 )

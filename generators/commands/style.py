@@ -116,7 +116,7 @@ def command(
 
 
 def _tell_held_out(table: StyleTable, smoothing: float, *, tree: bool) -> None:
-    """Say on standard error which model foretells observations better; standard output belongs to the styles."""
+    """Say on standard error which model predicts observations better; standard output is for the styles."""
     from generators.styles.trees import compare, edges
     from monitor.api import DataError
 

@@ -200,7 +200,7 @@ class _Series:
     span: timedelta
 
     def write(self, generator: np.random.Generator, progress: Progress) -> None:
-        """Spread the crops over the holes by chance and write them."""
+        """Spread the crops over the holes at random and write them."""
         self.folder.mkdir(parents=True, exist_ok=True)
         holes = self.table.holes
         counts = np.bincount(generator.integers(0, len(holes), self.count), minlength=len(holes))
@@ -216,7 +216,7 @@ class _Series:
             (self.folder / crop_name(hole.number, self.table.camera, moment)).write_bytes(encode(crop))
 
     def _moments(self, count: int, generator: np.random.Generator) -> list[datetime]:
-        """``count`` distinct moments in order, each by chance within its own step of whole milliseconds.
+        """``count`` distinct moments in order, each at random within its own step of whole milliseconds.
 
         A step is never under a millisecond, the finest time in a name: with too many crops the span grows.
         """

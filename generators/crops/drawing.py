@@ -1,4 +1,4 @@
-"""What synthetic crops are drawn with: smooth random fields, soft masks and a pixel grid, on whole batches.
+"""Draws smooth random fields, soft masks and colours on whole batches of crops.
 
 Throughout, images are float32 (N, H, W, 3) with intensities 0-255, masks and fields float32 (N, H, W).
 """
@@ -52,7 +52,7 @@ def step(distance: Floats, softness: float = 1.0) -> Floats:
 
 
 def column(generator: np.random.Generator, count: int, low: float, high: float) -> Floats:
-    """One uniform number for each crop, float32 (N, 1, 1), ready to meet (N, H, W)."""
+    """One uniform number for each crop, float32 (N, 1, 1), to be broadcast to (N, H, W)."""
     column: Floats = generator.uniform(low, high, (count, 1, 1)).astype(np.float32)
     return column
 

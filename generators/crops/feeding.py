@@ -43,7 +43,7 @@ _WORDS: Final = {
 
 @dataclass
 class FeedSummary:
-    """How many crops `feed` wrote, of them proliv, how many it labelled, and how many it was too late for."""
+    """How many crops `feed` wrote, how many of them are proliv, and how many it labelled or left out as too late."""
 
     crops: int = 0
     proliv: int = 0
@@ -114,9 +114,9 @@ def feed(
     """Write the stream's crops into ``inbox`` at ``rate`` crops a second, until ``crops`` or ``seconds`` or ``stop``.
 
     A crop is written under a name with a leading dot and renamed. Its time stamp is the clock's in ``zone``, and
-    grows from crop to crop of a hole. What could not be written in time is written as soon as possible, or left out
-    when it is over five seconds late, which is told. ``tell`` hears one sentence of whatever happens. Raises
-    `OutputError` when a folder cannot be made or written or is gone; what was written stays.
+    grows from crop to crop of a hole. A crop that could not be written in time is written as soon as possible, or left
+    out when it is over five seconds late. ``tell`` gets a sentence for everything that happens. Raises `OutputError`
+    when a folder cannot be made or written or is gone; what was written stays.
     """
     feeder = _Feeder(stream, inbox, zone, labels, tell)
     stop = stop or threading.Event()
@@ -188,7 +188,7 @@ class _Feeder:
                 stop.wait(max(self._waiting[0][0] - now, 0.001))
 
     def _moment(self) -> datetime:
-        """The clock's local time, but later than that of the same hole's crop before, by the finest time in a name."""
+        """The clock's local time, but at least a millisecond, the finest time in a name, after the hole's last crop."""
         moment = datetime.now(self._zone).replace(tzinfo=None)
         if len(self._latest) == self._stream.holes:
             moment = max(moment, self._latest[0] + _MILLISECOND)
@@ -198,11 +198,11 @@ class _Feeder:
         return moment
 
     def _put(self, folder: Path, name: str, content: bytes) -> None:
-        """Write a file under a hidden name and rename it, so that nobody sees the half of it."""
+        """Write a file under a hidden name and rename it, so that no program sees half of it."""
         hidden = folder / f".{name}"
         try:
             hidden.write_bytes(content)
-            os.replace(hidden, folder / name)  # noqa: PTH105 - over a file of the same name, if there should be one
+            os.replace(hidden, folder / name)  # noqa: PTH105 - it replaces a file of the same name
         except OSError as error:
             with suppress(OSError):
                 hidden.unlink(missing_ok=True)

@@ -41,8 +41,8 @@ class Hole:
     what sees it, by default one of its own.
 
     Every kind of crop takes ``seconds``, float64 (N,), the moments at which the crops are taken, in seconds since
-    any beginning that holes under one camera share; without them, moments by chance. Light, aim and crust at a
-    moment follow from the hole and the moment alone; ``generator`` gives what differs from frame to frame.
+    any beginning that holes under one camera share; without them, random moments. Light, aim and crust at a
+    moment follow only from the hole and the moment; ``generator`` gives what differs from frame to frame.
     """
 
     def __init__(self, number: int, generator: np.random.Generator, camera: Camera | None = None) -> None:
@@ -129,7 +129,7 @@ class Hole:
 
 
 def _moments(count: int, seconds: Seconds | None, generator: np.random.Generator) -> Seconds:
-    """The moments that were given, or as many by chance."""
+    """The moments that were given, or random ones."""
     if seconds is None:
         return generator.uniform(0, _ANY_TIME, count)
     moments = np.asarray(seconds, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""An endless stream of crops, as cameras over casting tables give: hole after hole, with a bleed-out now and then."""
+"""An endless stream of crops as from cameras over casting tables: hole after hole, with a bleed-out now and then."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ class _Event:
 
 
 class CropStream:
-    """The crops of some tables, one for each hole in turn, for as long as somebody asks.
+    """The crops of some tables, one for each hole in turn, without end.
 
     ``proliv_every``: the mean time between two bleed-outs on all tables together; without it there is none. The
-    true pauses are by chance between a half and three halves of it. A bleed-out grows over ``growing``, pours for
+    true pauses are random, between a half and three halves of it. A bleed-out grows over ``growing``, pours for
     ``pouring``, leaves the hole empty for ``empty``, and then the hole is repaired. The same ``seed`` and the same
     moments give the same crops.
     """

@@ -1,4 +1,4 @@
-"""Draws styles at random: a few with nothing but Python, many with numpy, and both the very same ones."""
+"""Draws styles at random: a few in plain Python, many with numpy, exactly the same ones either way."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _draw_many(
 ) -> Iterator[tuple[int, ...]]:
     import numpy as np
 
-    # numpy's older generator is Python's: from the same state it goes on with the same numbers.
+    # numpy's older generator is the same as Python's, and continues with the same numbers from the same state.
     *words, position = generator.getstate()[1]
     source = np.random.RandomState()
     source.set_state(("MT19937", np.array(words, dtype=np.uint32), position, 0, 0.0))
@@ -72,7 +72,7 @@ def _draw_many(
 
 
 def _cumulated(row: Sequence[float]) -> list[float]:
-    """Sums up to each value, 1 from the last possible one on, so that rounding can lead to no other."""
+    """Sums up to each value, 1 from the last possible one on, so that rounding never leads to an impossible one."""
     sums = list(accumulate(row))
     last = max((index for index, probability in enumerate(row) if probability > 0), default=0)
     return sums[:last] + [1.0] * (len(row) - last)

@@ -40,7 +40,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise InputMissingError(f"{path}: cannot be read: {error.strerror}; name a file with a style table") from error
     try:
-        # Spreadsheets put a mark at the beginning of what they save as UTF-8.
+        # Spreadsheets begin what they save as UTF-8 with a byte order mark.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -49,10 +49,10 @@ def _text(path: Path) -> str:
 
 def _read_toml(text: str, source: str) -> StyleTable:
     try:
-        # tomllib takes only these ends of lines.
+        # tomllib accepts no other line endings.
         document = tomllib.loads(text.replace("\r\n", "\n"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{source}: is no TOML: {error}; mend it there") from error
+        raise DataError(f"{source}: is not valid TOML: {error}; correct it") from error
     return _table(document, source)
 
 
@@ -60,7 +60,7 @@ def _read_json(text: str, source: str) -> StyleTable:
     try:
         document = json.loads(text, object_pairs_hook=partial(unique, where=source), parse_int=_number)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{source}: is no JSON: {error}; mend it there") from error
+        raise DataError(f"{source}: is not valid JSON: {error}; correct it") from error
     return _table({"observations": document} if isinstance(document, list) else document, source)
 
 
@@ -100,7 +100,7 @@ def _read_csv(text: str, source: str) -> StyleTable:
             return _csv_counts(names, rows, source)
         return StyleTable.of_rows(names, rows, source=source)
     except csv.Error as error:
-        raise DataError(f"{source}: is no CSV: {error}; mend it or save it anew") from error
+        raise DataError(f"{source}: is not valid CSV: {error}; correct it, or save it again") from error
 
 
 def _csv_rows(text: str, source: str) -> Iterator[tuple[str, list[str]]]:

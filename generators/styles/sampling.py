@@ -1,4 +1,4 @@
-"""Styles by chance: models over the attributes of a style, learnt from counts or observations.
+"""Models that draw styles at random, learnt from counts or observations of their attributes.
 
 Two models. *Independence* (`StyleModel.independent`): the maximum-likelihood estimate of each attribute by itself with
 additive smoothing A,
@@ -92,7 +92,7 @@ class StyleModel:
 
     @classmethod
     def tree(cls, table: StyleTable, smoothing: float = 1.0) -> StyleModel:
-        """Chow and Liu's tree of the observations. Raises `DataError` when the table holds counts alone."""
+        """Chow and Liu's tree of the observations. Raises `DataError` when the table holds only counts."""
         from generators.styles.trees import learn_tree
 
         parents, tables = learn_tree(table, smoothing)
@@ -120,7 +120,7 @@ class StyleModel:
         touched = set(known)
         tables = list(self.tables)
         for number in reversed(self.order):
-            # What nothing below is known of keeps its very numbers.
+            # Where nothing is given below, the numbers stay exactly as they are.
             if number not in touched:
                 continue
             for value in range(len(logs[number])):
@@ -141,7 +141,7 @@ class StyleModel:
         return replace(self, tables=tuple(tables))
 
     def style(self, values: Mapping[str, str]) -> Style:
-        """The style with these values. With some attributes alone, the probability is that of all styles with them.
+        """The style with these values. With only some attributes, the probability is that of all styles with them.
 
         The factors are then those of the chain rule, each under the values of those before it, parents first. Raises
         `DataError` for an unknown attribute or value.

@@ -27,7 +27,7 @@ def best_first(
 
     ``parents``: of each attribute the number of the one that it depends on. ``tables``: of each attribute one row for
     each value of its parent (a single row where it has none), with the probability of each value, 0-1. ``order``: all
-    attributes, parents first. Styles whose probabilities differ by rounding alone may come in any order.
+    attributes, parents first. Styles whose probabilities differ only by rounding may come in any order.
     """
     styles = _forest(parents, tables, order)
     rank = 0
@@ -170,7 +170,7 @@ def _forest(parents: Sequence[int | None], tables: Sequence[Table], order: Seque
 
 
 def _join(parts: list[_Styles]) -> _Styles:
-    """All parts together, in pairs of pairs, so that a new style costs few steps even of thousands of parts."""
+    """All parts together, in pairs of pairs, so that a new style takes few steps even with thousands of parts."""
     while len(parts) > 1:
         pairs: list[_Styles] = [_Pair(one, other) for one, other in zip(parts[::2], parts[1::2], strict=False)]
         parts = pairs + parts[len(pairs) * 2 :]
@@ -178,7 +178,7 @@ def _join(parts: list[_Styles]) -> _Styles:
 
 
 def _find_next(styles: _Styles) -> None:
-    """Find one more of ``styles``. A list of what waits for what, and not a recursion: a chain may be long."""
+    """Find one more of ``styles``; with a list instead of recursion, because a chain may be long."""
     waiting = [styles]
     while waiting:
         missing = waiting[-1].missing()

@@ -51,7 +51,7 @@ class StyleTable:
 
     @classmethod
     def of_counts(cls, counts: Mapping[str, Mapping[str, int]], source: str = "the table") -> StyleTable:
-        """The table of counts, attribute -> value -> how often. Raises `DataError` for what is no such table."""
+        """The table of counts, attribute -> value -> how often. Raises `DataError` for anything else."""
         if not counts:
             raise DataError(f"{source}: there is no attribute; name one at least, and how often each value was counted")
         attributes = []
@@ -73,8 +73,8 @@ class StyleTable:
     ) -> StyleTable:
         """The table of observed styles, each attribute -> value.
 
-        ``values``: of some or all attributes the values that exist, those that nobody observed too. The others have
-        the values that were observed, in the order of their first time. Raises `DataError` when an observation
+        ``values``: all values of some or all attributes, including those that were never observed. The others have
+        the values that were observed, in the order in which they first occur. Raises `DataError` when an observation
         lacks an attribute, has one that the first has not, or a value that ``values`` does not name.
         """
         names = list(observations[0]) if observations else []
@@ -210,7 +210,7 @@ def place(name: str, known: Mapping[str, int], complaint: str) -> int:
 
 
 def unknown(name: str, known: Iterable[str], complaint: str) -> DataError:
-    """The error that there is no such ``name``: ``complaint``, the name, and the nearest of those that are known."""
+    """The error for an unknown ``name``: ``complaint``, the name, and the nearest of those that are known."""
     names = list(known)
     by_casefold = {other.casefold(): other for other in names}
     near = [by_casefold[found] for found in get_close_matches(name.casefold(), by_casefold, n=3, cutoff=0.5)]

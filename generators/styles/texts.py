@@ -132,7 +132,7 @@ def _from_json(text: str) -> dict[str, str]:
     try:
         document = json.loads(text, object_pairs_hook=partial(unique, where="the style"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{text!r:.200} is no JSON: {error}") from error
+        raise DataError(f"{text!r:.200} is not valid JSON: {error}") from error
     style = document.get("style", document)
     if not isinstance(style, dict):
         # An attribute may be called "style" as well.

@@ -1,4 +1,4 @@
-"""Dependence between attributes: Chow and Liu's tree, and whether it says more of unseen styles than independence.
+"""Dependence between attributes: Chow and Liu's tree, and whether it predicts unseen styles better than independence.
 
 Of all trees, the one with the largest sum of mutual information over its edges has the largest likelihood (Chow and
 Liu, *Approximating discrete probability distributions with dependence trees*, 1968):
@@ -9,7 +9,7 @@ Its root is the first attribute of the table. Smoothing adds A to each count, so
 
     p(root = x) = (n(x) + A) / (N + A * d),        p(x | parent = y) = (n(x, y) + A) / (n(y) + A * d),
 
-d: the number of values of X. With A = 0, where y was never observed, the row is that of x alone, n(x) / N.
+d: the number of values of X. With A = 0, where y was never observed, the row is that of x by itself, n(x) / N.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Integers: TypeAlias = NDArray[np.int64]
     Rows: TypeAlias = tuple[tuple[float, ...], ...]
 
-# Of all attributes together; the counts of all their pairs take 8 bytes each.
+# How many values all attributes together may have; the count of each pair takes 8 bytes.
 MOST_VALUES: Final = 4_000
 
 FOLDS: Final = 10
@@ -85,7 +85,7 @@ def edges(table: StyleTable) -> tuple[Edge, ...]:
 
 
 def compare(table: StyleTable, smoothing: float = 1.0) -> HeldOut:
-    """Hold both models against observations that they were not learnt from.
+    """Measure both models on observations that they were not learnt from.
 
     Raises `DataError` as `learn_tree` does, and when there are fewer than two observations.
     """
@@ -121,7 +121,7 @@ class _Pairs:
 
         if table.observations is None:
             raise DataError(
-                f"{table.source}: holds counts alone, which say nothing about dependence; a tree needs observations"
+                f"{table.source}: holds only counts, which say nothing about dependence; a tree needs observations"
             )
         sizes = [len(attribute.values) for attribute in table.attributes]
         if sum(sizes) > MOST_VALUES:

@@ -6,14 +6,12 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from scipy.stats import chi2
 
-from generators.avatars import mosaic
 from generators.avatars.models import (
     MODELS,
     AvatarModel,
@@ -24,24 +22,13 @@ from generators.avatars.models import (
     generate,
     make_model,
 )
-from generators.avatars.mosaic_parts import find_parts
-from generators.avatars.sheet import Sheet
-from generators.benchmarks import plain_loop
 from monitor.api import DataError
+from tests.generators.avatars.conftest import blocks
 
-Pixels = NDArray[np.uint8]
+if TYPE_CHECKING:
+    from tests.generators.avatars.conftest import Pixels
+
 DRAWN = 2000
-
-
-def blocks(count: int = 5, side: int = 8, channels: int = 3, seed: int = 0) -> Pixels:
-    """Images of four blocks that vary apart from each other, with a few specks and many ties."""
-    generator = np.random.default_rng(seed)
-    palette = generator.integers(0, 256, (3, channels), dtype=np.uint8)
-    corners = palette[generator.integers(0, 3, (count, 2, 2))]
-    images = corners.repeat(side // 2, axis=1).repeat(side // 2, axis=2)
-    specks = generator.random((count, side, side)) < 0.1
-    images[specks] = palette[generator.integers(0, 3, int(specks.sum()))]
-    return images
 
 
 def least_p_value(model: AvatarModel, seed: int = 1) -> float:
@@ -86,102 +73,6 @@ def test_marginals_are_held_to_more_than_every_colour_coming_up() -> None:
     edge = model.mosaic.edges[0]
     edge.kernel[:] = 0.8 * edge.kernel + 0.2 * np.eye(1, 5, 2)
     assert least_p_value(model) < 1e-6
-
-
-@pytest.mark.parametrize("coherence", [0.2, 0.5, 0.8, 0.95])
-@pytest.mark.parametrize("count", [2, 3, 12])
-def test_kernels_are_doubly_stochastic(coherence: float, count: int) -> None:
-    learnt = mosaic.learn(embedded_sources((40, 42)).pixels[:count], coherence)
-    assert learnt.edges
-    for edge in learnt.edges:
-        assert edge.kernel.min() >= 0
-        np.testing.assert_allclose(edge.kernel.sum(axis=0), 1, atol=1e-11)
-        np.testing.assert_allclose(edge.kernel.sum(axis=1), 1, atol=1e-11)
-
-
-def test_kernels_prefer_seams_that_are_not_seen() -> None:
-    sources = blocks(4, seed=3)
-    sources[1, :4] = sources[0, :4]
-    sources[2] = 255 - sources[0]
-    learnt = mosaic.learn(sources, 0.8)
-    likely = np.mean([edge.kernel[0, 1] for edge in learnt.edges])
-    assert likely > 3 * np.mean([edge.kernel[0, 2] for edge in learnt.edges])
-
-
-def test_the_tree_reaches_every_part_from_the_first() -> None:
-    learnt = mosaic.learn(embedded_sources((40, 42)).pixels, 0.6)
-    known = {0}
-    for edge in learnt.edges:
-        assert edge.parent in known
-        known.add(edge.child)
-    assert known == set(np.unique(learnt.parts).tolist())
-    assert len(learnt.edges) == len(known) - 1 > 5
-
-
-def test_parts_do_not_depend_on_the_order_of_the_images() -> None:
-    sources = embedded_sources((66, 70)).pixels
-    first, second = mosaic.learn(sources, 0.7).parts, mosaic.learn(sources[::-1], 0.7).parts
-    pairs = set(zip(first.ravel().tolist(), second.ravel().tolist(), strict=True))
-    assert len(pairs) == first.max() + 1 == second.max() + 1
-
-
-def test_pixels_that_change_together_are_one_part() -> None:
-    """Two places apart from each other share a part, because every source gives them one colour."""
-    sources = np.zeros((6, 24, 24, 3), dtype=np.uint8)
-    shades = np.array([10, 60, 110, 160, 210, 250], dtype=np.uint8)
-    sources[:, 4:10, 2:10] = shades[:, None, None, None]
-    sources[:, 4:10, 14:22] = shades[:, None, None, None]
-    sources[:, 16:22, 4:20] = shades[[3, 0, 5, 1, 4, 2], None, None, None]
-    parts = find_parts(sources, 3)
-    assert parts[7, 5] == parts[7, 18]
-    assert len({parts[7, 5], parts[19, 12], parts[12, 12]}) == 3
-
-
-def discs(*, opaque: bool) -> Pixels:
-    """Six discs of their own colours with soft edges, on white or on nothing, 120 x 120, with a speck on the ground."""
-    images = []
-    for shade in (10, 60, 110, 160, 210, 250):
-        sheet = Sheet((120, 120), (120, 120), 4)
-        sheet.ellipse((60, 60), 40, (shade, 255 - shade, shade // 2))
-        sheet.box((5, 5), (7, 7), 0, (shade, 255 - shade, shade // 2))
-        image = sheet.finished()
-        ground = Image.new("RGBA", image.size, "white" if opaque else (0, 0, 0, 0))
-        ground.alpha_composite(image)
-        images.append(np.asarray(ground))
-    return np.stack(images)
-
-
-@pytest.mark.parametrize("opaque", [False, True])
-def test_soft_edges_stay_with_what_they_belong_to_and_specks_are_no_parts(opaque: bool) -> None:
-    sources = discs(opaque=opaque)
-    parts = find_parts(sources, 2)
-    varied = sources.std(axis=0).sum(axis=-1) > 0
-    varied[:10, :10] = False
-    assert len(np.unique(parts)) == 2
-    assert (parts[varied] == parts[60, 60]).all()
-    assert (parts[:15] == parts[0, 60]).all()
-
-
-def test_what_is_transparent_looks_alike_whatever_its_colour() -> None:
-    sources = embedded_sources((66, 70)).pixels[:6]
-    hidden = sources.copy()
-    clear = sources[..., 3] == 0
-    hidden[..., :3][clear] = np.random.default_rng(0).integers(0, 256, (int(clear.sum()), 3))
-    np.testing.assert_array_equal(mosaic.learn(hidden, 0.7).parts, mosaic.learn(sources, 0.7).parts)
-
-
-def test_the_probability_of_labels_along_a_kernel_that_goes_round() -> None:
-    """A kernel that is not symmetric: what it says from the parent to the child is not what it says backwards."""
-    kernel = np.array([[0.1, 0.9, 0.0], [0.0, 0.1, 0.9], [0.9, 0.0, 0.1]])
-    field = mosaic.Mosaic(np.array([[0, 1, 2]]), (mosaic.Edge(0, 1, kernel), mosaic.Edge(1, 2, kernel)), 3, False)
-    generator = np.random.default_rng(0)
-    drawn = Counter(tuple(field.sample(generator).tolist()) for _ in range(3000))
-    for labels in itertools.product(range(3), repeat=3):
-        chance = kernel[labels[0], labels[1]] * kernel[labels[1], labels[2]] / 3
-        with np.errstate(divide="ignore"):
-            likelihood = np.log(np.eye(3)[list(labels)])
-        assert math.exp(field.log_probability(likelihood)) == pytest.approx(chance)
-        assert drawn[labels] / 3000 == pytest.approx(chance, abs=0.03)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -380,11 +271,6 @@ def test_bits_per_pixel() -> None:
     assert avatar.independent_bits_per_pixel is None
     (avatar,) = generate(ChannelModel(sources), 1, 0)
     assert avatar.bits_per_pixel == pytest.approx(3)
-
-
-def test_the_plain_loop_draws_from_the_same_distribution() -> None:
-    picture = plain_loop(blocks(), 3)
-    assert math.isfinite(ChannelModel(blocks()).log_probability(picture))
 
 
 def test_many_images_and_low_coherence() -> None:

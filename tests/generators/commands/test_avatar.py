@@ -209,9 +209,9 @@ def sixteen_bits_of_colour(path: Path) -> None:
     ("name", "make", "said"),
     [
         ("9.png", lambda path: save(path, "RGB", (10, 12)), r"is 10x12 pixels, but 0.png is 12x10; .*--resize 12x10"),
-        ("9.png", lambda path: path.write_bytes(b"not an image"), "is no image that can be read"),
-        ("9.png", lambda path: path.write_bytes(b""), "is no image that can be read"),
-        ("9.png", truncated, "is no image that can be read"),
+        ("9.png", lambda path: path.write_bytes(b"not an image"), "is damaged or not an image of a known kind"),
+        ("9.png", lambda path: path.write_bytes(b""), "is damaged or not an image of a known kind"),
+        ("9.png", truncated, "is damaged or not an image of a known kind"),
         ("9.gif", animated, "is animated"),
         ("9.png", animated, "is animated"),
         ("9.tif", animated, "has several pages"),
@@ -237,7 +237,7 @@ def test_images_that_do_not_fit(tmp_path: Path, name: str, make: Callable[[Path]
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("count", "said"), [(0, "holds no image"), (1, "holds one image alone, 0.png")])
+@pytest.mark.parametrize(("count", "said"), [(0, "holds no image"), (1, "holds a single image, 0.png")])
 def test_too_few_images(tmp_path: Path, count: int, said: str) -> None:
     folder = images(tmp_path / "in", count=count)
     (folder / "notes.txt").write_text("none")
@@ -340,6 +340,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert "avatar-0001.png" in refusal(OutputError, "--from-style", "--output", tmp_path / "out", "--force")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", ["gen avatar --help", "gen avatar -n 0", "gen avatar --from-style --model pixel"])
 def test_help_and_wrong_usage_load_neither_numpy_nor_pillow(line: str) -> None:
     program = (

@@ -69,6 +69,7 @@ def test_a_wrong_line_writes_nothing(tmp_path: Path, arguments: list[str], sente
     assert not (tmp_path / "inbox").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(tmp_path: Path, clean_environment: dict[str, str], number: signal.Signals) -> None:
     command = [sys.executable, "-m", "monitor", "gen", "crops", "inbox", "--stream", "--rate", "100", "--holes", "2"]
@@ -87,6 +88,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, clean_environment: dict[str, 
     assert len(list((tmp_path / "labelled" / "ne_proliv").iterdir())) == len(written)
 
 
+@pytest.mark.process
 def test_a_disk_that_takes_no_more_is_said(tmp_path: Path, clean_environment: dict[str, str]) -> None:
     """A limit on the size of files stands for a full disk: the first write fails."""
     line = 'ulimit -f 0 && exec "$0" -m monitor gen crops inbox --stream --crops 3'

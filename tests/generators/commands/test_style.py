@@ -194,7 +194,7 @@ def test_names_may_hold_commas_and_equals_signs(tmp_path: Path) -> None:
         (["--probability", "a, b"], "'a, b' has 2 values, a style has 5"),
         (["--probability", "аксесуар=нет"], "аксесуар has no value 'нет'"),
         (["--probability", "a=b"], "no attribute 'a'"),
-        (["--probability", "{"], "is no JSON"),
+        (["--probability", "{"], "is not valid JSON"),
         (["--probability", '{"одежда": "худи", "одежда": "комбинезон"}'], "'одежда' is there twice"),
         (["--probability", '{"одежда": 3}'], "3 is no name"),
         (["--probability", "одежда=худи", "-n", "3"], "leave out -n and --enumerate"),
@@ -218,7 +218,7 @@ def test_the_same_condition_twice_is_one() -> None:
     [
         (["--styles", "missing.toml"], 66, "missing.toml: cannot be read: No such file or directory; name a file"),
         (["--styles", "bad.toml"], 65, "bad.toml: a: x: the count -1 is below zero; write how often"),
-        (["--model", "tree"], 65, "holds counts alone, which say nothing about dependence"),
+        (["--model", "tree"], 65, "holds only counts, which say nothing about dependence"),
         (["--smoothing", "0", "--given", "прическа=длинные в пучок"], 65, "has probability 0, so nothing can be said"),
     ],
 )
@@ -233,6 +233,7 @@ def test_errors_are_one_sentence_with_their_exit_code(
     assert ended.stdout == ""
 
 
+@pytest.mark.process
 def test_a_reader_that_has_enough_ends_it_without_a_word(clean_environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "monitor", "gen", "style", "-n", "1000000", "--seed", "1"]
     with subprocess.Popen(
@@ -248,6 +249,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(clean_environment: dict
     assert first.startswith(repr(expected.probability))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments", [[], ["-n", "100", "--format", "json"], ["--enumerate"], ["--given", "одежда=худи"]], ids=" ".join
 )
