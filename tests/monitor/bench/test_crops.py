@@ -31,7 +31,7 @@ def test_crops_are_like_those_of_a_camera(tmp_path: Path) -> None:
     reader = CropReader(max_bytes=10_000, max_pixels=10_000)
     contents = [reader.load(path) for path in paths]
     assert len({one.sha256 for one in contents}) == COUNT
-    sizes = [one.size_bytes for one in contents]
+    sizes = [one.looks.size_bytes for one in contents]
     assert 1000 < median(sizes) < 1300
     assert max(sizes) < 1500
     decoded = [reader.decode(one) for one in contents]
