@@ -1,4 +1,4 @@
-"""A store with made-up scores: a model, crops with a score each, and what people said of them."""
+"""A store with made-up scores: a model, crops with a score each, and the labels that people gave them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
-from monitor.store import calibrations as stored
-from monitor.store import models as store_models
+from monitor.store import calibrations, models
+from monitor.store.database import schema
 from monitor.store.database.engine import Database
-from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, models, scores
 from monitor.store.database.upgrade import upgrade
 from monitor.store.references import ReferenceRow
 from monitor.thresholds.calibration import calibrate
@@ -36,19 +35,19 @@ _SOMEWHERE = Path("labelled-crops")
 
 
 def midpoint(settings: Calibration, rule: ThresholdRule | None = None) -> Rules:
-    """The default rules, with these bounds, or another rule."""
+    """The default rules with these bounds, or with another rule."""
     return Rules(
         rule or QuantileMidpoint(QuantileMidpoint.Settings()), NormalQuantile(NormalQuantile.Settings()), settings
     )
 
 
 class MadeUp:
-    """A database with one model; crops and labels are put into it past the program."""
+    """A database with one model; crops and labels are put into it without the program."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         with database.write() as connection:
-            store_models.add_model(
+            models.add_model(
                 connection, name="made-up-1", detector="made-up", fingerprint="f" * 64, folder="f", settings={}
             )
         self.next_id = 1
@@ -56,19 +55,19 @@ class MadeUp:
     @property
     def model(self) -> ModelRow:
         with self.database.read() as connection:
-            (row,) = store_models.all_models(connection)
+            (row,) = models.all_models(connection)
         return row
 
     def active(self) -> CalibrationRow:
         with self.database.read() as connection:
-            row = stored.active(connection, self.model.id)
+            row = calibrations.active(connection, self.model.id)
         assert row is not None
         return row
 
     def rows(self) -> list[CalibrationRow]:
         """Every calibration, the oldest first."""
         with self.database.read() as connection:
-            return stored.history(connection)[::-1]
+            return calibrations.history(connection)[::-1]
 
     def calibrate(
         self, rules: Rules, normal: Iterable[float], proliv: Iterable[float], at: datetime = NOW, **options: Any
@@ -103,18 +102,19 @@ class MadeUp:
             store_audit(connection, drawn, eligible, range(1, self.next_id), NOW)
 
     def refusals(self) -> list[str | None]:
+        table = schema.calibrations
         with self.database.read() as connection:
-            query = select(calibrations.c.refusal).where(calibrations.c.state == "refused").order_by(calibrations.c.id)
+            query = select(table.c.refusal).where(table.c.state == "refused").order_by(table.c.id)
             return list(connection.execute(query).scalars())
 
 
 def store_model(connection: Connection, at: datetime, *, calibrated_at: datetime, fallback: bool = False) -> None:
-    """The active model ae-1, number 1, with the threshold 1 that was chosen by hand."""
+    """The active model ae-1 with the id 1 and a threshold of 1 that was set by hand."""
     model = {"id": 1, "name": "ae-1", "detector": "ae", "fingerprint": "1" * 64, "folder": "ae-1", "settings": {}}
-    connection.execute(insert(models).values(**model, trained_at=at, activated_at=at, active=True))
+    connection.execute(insert(schema.models).values(**model, trained_at=at, activated_at=at, active=True))
     chosen = {"id": 1, "model_id": 1, "rule": "fixed", "settings": {}, "threshold": 1.0, "evidence": {}}
     row = {**chosen, "state": "active", "created_at": calibrated_at, "fallback": fallback}
-    connection.execute(insert(calibrations).values(**row))
+    connection.execute(insert(schema.calibrations).values(**row))
 
 
 def store_crop(
@@ -130,10 +130,10 @@ def store_crop(
     camera: str | None = "C",
     hole: int | None = 7,
 ) -> bool:
-    """A crop with the decision on it; tells whether it is proliv."""
+    """A crop with its decision; returns whether that is proliv."""
     verdict = "proliv" if score >= threshold else "ne_proliv"
     connection.execute(
-        insert(crops),
+        insert(schema.crops),
         {
             "id": number, "path": f"/inbox/{number}.jpg", "sha256": content or f"{number:064d}", "size_bytes": 1,
             "mtime_ns": 1, "hole": hole, "camera": camera, "captured_at": at, "seen_at": at, "state": "scored",
@@ -142,7 +142,7 @@ def store_crop(
         },
     )  # fmt: skip
     connection.execute(
-        insert(scores),
+        insert(schema.scores),
         {
             "crop_id": number, "model_id": active.model_id, "calibration_id": active.id, "mse": score, "score": score,
             "threshold": threshold, "verdict": verdict, "scored_at": at, "latency_seconds": 0.0,
@@ -163,13 +163,13 @@ def store_label(
 ) -> None:
     values = {"label": label, "source": "command", "author": author, "at": at, "settles": settles}
     values["recorded_at"] = recorded_at or at
-    connection.execute(insert(labels), {"crop_id": crop, **values})
+    connection.execute(insert(schema.labels), {"crop_id": crop, **values})
 
 
 def store_audit(connection: Connection, drawn: Iterable[int], eligible: int, span: range, at: datetime) -> None:
     values = {"drawn_at": at, "first_crop_id": span[0], "last_crop_id": span[-1], "eligible": eligible}
-    audit = connection.execute(insert(audits).returning(audits.c.id), values).scalar_one()
-    connection.execute(insert(audit_crops), [{"audit_id": audit, "crop_id": crop} for crop in drawn])
+    audit = connection.execute(insert(schema.audits).returning(schema.audits.c.id), values).scalar_one()
+    connection.execute(insert(schema.audit_crops), [{"audit_id": audit, "crop_id": crop} for crop in drawn])
 
 
 @contextmanager

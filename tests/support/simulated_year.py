@@ -1,12 +1,12 @@
 """A year of nights on a virtual clock: ``python -m tests.support.simulated_year`` prints what became of it.
 
-Made-up scores, a real SQLite file, the real schedule, evidence, rules, guard and tables. What happens: a slow drift
-all year, a sudden change of the light, a flood of wrong labels and a smaller one, a rollback, two months without a
-proliv, forty daemons killed at random moments (also in the middle of a run), both nights of a change of clocks, two
-daemons on one database, a night in which the database is locked, and a clock that jumps back a day.
+The scores are made up; the SQLite file, the schedule, the evidence, the rules, the guard and the tables are real. What
+happens: a slow drift all year, a sudden change of the light, a flood of wrong labels and a smaller one, a rollback, two
+months without proliv, forty daemons killed at random moments (also in the middle of a run), both nights of a change of
+clocks, two daemons on one database, a night in which the database is locked, and a clock that jumps back a day.
 
-People label every alarm, twenty crops a week that were drawn at random, and most of the proliv that were missed: metal
-on the floor is noticed.
+People label every alarm, twenty crops a week that were drawn at random, and most of the missed proliv: metal on the
+floor is noticed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from sqlalchemy import select
 
 from monitor.configuration.settings import Calibration
 from monitor.daemon.schedule import DailyJob, newest_slot
-from monitor.store import calibrations as stored
+from monitor.store import calibrations
+from monitor.store.database import schema
 from monitor.store.database.engine import Database
-from monitor.store.database.schema import calibrations, runs
 from monitor.store.references import ReferenceRow
 from monitor.store.runs import NIGHTLY
 from monitor.thresholds.calibration import calibrate, recalibrate
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from monitor.thresholds.rules import Rules
 
 ZONE = ZoneInfo("Europe/Berlin")
+# Within the hour that the clocks skip in spring and repeat in autumn.
 AT = "02:30"
-"""Within the hour that the clocks skip in spring and repeat in autumn."""
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAYS = 365
 CROPS_A_DAY = 96
@@ -62,18 +62,18 @@ WITHOUT_PROLIV = range(270, 330)
 LOCKED_ON = 40
 CLOCK_JUMPS_ON = 60
 KILLS = 40
+# The share of missed proliv that is noticed and labelled.
 NOTICED = 0.7
-"""The share of missed proliv that somebody labels all the same."""
+# When the daemons look at their clocks, in minutes from each day's slot.
 MINUTES_OF_TICKS = (-30, 0, 1, 16, 17, 40, 90)
-"""When the daemons look at their clocks, in minutes from each day's slot."""
 
 
 class Killed(BaseException):
-    """The end of a daemon by `kill -9`: nothing after it happens."""
+    """The end of a daemon by `kill -9`: nothing that follows is run."""
 
 
 class MortalDatabase(Database):
-    """A connection that ends its program after so many transactions, before or after the commit."""
+    """A database that ends its program after a number of transactions, before or after the commit."""
 
     def __init__(self, url: str, generator: random.Random) -> None:
         super().__init__(url, busy_seconds=0.2)
@@ -273,10 +273,10 @@ class Life:
                 for crop in self.mistaken:
                     self._label(connection, crop, "trainee", evening)
             if day == ROLLED_BACK_ON:
-                stored.roll_back(connection, self.made.model.id, evening)
+                calibrations.roll_back(connection, self.made.model.id, evening)
 
     def _crops(self, connection: Connection, day: int, begin: datetime, evening: datetime) -> None:
-        active = stored.active(connection, self.made.model.id)
+        active = calibrations.active(connection, self.made.model.id)
         assert active is not None
         assert active.threshold is not None
         normal = self.line.normal(CROPS_A_DAY, day)
@@ -303,7 +303,7 @@ class Life:
         store_label(connection, crop, "proliv" if self.year.truth[crop - 1] else "ne_proliv", author, at)
 
     def _mislabel(self, connection: Connection, count: int, at: datetime) -> None:
-        """Somebody copies a folder to the wrong place."""
+        """A folder is copied to the wrong place."""
         for crop in range(self.next_id - count, self.next_id):
             store_label(connection, crop, "proliv", "trainee", at + timedelta(minutes=5))
 
@@ -318,12 +318,13 @@ class Life:
 
 def _read_back(database: Database, year: Year) -> None:
     with database.read() as connection:
+        runs, chosen = schema.runs, schema.calibrations
         for row in connection.execute(select(runs.c.slot, runs.c.finished_at, runs.c.outcome).order_by(runs.c.slot)):
             if row.outcome != "before the first start":
                 assert row.finished_at is not None, row.slot
                 year.finished.append(row.slot)
                 year.outcomes[row.outcome] += 1
-        for row in connection.execute(select(calibrations).order_by(calibrations.c.id)):
+        for row in connection.execute(select(chosen).order_by(chosen.c.id)):
             if row.run_id is not None:
                 year.changes_by_run[row.model_id, row.run_id] += 1
             for sentence in row.evidence["set_aside"]:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from monitor.errors import EvidenceMissingError
+from monitor.store import calibrations, models
+from monitor.thresholds.rules import Rules
+from monitor.words import Refusal
+from tests.support.made_up import MadeUp, made_up, midpoint
+from tests.support.made_up_rules import (
+    LOW,
+    night,
+    odd,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Path) -> None:
+    with made_up(tmp_path) as made:
+        outcome = made.calibrate(midpoint(LOW), np.linspace(0, 1, 101).tolist(), [9.0])
+        assert (outcome.rule, outcome.fallback) == ("normal-quantile", True)
+        assert outcome.threshold == pytest.approx(0.99)
+        assert made.active().fallback
+        with made.database.read() as connection:
+            (model,) = models.active_models(connection)
+            row = calibrations.active(connection, model.id)
+            assert row is not None
+            assert row.fallback
+        # Proliv is labelled: the threshold is a real one again.
+        for _ in range(3):
+            made.label(made.crop(1.3), "proliv")
+        again = night(made, midpoint(LOW))
+        assert (again.result, again.rule, again.fallback) == ("activated", "quantile-midpoint", False)
+        assert not made.active().fallback
+
+
+def test_a_rule_that_somebody_asked_for_is_never_replaced_by_the_fallback(tmp_path: Path) -> None:
+    rules = midpoint(LOW)
+    explicit = Rules(rules.rule, rules.fallback, rules.settings, explicit=True)
+    with made_up(tmp_path) as made, pytest.raises(EvidenceMissingError, match="needs at least one labelled crop"):
+        made.calibrate(explicit, [1.0] * 10, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal", "words"),
+    [
+        (math.nan, Refusal.NO_THRESHOLD, "chose nan, which is no threshold"),
+        (math.inf, Refusal.NO_THRESHOLD, "chose inf, which is no threshold"),
+        (ZeroDivisionError("oh"), Refusal.NO_THRESHOLD, "the rule 'odd' failed: ZeroDivisionError: oh"),
+        (EvidenceMissingError("needs a comet"), Refusal.EVIDENCE_MISSING, "needs a comet"),
+        (9.0, Refusal.LARGE_JUMP, "by 350%"),
+    ],
+)
+def test_a_refused_threshold_is_kept_with_its_reason_and_the_old_one_stands(
+    made: MadeUp, answer: float | Exception, refusal: Refusal, words: str
+) -> None:
+    before = made.active()
+    outcome = night(made, odd(answer))
+    assert (outcome.result, outcome.refusal) == ("refused", refusal)
+    assert made.active() == before
+    refused = made.rows()[-1]
+    assert (refused.state, refused.refusal, refused.reason) == ("refused", refusal, outcome.reason)
+    assert words in (refused.reason or "")
+    assert refused.threshold == (answer if answer == 9.0 else None)
+
+
+def test_too_few_normal_crops_are_refused(made: MadeUp) -> None:
+    outcome = night(made, midpoint(LOW.model_copy(update={"minimum_normal": 11})))
+    assert outcome.refusal == Refusal.TOO_FEW_NORMAL
+    assert "10 labelled ne_proliv crops are fewer than calibration.minimum_normal 11" in (outcome.reason or "")
+
+
+@pytest.mark.parametrize("scores", [[1.0] * 8, [0.0] * 8, [1e-300] * 8])
+def test_equal_scores_of_both_classes_give_a_threshold_within_their_range(tmp_path: Path, scores: list[float]) -> None:
+    with made_up(tmp_path) as made:
+        outcome = made.calibrate(midpoint(LOW), scores, scores)
+        assert outcome.threshold == pytest.approx(scores[0])
