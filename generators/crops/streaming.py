@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = NDArray[np.uint8]
 
-Kind: TypeAlias = Literal["normal", "pouring", "empty"]
+CropKind: TypeAlias = Literal["normal", "pouring", "empty"]
 
 # How long a bleed-out takes from the first drops to a stream through the whole hole.
 GROWING: Final = timedelta(seconds=30)
@@ -52,7 +52,7 @@ class StreamedCrop:
     hole: int
     camera: str
     moment: datetime
-    kind: Kind
+    kind: CropKind
     pixels: Pixels
 
     @property

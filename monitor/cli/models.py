@@ -94,12 +94,12 @@ def activate(program: Program, model: str) -> None:
 
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
     """
-    from monitor.models.folders import verify
+    from monitor.models.folders import folder_of, verify
     from monitor.store.models import activate_model, find_model
 
     with program.database(create=False).write() as connection:
         row = find_model(connection, model)
-        verify(program.configuration.models / row.folder, row.fingerprint)
+        verify(folder_of(program.configuration.models, row), row.fingerprint)
         activate_model(connection, row)
     click.echo(f"{row.name} is active")
 

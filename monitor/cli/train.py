@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from monitor.api import Detector
     from monitor.models.training import TrainingData
-    from monitor.models.training_log import Kind, TrainingLog
+    from monitor.models.training_log import LogKind, TrainingLog
 
 
 @click.command("train")
@@ -39,7 +39,7 @@ def command(
     seed: int | None,
     limit: int | None,
     assignments: tuple[str, ...],
-    kind: Kind | None,
+    kind: LogKind | None,
     log_dir: Path | None,
 ) -> None:
     """Train detectors on crops without proliv.
@@ -121,7 +121,9 @@ def _train(program: Program, detector: Detector, parts: TrainingData, seed: int,
 
 
 @contextmanager
-def _log(kind: Kind | None, parent: Path, detector: Detector, parts: TrainingData, seed: int) -> Iterator[TrainingLog]:
+def _log(
+    kind: LogKind | None, parent: Path, detector: Detector, parts: TrainingData, seed: int
+) -> Iterator[TrainingLog]:
     """The log of one training, or one that does nothing; its folder is printed at the end."""
     from datetime import UTC, datetime
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.models.folders import TRAINING_REPORT
+from monitor.models.folders import folder_of, training_report
 from monitor.models.loader import ModelLoader
 from monitor.store import calibrations
 from monitor.times import iso
@@ -14,6 +12,7 @@ from monitor.times import iso
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from monitor.api import FitReport
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.calibrations import CalibrationRow
@@ -37,19 +36,18 @@ def describe(connection: Connection, registry: Registry, configuration: Configur
     """Load a model and describe it, ready for JSON; raises `ModelDamagedError` if it is not as it was trained."""
     calibration = calibrations.active(connection, row.id)
     detector, computed_by = ModelLoader(registry, configuration).load_with_runtime(row)
-    folder = configuration.models / Path(row.folder).name
     return {
         "model": row.name,
         "detector": row.detector,
         "fingerprint": row.fingerprint,
-        "folder": str(folder),
+        "folder": str(folder_of(configuration.models, row)),
         "trained_at": iso(row.trained_at),
         "active": row.active,
         "activated_at": iso(row.activated_at),
         "computed_by": computed_by,
         "threshold": row.threshold,
         "calibration": _calibration(calibration) if calibration else None,
-        "training": _training(json.loads((folder / TRAINING_REPORT).read_bytes())),
+        "training": _training(training_report(configuration.models, row)),
         "settings": row.settings,
         "details": dict(detector.details()),
     }
@@ -68,12 +66,12 @@ def _calibration(row: CalibrationRow) -> dict[str, Any]:
     }
 
 
-def _training(report: dict[str, Any]) -> dict[str, Any]:
+def _training(report: FitReport) -> dict[str, Any]:
     """How long a model was trained, and its losses in the epoch that was kept; 0 epochs: not epoch by epoch."""
-    kept: dict[str, Any] = next((one for one in report["epochs"] if one["epoch"] == report["best_epoch"]), {})
+    kept = next((one for one in report.epochs if one.epoch == report.best_epoch), None)
     return {
-        "epochs": len(report["epochs"]),
-        "best_epoch": report["best_epoch"],
-        "train_loss": kept.get("train_loss"),
-        "validation_loss": kept.get("validation_loss"),
+        "epochs": len(report.epochs),
+        "best_epoch": report.best_epoch,
+        "train_loss": kept.train_loss if kept else None,
+        "validation_loss": kept.validation_loss if kept else None,
     }

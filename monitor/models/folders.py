@@ -1,4 +1,4 @@
-"""Model folders: save, verify, load. No pickle: weights are data, and a flipped byte is noticed before they are used.
+"""Writes and verifies model folders. There is no pickle in them, and a flipped byte is noticed before a model is used.
 
 A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
 detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256 of each crop that was
@@ -11,26 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
-from monitor.errors import ModelDamagedError, MonitorError, OutputError
+from monitor.api import EpochReport, FitReport
+from monitor.errors import ModelDamagedError, OutputError
 from monitor.files.folders import flush, make_folder, unfinished_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.api import Detector, FitReport, Runtime
-    from monitor.registry import Registry
+    from monitor.api import Detector
     from monitor.store.models import ModelRow
-
-log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
 MANIFEST: Final = "model.json"
@@ -74,36 +69,16 @@ def save(
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
 
 
-def load(registry: Registry, models_folder: Path, row: ModelRow, device: str, runtime: Runtime = "torch") -> Detector:
-    """Verify and load a model; raises `ModelDamagedError` naming the file that is not what was trained.
-
-    ``device`` and ``runtime`` as under ``[pipeline]``.
-    """
-    folder = models_folder / Path(row.folder).name
-    manifest = verify(folder, row.fingerprint)
-    detector_class = registry.detector_class(row.detector)
-    try:
-        settings = detector_class.Settings.model_validate(manifest["settings"])
-        detector = detector_class.load(folder / DETECTOR_FOLDER, settings, device)
-        computed_by = detector.use_runtime(runtime)
-    except MonitorError:
-        raise
-    except ValidationError as error:
-        raise ModelDamagedError(
-            f"{folder}: was trained with settings that the installed detector {row.detector!r} does not know: "
-            f"{error.error_count()} problems; train it again: monitor train {row.detector}"
-        ) from error
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ModelDamagedError(
-            f"{folder}: cannot be loaded by the detector {row.detector!r}: {reason}; train it again"
-        ) from error
-    log.debug("%s is computed by %s", row.name, computed_by)
-    return detector
+def folder_of(models_folder: Path, row: ModelRow) -> Path:
+    """Where a model lies, whatever folder the store was in when it was trained."""
+    return models_folder / Path(row.folder).name
 
 
 def verify(folder: Path, fingerprint: str) -> dict[str, Any]:
-    """Hold a model's folder against its fingerprint; return ``model.json``'s content."""
+    """Compare a model's folder with its fingerprint; return the content of ``model.json``.
+
+    Raises `ModelDamagedError` naming the file that is not as it was trained.
+    """
     remedy = "restore it from a backup, or train again and activate the new model"
     try:
         content = (folder / MANIFEST).read_bytes()
@@ -127,14 +102,20 @@ def verify(folder: Path, fingerprint: str) -> dict[str, Any]:
 
 def validation_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
     """The sha256 of the training crops that were held out."""
-    folder = models_folder / Path(row.folder).name
+    folder = folder_of(models_folder, row)
     verify(folder, row.fingerprint)
     return frozenset((folder / VALIDATION_LIST).read_text(encoding="ascii").split())
 
 
+def training_report(models_folder: Path, row: ModelRow) -> FitReport:
+    """The loss curves that were saved with a model, whose folder has been verified."""
+    report = json.loads((folder_of(models_folder, row) / TRAINING_REPORT).read_bytes())
+    return FitReport(tuple(EpochReport(**epoch) for epoch in report["epochs"]), report["best_epoch"])
+
+
 def training_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
     """The sha256 of the crops that a model was trained on; none where an earlier program did not keep them."""
-    file = models_folder / Path(row.folder).name / TRAINING_LIST
+    file = folder_of(models_folder, row) / TRAINING_LIST
     try:
         return frozenset(file.read_text(encoding="ascii").split())
     except FileNotFoundError:
@@ -170,7 +151,7 @@ def _write(unfinished: Path, models_folder: Path, detector: Detector, report: Fi
 
 
 def _hand_over(folder: Path, state: Path) -> None:
-    """Let the state's owner read a model, whoever trained it; libraries write files for their own user alone."""
+    """Let the owner of the state read a model, whichever user trained it; libraries write files for one user only."""
     owner = state.stat()
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)

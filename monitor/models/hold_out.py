@@ -1,7 +1,7 @@
 """Holds out a validation part of the training crops by groups of near-duplicates, not at random.
 
 A fixed camera crops the same holes again and again: nearly every crop has others of the same hole, frames
-apart, that differ by noise alone. Drawn at random, a validation crop would nearly always have a twin among the
+apart, that differ only by noise. Drawn at random, a validation crop would nearly always have a twin among the
 crops that were trained on; its score would say how well the detector remembers, the threshold chosen on such
 scores would be too low, and new holes would alarm. So twins stay together: all in one part or all in the other.
 
@@ -49,7 +49,7 @@ def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> 
     seed give the same choice. Raises `DataError` for fewer than two crops or a share that leaves a part empty.
     """
     if len(crops) < 2:
-        raise DataError(f"{len(crops)} crops cannot be parted into training and validation; at least 2 are needed")
+        raise DataError(f"{len(crops)} crops cannot be split into training and validation; at least 2 are needed")
     if not 0 < share < 1:
         raise DataError(f"the validation share must lie between 0 and 1, got {share}")
     wanted = min(max(round(share * len(crops)), 1), len(crops) - 1)
@@ -120,7 +120,7 @@ def _link(points: NDArray[np.float32], sizes: NDArray[np.intp], largest: int) ->
 
 
 def _cut(groups: NDArray[np.intp], largest: int) -> NDArray[np.intp]:
-    """Cut groups of more than ``largest`` in the order of their members, and number all anew from 0."""
+    """Cut groups of more than ``largest`` in the order of their members, and number all groups from 0."""
     order = np.argsort(groups, kind="stable")
     _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
     position = np.arange(len(groups)) - np.repeat(starts, sizes)

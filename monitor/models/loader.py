@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from monitor.errors import ModelDamagedError, MonitorError
-from monitor.models.folders import DETECTOR_FOLDER, verify
+from monitor.models.folders import DETECTOR_FOLDER, folder_of, verify
 
 if TYPE_CHECKING:
     from monitor.api import Detector
@@ -26,7 +25,7 @@ class ModelLoader:
     def __init__(self, registry: Registry, configuration: Configuration) -> None:
         """``configuration`` tells the models' folder and, under ``[pipeline]``, the device and the runtime."""
         self._registry = registry
-        self._folder = configuration.models
+        self._models_folder = configuration.models
         self._device = configuration.settings.pipeline.device
         self._runtime = configuration.settings.pipeline.runtime
 
@@ -36,7 +35,7 @@ class ModelLoader:
 
     def load_with_runtime(self, row: ModelRow) -> tuple[Detector, str]:
         """The same, and what computes the scores, in words."""
-        folder = self._folder / Path(row.folder).name
+        folder = folder_of(self._models_folder, row)
         manifest = verify(folder, row.fingerprint)
         detector_class = self._registry.detector_class(row.detector)
         try:

@@ -1,7 +1,6 @@
-"""Writes a training down while it runs, for TensorBoard or for Weights & Biases; both are optional packages.
+"""Logs a training while it runs, for TensorBoard or for Weights & Biases; both are optional packages.
 
-A log serves the training, never the other way round: once the training has begun, a log that fails is warned of and
-left alone.
+A log never stops a training: once the training has begun, a log that fails is reported with a warning and given up.
 """
 
 from __future__ import annotations
@@ -28,12 +27,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["tensorboard", "wandb"]
+LogKind = Literal["tensorboard", "wandb"]
 
 LOSSES: Final = ("loss/train", "loss/validation")
 PICTURE: Final = "held-out/crops"
 SCORES: Final = "held-out/scores"
 
+# Our defaults for W&B's own environment variables; one that is set keeps its value.
 WANDB_DEFAULTS: Final = {
     # Crops and settings are the plant's own: nothing leaves the machine unless WANDB_MODE says so.
     "WANDB_MODE": "offline",
@@ -45,7 +45,6 @@ WANDB_DEFAULTS: Final = {
     "WANDB_CONSOLE": "off",
     "WANDB_SILENT": "true",
 }
-"""Our defaults for W&B's own environment variables; one that is set keeps its value."""
 
 
 class HeldOutView(NamedTuple):
@@ -79,7 +78,7 @@ class TensorBoardWriter(Writer):
     """Event files in a folder of their own."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Begin with the settings, as text."""
+        """Open the event file and write the settings, as text."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: Any = SummaryWriter(log_dir=str(folder))
@@ -109,7 +108,7 @@ class WandbWriter(Writer):
     """A run of Weights & Biases, offline unless WANDB_MODE says otherwise; it puts its files into a sub-folder."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Begin a run with the settings as its configuration."""
+        """Start a run with the settings as its configuration."""
         for variable, value in WANDB_DEFAULTS.items():
             os.environ.setdefault(variable, value)
         import wandb
@@ -146,7 +145,7 @@ class TrainingLog:
         self._try(lambda writer: writer.epoch(report))
 
     def behind(self, progress: Progress) -> Progress:
-        """Tell ``progress`` of every epoch, and the log after it."""
+        """Call ``progress`` after every epoch, and then write the epoch into the log."""
 
         def both(report: EpochReport) -> None:
             progress(report)
@@ -167,7 +166,7 @@ class TrainingLog:
             return
         try:
             act(self._writer)
-        except Exception as error:  # noqa: BLE001 - whatever a library of others raises must not end the training
+        except Exception as error:  # noqa: BLE001 - whatever such a library raises must not end the training
             log.warning(
                 "the log %s cannot be written any more (%s: %s); the training goes on without it",
                 self._name, type(error).__name__, printable(str(error)),
@@ -194,7 +193,7 @@ def new_folder(parent: Path, detector: str, now: datetime) -> Path:
 
 
 @contextmanager
-def opened(kind: Kind, folder: Path, settings: Mapping[str, Any]) -> Iterator[TrainingLog]:
+def opened(kind: LogKind, folder: Path, settings: Mapping[str, Any]) -> Iterator[TrainingLog]:
     """A log in ``folder``, closed at the end; raises `ConfigurationError` when it cannot even be begun."""
     writer_class = {"tensorboard": TensorBoardWriter, "wandb": WandbWriter}[kind]
     try:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from monitor.api import EpochReport, FitReport
-from monitor.models.folders import TRAINING_REPORT
+from monitor.models.folders import training_report
 from monitor.store import calibrations, decisions, models
 
 if TYPE_CHECKING:
+    from monitor.api import FitReport
     from monitor.configuration.resolved import Configuration
     from monitor.scoring.ensemble import ActiveModel
     from monitor.store.calibrations import CalibrationRow
@@ -41,11 +39,5 @@ def gather_facts(database: Database, configuration: Configuration, model: Active
         calibration = calibrations.active(connection, model.id)
         remembered = decisions.newest_scores(connection, model.id, MOST_REMEMBERED)
     assert calibration is not None  # or the model would not have been loaded with a threshold
-    training = _training(configuration.models / Path(row.folder).name)
+    training = training_report(configuration.models, row)
     return Facts(model, row, calibration, training, tuple(remembered))
-
-
-def _training(folder: Path) -> FitReport:
-    """The loss curves that were saved with the model."""
-    report = json.loads((folder / TRAINING_REPORT).read_bytes())
-    return FitReport(tuple(EpochReport(**epoch) for epoch in report["epochs"]), report["best_epoch"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
@@ -19,6 +18,7 @@ from monitor.store.models import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from monitor.configuration.resolved import Configuration
     from monitor.store.consistency import FileRow
@@ -135,7 +135,7 @@ def _models(database: Database, configuration: Configuration) -> Iterator[Findin
     damaged = []
     for row in rows:
         try:
-            folders.verify(configuration.models / Path(row.folder).name, row.fingerprint)
+            folders.verify(folders.folder_of(configuration.models, row), row.fingerprint)
         except ModelDamagedError as error:
             damaged.append(f"{row.name}{' (active)' if row.active else ''}: {error}")
     yield from _finding(

@@ -20,7 +20,8 @@ import generators.styles.sampling
 from generators.commands import COMMANDS, gen
 from generators.commands.style import command
 from generators.styles.sampling import StyleModel, default_table
-from tests.generators.styles.test_sampling import PUBLISHED, named
+from tests.generators.styles.conftest import named
+from tests.generators.styles.test_sampling import PUBLISHED
 
 if TYPE_CHECKING:
     from click.testing import Result
