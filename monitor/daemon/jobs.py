@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.daemon.schedule import DailyJob
 from monitor.errors import StoreError
-from monitor.metrics import refresh as figures
+from monitor.metrics.refresh import publish_completeness, refresh_figures, restore_holes
 from monitor.scoring.vote import deciding
 from monitor.store import models
 from monitor.store.runs import NIGHTLY, RETENTION
@@ -185,7 +185,7 @@ class Jobs:
         if self._restored:
             return
         try:
-            figures.restore_holes(self._database, self._configuration, self._metrics, datetime.now(UTC))
+            restore_holes(self._database, self._configuration, self._metrics, datetime.now(UTC))
         except StoreError as error:
             log.warning("the last crop of each hole is not known yet: %s; it will be tried again soon", error)
         else:
@@ -193,7 +193,7 @@ class Jobs:
 
     def refresh(self) -> None:
         """Publish TPR and TNR in operation, and drift."""
-        figures.refresh(self._database, self._configuration, self._metrics, datetime.now(UTC))
+        refresh_figures(self._database, self._configuration, self._metrics, datetime.now(UTC))
 
     def count_intervals(self) -> None:
         """Publish which expected crops came, unless that was done too recently for the time it takes."""
@@ -201,7 +201,7 @@ class Jobs:
         if begun < self._count_again_at:
             return
         try:
-            figures.count_intervals(self._database, self._configuration, self._metrics, datetime.now(UTC))
+            publish_completeness(self._database, self._configuration, self._metrics, datetime.now(UTC))
         except StoreError as error:
             log.warning("cannot count which expected crops came: %s; it will be tried again soon", error)
         ended = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from monitor.metrics.refresh import reference_ranges
+from monitor.metrics.refresh import ranges_of_references
 from monitor.scoring.ensemble import load_active
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ModelsInUse:
     def load(self) -> Ensemble:
         """Load the active models, and decide by them from now on; what was in use stays when that fails."""
         ensemble = load_active(self._database, self._registry, self._configuration)
-        self._metrics.show_models(ensemble.models, reference_ranges(self._database, ensemble))
+        self._metrics.show_models(ensemble.models, ranges_of_references(self._database, ensemble))
         self._ensemble = ensemble
         for model in ensemble.models:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)

@@ -1,4 +1,4 @@
-"""What the daemon tells Prometheus; `declared` alone declares metrics, with their names and their help."""
+"""The daemon's metrics for Prometheus; all of them are declared in `declared`, with their names and help texts."""
 
 from __future__ import annotations
 

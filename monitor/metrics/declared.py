@@ -1,7 +1,7 @@
-"""Every Prometheus metric, its name and its help; nothing else in the program declares one.
+"""Declares every Prometheus metric with its name and help text; no other module declares one.
 
-Labels are bounded: detector, model, verdict, queue, a refusal's reason and the like; cameras and holes by
-`monitor.metrics.holes`. A file name is never one.
+Every label has a bounded number of values: detectors, models, verdicts, queues, reasons and the like, and cameras and
+holes as `monitor.metrics.holes` limits them. A file name is never a label.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+# The outcomes of scans and of scheduled runs.
 OUTCOMES: Final = ("done", "failed")
-"""Of a scan and of a scheduled run."""
 TASKS: Final = ("nightly", "retention")
 TIDIED: Final = ("deleted", "archived", "changed", "failed")
+# Why a crop has no decision: because of the file, of a detector, or of the database.
 FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
-"""Why a crop has no decision: by the file's fault, or by a detector's or the database's."""
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Declared:
-    """The daemon's metrics in a registry of their own, so that two of them in one process do not mix."""
+    """The daemon's metrics in their own registry, so that several daemons in one process stay apart."""
 
     def __init__(self) -> None:
         """Declare every metric."""
-        # When each series began is as many series again, and of no use where every scrape has a time.
+        # Without this the library doubles the series, by the time when each began, which no query here uses.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library's
         self.registry = CollectorRegistry()
         own: Any = {"registry": self.registry}
@@ -59,7 +59,7 @@ class Declared:
         self._begin()
 
     def _begin(self) -> None:
-        """Begin series at 0 whose labels are known: Prometheus sees no increase in one that begins with its first."""
+        """Start the series with known labels at 0: Prometheus sees no increase in a series that starts with 1."""
         for verdict in Label:
             self.verdicts.labels(verdict)
         for reason in FAILURES:
@@ -149,7 +149,7 @@ class Declared:
         )
         self.hole_score = Gauge("monitor_hole_last_score", "The score of the hole's last final decision.", hole, **own)
         self.hole_threshold = Gauge(
-            "monitor_hole_last_threshold", "The threshold that monitor_hole_last_score was held against.", hole, **own
+            "monitor_hole_last_threshold", "The threshold that monitor_hole_last_score was compared with.", hole, **own
         )
         self.hole_proliv = Gauge(
             "monitor_hole_last_proliv", "1 where the hole's last final decision was proliv, else 0.", hole, **own
@@ -242,7 +242,7 @@ class Declared:
         )
 
     def _show(self, gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
-        """Publish a gauge's series in place of those before; one that goes on to exist is never missing meanwhile."""
+        """Replace a gauge's series; one that remains is never missing in between."""
         for labels, value in values.items():
             gauge.labels(*labels).set(value)
         for labels in self._shown.get(gauge, set()) - values.keys():

@@ -1,4 +1,4 @@
-"""A histogram whose buckets depend on the model; that of prometheus_client has the same ones for every label."""
+"""A histogram whose buckets depend on the model; prometheus_client's own has the same buckets for every label."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.registry import CollectorRegistry
 
+# The model of values that were observed before any model was set.
 ANY_MODEL: Final = ""
 
 
 class _Buckets:
-    """What was observed of one model; the last count is of what lies above all bounds."""
+    """The observed values of one model; the last count is of the values above all bounds."""
 
     def __init__(self, model: str, bounds: Sequence[float]) -> None:
         self.model = model
@@ -33,7 +34,7 @@ class _Buckets:
 
 
 class ModelHistogram(Collector):
-    """A histogram for each detector, with the bounds of its active model; may be used from several threads."""
+    """A histogram for each detector, with bounds for its active model; threads may share it."""
 
     labelnames: Final = ("detector",)
 
@@ -46,9 +47,9 @@ class ModelHistogram(Collector):
         registry.register(self)
 
     def use(self, models: Mapping[str, tuple[str, Sequence[float]]]) -> None:
-        """Show these detectors alone, each with its model and bounds.
+        """Show exactly these detectors, each with its model and bounds.
 
-        A model that stays keeps its counts, and its bounds: new ones would be another histogram under the same name.
+        A model that stays keeps its counts and its bounds: with new bounds it would be a different histogram.
         """
         with self._lock:
             before = self._detectors
@@ -67,7 +68,7 @@ class ModelHistogram(Collector):
             buckets = self._detectors.get(detector)
             if buckets is None:
                 buckets = self._detectors[detector] = _Buckets(ANY_MODEL, DEFAULT_BOUNDS)
-            # A value that equals a bound belongs below it, as Prometheus' "le" says.
+            # A value equal to a bound counts below it, as Prometheus' "le" says.
             buckets.counts[bisect_left(buckets.bounds, value)] += 1
             buckets.sum += value
 
@@ -76,7 +77,7 @@ class ModelHistogram(Collector):
         return [HistogramMetricFamily(self._name, self._documentation, labels=self.labelnames)]
 
     def collect(self) -> Iterable[Metric]:
-        """The histogram as it is now; where a bound is negative Prometheus knows neither its sum nor its count."""
+        """The histogram with its series; as Prometheus requires, negative bounds mean neither sum nor count."""
         with self._lock:
             seen = [(name, one.bounds, list(one.counts), one.sum) for name, one in self._detectors.items()]
         family = HistogramMetricFamily(self._name, self._documentation, labels=self.labelnames)

@@ -1,4 +1,4 @@
-"""Which cameras and holes have series of their own; their names come from file names, so anybody may choose them."""
+"""Limits which cameras and holes have their own series: their names come from file names, which may be anything."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from monitor.configuration.checks import parse_holes
+from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitor.configuration.settings import Settings
 
+# The labels (camera, hole).
 Pair = tuple[str, str]
-"""The labels (camera, hole)."""
 
-UNKNOWN: Final = "unknown"
-"""Stands for a camera or a hole that the file's name does not say."""
+# All cameras and holes without their own series.
 OTHER: Final[Pair] = ("other", "other")
-"""All that have no series of their own."""
+# All cameras and holes together.
 EVERYTHING: Final[Pair] = ("*", "all")
-"""All cameras and holes together."""
+# Longer names of cameras are cut.
 LONGEST_NAME: Final = 64
 
 
 class Holes:
-    """Gives at most so many pairs of camera and hole labels of their own; may be used from several threads."""
+    """Gives up to a number of (camera, hole) pairs their own labels; threads may share it."""
 
     def __init__(self, most: int = 256, expected: Iterable[tuple[str, int]] = ()) -> None:
-        """``expected`` are named first, then those that come first, until ``most`` are; the rest is `OTHER`."""
+        """The first ``most`` pairs get their own labels, starting with the ``expected`` ones; the rest are `OTHER`."""
         self._most = most
         self._lock = Lock()
         self._named: set[Pair] = set()
@@ -36,7 +36,7 @@ class Holes:
 
     @classmethod
     def of(cls, settings: Settings) -> Holes:
-        """By `metrics.holes`, with the holes that `completeness.cameras` expects."""
+        """With the limit of `metrics.holes` and the holes that `completeness.cameras` expects."""
         expected = [
             (camera, hole)
             for camera, text in settings.completeness.cameras.items()
@@ -45,7 +45,7 @@ class Holes:
         return cls(settings.metrics.holes, expected)
 
     def labels(self, camera: str | None, hole: int | None) -> Pair:
-        """The labels of a camera and a hole, which are None where they are unknown."""
+        """The labels of a camera and a hole; None means unknown."""
         pair = (_camera(camera), UNKNOWN if hole is None or hole < 0 else str(hole))
         with self._lock:
             if pair not in self._named:
@@ -56,7 +56,7 @@ class Holes:
 
 
 def _camera(name: str | None) -> str:
-    """A camera's name as a label: of bounded length, and printable already; the sign for all cameras names none."""
+    """A camera's printable name as a label of bounded length; "*" stands for all cameras, so it names none."""
     if not name or name == EVERYTHING[0]:
         return UNKNOWN
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

@@ -1,4 +1,4 @@
-"""What happens in the daemon, and what it finds out about itself -> the metrics."""
+"""Publishes what happens in the daemon, and the figures that it reads now and then, as metrics."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from monitor.metrics.buckets import fitting
+from monitor.metrics.buckets import bucket_bounds
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
+from monitor.store.runs import NIGHTLY
 from monitor.words import Label, Refusal
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     from monitor.store.references import ReferenceRanges
     from monitor.store.traffic import LastCrop
 
-TASK_OF_JOB: Final = {"recalibrate": "nightly"}
-"""Tasks that are called otherwise in the store."""
+# The label "task" of jobs that have another name in the store.
+TASK_OF_JOB: Final = {NIGHTLY: "nightly"}
 
 
 class Metrics(Declared):
-    """The metrics, with a method for each thing that they tell; may be used from several threads."""
+    """The metrics, with a method for each kind of event and figure; threads may share them."""
 
     def __init__(self, holes: Holes | None = None) -> None:
-        """``holes`` says which cameras and holes have series of their own."""
+        """``holes`` limits which cameras and holes have their own series."""
         super().__init__()
         self.holes = holes or Holes()
         self._hole_lock = Lock()
@@ -50,9 +51,9 @@ class Metrics(Declared):
         return MetricsServer(self.registry, host, port, certificate)
 
     def show_models(self, active: Sequence[ActiveModel], ranges: Mapping[int, ReferenceRanges]) -> None:
-        """Publish the active models and thresholds in place of the ones before.
+        """Publish the active models and thresholds in place of the previous ones.
 
-        ``ranges``: of each model's references, by its id; they give the histograms their buckets.
+        ``ranges``: those of each model's reference scores, by the model's id; they set the buckets of the histograms.
         """
         names = [model.detector.name for model in active]
         self._show(self.model, {(model.detector.name, model.name, model.fingerprint): 1 for model in active})
@@ -64,8 +65,8 @@ class Metrics(Declared):
                 self.calibrations.labels(name, outcome, "")
             for refusal in Refusal:
                 self.calibrations.labels(name, "refused", refusal.value)
-        self.score.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].score)) for one in active})
-        self.mse.use({one.detector.name: (one.fingerprint, fitting(ranges[one.id].mse)) for one in active})
+        self.score.use({one.detector.name: (one.fingerprint, bucket_bounds(ranges[one.id].score)) for one in active})
+        self.mse.use({one.detector.name: (one.fingerprint, bucket_bounds(ranges[one.id].mse)) for one in active})
 
     def show_trained(self, active: Sequence[ModelRow]) -> None:
         """Publish when the active models were trained."""
@@ -100,11 +101,11 @@ class Metrics(Declared):
         self._show(self.audited, {(name,): one.audited for name, one in names.items()})
 
     def show_drift(self, drifts: Sequence[ModelDrift]) -> None:
-        """Publish what was tested; of the holes without series of their own, the one that moved farthest."""
+        """Publish the drift of all tested groups; of the holes without their own series, that of the worst one."""
         tested = [
             ((one.detector, *self._group(group)), group)
             for one in drifts
-            # Those with the most crops first: where holes are named first, they are.
+            # The busiest first: if holes get their labels here, the busiest ones do.
             for group in sorted(one.groups, key=lambda group: (group.crops, group.baseline_crops), reverse=True)
             if group.tested
         ]
@@ -125,37 +126,37 @@ class Metrics(Declared):
         return EVERYTHING if group.everything else self.holes.labels(group.camera, group.hole)
 
     def show_thresholds(self, origins: Sequence[ThresholdOrigin]) -> None:
-        """Publish where the active thresholds come from."""
+        """Publish when the active thresholds were chosen, and which are fallbacks."""
         self._show(self.fallback, {(one.detector,): one.fallback for one in origins})
         self._show(self.threshold_time, {(one.detector,): one.created_at.timestamp() for one in origins})
 
     def show_runs(self, successes: Mapping[str, datetime]) -> None:
-        """Publish when each scheduled job last ended well."""
+        """Publish when each scheduled job last succeeded."""
         self._show(self.last_success, {(TASK_OF_JOB.get(job, job),): at.timestamp() for job, at in successes.items()})
 
     def show_space(self, database_bytes: int, free_bytes: Mapping[str, int]) -> None:
-        """Publish what the database takes, and what is free where each folder lies."""
+        """Publish the size of the database and the free bytes on the disk of each folder."""
         self.database_size.set(database_bytes)
         self._show(self.disk_free, {(folder,): count for folder, count in free_bytes.items()})
 
     def show_backlog(self, waiting: Callable[[], float], oldest_seconds: Callable[[], float]) -> None:
-        """Publish what waits for a decision, as these say whenever somebody asks."""
+        """Publish how many files wait for a decision and for how long; both are called at each scrape."""
         self.backlog.set_function(waiting)
         self.backlog_age.set_function(oldest_seconds)
 
     def restore_holes(self, rows: Sequence[LastCrop], now: datetime) -> None:
-        """Publish the last crop of each hole as the store has it, those with the most crops first."""
+        """Publish the last crop of each hole as the store has it; busier holes get their labels first."""
         for row in sorted(rows, key=lambda row: row.crops, reverse=True):
-            # A clock that ran ahead stored a time that has not come yet.
+            # A time after now was stored by a clock that ran ahead.
             at = min(row.decided_at.timestamp(), now.timestamp())
             pair = self.holes.labels(row.camera, row.hole)
             with self._hole_lock:
-                # What was decided since the start is newer, whatever a clock said before.
+                # A crop decided since the start is newer, whatever the clock said before.
                 if at > self._last_crops.get(pair, 0.0):
                     self._show_hole(pair, at, row.score, row.threshold, row.verdict)
 
     def show_completeness(self, found: WindowCompleteness | None) -> None:
-        """Publish what came of what was expected; nothing where nothing is."""
+        """Publish how many of the expected crops came; without expectations there are no series."""
         intervals: Counter[tuple[str, ...]] = Counter()
         missing: Counter[tuple[str, ...]] = Counter()
         expected: Counter[tuple[str, ...]] = Counter()
@@ -169,15 +170,15 @@ class Metrics(Declared):
         self._show(self.expected_holes, expected)
 
     def count_calibration(self, detector: str, outcome: str, reason: str) -> None:
-        """Count a scheduled calibration; ``outcome`` and ``reason`` are machine-readable words, of a bounded number."""
+        """Count a scheduled calibration; ``outcome`` and ``reason`` are words from small fixed sets."""
         self.calibrations.labels(detector, outcome, reason).inc()
 
     def count_run(self, job: str, outcome: str) -> None:
-        """Count the end of a scheduled run; both are machine-readable words."""
+        """Count the end of a scheduled run; ``outcome`` is one of `OUTCOMES`."""
         self.scheduled_runs.labels(TASK_OF_JOB.get(job, job), outcome).inc()
 
     def count_scan(self, folder: str, now: float, *, whole: bool) -> None:
-        """Count a look over a folder; ``now``: Unix time."""
+        """Count a scan of a folder; ``whole``: all of it could be read. ``now``: Unix time."""
         for outcome in OUTCOMES:
             self.scans.labels(folder, outcome)
         self.scans.labels(folder, OUTCOMES[not whole]).inc()
@@ -185,7 +186,7 @@ class Metrics(Declared):
             self.last_scan.labels(folder).set(now)
 
     def count_committed(self, commit: Committed) -> None:
-        """Count the crops of a committed batch, in their order, as far as a decision on them was not known before."""
+        """Count the crops of a committed batch that have a new decision, in their order."""
         if not commit.new:
             return
         batch = commit.batch
@@ -215,7 +216,7 @@ class Metrics(Declared):
         with self._hole_lock:
             for pair, final in last.items():
                 self._show_hole(pair, at, final.score, final.threshold, final.verdict)
-        # Finding a series takes longer than all the rest of counting: once for each, and not for each crop.
+        # Looking a series up takes longer than all other counting, so it is done once for each series, not each crop.
         for metric, counts in ((self.verdicts, verdicts), (self.decisions, by_detector), (self.hole_crops, hole_crops)):
             for labels, count in counts.items():
                 metric.labels(*labels).inc(count)

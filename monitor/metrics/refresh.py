@@ -1,4 +1,4 @@
-"""What the daemon finds out about itself, for its metrics: quality in operation, drift, models, runs, space."""
+"""Refreshes the figures that are read from the store and the disks: quality, drift, models, runs, free space."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from monitor.quality.completeness import completeness_of_window
 from monitor.quality.drift.drift import drift_of_models
 from monitor.quality.operation import last_days, quality_in_operation
 from monitor.scoring.vote import deciding
-from monitor.store import calibrations as store_calibrations
-from monitor.store import models, references, runs, traffic
-from monitor.store.database import size
+from monitor.store.calibrations import active_thresholds
+from monitor.store.database.size import size_bytes
+from monitor.store.models import active_models
+from monitor.store.references import reference_ranges
+from monitor.store.runs import last_successes
+from monitor.store.traffic import last_crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,27 +33,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def reference_ranges(database: Database, ensemble: Ensemble) -> dict[int, ReferenceRanges]:
-    """Where the scores of each model's references lie, by its id."""
+def ranges_of_references(database: Database, ensemble: Ensemble) -> dict[int, ReferenceRanges]:
+    """The ranges of the scores of each model's references, by the model's id."""
     with database.read() as connection:
-        return {model.id: references.reference_ranges(connection, model.id) for model in ensemble.models}
+        return {model.id: reference_ranges(connection, model.id) for model in ensemble.models}
 
 
 def restore_holes(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
-    """Publish the last crop of each hole, so that one that fell silent before a restart is still seen to be.
+    """Publish the last crop of each hole, so that alerts on holes that fell silent before a restart stay active.
 
-    It goes back as far as the expected holes are learned from. Raises `StoreError`.
+    Goes back as far as the time from which expected holes are learned. Raises `StoreError`.
     """
     since = now - timedelta(days=configuration.settings.completeness.learn_days)
     with database.read() as connection:
-        rows = traffic.last_crops(connection, since)
+        rows = last_crops(connection, since)
     metrics.restore_holes(rows, now)
 
 
-def refresh(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
-    """Summarise the finished hours, and publish all that is found out now and then as it is ``now``.
+def refresh_figures(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
+    """Summarise the finished hours and publish all figures of this module, as they are ``now``.
 
-    What fails is logged, and its metrics keep their values; the rest is published all the same.
+    If a part fails, it is logged and its metrics keep their values; the other parts are published all the same.
     """
     parts: tuple[Callable[[Database, Configuration, Metrics, datetime], None], ...] = (
         *(_runs, _models, _thresholds),
@@ -67,8 +70,8 @@ def refresh(database: Database, configuration: Configuration, metrics: Metrics, 
             )
 
 
-def count_intervals(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
-    """Publish which expected crops came, came late or are missing. Raises `StoreError`."""
+def publish_completeness(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
+    """Publish how many expected crops came, came late or are missing. Raises `StoreError`."""
     with database.read() as connection:
         found = completeness_of_window(connection, configuration.settings.completeness, now)
     metrics.show_completeness(found)
@@ -77,11 +80,11 @@ def count_intervals(database: Database, configuration: Configuration, metrics: M
 def _space(database: Database, configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     folders = {"inbox": configuration.inbox, "state": configuration.state, "archive": configuration.archive}
     free = {name: _free_bytes(folder) for name, folder in folders.items() if folder is not None}
-    metrics.show_space(size.size_bytes(database), {name: count for name, count in free.items() if count is not None})
+    metrics.show_space(size_bytes(database), {name: count for name, count in free.items() if count is not None})
 
 
 def _free_bytes(folder: Path) -> int | None:
-    """What a user without privileges may still write below a folder; None where it cannot be looked at."""
+    """How much an ordinary user may still write below a folder; None if the folder cannot be accessed."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -90,19 +93,19 @@ def _free_bytes(folder: Path) -> int | None:
 
 def _runs(database: Database, _configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     with database.read() as connection:
-        successes = runs.last_successes(connection)
+        successes = last_successes(connection)
     metrics.show_runs(successes)
 
 
 def _models(database: Database, configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     with database.read() as connection:
-        active = deciding(models.active_models(connection), configuration.settings.decision.detectors)
+        active = deciding(active_models(connection), configuration.settings.decision.detectors)
     metrics.show_trained(active)
 
 
 def _thresholds(database: Database, _configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
     with database.read() as connection:
-        origins = store_calibrations.active_thresholds(connection)
+        origins = active_thresholds(connection)
     metrics.show_thresholds(origins)
 
 
@@ -112,7 +115,7 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
         found = quality_in_operation(
             connection,
             [last_days(days, now) for days in settings.quality.window_days],
-            models.active_models(connection),
+            active_models(connection),
             event_gap_seconds=settings.calibration.event_gap_seconds,
         )
     metrics.show_quality(found)
@@ -120,5 +123,5 @@ def _quality(database: Database, configuration: Configuration, metrics: Metrics,
 
 def _drift(database: Database, configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     with database.read() as connection:
-        active = models.active_models(connection)
+        active = active_models(connection)
     metrics.show_drift(drift_of_models(database, active, configuration.settings.drift, now))

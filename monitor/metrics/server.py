@@ -1,4 +1,4 @@
-"""The metrics over HTTP or HTTPS, where no client can hold up another one, or the daemon."""
+"""Serves the metrics over HTTP or HTTPS; no client can delay another one, or the daemon."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A client that neither sends nor receives anything for this long is disconnected.
 CLIENT_SECONDS: Final = 10.0
-"""A client that neither sends nor takes anything for so long is let go."""
+# With more connections than this the oldest is closed.
 MOST_CLIENTS: Final = 16
-"""Of more connections at once the oldest is ended."""
 
 
 class MetricsServer:
-    """Serves a registry until it is stopped; the formats are those of prometheus_client, OpenMetrics among them."""
+    """Serves a registry until it is stopped, in the formats of prometheus_client, which include OpenMetrics."""
 
     def __init__(
         self, registry: CollectorRegistry, host: str, port: int, certificate: tuple[Path, Path] | None = None
     ) -> None:
-        """Bind the address; port 0 takes a free one. ``certificate``: the files (certificate, key) for HTTPS.
+        """Bind the address; port 0 chooses a free one. ``certificate``: the files (certificate, key) for HTTPS.
 
         Raises `AddressInUseError`, `InputMissingError` and `ConfigurationError`.
         """
         self._certificate = certificate
         context = None if certificate is None else tls_context(*certificate)
-        handler = type("Handler", (_Handler,), {"registry": registry, "putting_together": Lock()})
+        handler = type("Handler", (_Handler,), {"registry": registry, "assembling": Lock()})
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
             kind = type("Server", (_Server,), {"address_family": family, "context": context})
@@ -65,12 +65,12 @@ class MetricsServer:
         self._thread.start()
 
     def renew(self) -> None:
-        """Read the certificate and its key again, for the connections that come; raises what the constructor does."""
+        """Read the certificate and its key again for new connections; raises the same as the constructor."""
         if self._certificate is not None:
             self._server.context = tls_context(*self._certificate)
 
     def stop(self) -> None:
-        """Serve nobody any more; who is being served is not waited for."""
+        """Stop serving, without waiting for connections in progress."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -87,14 +87,14 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
             ) from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # A key with a password would be asked for on the terminal.
+        # Without this, the password of a protected key would be asked for on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        # OpenSSL gives no reason where a file holds nothing that it knows.
+        # OpenSSL gives no reason for a file in which it finds nothing.
         reason = str(getattr(error, "reason", None) or "not in PEM format").replace("_", " ").lower()
         raise ConfigurationError(
-            f"metrics.certificate {printable(certificate)}, metrics.key {printable(key)}: are no certificate and its "
-            f"key ({reason}); give two files in PEM format that belong together, the key without a password"
+            f"metrics.certificate {printable(certificate)}, metrics.key {printable(key)}: are not a certificate and "
+            f"its key ({reason}); give two files in PEM format that belong together, the key without a password"
         ) from None
     return context
 
@@ -103,21 +103,21 @@ class _Handler(MetricsHandler):
     """Answers a request for the metrics, at any path."""
 
     timeout = CLIENT_SECONDS
-    putting_together: Lock
+    assembling: Lock
     server: _Server
 
     def do_GET(self) -> None:  # noqa: N802 - the name is the library's
         """Write the metrics in the format that the client asks for.
 
-        The library would compress them for whoever takes that, which costs as much time again.
+        The library would compress them for clients that accept that, which would double the time.
         """
         encode, content_type = choose_encoder(self.headers.get("Accept", ""))
         if isinstance(encode, partial) and encode.keywords.get("escaping") == "underscores":
-            # All our names are plain, so that there is nothing to escape; the library would look at every letter.
+            # Nothing in our names needs escaping, but the library would check every letter.
             encode = partial(encode, escaping="allow-utf-8")
-        # One at a time, so that many clients at once leave the processor to the decisions.
-        with self.putting_together:
-            # Where a client had to give way, its request ends in the middle, which looks like its whole.
+        # One at a time, so that many clients at once do not take the processor away from decisions.
+        with self.assembling:
+            # The cut-off request of a client that was disconnected for newer ones looks like a whole one.
             if not self.server.serves(self.request):
                 return
             output = encode(self.registry)
@@ -129,7 +129,7 @@ class _Handler(MetricsHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection; whatever waits for a client waits in there, also the handshake of TLS."""
+    """Gives each connection a thread, in which all waiting for the client happens, even for the TLS handshake."""
 
     context: ssl.SSLContext | None = None
     request_queue_size = 64
@@ -140,12 +140,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        """Bind without looking the host's name up, which may take as long as a name server does not answer."""
+        """Bind without looking up the host's name, which would wait for a name server that may not answer."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def get_request(self) -> tuple[Any, Any]:
-        """Accept a connection; what the client sends is not waited for here."""
+        """Accept a connection without waiting for anything that the client sends."""
         client, address = super().get_request()
         client.settimeout(CLIENT_SECONDS)
         if self.context is not None:
@@ -153,7 +153,7 @@ class _Server(ThreadingHTTPServer):
         return client, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread; the oldest of too many has to give way."""
+        """Serve a connection in a thread; if there are too many, disconnect the oldest."""
         with self._lock:
             self._clients.append(request)
             if len(self._clients) > MOST_CLIENTS:
@@ -161,12 +161,12 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def serves(self, request: Any) -> bool:
-        """Whether a connection has not had to give way."""
+        """Whether a connection is still being served."""
         with self._lock:
             return request in self._clients
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands and answer, in the connection's own thread."""
+        """Do the TLS handshake and answer, in the connection's own thread."""
         if isinstance(request, ssl.SSLSocket):
             request.do_handshake()
         super().finish_request(request, client_address)
@@ -179,16 +179,16 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the signature is the library's
-        """A client that goes away or talks no TLS is no error of ours; anything else is a defect."""
+        """Ignore clients that disconnect or do not speak TLS; log anything else, which is a defect."""
         if isinstance(sys.exception(), OSError):
             log.debug("metrics: %s", client_address, exc_info=True)
         else:
-            log.exception("the metrics cannot be put together, by a defect; the daemon goes on")
+            log.exception("the metrics cannot be assembled because of a defect; the daemon goes on")
 
 
 def _hang_up(client: socket.socket) -> None:
     try:
-        # Past the TLS layer, whose state belongs to the connection's own thread.
+        # Bypasses the TLS layer, whose state belongs to the connection's own thread.
         socket.socket.shutdown(client, socket.SHUT_RDWR)
     except OSError:
-        return  # it went by itself
+        return  # it is closed already

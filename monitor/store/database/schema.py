@@ -1,4 +1,4 @@
-"""The tables, declared once; `migrations/` brings a database to this shape.
+"""The tables; `migrations/` brings a database to this shape.
 
 All times are UTC. Verdicts and labels are ``proliv`` or ``ne_proliv``.
 """
@@ -57,23 +57,23 @@ crops = Table(
     Column("captured_at", UtcDateTime),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("reason", String(32)),  # machine-readable, where the state is failed
-    Column("error", Text),  # the sentence for a person, likewise
-    # The final decision of all models, where the state is scored; what each decided is in `scores`.
+    Column("reason", String(32)),  # one word, if the state is failed
+    Column("error", Text),  # a sentence for people, likewise
+    # The final decision of all models, if the state is scored; each model's own decision is in `scores`.
     Column("verdict", String(16)),
     Column("decision_score", Float(53)),  # the verdict is proliv when it reaches decision_threshold
     Column("decision_threshold", Float(53)),
-    Column("decided_by", String(16)),  # decision.decide of the configuration of then: the unit of the score
-    # "inbox": found by the daemon; "folder": scored by hand; "labelled": came with a label, unknown until then.
+    Column("decided_by", String(16)),  # decision.decide of the configuration at that time: the unit of the score
+    # "inbox": found by the daemon; "folder": scored by hand; "labelled": first seen in a labelled folder.
     Column("source", String(16), nullable=False, server_default="inbox"),
-    # Where the file is moved to once this is committed, below paths.archive; none where it stays or is deleted.
+    # Where the file is moved to after the commit, below paths.archive; null if it is kept in place or deleted.
     Column("archived_path", Text),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     CheckConstraint("state <> 'failed' or reason is not null", name="reason"),
     UniqueConstraint("path", "sha256"),
     Index(None, "sha256"),
     Index(None, "seen_at"),
-    # Alarms are few, so that this one is small.
+    # Alarms are few, so this index is small.
     Index(
         "ix_crops_alarms",
         "seen_at",
@@ -93,7 +93,7 @@ models = Table(
     Column("settings", JSON, nullable=False),
     Column("trained_at", UtcDateTime, nullable=False),
     Column("active", Boolean, nullable=False, default=False),
-    Column("activated_at", UtcDateTime),  # when it last became active; empty again once it was rolled back
+    Column("activated_at", UtcDateTime),  # when it last became active; null again after a rollback
     # At most one active model for each detector, whatever two programs do at once.
     Index(
         "uq_models_active_detector",
@@ -111,17 +111,17 @@ calibrations = Table(
     Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
     Column("rule", Text, nullable=False),
     Column("settings", JSON, nullable=False),  # the rule's
-    Column("threshold", Float(53)),  # none where it was refused because there is none
-    # Counts, TPR, TNR and their intervals on what it was chosen from, and the percentiles of its scores.
+    Column("threshold", Float(53)),  # null if it was refused because no threshold was found
+    # Counts, TPR, TNR and their intervals on the crops that it was chosen from, and the percentiles of their scores.
     Column("evidence", JSON, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("reason", Text),  # why it was refused, or why somebody set it by hand
+    Column("reason", Text),  # why it was refused, or why a person set it
     Column("created_at", UtcDateTime, nullable=False),
-    Column("origin", String(16), nullable=False, server_default="calibrate"),  # what made it
-    Column("author", Text),  # who, where a person did
-    Column("fallback", Boolean, nullable=False, server_default=false()),  # by a rule that needs no proliv
-    Column("refusal", String(32)),  # machine-readable, where the state is refused
-    Column("ended_at", UtcDateTime),  # when it ceased to be active, or to be tried in the shadow
+    Column("origin", String(16), nullable=False, server_default="calibrate"),  # what made it, see store.calibrations
+    Column("author", Text),  # the person who made it, if one did
+    Column("fallback", Boolean, nullable=False, server_default=false()),  # chosen by the rule that needs no proliv
+    Column("refusal", String(32)),  # one word, if the state is refused
+    Column("ended_at", UtcDateTime),  # when it stopped being active, or being on trial
     Column("run_id", Identifier, ForeignKey("runs.id")),  # the scheduled run that made it
     CheckConstraint("state in ('active', 'shadow', 'refused', 'superseded', 'rolled_back')", name="state"),
     CheckConstraint("threshold is not null or state = 'refused'", name="threshold"),
@@ -132,7 +132,7 @@ calibrations = Table(
         sqlite_where=text("state = 'shadow'"),
         postgresql_where=text("state = 'shadow'"),
     ),
-    # A run that is taken up again after a crash does no model twice.
+    # A run that is resumed after a crash calibrates no model twice.
     UniqueConstraint("model_id", "run_id"),
     Index(
         "uq_calibrations_active_model",
@@ -150,7 +150,7 @@ scores = Table(
     Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
     Column("calibration_id", Identifier, ForeignKey("calibrations.id"), nullable=False),
     Column("mse", Float(53), nullable=False),  # squared intensity, 0-1
-    Column("score", Float(53), nullable=False),  # the one that was held against the threshold
+    Column("score", Float(53), nullable=False),  # the deciding score, which is compared with the threshold
     Column("threshold", Float(53), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("scored_at", UtcDateTime, nullable=False),
@@ -160,17 +160,17 @@ scores = Table(
     Index(None, "model_id", "scored_at"),
 )
 
-# How many crops and decisions there are, for counting millions takes seconds; kept up to date in the transaction that
-# stores, changes or deletes what is counted, whoever does so: see monitor.store.database.tallies. To be summed up over
-# `writer`: a server's connections have rows of their own, so that none waits for another.
+# How many crops and decisions there are, because counting millions of rows takes seconds. Each transaction that changes
+# them keeps the tallies exact, even one made by hand: see monitor.store.database.tallies. Queries sum over `writer`: on
+# PostgreSQL each connection has its own rows, so that none waits for another.
 crop_tallies = Table(
     "crop_tallies",
     metadata,
     Column("writer", Integer, nullable=False),
     Column("source", String(16), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("reason", String(32), nullable=False),  # empty where there is none
-    Column("verdict", String(16), nullable=False),  # the final one; empty where there is none
+    Column("reason", String(32), nullable=False),  # empty if there is none
+    Column("verdict", String(16), nullable=False),  # the final one; empty if there is none
     Column("crops", BigInteger, nullable=False),
     PrimaryKeyConstraint("writer", "source", "state", "reason", "verdict"),
 )
@@ -186,7 +186,7 @@ score_tallies = Table(
     PrimaryKeyConstraint("writer", "model_id", "source", "verdict"),
 )
 
-# One row: the number of the newest crop that is counted. In SQLite alone; a server counts each row as it comes.
+# One row: the id of the newest crop that is in the tallies. Used by SQLite only.
 counted = Table("counted", metadata, Column("until", Identifier, nullable=False))
 
 labels = Table(
@@ -199,34 +199,34 @@ labels = Table(
     Column("author", Text),
     Column("at", UtcDateTime, nullable=False),
     Column("note", Text),
-    Column("settles", Boolean, nullable=False, server_default=false()),  # it ends a disagreement: older ones are void
-    Column("recorded_at", UtcDateTime),  # when it was stored; an import may bring labels that are older
+    Column("settles", Boolean, nullable=False, server_default=false()),  # older labels no longer count
+    Column("recorded_at", UtcDateTime),  # when it was stored; imported labels may be older
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "crop_id", "at"),
     Index(None, "at"),
 )
 
-# What was last seen in the labelled folders, so that a file is read once and two folders that disagree are noticed.
+# The labelled folders as they were last seen, so that each file is read once and contradictions are noticed.
 labelled_files = Table(
     "labelled_files",
     metadata,
     Column("path", Text, primary_key=True),  # absolute, as monitor.files.text.to_text writes it
-    Column("label", String(16), nullable=False),  # the folder that it lies in
+    Column("label", String(16), nullable=False),  # the folder in which it lies
     Column("sha256", String(64), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
-    Column("crop_id", Identifier, ForeignKey("crops.id")),  # the crop of this content; none where it cannot be read
-    Column("reason", String(32)),  # machine-readable, where it cannot be read
-    Column("error", Text),  # the sentence for a person, likewise
+    Column("crop_id", Identifier, ForeignKey("crops.id")),  # the crop with this content; null if it cannot be read
+    Column("reason", String(32)),  # one word, if it cannot be read
+    Column("error", Text),  # a sentence for people, likewise
     Column("seen_at", UtcDateTime, nullable=False),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "sha256"),
-    # Who deletes a crop asks whether a labelled file is of it.
+    # Deleting a crop looks for labelled files that refer to it.
     Index(None, "crop_id"),
 )
 
-# Random draws of crops to be labelled. Each covers the crops that were stored since the draw before, so that no crop
-# can be drawn from two of them: a labelled crop of a draw stands for eligible / (labelled crops of the draw).
+# Random draws of crops to be labelled. Each draws from the crops that were stored since the previous draw, so that no
+# crop is drawn twice. A labelled crop of a draw stands for eligible / (labelled crops of the draw) crops.
 audits = Table(
     "audits",
     metadata,
@@ -247,34 +247,34 @@ audit_crops = Table(
     UniqueConstraint("crop_id"),
 )
 
-# The scores of the labelled crops that `monitor calibrate --data` was given, for the nights in which nobody gives any.
+# The scores of the labelled crops that `monitor calibrate --data` was given; the nightly run uses them too.
 reference_scores = Table(
     "reference_scores",
     metadata,
     Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("label", String(16), nullable=False),
-    Column("score", Float(53), nullable=False),  # the one that is held against the threshold
+    Column("score", Float(53), nullable=False),  # the deciding score, which is compared with the threshold
     Column("camera", Text),
     Column("captured_at", UtcDateTime),
-    Column("mse", Float(53)),  # squared intensity, 0-1; none where they were given to an older program
+    Column("mse", Float(53)),  # squared intensity, 0-1; null for references that an older program stored
     PrimaryKeyConstraint("model_id", "sha256"),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
 )
 
-# What is kept of each hour's scores, for drift and for pictures over months.
+# A summary of each hour's scores, for drift and for charts over months.
 score_summaries = Table(
     "score_summaries",
     metadata,
     Column("model_id", Identifier, ForeignKey("models.id"), nullable=False),
-    Column("hour", UtcDateTime, nullable=False),  # its beginning
+    Column("hour", UtcDateTime, nullable=False),  # its start
     Column("camera", Text, nullable=False),  # "*" for all cameras and holes together, "" for an unknown camera
-    Column("hole", Integer, nullable=False),  # -1 for all together, or where it is unknown
+    Column("hole", Integer, nullable=False),  # -1 for all together, or if it is unknown
     Column("crops", Integer, nullable=False),
-    Column("proliv", Integer, nullable=False),  # as the model decided
+    Column("proliv", Integer, nullable=False),  # by the model's own decisions
     Column("quantiles", JSON, nullable=False),  # of the deciding score: 0, 0.05, ..., 1
     PrimaryKeyConstraint("model_id", "hour", "camera", "hole"),
-    # The first hours of each hole that had enough crops are what later ones are held against.
+    # Later hours are compared with each hole's first hours that had enough crops.
     Index(None, "model_id", "camera", "hole", "hour", "crops"),
 )
 
@@ -287,7 +287,7 @@ runs = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("outcome", Text),
-    Column("owner", Text),  # who has taken it on
-    Column("lease_until", UtcDateTime),  # until then nobody else takes an unfinished one up again
+    Column("owner", Text),  # the program that claimed it
+    Column("lease_until", UtcDateTime),  # until then only its owner may claim it again, if it is unfinished
     UniqueConstraint("job", "slot"),
 )

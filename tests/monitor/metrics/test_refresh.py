@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from prometheus_client import generate_latest
 from sqlalchemy import func, insert, select, text, update
 
 from monitor.configuration.resolved import Configuration
@@ -17,7 +16,7 @@ from monitor.errors import StoreBusyError
 from monitor.formulas.rates import WeightedRate
 from monitor.metrics import Metrics
 from monitor.metrics.holes import Holes
-from monitor.metrics.refresh import refresh, restore_holes
+from monitor.metrics.refresh import refresh_figures, restore_holes
 from monitor.quality.drift.groups import DriftState, GroupDrift, ModelDrift
 from monitor.quality.operation import Quality, Rates, last_days
 from monitor.store import references, summaries
@@ -25,6 +24,7 @@ from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, labels, models, reference_scores, runs, score_summaries, scores
 from monitor.store.database.upgrade import upgrade
 from tests.support.made_up import MadeUp, made_up, midpoint, store_model
+from tests.support.scrape import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,16 +100,10 @@ def configuration() -> Configuration:
     return Configuration(settings=settings, file=None)
 
 
-def shown(metrics: Metrics) -> dict[str, float]:
-    """The series of a scrape, by name and labels."""
-    lines = generate_latest(metrics.registry).decode().splitlines()
-    return {name: float(value) for name, _, value in (one.rpartition(" ") for one in lines if not one.startswith("#"))}
-
-
 def test_quality_drift_and_thresholds_are_published(database: Database, configuration: Configuration) -> None:
     metrics = Metrics()
-    refresh(database, configuration, metrics, NOW)
-    found = shown(metrics)
+    refresh_figures(database, configuration, metrics, NOW)
+    found = shown(metrics.registry)
     for detector in ("ae", "decision"):
         for window in ("1d", "7d", "30d"):
             assert found[f'monitor_tpr{{detector="{detector}",window="{window}"}}'] == 1
@@ -135,9 +129,9 @@ def test_quality_drift_and_thresholds_are_published(database: Database, configur
 
 def test_a_series_that_ends_is_not_shown_any_longer(database: Database, configuration: Configuration) -> None:
     metrics = Metrics()
-    refresh(database, configuration, metrics, NOW)
-    refresh(database, configuration, metrics, NOW + timedelta(days=2))
-    found = shown(metrics)
+    refresh_figures(database, configuration, metrics, NOW)
+    refresh_figures(database, configuration, metrics, NOW + timedelta(days=2))
+    found = shown(metrics.registry)
     assert 'monitor_tpr{detector="ae",window="1d"}' not in found
     assert 'monitor_alarm_label_coverage{window="1d"}' not in found
     assert found['monitor_tpr{detector="ae",window="7d"}'] == 1
@@ -151,16 +145,16 @@ def test_what_fails_is_logged_and_leaves_the_old_values(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     metrics = Metrics()
-    refresh(database, configuration, metrics, NOW)
-    before = shown(metrics)
+    refresh_figures(database, configuration, metrics, NOW)
+    before = shown(metrics.registry)
 
     def locked(*_: object) -> None:
         raise StoreBusyError("monitor.db: locked by another program")
 
     monkeypatch.setattr(summaries, "summarise", locked)
     with caplog.at_level(logging.WARNING):
-        refresh(database, configuration, metrics, NOW + timedelta(days=2))
-    after = shown(metrics)
+        refresh_figures(database, configuration, metrics, NOW + timedelta(days=2))
+    after = shown(metrics.registry)
     drift = {name: value for name, value in before.items() if name.startswith("monitor_drift")}
     assert drift
     assert {name: value for name, value in after.items() if name.startswith("monitor_drift")} == drift
@@ -176,7 +170,7 @@ def test_without_a_database_nothing_is_raised(
     tmp_path: Path, configuration: Configuration, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}", busy_seconds=0)
-    refresh(database, configuration, Metrics(), NOW)
+    refresh_figures(database, configuration, Metrics(), NOW)
     database.close()
     assert len(caplog.messages) == 5
 
@@ -187,7 +181,11 @@ def test_a_rate_without_crops_has_no_series_and_groups_are_not_shown() -> None:
     both = Rates("ae", "ae-1", "all", None, None, rate, None)
     window = Quality(last_days(7, NOW), 10, 0, 1, 0, 5, 5, 0, 0, 0, (both, replace(both, group="hole", hole=1)))
     metrics.show_quality([window])
-    found = {name: value for name, value in shown(metrics).items() if name.startswith(("monitor_tpr", "monitor_tnr"))}
+    found = {
+        name: value
+        for name, value in shown(metrics.registry).items()
+        if name.startswith(("monitor_tpr", "monitor_tnr"))
+    }
     assert found == {
         'monitor_tpr{detector="ae",window="7d"}': 0.8,
         'monitor_tpr_low{detector="ae",window="7d"}': 0.7,
@@ -205,7 +203,7 @@ def test_only_the_holes_with_the_most_crops_have_drift_of_their_own() -> None:
     holes = [tested("1", hole, hole, -4.0 if hole == 7 else 2.0) for hole in range(400)]
     groups = (tested("*", -1, 0), tested("", -1, 1000), *holes)
     metrics.show_drift([ModelDrift("ae-1", "ae", 0.001, groups, "")])
-    found = shown(metrics)
+    found = shown(metrics.registry)
     assert len([name for name in found if name.startswith("monitor_drift_detected")]) == 100 + 2
     assert found['monitor_drift_detected{camera="*",detector="ae",hole="all"}'] == 0
     assert found['monitor_drift_detected{camera="unknown",detector="ae",hole="unknown"}'] == 0
@@ -222,7 +220,7 @@ def test_scheduled_work_is_counted() -> None:
     metrics.count_calibration("ae", "refused", "tpr")
     metrics.count_run("recalibrate", "done")
     metrics.count_run("recalibrate", "done")
-    found = shown(metrics)
+    found = shown(metrics.registry)
     assert found['monitor_calibrations_total{detector="ae",outcome="refused",reason="tpr"}'] == 1
     assert found['monitor_scheduled_runs_total{outcome="done",task="nightly"}'] == 2
 
@@ -246,7 +244,7 @@ def test_the_last_crop_of_each_hole_survives_a_restart(store: MadeUp) -> None:
     configuration = Configuration(settings=Settings(), file=None)
     metrics = Metrics()
     restore_holes(store.database, configuration, metrics, NOW)
-    found = {name: value for name, value in shown(metrics).items() if name.startswith("monitor_hole_last")}
+    found = {name: value for name, value in shown(metrics.registry).items() if name.startswith("monitor_hole_last")}
     last = "monitor_hole_last_crop_timestamp_seconds"
     # The crop that was stored last is the last one, whatever the clock said.
     assert {name: value for name, value in found.items() if name.startswith(last)} == {
@@ -276,8 +274,8 @@ def test_space_runs_and_models_are_published(store: MadeUp, tmp_path: Path) -> N
     paths = {"inbox": str(tmp_path), "state": str(tmp_path), "archive": str(tmp_path / "missing")}
     configuration = Configuration(settings=Settings.model_validate({"paths": paths}), file=None)
     metrics = Metrics()
-    refresh(store.database, configuration, metrics, now)
-    found = shown(metrics)
+    refresh_figures(store.database, configuration, metrics, now)
+    found = shown(metrics.registry)
     success = "monitor_run_last_success_timestamp_seconds"
     assert {name: value for name, value in found.items() if name.startswith(success)} == {
         f'{success}{{task="nightly"}}': (NOW + timedelta(days=1)).timestamp(),
@@ -317,8 +315,8 @@ def test_a_confusion_counts_each_labelled_crop_once(store: MadeUp) -> None:
     with store.database.write() as connection:
         connection.execute(update(models).values(active=True, activated_at=NOW))
     metrics = Metrics()
-    refresh(store.database, Configuration(settings=Settings(), file=None), metrics, NOW + timedelta(minutes=1))
-    found = shown(metrics)
+    refresh_figures(store.database, Configuration(settings=Settings(), file=None), metrics, NOW + timedelta(minutes=1))
+    found = shown(metrics.registry)
     for detector in ("made-up", "decision"):
         for label, verdict, count in (
             *(("proliv", "proliv", 2), ("proliv", "ne_proliv", 1)),
