@@ -12,7 +12,7 @@ from monitor.errors import ExitCode
 from monitor.metrics import Metrics
 from monitor.metrics.histograms import ModelHistogram
 from monitor.registry import KINDS
-from monitor.words import Reason
+from monitor.words import Reason, Refusal
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,6 +43,11 @@ def test_every_reason_of_a_refusal_is_documented() -> None:
     assert [reason for reason in Reason if f"`{reason.value}`" not in text] == []
 
 
+def test_every_reason_of_a_refused_threshold_is_documented() -> None:
+    written = re.findall(r"^\| `(\w+)` \|", documented("docs/calibration.md"), re.MULTILINE)
+    assert sorted(written) == sorted(refusal.value for refusal in Refusal)
+
+
 def test_the_table_of_exit_codes_is_the_code() -> None:
     written = {int(code) for code in re.findall(r"^\| (\d+) \|", documented("README.md"), re.MULTILINE)}
     assert written == {code.value for code in ExitCode}
@@ -67,6 +72,6 @@ def test_links_lead_to_files(page: str) -> None:
 def test_folders_in_the_architecture_are_the_modules() -> None:
     listed = re.search(r"```\nmonitor/\n(.*?)\nplugins/", documented("docs/architecture.md"), re.DOTALL)
     assert listed is not None
-    written = set(re.findall(r"^  (\w+\.py)", listed[1], re.MULTILINE))
-    present = {path.name for path in (ROOT / "monitor").glob("*.py")} - {"__init__.py", "__main__.py"}
-    assert written == present
+    written = set(re.findall(r"^  (\w+(?:\.py|/))", listed[1], re.MULTILINE))
+    modules = {path.name for path in (ROOT / "monitor").glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert written == modules | {f"{path.parent.name}/" for path in (ROOT / "monitor").glob("*/__init__.py")}
