@@ -1,3 +1,5 @@
+"""The database counts the intervals of crops as plain Python does."""
+
 from __future__ import annotations
 
 from collections import defaultdict

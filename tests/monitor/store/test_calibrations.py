@@ -1,12 +1,14 @@
-"""A model has one active calibration, and every earlier one is kept."""
+"""A model has one active calibration, every earlier one is kept, and what was stored last counts."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from tests.support.stored_crops import add_model, calibrate
+from monitor.store.calibrations import active_thresholds, add, judged_since
+from tests.support.stored_crops import NOW, add_model, calibrate, make_active
 
 if TYPE_CHECKING:
     from monitor.store.database.engine import Database
@@ -20,3 +22,23 @@ def test_a_new_calibration_supersedes_the_one_before(database: Database) -> None
         assert (again.threshold, again.rule) == (0.2, "balanced")
         states = connection.execute(text("select threshold, state from calibrations order by id")).all()
         assert states == [(0.1, "superseded"), (0.2, "active")]
+
+
+def test_the_origin_of_active_thresholds_comes_by_detector(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1", "patchstats")
+        make_active(connection, "2", "ae")
+        calibrate(connection, add_model(connection, "3", "cvae"))  # calibrated, but not active
+        later = NOW + timedelta(days=1)
+        add(
+            connection, model_id=model.id, rule="r", settings={}, threshold=1.0, evidence={},
+            now=later, origin="nightly", fallback=True,
+        )  # fmt: skip
+        assert active_thresholds(connection) == [("ae", False, NOW), ("patchstats", True, later)]
+
+
+def test_a_calibration_that_lies_ahead_was_not_judged_by_the_newest_labels(database: Database) -> None:
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert judged_since(connection, model.id, NOW) == NOW
+        assert judged_since(connection, model.id, NOW - timedelta(seconds=1)) is None

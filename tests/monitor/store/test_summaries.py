@@ -1,3 +1,5 @@
+"""Hours are summarised once, whatever clocks and programs do, and are found again by their groups."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,18 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, func, insert, select, update
 
-from monitor.store import calibrations as store_calibrations
-from monitor.store import references, summaries
-from monitor.store.database.engine import Database
+from monitor.store import summaries
 from monitor.store.database.schema import calibrations, crops, models, score_summaries, scores
 from monitor.store.database.upgrade import upgrade
 from monitor.store.summaries import Summary, quantiles, summaries_between, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
+
+    from monitor.store.database.engine import Database
 
 NOW = datetime(2023, 3, 10, 12, 20, tzinfo=UTC)
 NOON = NOW.replace(minute=0)
@@ -28,16 +29,11 @@ HOUR = timedelta(hours=1)
 LONG_AGO = NOON - timedelta(days=400)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'monitor.db'}"
-    else:
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
-    opened = Database(url, busy_seconds=30)
-    upgrade(opened)
-    with opened.write() as connection:
+@pytest.fixture
+def database(empty: Database) -> Database:
+    """Two models with a calibration each, of which the first is active."""
+    upgrade(empty)
+    with empty.write() as connection:
         for identifier, detector in ((1, "ae"), (2, "patchstats")):
             connection.execute(
                 insert(models).values(
@@ -52,8 +48,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
                 )
             )
             add_calibration(connection, identifier, model=identifier)
-    yield opened
-    opened.close()
+    return empty
 
 
 def add_calibration(
@@ -298,19 +293,6 @@ def test_the_baseline_is_the_first_hours_of_each_group_with_enough_crops(databas
     assert medians == {("1", 1): [1.0, 3.0, 4.0], ("1", 2): [4.0, 5.0, 6.0], ("*", -1): [1.0, 3.0, 4.0]}
     assert [row.hour for row in found] == sorted(row.hour for row in found)
     assert len([row for row in everything if row.hole == 1]) == 7
-
-
-def test_a_calibration_by_hand_is_told_from_the_others(database: Database) -> None:
-    with database.write() as connection:
-        connection.execute(update(calibrations).where(calibrations.c.id == 1).values(state="superseded"))
-        newer = NOON - timedelta(days=5)
-        add_calibration(connection, 10, state="superseded", created_at=newer)
-        add_calibration(connection, 11, state="refused", created_at=newer + HOUR)
-        add_calibration(connection, 12, origin="nightly", fallback=True, created_at=newer + 2 * HOUR)
-    with database.read() as connection:
-        assert references.calibrated_by_hand_at(connection, 1) == newer
-        assert references.calibrated_by_hand_at(connection, 99) is None
-        assert store_calibrations.active_thresholds(connection) == [("ae", True, newer + 2 * HOUR)]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=60))

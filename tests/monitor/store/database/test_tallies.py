@@ -12,32 +12,24 @@ from sqlalchemy import delete, func, select, text, update
 
 from monitor.store import decisions, models, retention, traffic
 from monitor.store.counts import count_crops
-from monitor.store.database.engine import Database
 from monitor.store.database.schema import crop_tallies, crops, score_tallies, scores
 from monitor.store.database.upgrade import _alembic_configuration, upgrade
 from monitor.store.decisions import CropRow, ScoreRow
 from tests.support.made_up import MadeUp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from monitor.store.database.engine import Database
 
 NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
 REASONS = ("truncated", "empty")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def database(empty: Database) -> Database:
     """A store with two models that have a calibration each."""
-    new_database: Callable[[], str] = (
-        request.getfixturevalue("new_postgresql_database")
-        if request.param == "postgresql"
-        else lambda: f"sqlite:///{tmp_path / 'monitor.db'}"
-    )
-    database = Database(new_database(), busy_seconds=30)
-    upgrade(database)
-    MadeUp(database)
-    with database.write() as connection:
+    upgrade(empty)
+    MadeUp(empty)
+    with empty.write() as connection:
         models.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
         connection.execute(
             text(
@@ -46,8 +38,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
                 "(2, 2, 'r', '{}', 1, '{}', 'active', '2026-01-01')"
             )
         )
-    yield database
-    database.close()
+    return empty
 
 
 def tallies(database: Database) -> tuple[dict[tuple[str, ...], int], dict[tuple[object, ...], int]]:
