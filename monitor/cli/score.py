@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 import sys
 import time
 from collections import Counter
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.program import FOLDER, Program
+from monitor.cli.results import WRITERS
 from monitor.files.text import printable
-from monitor.words import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from monitor.scoring.ensemble import ActiveModel
     from monitor.scoring.folder import Result
-
-
-class Row(NamedTuple):
-    """A result as CSV shows it, and JSON with more behind it; the file is relative to the scored folder."""
-
-    file: str
-    hole: int | None
-    mse: float | None = None
-    score: float | None = None
-    threshold: float | None = None
-    verdict: str | None = None
-    detector: str | None = None
-    model: str | None = None
-    reason: str | None = None
-    error: str | None = None
 
 
 @click.command("score")
@@ -45,12 +26,13 @@ class Row(NamedTuple):
 @click.option(
     "--format", "output_format", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
-@click.option("--exit-zero", is_flag=True, help="End with 0 also when a proliv was found (else with 3).")
-@click.option("--no-store", is_flag=True, help="Score everything anew and store nothing.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if a proliv was found, instead of with 3.")
+@click.option("--no-store", is_flag=True, help="Score every crop again and store nothing.")
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Score in so many processes; 0: one for each core.  [default: pipeline.workers of the configuration]",
+    metavar="N",
+    help="Score in N processes; 0: one for each core.  [default: pipeline.workers of the configuration]",
 )
 @click.pass_context
 def command(
@@ -58,13 +40,14 @@ def command(
 ) -> None:
     """Score every crop below a folder with the active models.
 
-    Results, one for each crop, go to standard output as a table, as JSON (one object a line) or as CSV, in UTF-8; line
-    breaks, invisible characters and bytes that are no UTF-8 are escaped in file names. Decisions are stored, and a crop
-    that was decided before is not scored again. Ends with 3 when at least one crop is a proliv, with 0 when none is.
+    Prints a result for each crop as a table, as JSON (one object on each line) or as CSV, in UTF-8; in file names, line
+    breaks, invisible characters and bytes that are not UTF-8 are escaped. Decisions are stored, and a crop that was
+    decided before is not scored again. The exit code is 3 if at least one crop is a proliv, and 0 if none is.
 
-    Of several models, verdict, score and threshold are the final decision's (decision.decide of the configuration):
-    with "primary" those of the model that is named; else detector is "decision", model joins the models' names by +,
-    and mse is the first one's. JSON has every model's own decision in detectors, the table in a column each.
+    With several models, verdict, score and threshold are those of the final decision (decision.decide of the
+    configuration). If that is "primary", detector and model name the model that decided; otherwise detector is
+    "decision", model joins the names of all models with +, and mse is that of the first model. Each model's own
+    decision is in a column of the table and in detectors of JSON.
     """
     from monitor.errors import ExitCode
 
@@ -79,7 +62,7 @@ def command(
 
 
 def _score(program: Program, directory: Path, output_format: str, *, keep: bool, workers: int | None) -> Summary:
-    """Score a folder and write the results as they come."""
+    """Score a folder, and write the results as they come."""
     from monitor.cli.progress import bar
     from monitor.errors import InputMissingError
     from monitor.files.walking import crop_files
@@ -89,7 +72,7 @@ def _score(program: Program, directory: Path, output_format: str, *, keep: bool,
 
     settings = program.configuration.settings.pipeline
     root = directory.resolve()
-    # Counted for the progress bar alone; a folder that grows meanwhile is scored as far as it is found.
+    # Only for the progress bar; a folder that grows meanwhile is scored as far as its files are found.
     total = sum(1 for _ in crop_files(root, _ignore_unreadable)) if sys.stderr.isatty() else None
     paths = crop_files(root, _warn_unreadable)
     first = list(islice(paths, settings.batch_size))
@@ -100,9 +83,9 @@ def _score(program: Program, directory: Path, output_format: str, *, keep: bool,
     database = program.database(create=keep)
     ensemble = load_active(database, program.registry, program.configuration)
     writer = WRITERS[output_format](root, ensemble.models)
-    database.close()  # a connection must not be there when processes are forked
+    database.close()  # no connection may be open when processes are forked
     wished = settings.workers if workers is None else workers
-    few = len(first) < settings.batch_size  # processes would take longer to make than they save
+    few = len(first) < settings.batch_size  # starting processes would take longer than they save
     with (
         open_pool(program.configuration, program.registry, ensemble, 1 if few else wished) as pool,
         bar("scoring", total) as advance,
@@ -114,75 +97,6 @@ def _score(program: Program, directory: Path, output_format: str, *, keep: bool,
             summary.add(results)
             advance(len(results))
     return summary
-
-
-class Writer(Protocol):
-    """Writes results to standard output as they come."""
-
-    def write(self, results: Sequence[Result]) -> None:
-        """Write one batch."""
-
-
-class TableWriter:
-    """Lines of fixed width: nothing waits for the last crop to know how wide a column is."""
-
-    def __init__(self, root: Path, models: Sequence[ActiveModel]) -> None:
-        self._start = _start(root)
-        # One model alone is the final decision, which needs no second column.
-        self._models = models if len(models) > 1 else ()
-        heads = ("file", "hole", "mse", "score", "threshold", "verdict")
-        sys.stdout.write(self._line(*heads, *(model.detector.name for model in self._models)))
-
-    def write(self, results: Sequence[Result]) -> None:
-        """Write one batch."""
-        # In one piece: on a terminal the progress bar is drawn anew after every piece.
-        sys.stdout.write("".join(map(self._result_line, results)))
-
-    def _result_line(self, result: Result) -> str:
-        row = as_row(result, self._start)
-        cells = [row.file, _text(row.hole), _number(row.mse), _number(row.score), _number(row.threshold)]
-        if row.verdict is None:
-            return self._line(*cells, f"failed: {row.reason}: {row.error}")
-        own = {one.model.id: f"{_number(one.score)} {one.verdict.value}" for one in result.decisions}
-        return self._line(*cells, row.verdict, *(own.get(model.id, "refused") for model in self._models))
-
-    @staticmethod
-    def _line(*cells: str) -> str:
-        file, hole, mse, score, threshold, verdict, *own = cells
-        line = f"{file:<48} {hole:>5} {mse:>11} {score:>11} {threshold:>11}  {verdict:<9}"
-        return "".join([line, *(f"  {cell:<21}" for cell in own)]).rstrip() + "\n"
-
-
-class JsonWriter:
-    """One JSON object a line."""
-
-    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
-        self._start = _start(root)
-
-    def write(self, results: Sequence[Result]) -> None:
-        """Write one batch."""
-        rows = ({**as_row(result, self._start)._asdict(), "detectors": own_decisions(result)} for result in results)
-        sys.stdout.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-class CsvWriter:
-    """RFC 4180 with a header."""
-
-    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
-        self._start = _start(root)
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(Row._fields)
-
-    def write(self, results: Sequence[Result]) -> None:
-        """Write one batch."""
-        self._writer.writerows(as_row(result, self._start) for result in results)
-
-
-WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {
-    "table": TableWriter,
-    "json": JsonWriter,
-    "csv": CsvWriter,
-}
 
 
 class Summary:
@@ -213,7 +127,7 @@ class Summary:
                 self.verdicts[result.final.verdict.value] += 1
 
     def sentence(self) -> str:
-        """What a person wants to know at the end."""
+        """The summary for a person at the end."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         outdated = f" ({self.outdated} by an earlier threshold; --no-store decides anew)" if self.outdated else ""
         failures = ", ".join(f"{reason} {count}" for reason, count in sorted(self.failures.items()))
@@ -225,53 +139,8 @@ class Summary:
         )
 
 
-def as_row(result: Result, start: int) -> Row:
-    """A result as a line shows it; ``start``: where the file's path below the scored folder begins."""
-    file = printable(result.path[start:])
-    final = result.final
-    if final is None:
-        return Row(file, result.hole, reason=result.reason, error=result.error)
-    first = result.decisions[0]
-    if final.decided_by == "primary":
-        detector, model = first.model.detector.name, first.model.name
-    else:
-        detector, model = DECISION, "+".join(one.model.name for one in result.decisions)
-    return Row(
-        *(file, result.hole, first.mse, final.score, final.threshold, final.verdict.value),
-        detector=detector,
-        model=model,
-    )
-
-
-def own_decisions(result: Result) -> list[dict[str, Any]]:
-    """Every model's own decision, as JSON shows it."""
-    return [
-        {
-            "detector": one.model.detector.name,
-            "model": one.model.name,
-            "mse": one.mse,
-            "score": one.score,
-            "threshold": one.threshold,
-            "verdict": one.verdict.value,
-        }
-        for one in result.decisions
-    ]
-
-
-def _start(root: Path) -> int:
-    return len(os.path.join(root, ""))  # noqa: PTH118 - a Path has no separator at its end
-
-
-def _text(value: object) -> str:
-    return "-" if value is None else str(value)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
-
-
 def _ignore_unreadable(_folder: Path, _error: OSError) -> None:
-    """What cannot be read is warned of when it is scored."""
+    """Stay silent while files are counted: a warning follows when the folder is scored."""
 
 
 def _warn_unreadable(folder: Path, error: OSError) -> None:

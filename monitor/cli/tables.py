@@ -6,14 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
-import click
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
 # Characters between two columns.
 GAP: Final = 2
-# On a very narrow terminal, a column of more characters is folded down to this many and then runs over the edge.
+# Columns are not made narrower than this; on a very narrow terminal, lines are longer than the terminal instead.
 NARROWEST: Final = 12
 
 
@@ -35,7 +33,7 @@ class Table:
         """Begin a table with columns of these headings; without any text in them, it has no line of headings.
 
         ``right``: the headings of the columns that are aligned to the right. ``plain``: the `str.format` template of a
-        plain line, by default columns as wide as the first rows need; without its last cell a line ends before it.
+        plain line, whose blanks at the end are left out; by default columns are as wide as the first rows need.
         ``plain_headings``: whether plain lines begin with the headings.
         """
         self._headings = headings
@@ -43,6 +41,7 @@ class Table:
         self._plain = plain
         self._plain_headings = plain_headings
         self._widths: list[int] = []
+        self._longest_words: list[int] = []
         self._begun = False
 
     def write(self, rows: Iterable[Sequence[str]]) -> None:
@@ -54,39 +53,44 @@ class Table:
             text = self._laid_out(present, with_headings=with_headings)
         else:
             text = self._lines([self._headings, *present] if with_headings and self._plain_headings else present)
-        # All at once, because a progress bar on the same terminal is drawn again after every output.
-        click.echo(text, nl=False)
+        # All at once, because a progress bar on the same terminal is drawn again after every output; not by click.echo,
+        # which writes past the bar.
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
     def _lines(self, rows: Sequence[Sequence[str]]) -> str:
         if not rows:
             return ""
-        if self._plain is not None:
-            lines = [self._plain.format(*cells) for cells in rows]
-        else:
+        plain = self._plain
+        if plain is None:
             self._widths = self._widths or _widths(rows, len)
             sides = (">" if heading in self._right else "<" for heading in self._headings)
             plain = (" " * GAP).join(f"{{:{side}{width}}}" for side, width in zip(sides, self._widths, strict=True))
-            lines = [plain.format(*cells).rstrip() for cells in rows]
-        return "".join(f"{line if cells[-1] else line.rstrip()}\n" for line, cells in zip(lines, rows, strict=True))
+        return "".join(f"{plain.format(*cells).rstrip()}\n" for cells in rows)
 
     def _laid_out(self, rows: Sequence[Sequence[str]], *, with_headings: bool) -> str:
-        """The rows as rich lays them out, in the widths of the first piece, so that all pieces align."""
+        """The rows in columns as wide as the first piece needs, so that all pieces align, if the terminal allows."""
         from rich.cells import cell_len
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        self._widths = self._widths or _widths([self._headings, *rows], cell_len)
+        if not self._widths:
+            self._widths = _widths([self._headings, *rows], cell_len)
+            self._longest_words = _widths(
+                [self._headings, *rows], lambda cell: max(map(cell_len, cell.split()), default=0)
+            )
+        console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+        gaps = GAP * (len(self._widths) - 1)
+        widths = _shrunk(self._widths, self._longest_words, console.width - gaps)
+        console.width = max(console.width, sum(widths) + gaps)
         table = RichTable(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=with_headings)
-        for heading, width in zip(self._headings, self._widths, strict=True):
+        for heading, width in zip(self._headings, widths, strict=True):
             justify: Literal["left", "right"] = "right" if heading in self._right else "left"
-            table.add_column(Text(heading), justify=justify, overflow="fold", min_width=width, max_width=width)
+            table.add_column(Text(heading), justify=justify, overflow="fold", width=width)
         for cells in rows:
             # As text of its own, so that brackets in a path are not taken for markup.
             table.add_row(*map(Text, cells))
-        least = sum(min(width, NARROWEST) + GAP for width in self._widths)
-        console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
-        console.width = max(console.width, least)
         with console.capture() as capture:
             console.print(table)
         return capture.get()
@@ -99,3 +103,15 @@ def print_pairs(pairs: Iterable[tuple[str, str]], width: int) -> None:
 
 def _widths(rows: Sequence[Sequence[str]], length: Callable[[str], int]) -> list[int]:
     return [max(map(length, column)) for column in zip(*rows, strict=True)]
+
+
+def _shrunk(widths: Sequence[int], longest_words: Sequence[int], available: int) -> list[int]:
+    """The widths with the widest reduced until all fit: between words if that is enough, else to `NARROWEST`."""
+    shrunk = list(widths)
+    least = longest_words if sum(longest_words) <= available else [NARROWEST] * len(shrunk)
+    while sum(shrunk) > available:
+        wide = [column for column, width in enumerate(shrunk) if width > least[column]]
+        if not wide:
+            break
+        shrunk[max(wide, key=shrunk.__getitem__)] -= 1
+    return shrunk

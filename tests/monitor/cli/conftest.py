@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 Outcome = subprocess.CompletedProcess[str]
 Run = Callable[..., Outcome]
 Rows = Callable[[str], list[tuple[Any, ...]]]
+Start = Callable[..., subprocess.Popen[bytes]]
+COUNTS = "select (select count(*) from crops), (select count(*) from scores)"
 
 # The tests' own process must not fork: it has threads of all sorts.
 CONFIGURATION = """\
@@ -131,3 +136,62 @@ def dump(home: Path) -> Callable[[], list[str]]:
             return list(connection.iterdump())
 
     return write
+
+
+@pytest.fixture
+def some_proliv(small_dataset: Path) -> Path:
+    return min((small_dataset / "proliv").iterdir())
+
+
+@pytest.fixture
+def broken(tmp_path: Path, some_proliv: Path) -> Path:
+    """A folder of files that are no crops; each is called by the reason why."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "empty.jpg").touch()
+    data = some_proliv.read_bytes()
+    (folder / "truncated.jpg").write_bytes(data[: len(data) // 2])
+    (folder / "unknown_format.jpg").write_text("hello", encoding="utf-8")
+    os.mkfifo(folder / "not_a_file.jpg")
+    (folder / "symlink.jpg").symlink_to(some_proliv)
+    (folder / "symlink-dangling.jpg").symlink_to("nowhere")
+    (folder / "too_many_pixels.png").write_bytes(_huge_png())
+    (folder / "not-a-crop.txt").write_text("ignored", encoding="utf-8")
+    return folder
+
+
+def _huge_png() -> bytes:
+    """A PNG of 30,000 x 30,000 pixels in a hundred bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+
+
+def scored(monitor: Run, *arguments: str | Path, code: int = 3) -> list[dict[str, Any]]:
+    """The results of `monitor score` as JSON."""
+    outcome = monitor("score", *arguments, "--format", "json")
+    assert outcome.returncode == code, outcome.stderr
+    return [json.loads(line) for line in outcome.stdout.splitlines()]
+
+
+def fix_threshold(monitor: Run, data: Path, threshold: float) -> None:
+    """Set a threshold whatever the guard says of it."""
+    outcome = monitor("calibrate", "--data", data, "--rule", "fixed", "--set", f"threshold={threshold}", "--accept")
+    assert outcome.returncode == 0
+
+
+def on_a_terminal(command: list[str], environment: dict[str, str], folder: Path | None = None) -> str:
+    """What a program that ends well prints on a terminal of its own, both results and messages."""
+    terminal, inside = os.openpty()
+    pieces = []
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=inside, stderr=inside) as process:
+        os.close(inside)
+        with suppress(OSError):  # the end of the program is an error of the terminal
+            while piece := os.read(terminal, 65536):
+                pieces.append(piece)
+    os.close(terminal)
+    assert process.returncode == 0
+    return b"".join(pieces).decode()
