@@ -1,6 +1,6 @@
-"""A store as a line fills it over months: two cameras with 40 holes each, and what people and nights add to that.
+"""Generates the store of a line after months: the crops of two cameras with 40 holes each, labels, audits and nights.
 
-It grows by the same number of crops every day, so that a store of ten times as many crops is ten times as old.
+It gets the same number of crops every day, so a store with ten times as many crops is ten times as old.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ CROPS_A_DAY: Final = 16_667
 CAMERAS: Final = ("T1-C1", "T1-C2")
 HOLES: Final = 40
 THRESHOLD: Final = 0.01
+# Crops that are generated and stored together; a multiple of DRAW.
 AT_ONCE: Final = 20_000
-"""Crops that are made up before they are stored; a multiple of the crops of a draw."""
 
-# One crop in so many is an alarm, cannot be decoded, or came with its label; a quarter of the alarms are labelled.
+# One crop in 200 is an alarm, one in 1000 cannot be decoded, and one in 5000 came with its label. Of the alarms, one in
+# 4 is labelled.
 ALARM, FAILED, LABELLED, LABELLED_ALARM = 200, 1000, 5000, 4
+# For each 20,000 crops, 15 are drawn at random and labelled.
 DRAW, DRAWN = 20_000, 15
-"""From so many crops so many are drawn at random, and labelled."""
+# The second model has decided on one crop in 10.
 SECOND_MODEL: Final = 10
-"""The second model has decided on one crop in so many."""
 REFERENCES: Final = 1000
 
 
@@ -59,11 +60,11 @@ def moment(number: int) -> datetime:
 
 
 def grow(database: Database, wanted: int) -> None:
-    """Add crops, and all that comes with them, until there are ``wanted``."""
+    """Add crops, with everything that belongs to them, until there are ``wanted``."""
     with database.engine.connect() as connection:
         if database.file is not None:
             raw: Any = connection.connection.driver_connection
-            # Whatever is lost when this is interrupted can be made up again.
+            # A store that is lost when this is interrupted can be generated again.
             for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -3000000"):
                 raw.execute(f"pragma {pragma}")
         writing = connection.execution_options(monitor_writes=True)
@@ -77,7 +78,7 @@ def grow(database: Database, wanted: int) -> None:
         if database.file is not None:
             raw.execute("pragma journal_mode = wal")
     with database.write():
-        pass  # at its end new crops are counted
+        pass  # counts the new crops at its end
     database.close()
 
 
@@ -87,7 +88,7 @@ def _put(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -
 
 
 def _begin(connection: Connection) -> None:
-    """Two active models, with the references that their thresholds were first chosen from."""
+    """Add two active models, with the references that their thresholds were chosen from."""
     for number, detector in enumerate(("patchstats", "ae"), start=1):
         named = {"name": f"{detector}-{number}", "detector": detector, "fingerprint": str(number) * 64}
         times = {"trained_at": BEGINNING, "activated_at": BEGINNING - timedelta(days=number)}
@@ -160,7 +161,7 @@ def _score(crop: dict[str, Any], model: int) -> dict[str, Any]:
 
 
 def _add_labels(connection: Connection, scored: list[dict[str, Any]], chance: random.Random) -> None:
-    """What people say of alarms, of draws, and by the labelled folder."""
+    """Add labels of alarms, of random draws, and by the labelled folder."""
     alarms = [crop for crop in scored if crop["id"] % (ALARM * LABELLED_ALARM) == 7]
     _put(connection, labels, (_label(crop, "command", "proliv" if crop["id"] % 3 else "ne_proliv") for crop in alarms))
     foldered = [crop for crop in scored if crop["source"] == "labelled"]
@@ -193,7 +194,7 @@ def _label(crop: dict[str, Any], source: str, label: str) -> dict[str, Any]:
 
 
 def _add_days(connection: Connection, there: int, wanted: int) -> None:
-    """The summaries of the hours, but for the last ones, and the nights with their calibrations."""
+    """Add the hourly summaries, except for the last hours, and the nights with their calibrations."""
     chance = random.Random(there)
     hour, end = _hour(moment(there)), _hour(moment(wanted))
     places = [(camera, hole) for camera in CAMERAS for hole in range(1, HOLES + 1)]

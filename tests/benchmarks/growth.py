@@ -1,10 +1,10 @@
-"""How long each query takes in a store of so many crops: python -m tests.benchmarks.growth CROPS FOLDER.
+"""Measures how long each query takes in a store of a given size: python -m tests.benchmarks.growth CROPS FOLDER.
 
-The store is made up in FOLDER, or grows there from what an earlier call left. Of each query: who waits for it, the
-seconds by the clock without the file in the system's cache, and the best of three with it.
+The store is generated in FOLDER; one that an earlier call left there grows to the wanted size. For each query it prints
+who waits for it, the time by the clock when the file is not in the system's cache, and the best of three when it is.
 
-foreground: the path of a crop, the start, or a person at `monitor status`; background: the daemon's thread for jobs,
-which holds the writer only for what is marked so; by hand: other commands.
+foreground: a crop, the daemon's start, or a person at `monitor status` waits; background: runs in the daemon's thread
+for jobs, and holds the writer only if it is marked so; by hand: other commands.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 REPEATS = 3
+# Crops in a transaction, the number of transactions, and how many of them run before the clock starts.
 BATCH, BATCHES, WARMING = 256, 60, 20
-"""Crops that are recorded in one transaction, how many of these are, and how many go before the clock is started."""
 
 Ground = Literal["foreground", "background", "by hand"]
 
 
 class Query(NamedTuple):
-    """Something that the program asks; ``writes``: it is run within a transaction that holds the writer."""
+    """A query of the program; ``writes``: it runs in a transaction that holds the writer."""
 
     name: str
     ground: Ground
@@ -72,7 +72,7 @@ class Query(NamedTuple):
 
 
 def all_queries(connection: Connection, now: datetime) -> list[Query]:
-    """Everything that the program asks of a store that grows with the crops."""
+    """Every query of the program that might get slower as the store grows."""
     newest = connection.execute(select(func.max(crops.c.id))).scalar_one()
     around = range(newest // 2, newest // 2 + BATCH)
     rows = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.id.in_(around))).all()
@@ -128,8 +128,8 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     ]
 
 
-def measure(database: Database, query: Query) -> tuple[float, float]:
-    """(seconds without the file in the cache, the best of some runs with it)."""
+def time_query(database: Database, query: Query) -> tuple[float, float]:
+    """(seconds when the file is not in the system's cache, the best of some runs when it is)."""
     forget_cache(database)
     found = []
     for _ in range(1 + REPEATS):
@@ -143,7 +143,7 @@ def measure(database: Database, query: Query) -> tuple[float, float]:
 
 
 def forget_cache(database: Database) -> None:
-    """Take a SQLite file out of the system's cache, so that it is read from the disk."""
+    """Drop a SQLite file from the system's cache, so that it is read from the disk."""
     database.close()
     if database.file is not None:
         descriptor = os.open(database.file, os.O_RDONLY)
@@ -152,8 +152,8 @@ def forget_cache(database: Database) -> None:
         os.close(descriptor)
 
 
-def record(database: Database, now: datetime) -> tuple[float, float]:
-    """Microseconds a crop, by the clock and of the processor, of storing crops with one score each; they go again."""
+def time_storing(database: Database, now: datetime) -> tuple[float, float]:
+    """(µs by the clock, µs of processor time) for storing a crop with one score; the crops are deleted afterwards."""
     with database.read() as connection:
         before = connection.execute(select(func.max(crops.c.id))).scalar_one()
     batches = [
@@ -192,11 +192,11 @@ def main() -> None:
     assert database.file is not None
     now = moment(wanted) + timedelta(seconds=1)
     print(f"{wanted} crops since {BEGINNING:%Y-%m-%d}: {database.file.stat().st_size / wanted:.0f} bytes a crop")
-    print("storing a crop: {:.1f} us by the clock, {:.1f} us of the processor".format(*record(database, now)))
+    print("storing a crop: {:.1f} us by the clock, {:.1f} us of the processor".format(*time_storing(database, now)))
     with database.read() as connection:
         found = all_queries(connection, now)
     for query in found:
-        cold, warm = measure(database, query)
+        cold, warm = time_query(database, query)
         print(f"{query.ground:10}  {cold * 1e3:10.1f} ms cold  {warm * 1e3:10.1f} ms warm  {query.name}", flush=True)
 
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert
 
-from monitor.store import arrivals as module
 from monitor.store.arrivals import Arrivals, CameraArrivals, Grid, HoleArrivals, arrivals, arrivals_seen, crops_since
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
@@ -129,8 +128,8 @@ def test_only_the_inbox_counts_and_unknown_cameras_are_one(database: Database) -
 
 
 def test_of_too_many_the_named_and_the_busiest_are_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CAMERAS", 2)
-    monkeypatch.setattr(module, "MOST_HOLES", 3)
+    monkeypatch.setattr("monitor.store.arrivals.MOST_CAMERAS", 2)
+    monkeypatch.setattr("monitor.store.arrivals.MOST_HOLES", 3)
     rows = [crop(1, 5 * interval, 5 * interval, camera="busy") for interval in range(5)]
     rows += [crop(hole, 0, 0, camera="named") for hole in (1, 2)]
     rows += [crop(hole, 5 * interval, 9, camera=f"rubbish {hole}") for hole in range(9) for interval in range(2)]
