@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +12,9 @@ import pytest
 from generators.crops.datasets import write_dataset
 from tests.support import brightness_detector, postgresql, tiers
 from tests.support.daemon import Daemon
+from tests.support.distributions import install
 from tests.support.requirements import go_without
+from tests.support.states import make_state
 from tests.support.tiers import Watch
 
 if TYPE_CHECKING:
@@ -95,11 +96,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
     """A state folder with one calibrated and active `ae` model; to be copied, not to be written to."""
     home = tmp_path_factory.mktemp("trained")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
-    for arguments in (["train", "ae", "--set", "epochs=2"], ["calibrate"]):
-        command = [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)]
-        subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)
-    return home / "state"
+    return make_state(home, small_dataset, [["train", "ae", "--set", "epochs=2"], ["calibrate"]])
 
 
 @pytest.fixture
@@ -115,11 +112,7 @@ def daemon(trained_state: Path, tmp_path: Path) -> Iterator[Daemon]:
 def second_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for Python's path with a distribution of a third party that offers the detector `brightness`."""
     site = tmp_path_factory.mktemp("site")
-    information = site / "brightness_detector-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness-detector\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[monitor]\nanother = brightness_detector\n")
-    shutil.copy(brightness_detector.__file__, site)
+    install(site, "brightness_detector", Path(brightness_detector.__file__).read_text(encoding="utf-8"))
     return site
 
 
@@ -128,16 +121,8 @@ def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) 
     """A state folder with an `ae` and a `brightness` model, both active, the latter activated last; to be copied."""
     home = trained_state.parent / "pair"
     shutil.copytree(trained_state, home / "state")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
-    for arguments in (["train", "brightness"], ["calibrate", "--model", "brightness", "--rule", "normal-quantile"]):
-        subprocess.run(
-            [sys.executable, "-m", "monitor", *arguments, "--data", str(small_dataset)],
-            cwd=home,
-            env={**environment, "PYTHONPATH": str(second_detector)},
-            check=True,
-            capture_output=True,
-        )
-    return home / "state"
+    commands = [["train", "brightness"], ["calibrate", "--model", "brightness", "--rule", "normal-quantile"]]
+    return make_state(home, small_dataset, commands, site=second_detector)
 
 
 @pytest.fixture(scope="session")
