@@ -46,6 +46,13 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     # It is complete but damaged, or of a kind within its format that cannot be read.
     UNDECODABLE = "undecodable"
+    # It can be decoded, but its bytes were changed on the way: the pixels are not those that were taken.
+    DAMAGED = "damaged"
+    # Decoding it would take far more time or memory than a crop can need.
+    TOO_COSTLY = "too_costly"
+    # Nothing is wrong with the file: the machine lacked the memory to read or to score it. Never recorded, because such
+    # a file is tried again until there is memory.
+    OUT_OF_MEMORY = "out_of_memory"
     # Nothing is wrong with the file: an older program made no decision on it while the active models were exchanged.
     # Only `monitor db upgrade` gives this reason, to rows that had none; such a file is read and decided again.
     UNDECIDED = "undecided"
