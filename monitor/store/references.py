@@ -48,7 +48,7 @@ class ReferenceRanges(NamedTuple):
 
 
 def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | None:
-    """When a person last chose the model's threshold from labelled folders; None where nobody has.
+    """When a person last chose the model's threshold from labelled folders; None if that never happened.
 
     The calibration that was stored last counts, not the one with the latest time: after a clock that ran ahead was
     corrected, the latest time belongs to an older calibration and lies ahead of everything that has happened since.

@@ -37,7 +37,7 @@ def database_error(error: Exception, database: str) -> StoreError:
 
 
 def refused_rows(error: Exception, database: str) -> StoreRefusedError:
-    """An error of rows that the database never accepts, such as a number that is too large."""
+    """An error of rows that the database never accepts, for example because a number is too large."""
     return StoreRefusedError(
         f"{database}: does not accept these rows ({_on_one_line(getattr(error, 'orig', None) or error)})"
     )

@@ -1,4 +1,4 @@
-"""Only so many cameras and holes get labels of their own."""
+"""A limited number of cameras and holes get their own labels."""
 
 from __future__ import annotations
 

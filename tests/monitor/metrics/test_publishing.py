@@ -45,7 +45,7 @@ def committed(
     models: Collection[int] = (0,),
     late: float = 0,
 ) -> Committed:
-    """A crop that these models newly decided on, committed so many seconds later."""
+    """A crop with new decisions of these models, committed ``late`` seconds after them."""
     files = crop_files(["1.jpg"], identities=[Identity(hole, camera, at)], changed_at=at - timedelta(seconds=0.1))
     return Committed(decided_batch(files, [score], MODELS, decided_at=at), {0: models}, (), at.timestamp() + late)
 

@@ -187,7 +187,7 @@ def test_a_port_that_is_taken_is_refused(served: MetricsServer) -> None:
 
 
 def test_an_address_that_is_not_this_machines_is_refused() -> None:
-    # 192.0.2.0/24 is for documentation, nobody has it.
+    # 192.0.2.0/24 is reserved for documentation, so no machine has it.
     with pytest.raises(AddressInUseError, match=r"metrics.host 192\.0\.2\.1, .*; give an address of this machine"):
         Metrics().serve("192.0.2.1", 0)
 

@@ -33,7 +33,7 @@ def test_crops_without_what_their_state_calls_for_are_found(database: Database) 
         assert failed_without_reason(connection) == []
 
         connection.execute(update(crops).where(crops.c.path == "/inbox/b.jpg").values(verdict=None))
-        # Retention deletes the scores of alarms; those of other crops nobody but a person does.
+        # Retention deletes the scores of alarms; those of other crops are only ever deleted by hand.
         connection.execute(delete(scores).where(scores.c.crop_id.in_([2, 3, 4])))
         assert scored_without_scores(connection) == ["/inbox/b.jpg", "/inbox/c.jpg"]
         assert scored_without_verdict(connection) == ["/inbox/b.jpg"]

@@ -1,7 +1,7 @@
-"""No statement of the program goes through all crops: how SQLite would run each of them in a store of ten million.
+"""No statement of the program goes through all crops, by SQLite's own plans for a store of ten million crops.
 
-The plans are of the statements themselves, as they are executed: by the daemon, `monitor status` and the nightly run as
-real processes, and by what `tests.benchmarks.growth` measures. A new query is looked at without being named here.
+The statements are recorded while they are executed: by the daemon, its nightly run and `monitor status` as real
+processes, and by the queries that `tests.benchmarks.growth` measures. New queries are checked without being named here.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# A module that Python runs at its start, because it is called sitecustomize and lies in a folder of its path.
 LISTEN: Final = """
 import json, threading
 from sqlalchemy import event
@@ -39,21 +40,21 @@ def listen(connection, cursor, statement, *_):
     with open({file!r}, "a") as file:
         file.write(json.dumps([threading.current_thread().name, statement]) + "\\n")
 """
-"""Python runs a module of this content at its start, where it lies in a folder of its path."""
 
+# Tables with a row for every crop, or for every hour and hole.
 GROWING: Final = frozenset({"crops", "scores", "score_summaries"})
-"""Tables with a row for every crop, or for every hour and hole."""
+# Tables that grow with the labels; a statement in the background may go through them.
 LABELS: Final = frozenset({"labels", "labelled_files", "audit_crops"})
-"""Tables that grow with what people say; they may be gone through where nobody waits."""
 
+# An index that is used only by these columns leads to a large part of all crops.
 COARSE: Final = frozenset({"model_id", "verdict", "state", "source", "camera", "hole"})
-"""An index that is entered by these alone leads to a good part of all crops."""
+# By one of these columns an index leads to a few rows.
 SELECTIVE: Final = frozenset({"rowid", "id", "path", "sha256", "crop_id"})
-"""By these an index leads to a few rows."""
 
+# The daemon's thread for which no crop waits.
 BACKGROUND: Final = "jobs"
-"""The daemon's thread that no crop waits for."""
 
+# Beginnings of statements that seem to go through a table, and why they may.
 BOUNDED: Final = {
     "SELECT max(crops.id) AS max_1 \nFROM crops": "the end of the table",
     "select (select max(id) from crops) > until from counted": "the end of the table",
@@ -63,7 +64,6 @@ BOUNDED: Final = {
     "SELECT score_summaries.camera, score_summaries.hole \nFROM score_summaries": "one row, at a place of an index",
     "SELECT labelled_files.path, labelled_files.label, ": "what was deleted meanwhile, once at the start",
 }
-"""Beginnings of statements that seem to go through a table, and why they may."""
 
 # What `ANALYZE` says of the tables and indexes of `tests.benchmarks.growth` at ten million crops.
 STATISTICS: Final = (
@@ -105,7 +105,7 @@ class Plan(NamedTuple):
 
 
 class Executed:
-    """Distinct statements, with whether anybody waits for them."""
+    """Distinct statements, and whether a crop or a person waits for them."""
 
     def __init__(self) -> None:
         self.statements: dict[tuple[str, bool], None] = {}
@@ -126,7 +126,7 @@ class Executed:
 
 
 def problems(plan: Plan) -> list[str]:
-    """The lines of a plan that go through a growing table, or may do so where somebody waits."""
+    """The lines of a plan that go through a growing table, or may do so in the foreground."""
     if plan.statement.startswith(tuple(BOUNDED)):
         return []
     names = dict(re.findall(r"\b(?:FROM|JOIN|,) *(\w+) AS (\w+)", plan.statement))
@@ -223,7 +223,7 @@ def _make_overdue(daemon: Daemon) -> None:
             connection.execute(
                 "insert into runs (job, slot, started_at, finished_at, outcome) values (?, ?, ?, ?, 'old')", values
             )
-        # How old a crop is, is told from the newest one.
+        # The age of a crop is its distance from the newest one.
         for name, seen_at in (("old", old), ("new", f"{now:%Y-%m-%d %H:%M:%S}.000000")):
             connection.execute(
                 "insert into crops (path, sha256, size_bytes, mtime_ns, seen_at, state, verdict, source) "
