@@ -44,30 +44,30 @@ def _write(output: Path, files: Mapping[str, str], *, force: bool, next_steps: S
         click.echo(line)
 
 
-@command.command()
+@command.command("prometheus")
 @output_options
 @pass_program
-def prometheus(program: Program, output: Path, force: bool) -> None:
+def write_prometheus(program: Program, output: Path, force: bool) -> None:
     """Write a scrape configuration, recording rules and alerting rules.
 
     The limits of the alerts come from [alerts] of the configuration.
     """
-    from monitor.deploy import prometheus as generated
+    from monitor.deploy.prometheus import NEXT_STEPS, files
 
-    _write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
+    _write(output, files(program.configuration), force=force, next_steps=NEXT_STEPS)
 
 
-@command.command()
+@command.command("grafana")
 @output_options
 @pass_program
-def grafana(program: Program, output: Path, force: bool) -> None:
+def write_grafana(program: Program, output: Path, force: bool) -> None:
     """Write provisioning files and dashboards."""
-    from monitor.deploy import grafana as generated
+    from monitor.deploy.grafana import NEXT_STEPS, files
 
-    _write(output, generated.files(program.configuration), force=force, next_steps=generated.NEXT_STEPS)
+    _write(output, files(program.configuration), force=force, next_steps=NEXT_STEPS)
 
 
-@command.command()
+@command.command("systemd")
 @output_options
 @click.option(
     "--name",
@@ -88,17 +88,16 @@ def grafana(program: Program, output: Path, force: bool) -> None:
     help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
 @pass_program
-def systemd(
+def write_systemd(
     program: Program, output: Path, force: bool, name: str, groups: tuple[str, ...], networks: tuple[str, ...]
 ) -> None:
     """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
 
     It starts this installation of the program with the configuration file that is in use.
     """
-    from monitor.deploy import systemd as generated
+    from monitor.deploy.systemd import Access, files, next_steps, warnings
 
-    access = generated.Access(name, groups, networks)
-    files = generated.files(program.configuration, access)
-    _write(output, files, force=force, next_steps=generated.next_steps(output, access))
-    for sentence in generated.warnings(program.configuration, access):
+    access = Access(name, groups, networks)
+    _write(output, files(program.configuration, access), force=force, next_steps=next_steps(output, access))
+    for sentence in warnings(program.configuration, access):
         click.echo(f"warning: {sentence}", err=True)
