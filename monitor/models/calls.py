@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from monitor.errors import CropRefusedError
+from monitor.files.chunks import chunks
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
@@ -60,9 +61,8 @@ def score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: S
 
 def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
     """Score any number of decoded crops, in batches; each refusal is logged as a warning."""
-    starts = range(0, len(pixels), SCORED_AT_ONCE)
-    batches = [slice(start, start + SCORED_AT_ONCE) for start in starts]
-    answers = _joined([score_each(detector, pixels[batch], holes[batch]) for batch in batches])
+    batches = zip(chunks(pixels, SCORED_AT_ONCE), chunks(holes, SCORED_AT_ONCE), strict=True)
+    answers = _joined([score_each(detector, *batch) for batch in batches])
     for row, refusal in answers.refusals.items():
         log.warning("crop %d of %d is left out: %s", row + 1, len(pixels), refusal)
     return answers

@@ -1,50 +1,30 @@
-"""What `monitor.api` hands out, and how a detector brings crops to the size that it looks at."""
+"""What a detector has to have and may have, and how it brings crops to the size that it looks at."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from monitor import api
-from monitor.api import CropRefusedError, Detector, LazyGroup, Provider
-from monitor.errors import PluginError
+from monitor.api import CropRefusedError, Detector, NotOfferedError
 from monitor.registry import Registry
+from tests.support.neighbours_detector import Neighbours, NeighboursSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from monitor.api import Pixels
+    from monitor.api import Floats, Pixels
 
 REGISTRY = Registry.load()
 
 
-HANDED_OUT = {
-    "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
-    "InputMissingError", "LazyGroup", "OutputError", "Pixels", "Progress", "Provider", "Runtime", "SMALLEST_CROP",
-    "NotOfferedError", "ScoreArray", "ScoreEvidence", "Scores", "ThresholdRule", "hookimpl", "mean_squared_errors",
-    "squared_error_maps",
-}  # fmt: skip
-
-
-def test_what_plug_ins_may_import() -> None:
-    assert set(api.__all__) == HANDED_OUT
-    assert all(getattr(api, name) is not None for name in HANDED_OUT)
-    with pytest.raises(AttributeError, match=r"^module 'monitor\.api' has no attribute 'Absent'$"):
-        api.Absent  # noqa: B018
-
-
 def test_every_member_of_a_detector_is_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs/plugins.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/plugins.md").read_text(encoding="utf-8")
     written = dict(re.findall(r"^\| `(\w+)` \| (required|optional|given) \|", page, re.MULTILINE))
     members = {name for name in {*vars(Detector), *Detector.__annotations__} if not name.startswith("_")}
     assert written.keys() == members
@@ -52,37 +32,44 @@ def test_every_member_of_a_detector_is_documented() -> None:
     assert abstract == Detector.__abstractmethods__
 
 
-@pytest.mark.process
-def test_importing_it_loads_nothing_heavy() -> None:
-    program = "import sys; import monitor.api; print(*sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in ended.stdout.split()}
-    assert loaded & {"numpy", "torch", "pydantic", "click", "PIL", "sqlalchemy"} == set()
+class Mapless(Neighbours):
+    """It has nothing but scores."""
+
+    heatmap = Detector.heatmap
 
 
-@click.command("greet")
-def greet() -> None:
-    """Say hello."""
-    click.echo("hello")
+class Grey(Mapless):
+    """It reconstructs every crop as grey."""
+
+    def reconstruct(self, crops: Pixels) -> Floats:
+        return np.full((*crops.shape[:3], 3), 0.5, dtype=np.float32)
 
 
-def lazy_group() -> click.Group:
-    # This module is imported by pytest under a name of its own, by which a provider finds it again.
-    targets = {"greet": f"{__name__}:greet", "broken": f"{__name__}:HANDED_OUT", "absent": "nowhere:command"}
-    return LazyGroup("lazy", providers=[Provider(name, f"To {name}.", target) for name, target in targets.items()])
+@pytest.mark.parametrize(
+    ("detector_class", "offered"),
+    [(Mapless, set()), (Neighbours, {"heatmap"}), (Grey, {"heatmap", "reconstruct"})],
+)
+def test_a_detector_offers_what_it_overrides_and_refuses_the_rest(
+    detector_class: type[Detector], offered: set[str]
+) -> None:
+    detector = detector_class(NeighboursSettings())
+    batch = np.zeros((2, *detector.input_size, 3), dtype=np.uint8)
+    assert {name for name in ("heatmap", "reconstruct", "latent") if detector.offers(name)} == offered
+    for name, sentence in {
+        "heatmap": "has no heat map",
+        "reconstruct": "reconstructs no crops",
+        "latent": "has no codes of crops",
+    }.items():
+        if name not in offered:
+            with pytest.raises(NotOfferedError, match=f"^the detector 'neighbours' {sentence}$") as caught:
+                getattr(detector, name)(batch)
+            assert caught.value.exit_code == 4
 
 
-def test_a_lazy_group_lists_its_commands_without_importing_them() -> None:
-    lines = [line.split(maxsplit=1) for line in CliRunner().invoke(lazy_group(), ["--help"]).output.splitlines()]
-    assert lines[-3:] == [["greet", "To greet."], ["broken", "To broken."], ["absent", "To absent."]]
-
-
-def test_a_lazy_group_imports_the_command_that_is_called() -> None:
-    assert CliRunner().invoke(lazy_group(), ["greet"]).output == "hello\n"
-    assert "No such command 'unknown'" in CliRunner().invoke(lazy_group(), ["unknown"]).output
-    assert isinstance(CliRunner().invoke(lazy_group(), ["absent"]).exception, ModuleNotFoundError)
-    with pytest.raises(PluginError, match=r"^the command 'broken': \S+:HANDED_OUT is not a click command$"):
-        CliRunner().invoke(lazy_group(), ["broken"], catch_exceptions=False)
+def test_a_reconstruction_comes_with_a_heat_map() -> None:
+    detector = Grey(NeighboursSettings())
+    batch = np.full((2, *detector.input_size, 3), 255, dtype=np.uint8)
+    np.testing.assert_allclose(detector.heatmap(batch), np.full((2, 10, 16), 0.25))
 
 
 @pytest.fixture(params=["ae", "cvae", "mnad", "patchstats"])

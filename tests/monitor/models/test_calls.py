@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.api import CropRefusedError, Scores
+from monitor.models.calls import SCORED_AT_ONCE, score_all, score_each
+from tests.support.brightness_detector import Brightness, BrightnessSettings
+
+if TYPE_CHECKING:
+    import pytest
+    from numpy.typing import NDArray
+
+    from monitor.api import Pixels
+
+
+class Failing(Brightness):
+    """It refuses crops of one grey, and fails on a batch with a red pixel in it."""
+
+    def __init__(self) -> None:
+        super().__init__(BrightnessSettings())
+        self.mean = np.float32(0.5)
+        self.batches: list[int] = []
+
+    def score(self, crops: Pixels) -> Scores:
+        self.batches.append(len(crops))
+        if (crops[..., 0] == 255).any():
+            raise ZeroDivisionError("red\x1b " * 500)
+        return super().score(crops)
+
+
+def noise(count: int) -> list[NDArray[np.uint8]]:
+    return list(np.random.default_rng(0).integers(0, 200, (count, 9, 14, 3), dtype=np.uint8))
+
+
+def holes(pixels: list[NDArray[np.uint8]]) -> list[int | None]:
+    return [None] * len(pixels)
+
+
+def test_only_the_crops_that_cause_a_failure_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+    pixels = noise(6)
+    pixels[1] = np.full((9, 14, 3), 7, dtype=np.uint8)
+    pixels[4] = np.full((9, 14, 3), [255, 0, 9], dtype=np.uint8)
+    pixels[4][0, 0] = 0
+    answers = score_each(Failing(), pixels, holes(pixels))
+    assert sorted(answers.refusals) == [1, 4]
+    assert (answers.refusals[1].reason, answers.refusals[4].reason) == ("detector_refused", "detector_error")
+    assert str(answers.refusals[1]) == "the detector brightness refuses it: it shows nothing"
+    assert str(answers.refusals[4]).startswith("the detector brightness failed: ZeroDivisionError: red")
+    assert "\x1b" not in str(answers.refusals[4])
+    assert len(str(answers.refusals[4])) < 600
+    assert np.isnan(answers.mse).nonzero()[0].tolist() == np.isnan(answers.deciding).nonzero()[0].tolist() == [1, 4]
+    alone = score_each(Failing(), pixels[:1], [None])
+    assert (answers.mse[0], answers.deciding[0]) == (alone.mse[0], alone.deciding[0])
+    assert answers.mse.dtype == answers.deciding.dtype == np.float64
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_scores_that_break_the_contract_are_a_failure_of_the_detector() -> None:
+    class Short(Failing):
+        def score(self, crops: Pixels) -> Scores:
+            return Scores(np.zeros(len(crops) + 1, dtype=np.float32))
+
+    answers = score_each(Short(), noise(2), [None, None])
+    assert {refusal.reason for refusal in answers.refusals.values()} == {"detector_error"}
+    assert all("must be float32 of shape (1,)" in str(refusal) for refusal in answers.refusals.values())
+
+
+def test_no_crops_have_no_answers() -> None:
+    for score in (score_each, score_all):
+        answers = score(Failing(), [], [])
+        assert (answers.mse.shape, answers.deciding.shape, answers.refusals) == ((0,), (0,), {})
+
+
+def test_many_crops_are_scored_in_batches_and_each_refusal_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    pixels = noise(SCORED_AT_ONCE + 3)
+    pixels[-1] = np.full((9, 14, 3), 7, dtype=np.uint8)
+    detector = Failing()
+    answers = score_all(detector, pixels, holes(pixels))
+    assert detector.batches == [SCORED_AT_ONCE, 1, 1]
+    last = len(pixels) - 1
+    assert list(answers.refusals) == [last]
+    assert isinstance(answers.refusals[last], CropRefusedError)
+    assert np.isfinite(answers.deciding[:last]).all()
+    sentence = f"crop {last + 1} of {last + 1} is left out: the detector brightness refuses it: it shows nothing"
+    assert caplog.messages == [sentence]
