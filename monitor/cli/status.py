@@ -12,6 +12,7 @@ from monitor.cli.options import moment
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
+from monitor.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +148,7 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     for name, verdict, crops in status.verdicts:
         yield "decisions", f"{name}: {crops} {verdict}"
     yield "nightly run", _night(status.nightly_run)
-    yield "last decision", counts.last_scored_at.isoformat() if counts.last_scored_at else "none yet"
+    yield "last decision", iso(counts.last_scored_at) or "none yet"
 
 
 def _night(run: RunRow | None) -> str:
