@@ -30,7 +30,7 @@ from sqlalchemy import (
 from monitor.store.database.types import Identifier, UtcDateTime
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0006"
+SCHEMA_REVISION: Final = "0007"
 
 metadata = MetaData(
     naming_convention={
@@ -68,6 +68,10 @@ crops = Table(
     Column("source", String(16), nullable=False, server_default="inbox"),
     # Where the file is moved to after the commit, below paths.archive; null if it is kept in place or deleted.
     Column("archived_path", Text),
+    # When anything about the file last changed, and which file it is: see monitor.files.looks. Null if an older program
+    # stored the row, or if a later change might not show in them.
+    Column("ctime_ns", BigInteger),
+    Column("inode", BigInteger),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     CheckConstraint("state <> 'failed' or reason is not null", name="reason"),
     UniqueConstraint("path", "sha256"),
@@ -219,6 +223,8 @@ labelled_files = Table(
     Column("reason", String(32)),  # one word, if it cannot be read
     Column("error", Text),  # a sentence for people, likewise
     Column("seen_at", UtcDateTime, nullable=False),
+    Column("ctime_ns", BigInteger),  # both as in `crops`
+    Column("inode", BigInteger),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
     Index(None, "sha256"),
     # Deleting a crop looks for labelled files that refer to it.
@@ -276,6 +282,17 @@ score_summaries = Table(
     PrimaryKeyConstraint("model_id", "hour", "camera", "hole"),
     # Later hours are compared with each hole's first hours that had enough crops.
     Index(None, "model_id", "camera", "hole", "hour", "crops"),
+)
+
+# Which folder is known to be the inbox. Another folder in its place, such as the empty one below a share that is not
+# mounted, is no proof that files are gone: see monitor.upkeep.inbox_identity.
+watched_folders = Table(
+    "watched_folders",
+    metadata,
+    Column("name", String(16), primary_key=True),  # "inbox"
+    Column("path", Text, nullable=False),  # as monitor.files.text.to_text writes it
+    Column("inode", BigInteger, nullable=False),
+    Column("accepted_at", UtcDateTime, nullable=False),
 )
 
 runs = Table(

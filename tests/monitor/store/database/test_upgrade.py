@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from tests.conftest import RunMonitor
 
 MIGRATIONS = Path(migrations.__path__[0])
+# The columns of crops that came after the first tables.
+LATER = {*FINAL, "source", "archived_path", "ctime_ns", "inode"}
 
 
 def test_an_empty_database_gets_the_schema_that_the_program_declares(empty: Database) -> None:
@@ -140,7 +142,7 @@ def test_crops_from_before_final_decisions_get_that_of_the_model_activated_last(
             values = {"model_id": number, "rule": "r", "settings": {}, "threshold": 0.002, "evidence": {"n": 3}}
             connection.execute(insert(calibrations), {**values, "state": "active", "created_at": NOW})
         deciders = {"1": (1,), "2": (1, 2), "3": (2, 4), "4": (3,), "5": (3, 1), "6": ()}
-        old = [column.name for column in crops.c if column.name not in {*FINAL, "source", "archived_path"}]
+        old = [column.name for column in crops.c if column.name not in LATER]
         for name, by in deciders.items():
             row = {key: getattr(crop(f"{name}.jpg", name), key) for key in old if key not in {"id", "state"}}
             state = "scored" if by else "failed"
@@ -204,7 +206,7 @@ def tallies(connection: Connection) -> dict[tuple[str, str], int]:
 EARLIER = [f"{number:04}" for number in range(1, int(SCHEMA_REVISION))]
 
 
-@pytest.mark.parametrize("revision", EARLIER)
+@pytest.mark.parametrize("revision", [revision for revision in EARLIER if revision < "0006"])
 def test_failed_crops_without_a_reason_get_one_and_no_more_come(empty: Database, revision: str) -> None:
     migrate(empty, revision)
     is_counted, has_labelled_files = revision >= "0005", revision >= "0003"
@@ -240,6 +242,26 @@ def test_failed_crops_without_a_reason_get_one_and_no_more_come(empty: Database,
         assert failed_without_reason(connection) == ["/inbox/7.jpg"]
     migrate(empty, SCHEMA_REVISION)
     assert damage(empty, full=True) == []
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_rows_of_earlier_programs_keep_what_is_known_of_their_files(empty: Database, revision: str) -> None:
+    migrate(empty, revision)
+    with empty.rebuild() as connection:
+        put_crops(connection, {"1.jpg": "truncated"})
+        if revision >= "0003":
+            put_labelled_files(connection, {"2.jpg": "empty"})
+
+    assert upgrade(empty) == SCHEMA_REVISION
+
+    stored = unreadable("1.jpg")
+    with empty.read() as connection:
+        for table in (crops, labelled_files) if revision >= "0003" else (crops,):
+            looks = select(table.c.size_bytes, table.c.mtime_ns, table.c.ctime_ns, table.c.inode)
+            assert connection.execute(looks).all() == [(stored.size_bytes, stored.mtime_ns, None, None)]
+    migrate(empty, revision)
+    migrate(empty, SCHEMA_REVISION)
+    assert (differences(empty), damage(empty, full=True)) == ([], [])
 
 
 def test_a_table_that_was_changed_by_hand_is_not_edited(sqlite_file: Path) -> None:
