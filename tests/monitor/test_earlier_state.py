@@ -1,0 +1,105 @@
+"""Whoever upgrades goes on with the database, the models and the configuration that are there, and finds the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import earlier_state
+from tests.support.daemon import Daemon
+
+pytestmark = pytest.mark.process
+
+FOLDER = Path(__file__).parents[1] / "data" / "state-70c23d8"
+EXPECTED = earlier_state.answers(FOLDER)
+
+# What is said to a person may be said better; that something is said stays.
+SENTENCES = frozenset({"caution", "error", "notes", "reason"})
+TOLERANCE = 1e-5
+
+# It stays in the inbox, and was stored as failed.
+UNREADABLE = "7_CAM_C_broken.jpg"
+
+KEYS = ("model", "mse", "score", "threshold", "verdict")
+DECISIONS = """
+select crops.path, crops.verdict, models.name, scores.mse, scores.score, scores.threshold, scores.verdict
+from scores join crops on crops.id = scores.crop_id join models on models.id = scores.model_id
+order by crops.id, models.id
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state as it was, for commands that change nothing."""
+    home = tmp_path_factory.mktemp("earlier") / "home"
+    earlier_state.restore(FOLDER, home)
+    return home
+
+
+@pytest.mark.parametrize("question", earlier_state.QUESTIONS)
+def test_every_answer_is_the_same(home: Path, question: str) -> None:
+    answer = earlier_state.ask(home, question)
+    assert comparable(answer) == comparable(EXPECTED[question])
+
+
+def comparable(value: Any, key: str = "") -> Any:
+    """An answer without the words of its sentences and without the schema's number; numbers are compared loosely."""
+    if isinstance(value, dict):
+        return {name: comparable(inner, name) for name, inner in value.items() if name != "schema"}
+    if isinstance(value, list):
+        return [comparable(inner, key) for inner in value]
+    if isinstance(value, str) and key in SENTENCES:
+        return "a sentence"
+    return Loosely(value) if isinstance(value, float) else value
+
+
+class Loosely:
+    """A number that equals others within a relative tolerance: processors round sums differently."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loosely) and self.value == pytest.approx(other.value, rel=TOLERANCE)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def test_the_daemon_goes_on_with_the_same_models_and_thresholds(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    earlier_state.restore(FOLDER, home)
+    daemon = Daemon(home)
+    # A night that is due would choose new thresholds.
+    daemon.environment["MONITOR__CALIBRATION__NIGHTLY"] = "false"
+    before = daemon.query(DECISIONS)
+    expected = {
+        Path(crop["file"]).name: crop
+        for crop in EXPECTED["score crops --no-store --format json"]["printed"]
+        if crop["file"].startswith("further/")
+    }
+    for path in (home / "crops" / "further").rglob("*.jpg"):
+        shutil.copyfile(path, daemon.inbox / path.name)
+    try:
+        daemon.start()
+        daemon.until(lambda: len(daemon.query(DECISIONS)) == len(before) + 2 * len(expected))
+        daemon.until(lambda: [path.name for path in daemon.inbox.iterdir()] == [UNREADABLE])
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+
+    after = daemon.query(DECISIONS)
+    assert after[: len(before)] == before
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for path, final, *decision in after[len(before) :]:
+        found.setdefault(Path(path).name, []).append((final, *decision))
+    assert found.keys() == expected.keys()
+    for name, crop in expected.items():
+        decisions = [(crop["verdict"], *(one[key] for key in KEYS)) for one in crop["detectors"]]
+        assert comparable([list(one) for one in found[name]]) == comparable([list(one) for one in decisions]), name
+    assert earlier_state.ask(home, "db check --format json")["printed"]["findings"] == []
