@@ -96,6 +96,7 @@ class Pipeline(Section):
     workers: int = Field(0, ge=0, le=4096)
     batch_size: int = Field(512, ge=1, le=4096)
     queue_size: int = Field(1024, ge=1, le=1_000_000)
+    seconds_per_crop: float = Field(10.0, ge=0.1, le=3600)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     runtime: Literal["auto", "torch", "onnx"] = "auto"
 
