@@ -192,4 +192,4 @@ def _together(judges: Sequence[Judged]) -> list[PagePart]:
 
 
 def _counted(groups: Sequence[Group]) -> str:
-    return ", ".join(f"{len(group.scores):,} crops of {group.name}" for group in groups)
+    return "; ".join(f"{len(group.scores):,} crops of {group.name}" for group in groups)

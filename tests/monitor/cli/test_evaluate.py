@@ -38,7 +38,7 @@ def evaluated(monitor: Run, *arguments: str | Path) -> dict[str, Any]:
 
 
 def at_least(successes: int, trials: int, share: float) -> float:
-    """The chance of so many successes or more: the tail by which Clopper and Pearson define their bounds."""
+    """The chance of this many successes or more: the tail by which Clopper and Pearson define their bounds."""
     return sum(comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(successes, trials + 1))
 
 

@@ -62,7 +62,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def fill(database: Database, made: Sequence[Made], *, eligible: int | None = None) -> None:
-    """Store a line; its drawn crops were drawn from so many ``eligible`` ones."""
+    """Store a line; its drawn crops were drawn from ``eligible`` ones."""
     with database.write() as connection:
         connection.execute(
             insert(crops),

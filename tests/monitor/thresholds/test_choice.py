@@ -40,7 +40,7 @@ def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Pat
         assert not made.active().fallback
 
 
-def test_a_rule_that_somebody_asked_for_is_never_replaced_by_the_fallback(tmp_path: Path) -> None:
+def test_a_rule_that_was_asked_for_is_never_replaced_by_the_fallback(tmp_path: Path) -> None:
     rules = midpoint(LOW)
     explicit = Rules(rules.rule, rules.fallback, rules.settings, explicit=True)
     with made_up(tmp_path) as made, pytest.raises(EvidenceMissingError, match="needs at least one labelled crop"):

@@ -48,7 +48,7 @@ def test_an_accepted_flood_stays_accepted_and_a_later_one_is_not(store: MadeUp) 
     (outcome,) = recalibrate(store.database, rules, ChangeRequest(NOW + 2 * DAY, "recalibrate", accept=True))
     assert outcome.result == "activated"
     flood(3.0, 3 * DAY)
-    # A nightly calibration between does not accept what nobody has looked at.
+    # A nightly calibration between does not accept what no person has looked at.
     recalibrate(store.database, rules, ChangeRequest(NOW + 4 * DAY, "nightly"))
     found = evidence(store, settings, days=5)
     assert 3.5 in found.scores.proliv

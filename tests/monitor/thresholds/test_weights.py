@@ -70,5 +70,5 @@ def test_labels_that_are_set_aside_do_not_say_what_alarms_are_worth(store: MadeU
         assert len(found.set_aside) == 1
         high = found.scores.normal == 3.0
         shares.append(found.scores.normal_weights[high].sum() / found.scores.normal_weights.sum())
-    # All labelled alarms that count are false: so are all, as far as anybody knows, which is 7 of 7 and 13 of 14.
+    # All labelled alarms that count are false: so are all, as far as is known, which is 7 of 7 and 13 of 14.
     assert shares == pytest.approx([7 / 8, 13 / 15])
