@@ -35,8 +35,8 @@ def _service() -> list[Alert]:
             120,
             "critical",
             "The daemon on {{ $labels.instance }} does not answer",
-            "Prometheus has not been able to read its metrics for 2 minutes: no crop is decided on, or nobody would "
-            "see it. Look with: systemctl status monitor",
+            "Prometheus has not been able to read its metrics for 2 minutes: either no crops are decided on, or it "
+            "cannot be seen that they are. Check: systemctl status monitor",
         ),
         Alert(
             "MonitorRestartsOften",
@@ -44,8 +44,7 @@ def _service() -> list[Alert]:
             0,
             "warning",
             "The daemon on {{ $labels.instance }} restarted {{ $value | humanize }} times within an hour",
-            "Something ends it again and again. Nothing is lost, but decisions come late. Why it ended: "
-            "journalctl -u monitor",
+            "It keeps stopping. No crops are lost, but decisions are late. Why it stopped: journalctl -u monitor",
         ),
     ]
 
@@ -60,8 +59,8 @@ def _speed(settings: Settings) -> list[Alert]:
             300,
             "critical",
             "A crop on {{ $labels.instance }} has waited {{ $value | humanizeDuration }} for its decision",
-            f"More than {duration(bounds.backlog_seconds)} is too late to act on. Either decisions do not go on, or "
-            "more crops come than can be decided on: monitor status",
+            f"After more than {duration(bounds.backlog_seconds)} a decision is too late to act on. Either decisions "
+            "have stopped, or more crops arrive than can be decided on: monitor status",
         ),
         Alert(
             "MonitorBacklogGrowing",
@@ -70,8 +69,8 @@ def _speed(settings: Settings) -> list[Alert]:
             f"and deriv(monitor_backlog_crops[10m]) > 0",
             300,
             "warning",
-            "{{ $value | humanize }} crops wait on {{ $labels.instance }}, and they become more",
-            "More crops have come than were decided on for a quarter of an hour.",
+            "{{ $value | humanize }} crops are waiting on {{ $labels.instance }}, and the number is growing",
+            "For a quarter of an hour, more crops have arrived than were decided on.",
         ),
         Alert(
             "MonitorLatencyHigh",
@@ -82,7 +81,7 @@ def _speed(settings: Settings) -> list[Alert]:
             300,
             "warning",
             "Decisions on {{ $labels.instance }} take {{ $value | humanizeDuration }}",
-            "So long is what 99 % of the crops of the last 15 minutes took from the complete file to the stored "
+            "99 % of the crops of the last 15 minutes took up to this long from the complete file to the stored "
             f"decision; the bound is {duration(bounds.latency_seconds)}.",
         ),
     ]
@@ -91,8 +90,8 @@ def _speed(settings: Settings) -> list[Alert]:
 def _quality(settings: Settings) -> list[Alert]:
     longest = f"{max(settings.quality.window_days):g}d"
     rates = (
-        ("Tpr", "tpr", "TPR", "proliv are caught", settings.alerts.tpr_target),
-        ("Tnr", "tnr", "TNR", "ne_proliv pass", settings.alerts.tnr_target),
+        ("Tpr", "tpr", "TPR", "the proliv is caught", settings.alerts.tpr_target),
+        ("Tnr", "tnr", "TNR", "the ne_proliv passes", settings.alerts.tnr_target),
     )
     return [
         alert
@@ -103,17 +102,17 @@ def _quality(settings: Settings) -> list[Alert]:
                 f'monitor_{metric}_low{{detector="decision", window="{longest}"}} < {number(target)}',
                 3600,
                 "warning",
-                f"{name} on {{{{ $labels.instance }}}} is not shown to reach {target:.4g}",
-                "Of the labelled crops of {{ $labels.window }} it may be as low as {{ $value | humanize }} "
-                "(lower end of the 95 % interval). Perhaps only labels are wanting: monitor quality",
+                f"The labels do not show that {name} on {{{{ $labels.instance }}}} reaches {target:.4g}",
+                "By the labelled crops of {{ $labels.window }} it may be as low as {{ $value | humanize }} "
+                "(lower end of the 95 % interval). There may simply be too few labels: monitor quality",
             ),
             Alert(
                 f"Monitor{title}UnderTarget",
                 f'monitor_{metric}_high{{detector="decision"}} < {number(target)}',
                 1800,
                 "critical",
-                f"{name} on {{{{ $labels.instance }}}} is under {target:.4g}",
-                f"Of the labelled crops of {{{{ $labels.window }}}} at best a share of {{{{ $value | humanize }}}} of "
+                f"{name} on {{{{ $labels.instance }}}} is below {target:.4g}",
+                f"By the labelled crops of {{{{ $labels.window }}}}, at best a share of {{{{ $value | humanize }}}} of "
                 f"{meaning} (upper end of the 95 % interval).",
             ),
         )

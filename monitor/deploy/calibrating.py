@@ -26,7 +26,7 @@ def _thresholds(settings: Settings) -> list[Alert]:
     window = duration(seconds)
 
     def seen(equal: str) -> str:
-        """What was refused within the window, or not: its count grew, or came into being."""
+        """Whether anything was refused (or not) within the window: its count grew, or appeared."""
         counter = f'monitor_calibrations_total{{outcome{equal}"refused"}}'
         return (
             "max by (job, instance, detector) (\n"
@@ -43,9 +43,9 @@ def _thresholds(settings: Settings) -> list[Alert]:
         f"unless {seen('!=')}",
         3600,
         "warning",
-        "New thresholds of {{ $labels.detector }} on {{ $labels.instance }} are refused",
-        f"The guard has accepted none for {days} days; the one that counts is {{{{ $value | humanizeDuration }}}} "
-        "old. Why: monitor threshold show",
+        "New thresholds for {{ $labels.detector }} on {{ $labels.instance }} are being refused",
+        f"The guard has accepted none for {days} days; the active one is {{{{ $value | humanizeDuration }}}} old. Why: "
+        "monitor threshold show",
     )
     fallback = Alert(
         "MonitorThresholdFallback",
@@ -53,7 +53,7 @@ def _thresholds(settings: Settings) -> list[Alert]:
         3600,
         "info",
         "The threshold of {{ $labels.detector }} on {{ $labels.instance }} was chosen without proliv",
-        "Too few proliv are labelled, so what share of them it catches is not known.",
+        "Too few proliv are labelled, so it is unknown what share of them it catches.",
     )
     return [refused, fallback] if settings.calibration.nightly else [fallback]
 
@@ -69,16 +69,16 @@ def _runs(settings: Settings) -> list[Alert]:
         age.format("|".join(jobs), OVERDUE_SECONDS),
         3600,
         "warning",
-        "The {{ $labels.task }} run on {{ $labels.instance }} failed or did not take place",
-        "The last that did not fail was {{ $value | humanizeDuration }} ago; it is due every day. Why: monitor status",
+        "The {{ $labels.task }} run on {{ $labels.instance }} failed or did not happen",
+        "The last one that succeeded was {{ $value | humanizeDuration }} ago; it is due every day. Why: monitor status",
     )
     calibration = Alert(
         "MonitorCalibrationOverdue",
         age.format(NIGHTLY, number(seconds)),
         3600,
         "critical",
-        "Thresholds on {{ $labels.instance }} do not follow the line any more",
-        "No nightly run has gone through for {{ $value | humanizeDuration }}. Do it now and see why it fails: "
+        "Thresholds on {{ $labels.instance }} no longer follow the line",
+        "No nightly run has succeeded for {{ $value | humanizeDuration }}. Run it now to see why it fails: "
         "monitor recalibrate --dry-run",
     )
     return [overdue, calibration] if settings.calibration.nightly else [overdue]
@@ -92,9 +92,9 @@ def _drift() -> list[Alert]:
             shift.format('hole="all"'),
             600,
             "warning",
-            "The scores of {{ $labels.detector }} on {{ $labels.instance }} drift",
-            "All holes together moved by {{ $value | humanize }} robust sigmas from where they were after the "
-            "calibration. Look at the camera, the light, the alloy: monitor drift",
+            "The scores of {{ $labels.detector }} on {{ $labels.instance }} are drifting",
+            "All holes together have moved by {{ $value | humanize }} robust sigmas since the calibration. Look at the "
+            "camera, the light, the alloy: monitor drift",
         ),
         Alert(
             "MonitorHoleDrift",
@@ -102,8 +102,8 @@ def _drift() -> list[Alert]:
             + '\nunless on (job, instance, detector) monitor_drift_detected{hole="all"} == 1',
             600,
             "warning",
-            "Hole {{ $labels.hole }} of camera {{ $labels.camera }} on {{ $labels.instance }} drifts",
-            "Its scores by {{ $labels.detector }} moved by {{ $value | humanize }} robust sigmas from where they were "
-            "after the calibration, those of all holes together did not: monitor drift",
+            "Hole {{ $labels.hole }} of camera {{ $labels.camera }} on {{ $labels.instance }} is drifting",
+            "Its scores by {{ $labels.detector }} have moved by {{ $value | humanize }} robust sigmas since the "
+            "calibration; those of all holes together have not: monitor drift",
         ),
     ]

@@ -25,7 +25,7 @@ def rules(settings: Settings) -> list[Alert]:
 def _decisions(settings: Settings) -> list[Alert]:
     failed = f"sum by (job, instance) ({recording.FAILED})"
     ours = 'reason=~"detector_error|not_recorded"'
-    # A refusal is waited for and tried again; within this at least two are counted.
+    # The daemon waits and tries again after a refusal; in this time at least two are counted.
     refusing = max(60, 2 * (settings.database.busy_seconds + LONGEST_COMMIT_PAUSE_SECONDS))
     return [
         Alert(
@@ -34,25 +34,25 @@ def _decisions(settings: Settings) -> list[Alert]:
             300,
             "warning",
             "{{ $value | humanizePercentage }} of the files on {{ $labels.instance }} cannot be decided on",
-            "So many of the last 15 minutes were refused. By reason: monitor status",
+            "That is their share of the last 15 minutes. By reason: monitor status",
         ),
         Alert(
             "MonitorDetectorErrors",
             f"{recording.FAILED}{{{ours}}} > 0",
             0,
             "critical",
-            "{{ $value | humanize }} crops on {{ $labels.instance }} failed by {{ $labels.reason }}",
-            "Not the files are at fault: the detector or the database failed on them within the last 15 minutes. "
+            "{{ $value | humanize }} crops on {{ $labels.instance }} failed: {{ $labels.reason }}",
+            "The files are not at fault: the detector or the database failed on them in the last 15 minutes. "
             "The log has the error: journalctl -u monitor -p warning",
         ),
         Alert(
             "MonitorCommitsFailing",
             f"increase(monitor_store_failures_total[{duration(refusing)}]) > 0",
-            # Longer than the window, in which a trouble that is over still shows.
+            # Longer than the window, in which a trouble that is over still counts.
             max(300, refusing + 60),
             "critical",
             "Decisions on {{ $labels.instance }} cannot be stored",
-            "The database refuses again and again; what was decided waits, and nothing new is. Look with: "
+            "The database keeps refusing; the decisions made so far wait, and no new ones are made. Check: "
             "monitor db check",
         ),
     ]
@@ -65,9 +65,9 @@ def _scans() -> list[Alert]:
             increased('monitor_scans_total{outcome="failed"}', recording.FAILING_SECONDS, by="folder") + " >= 3",
             300,
             "warning",
-            "The {{ $labels.folder }} folder on {{ $labels.instance }} cannot be looked over",
-            "{{ $value | humanize }} attempts of the last 15 minutes failed. Is it there, and may the daemon read it? "
-            "journalctl -u monitor -p warning",
+            "The {{ $labels.folder }} folder on {{ $labels.instance }} cannot be scanned",
+            "{{ $value | humanize }} attempts in the last 15 minutes failed. Does it exist, and may the daemon read "
+            "it? journalctl -u monitor -p warning",
         ),
         Alert(
             "MonitorNoScan",
@@ -76,8 +76,8 @@ def _scans() -> list[Alert]:
             '  unless on (job, instance) monitor_last_scan_timestamp_seconds{folder="inbox"})',
             300,
             "critical",
-            "The inbox on {{ $labels.instance }} has not been looked over for {{ $value | humanizeDuration }}",
-            "Crops that came meanwhile may have been missed so far. journalctl -u monitor -p warning",
+            "The inbox on {{ $labels.instance }} has not been scanned for {{ $value | humanizeDuration }}",
+            "Crops that arrived since then may have been missed so far. journalctl -u monitor -p warning",
         ),
     ]
 
@@ -91,15 +91,15 @@ def _disks() -> list[Alert]:
             3600,
             "warning",
             "The disk of the {{ $labels.folder }} folder on {{ $labels.instance }} will be full within a day",
-            "As it went in the last 6 hours. See [inbox] after and [store] keep_days.",
+            "At the rate of the last 6 hours. See [inbox] after and [store] keep_days.",
         ),
         Alert(
             "MonitorDiskFull",
             f"monitor_disk_free_bytes < {LEAST_DISK_BYTES}",
             300,
             "critical",
-            "The disk of the {{ $labels.folder }} folder on {{ $labels.instance }} is full but for "
-            "{{ $value | humanize1024 }}B",
-            "When it is full, nothing is stored and so nothing decided. Free some space.",
+            "The disk of the {{ $labels.folder }} folder on {{ $labels.instance }} has only "
+            "{{ $value | humanize1024 }}B left",
+            "When it is full, nothing can be stored, so nothing is decided. Free some space.",
         ),
     ]

@@ -1,4 +1,4 @@
-"""The alerts about crops that do not come: from a hole, from a camera, at all."""
+"""The alerts about crops that do not arrive: from a hole, from a camera, or at all."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _silent(settings: Settings) -> list[Alert]:
             "warning",
             "No crops from hole {{ $labels.hole }} of camera {{ $labels.camera }} on {{ $labels.instance }} for "
             "{{ $value | humanizeDuration }}",
-            "Other holes of the camera gave crops all the while. Is the hole still cropped, and are its files named as "
-            "before? monitor status --missing",
+            "Other holes of the camera gave crops throughout. Is the hole still being cropped, and are its files named "
+            "as before? monitor status --missing",
         ),
         Alert(
             "MonitorCameraSilent",
@@ -51,7 +51,7 @@ def _silent(settings: Settings) -> list[Alert]:
             max(silent / 3, 20),
             "warning",
             "No crops from camera {{ $labels.camera }} on {{ $labels.instance }} for {{ $value | humanizeDuration }}",
-            "Other cameras gave crops all the while. Is the camera running, and does it still write into the inbox?",
+            "Other cameras gave crops throughout. Is the camera running, and does it still write into the inbox?",
         ),
     ]
 
@@ -64,8 +64,8 @@ def _no_crops(settings: Settings) -> Alert:
         60,
         "warning",
         "No crops on {{ $labels.instance }} for {{ $value | humanizeDuration }}",
-        f"No camera gave any, for longer than the longest pause between casts ({duration(pause)}, "
-        "alerts.pause_seconds). If the line runs: is the camera's folder still the inbox?",
+        f"No camera gave any for longer than the longest pause between casts ({duration(pause)}, "
+        "alerts.pause_seconds). If the line is running: is the camera's folder still the inbox?",
     )
 
 
@@ -81,7 +81,8 @@ def _missing(settings: Settings) -> list[Alert]:
             "warning",
             "{{ $value | humanizePercentage }} of the expected crops of camera {{ $labels.camera }} on "
             "{{ $labels.instance }} are missing",
-            f"So many hole-intervals of the last {span} passed without a crop. Which: monitor status --missing",
+            f"That share of the hole-intervals of the last {span} passed without a crop. Which: "
+            "monitor status --missing",
         ),
         Alert(
             "MonitorHoleIntervalsMissing",
@@ -89,7 +90,7 @@ def _missing(settings: Settings) -> list[Alert]:
             "/ on (job, instance, camera) group_left ()\n"
             '  (monitor_intervals{state="expected"} / ignoring (state) monitor_expected_holes > 0)\n'
             f"> {LARGEST_MISSING_SHARE_OF_HOLE}\n"
-            # Where the whole camera misses as much, that is said once.
+            # If the whole camera misses as much, one alert is enough.
             "unless on (job, instance, camera)\n"
             '  monitor_intervals{state="missing"}\n'
             f'  / ignoring (state) (monitor_intervals{{state="expected"}} > 0) > {LARGEST_MISSING_SHARE_OF_HOLE}',
@@ -97,7 +98,7 @@ def _missing(settings: Settings) -> list[Alert]:
             "warning",
             "{{ $value | humanizePercentage }} of the expected crops of hole {{ $labels.hole }} of camera "
             "{{ $labels.camera }} on {{ $labels.instance }} are missing",
-            f"So many intervals of the last {span} passed without a crop of it, while its camera gave crops. Which: "
-            "monitor status --missing",
+            f"That share of the intervals of the last {span} passed without a crop from it, while its camera gave "
+            "crops. Which: monitor status --missing",
         ),
     ]
