@@ -21,7 +21,7 @@ ALERT_LABELS = "alertname, severity, instance, camera, hole, detector, window, r
 
 
 def dashboard(settings: Settings) -> Dashboard:
-    """The first that a maintenance engineer opens."""
+    """The first one that a maintenance engineer opens."""
     longest = f"{max(settings.quality.window_days):g}d"
     return Dashboard(
         "monitor-overview",
@@ -47,7 +47,7 @@ def _answering() -> tuple[Panel, ...]:
         ),
         stat(
             "Alerts",
-            "How many alerts fire, those that are only to be known left out. They are listed below; docs/alerts.md "
+            "How many alerts are firing, without those for information only. They are listed below; docs/alerts.md "
             "says what to do about each.",
             Target(f'count(ALERTS{{{FIRING}, severity!="info", {INSTANCE}}}) or vector(0)'),
             steps=((None, "green"), (1, "red")),
@@ -59,8 +59,8 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
     return (
         stat(
             "Last crop",
-            "How long ago the last crop was decided on. Longer than a pause between casts: does the camera write into "
-            "the inbox?",
+            "How long ago the last crop was decided on. If that is longer than a pause between casts: does the camera "
+            "write into the inbox?",
             Target(f"time() - max({recording.LAST_CROP}{{{INSTANCE}}})"),
             unit="s",
             decimals=0,
@@ -68,13 +68,13 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         stat(
             "Waiting",
-            "Files in the inbox that are not decided on yet. A number that grows: see the dashboard of the service.",
+            "Files in the inbox that are not decided on yet. If the number grows: see the dashboard of the service.",
             Target(f"sum(monitor_backlog_crops{{{INSTANCE}}})"),
             steps=((None, "green"), (1000, "yellow")),
         ),
         stat(
             "Longest wait",
-            "How long the oldest of them has waited. Above the bound a decision comes too late to act on.",
+            "How long the oldest of them has waited. Beyond the bound, its decision is too late to act on.",
             Target(f"max(monitor_backlog_oldest_seconds{{{INSTANCE}}})"),
             unit="s",
             decimals=0,
@@ -82,8 +82,8 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         stat(
             "Time to decide",
-            "So long 99 % of the crops of the last 5 minutes took from the complete file to the stored decision; "
-            "nothing where none came.",
+            "99 % of the crops of the last 5 minutes took up to this long from the complete file to the stored "
+            "decision; empty if none came.",
             Target(f"max({recording.LATENCY_99}{{{INSTANCE}}} >= 0)"),
             unit="s",
             steps=((None, "green"), (bounds.latency_seconds, "red")),
@@ -95,7 +95,7 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
 def _firing() -> Panel:
     return table(
         "Firing alerts",
-        "What fires now. docs/alerts.md has a section of each name: what it means, how to check, what to do.",
+        "What is firing now. docs/alerts.md has a section for each: what it means, how to check, what to do.",
         Target(f"max by ({ALERT_LABELS}) (ALERTS{{{FIRING}, {INSTANCE}}})"),
         columns={
             "alertname": "Alert",
@@ -135,22 +135,22 @@ def _decided() -> tuple[Panel, ...]:
         ),
         stat(
             "Proliv",
-            "Final decisions for proliv in the last day. Look at the crops, then label them: monitor label --help",
+            "Crops decided proliv in the last day. Look at them, then label them: monitor label --help",
             Target(f'sum(increase(monitor_verdicts_total{{verdict="proliv", {INSTANCE}}}[1d]))'),
             decimals=0,
             steps=((None, "green"), (0.5, "orange")),
         ),
         stat(
             "Alarm share",
-            "The share of the crops of the last day that were decided proliv. Many more than usual: has the light "
-            "changed (monitor drift), or the threshold (monitor threshold show)?",
+            "The share of the last day's crops that were decided proliv. If it is much larger than usual: has the "
+            "light changed (monitor drift), or the threshold (monitor threshold show)?",
             Target(f"max({recording.ALARM_SHARE_DAY}{{{INSTANCE}}})"),
             unit="percentunit",
             decimals=2,
         ),
         stat(
             "Failed files",
-            "Files of the last day that could not be decided on. Why: by reason below.",
+            "Files of the last day that could not be decided on. The reasons are below.",
             Target(f"sum(increase(monitor_crops_failed_total{{{INSTANCE}}}[1d])) or vector(0)"),
             decimals=0,
             steps=((None, "green"), (1, "yellow")),
@@ -162,7 +162,7 @@ def _health() -> tuple[Panel, ...]:
     return (
         stat(
             "Daily runs",
-            "How long ago each daily job last went through. More than 26 hours: monitor status says why.",
+            "How long ago each daily job last succeeded. If that is more than 26 hours: monitor status says why.",
             Target(
                 f"time() - min by (task) (monitor_run_last_success_timestamp_seconds{{{INSTANCE}}})",
                 "{{task}}",
@@ -174,7 +174,7 @@ def _health() -> tuple[Panel, ...]:
         ),
         stat(
             "Holes that drift",
-            "Holes whose scores moved away from where they were after the calibration. Which: monitor drift",
+            "Holes whose scores have moved since the calibration. Which: monitor drift",
             Target(f'sum(monitor_drift_detected{{hole!="all", {INSTANCE}, {CAMERA}}}) or vector(0)'),
             steps=((None, "green"), (1, "orange")),
         ),
@@ -188,7 +188,7 @@ def _rates(bounds: Alerts, longest: str) -> tuple[Panel, ...]:
         return rate_stat(
             f"{name} of {longest}",
             f"{what} in operation, from the labelled crops, with the ends of the 95 % interval: at least, at most. "
-            "Without labels there is none: label crops, also random ones (monitor label --audit 20).",
+            "Without labels there is no figure: label crops, including random ones (monitor label --audit 20).",
             name,
             f"min({metric}{{end}}{{{{{rate}}}}})",
             target,
@@ -227,20 +227,20 @@ def _time() -> tuple[Panel, ...]:
     return (
         series(
             "Decisions",
-            "Final decisions a minute, by verdict. Gaps are pauses between casts, or crops that did not come.",
+            "Final decisions a minute, by verdict. Gaps are pauses between casts, or crops that did not arrive.",
             Target(f"sum by (verdict) ({recording.VERDICT_RATE}{{{INSTANCE}}}) * 60", "{{verdict}}"),
             stacked=True,
             overrides=[override("proliv", color={"mode": "fixed", "fixedColor": "red"})],
         ),
         series(
             "Alarm share",
-            "The share of proliv among the crops of the hour before.",
+            "The share of proliv among the crops of the past hour.",
             Target(f"max by (instance) ({recording.ALARM_SHARE_HOUR}{{{INSTANCE}}})", "{{instance}}"),
             unit="percentunit",
         ),
         series(
             "Crops by camera",
-            "Final decisions a minute, by camera. One line that ends while others go on: that camera is silent.",
+            "Final decisions a minute, by camera. A line that ends while others go on is a silent camera.",
             Target(
                 f"sum by (camera) (rate(monitor_hole_crops_total{{{INSTANCE}, {CAMERA}}}[$__rate_interval])) * 60",
                 "{{camera}}",
@@ -248,7 +248,7 @@ def _time() -> tuple[Panel, ...]:
         ),
         series(
             "Failed files by reason",
-            "Files of the 15 minutes before that could not be decided on; docs/metrics.md lists the reasons.",
+            "Files of the past 15 minutes that could not be decided on; docs/metrics.md lists the reasons.",
             Target(f"sum by (reason) ({recording.FAILED}{{{INSTANCE}}}) > 0", "{{reason}}"),
             stacked=True,
         ),

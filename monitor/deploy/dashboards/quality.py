@@ -20,7 +20,7 @@ BAND = [
 
 
 def dashboard(settings: Settings) -> Dashboard:
-    """For whoever answers for the figures."""
+    """For the person who answers for the figures."""
     bounds = settings.alerts
     return Dashboard(
         "monitor-quality",
@@ -56,7 +56,7 @@ def _rates(detector: str, bounds: Alerts) -> tuple[Panel, ...]:
             overrides=BAND,
         )
 
-    missed = "Without random draws among the labels (monitor label --audit 20) it is too good."
+    missed = "Without randomly drawn crops among the labels (monitor label --audit 20) it is too high."
     alarms = "Too low: label false alarms as ne_proliv, then monitor recalibrate --dry-run."
     return (
         panel("TPR", "tpr", "The caught share of proliv", bounds.tpr_target, missed),
@@ -69,7 +69,7 @@ def _labels(bounds: Alerts) -> tuple[Panel, ...]:
         selector = f'{{{{detector="decision", {WINDOW}, {INSTANCE}}}}}'
         return rate_stat(
             f"{name} now",
-            "With the ends of the 95 % interval. Green from the target on.",
+            "With the ends of the 95 % interval; green when the target is reached.",
             name,
             f"max(monitor_{metric}{{end}}{selector})",
             target,
@@ -80,20 +80,20 @@ def _labels(bounds: Alerts) -> tuple[Panel, ...]:
         now("TNR", "tnr", bounds.tnr_target),
         stat(
             "Labelled crops",
-            "What the rates are worked out from. With few, the intervals are wide: label more.",
+            "What the rates are computed from. With few labels the intervals are wide: label more.",
             Target(f"sum by (label) (monitor_labelled_crops{{{WINDOW}, {INSTANCE}}})", "{{label}}"),
             names=True,
         ),
         stat(
             "Audited",
-            "Labelled crops of random draws. 0: nobody looks at what raised no alarm, and TPR is too good. Draw some: "
-            "monitor label --audit 20",
+            "Labelled crops that were drawn at random. 0: no one checks what raised no alarm, and TPR is too high. "
+            "Draw some: monitor label --audit 20",
             Target(f"sum(monitor_audited_crops{{{WINDOW}, {INSTANCE}}})"),
             steps=((None, "orange"), (1, "green")),
         ),
         stat(
             "Labelled alarms",
-            "The share of the alarms of the window that somebody has labelled. With a low one the rates are uncertain.",
+            "The share of the window's alarms that have a label. If it is low, the rates are uncertain.",
             Target(f"max(monitor_alarm_label_coverage{{{WINDOW}, {INSTANCE}}})"),
             unit="percentunit",
             decimals=0,
@@ -107,8 +107,8 @@ def _confusion() -> tuple[Panel, ...]:
     return (
         bars(
             "The final decision",
-            "Labelled crops of the window by label and verdict; each counts once, so the rates above, which weigh "
-            "them, may differ. Labelled proliv, decided ne_proliv: a miss.",
+            "Labelled crops of the window by label and verdict. Each counts once here; the rates above weigh them and "
+            "may differ. Labelled proliv, decided ne_proliv: a miss.",
             Target(
                 f'sum by (label, verdict) (monitor_confusion_crops{{detector="decision", {WINDOW}, {INSTANCE}}})',
                 "labelled {{label}}, decided {{verdict}}",
@@ -116,7 +116,7 @@ def _confusion() -> tuple[Panel, ...]:
         ),
         table(
             "Each detector",
-            "The same for each detector alone. A detector that misses what others catch: [decision] decide.",
+            "The same for each detector alone. If one misses what others catch, see [decision] decide.",
             Target(f"sum by (detector, label, verdict) (monitor_confusion_crops{counts})"),
             columns={"detector": "Detector", "label": "Labelled", "verdict": "Decided", "Value": "Crops"},
             width=12,
@@ -124,7 +124,7 @@ def _confusion() -> tuple[Panel, ...]:
         ),
         series(
             "Labelled crops",
-            "How many labelled crops the window held. It falls when nobody labels any more.",
+            "How many labelled crops the window holds. It falls when labelling stops.",
             Target(f"sum by (label) (monitor_labelled_crops{{{WINDOW}, {INSTANCE}}})", "{{label}}"),
             width=24,
             height=6,
@@ -137,8 +137,8 @@ def _thresholds() -> tuple[Panel, ...]:
     return (
         series(
             "Thresholds",
-            "What scores are held against; each new one is marked. Why it changed: monitor threshold list. Back to the "
-            "one before: monitor threshold rollback",
+            "What scores are compared with; each new one is marked. Why it changed: monitor threshold list. Back to "
+            "the previous one: monitor threshold rollback",
             Target(f"max by (detector) (monitor_threshold{each})", "{{detector}}"),
             least=None,
             stepped=True,
@@ -146,7 +146,7 @@ def _thresholds() -> tuple[Panel, ...]:
         ),
         stat(
             "Age",
-            "How long ago each threshold was chosen. An old one is no fault where nights keep it (unchanged).",
+            "How long ago each threshold was chosen. An old one is fine if the nightly runs keep it (unchanged).",
             Target(f"time() - max by (detector) (monitor_threshold_timestamp_seconds{each})", "{{detector}}"),
             unit="s",
             decimals=0,
@@ -155,8 +155,8 @@ def _thresholds() -> tuple[Panel, ...]:
         ),
         stat(
             "Fallback",
-            "Whether it was chosen without proliv, for too few are labelled; what share of proliv it catches is then "
-            "not known. Label proliv.",
+            "Whether it was chosen without proliv, because too few are labelled. It is then unknown what share of "
+            "proliv it catches: label proliv.",
             Target(f"max by (detector) (monitor_threshold_fallback{each})", "{{detector}}"),
             values={"0": ("no", "green"), "1": ("fallback", "orange")},
             names=True,
@@ -164,7 +164,7 @@ def _thresholds() -> tuple[Panel, ...]:
         ),
         series(
             "Calibrations of the day before",
-            "What became of the nightly choices, by detector and reason. Refused ones leave the old threshold: "
+            "Results of the nightly runs, by detector and reason. If a new threshold is refused, the old one stays: "
             "docs/calibration.md lists the reasons.",
             Target(
                 f"sum by (detector, outcome, reason) (increase(monitor_calibrations_total{each}[1d]))",
@@ -183,13 +183,13 @@ def _scores() -> tuple[Panel, ...]:
     return (
         heatmap(
             "Deciding scores",
-            "How the scores are spread. Two bands: proliv above. A band that creeps towards the threshold: monitor "
-            "drift",
+            "How the scores are distributed: the upper of two bands is proliv. If a band creeps towards the threshold: "
+            "monitor drift",
             histogram("monitor_score"),
         ),
         heatmap(
             "Reconstruction errors",
-            "The mean squared error, in squared intensity (0-1), whatever the detector decides by.",
+            "The mean squared error, in squared intensity (0-1), whichever score the detector decides by.",
             histogram("monitor_mse"),
         ),
     )
@@ -199,8 +199,8 @@ def _drift() -> tuple[Panel, ...]:
     return (
         series(
             "Drift of all holes together",
-            "How far the median score is from where it was after the calibration, in robust sigmas. Look at the "
-            "camera, the light, the alloy: monitor drift",
+            "How far the median score has moved since the calibration, in robust sigmas. Look at the camera, the "
+            "light, the alloy: monitor drift",
             Target(
                 f'max by (detector) (monitor_drift_shift_sigmas{{hole="all", {DETECTOR}, {INSTANCE}}})', "{{detector}}"
             ),
@@ -208,8 +208,8 @@ def _drift() -> tuple[Panel, ...]:
         ),
         series(
             "Stability index",
-            "The population stability index of the recent scores: it also sees a spread that changes. It decides "
-            "nothing; of few crops it is large by chance.",
+            "The population stability index of the recent scores, which also shows a changed spread. It is for "
+            "information only; with few crops it is large by chance.",
             Target(f"max by (detector) (monitor_drift_stability_index{{{DETECTOR}, {INSTANCE}}})", "{{detector}}"),
         ),
     )

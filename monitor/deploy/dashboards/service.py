@@ -20,7 +20,7 @@ PROCESS = f'{{job="{JOB}", {INSTANCE}}}'
 
 
 def dashboard(settings: Settings) -> Dashboard:
-    """For whoever keeps the program running."""
+    """For the person who keeps the program running."""
     return Dashboard(
         "monitor-service",
         "monitor: service",
@@ -46,8 +46,8 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
     return (
         series(
             "Time to decide",
-            "From the complete file to the stored decision; the dashed line is the bound. Crops that lay there before "
-            "a start count with the time that they truly waited.",
+            "From the complete file to the stored decision; the dashed line is the bound. Crops that arrived before a "
+            "start count with the time they really waited.",
             Target(f"max({recording.LATENCY_50}{THESE} >= 0)", "half within"),
             Target(f"max({recording.LATENCY_95}{THESE} >= 0)", "95 % within"),
             Target(f"max({recording.LATENCY_99}{THESE} >= 0)", "99 % within"),
@@ -56,16 +56,16 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         heatmap(
             "Time to decide, all crops",
-            "How many crops took how long. A second band far above: single crops wait, mostly for a file that is "
-            "written slowly.",
+            "How many crops took how long. A second band far above means that some crops wait, mostly because their "
+            "file is written slowly.",
             Target(f"sum by (le) (increase(monitor_decision_latency_seconds_bucket{THESE}[$__rate_interval]))"),
             unit="s",
         ),
         series(
             "Crops a second",
-            "Taken up, decided on, failed, and put off because they were not complete. Taken up without being decided "
-            "on: see the failures.",
-            _rate("monitor_crops_seen_total", "taken up"),
+            "Picked up, decided on, failed, and put off because the file was not complete. If more are picked up than "
+            "decided on: see the failures.",
+            _rate("monitor_crops_seen_total", "picked up"),
             Target(f"sum({recording.DECIDED_RATE}{THESE})", "decided on"),
             Target(f"sum(rate(monitor_crops_failed_total{THESE}[$__rate_interval])) or vector(0)", "failed"),
             _rate("monitor_crops_retried_total", "put off"),
@@ -73,7 +73,7 @@ def _speed(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         series(
             "Decisions by detector",
-            "Decisions a second of each model. They differ where a detector refuses crops.",
+            "Decisions a second by each model. They differ if a detector refuses crops.",
             Target(
                 f"sum by (detector, verdict) (rate(monitor_decisions_total{THESE}[$__rate_interval]))",
                 "{{detector}} {{verdict}}",
@@ -87,7 +87,7 @@ def _backlog(bounds: Alerts) -> tuple[Panel, ...]:
     return (
         series(
             "Waiting files",
-            "Files in the inbox that are not decided on yet. Growing: fewer detectors, a GPU, or a faster disk.",
+            "Files in the inbox that are not decided on yet. If they grow: fewer detectors, a GPU, or a faster disk.",
             Target(f"sum by (instance) (monitor_backlog_crops{THESE})", "{{instance}}"),
             width=8,
         ),
@@ -101,7 +101,7 @@ def _backlog(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         series(
             "Queues",
-            "What waits between the stages. The stage behind the longest queue is the slowest.",
+            "What is waiting between the stages. The stage after the longest queue is the slowest.",
             Target(f"sum by (queue) (monitor_queue_depth{THESE})", "{{queue}}"),
             width=8,
         ),
@@ -112,14 +112,14 @@ def _failures() -> tuple[Panel, ...]:
     return (
         series(
             "Failed files",
-            "Files of the 15 minutes before that could not be decided on, by reason (docs/metrics.md). detector_error "
+            "Files of the past 15 minutes that could not be decided on, by reason (docs/metrics.md). detector_error "
             "and not_recorded are the program's fault: see the log.",
             Target(f"sum by (reason) ({recording.FAILED}{THESE}) > 0", "{{reason}}"),
             stacked=True,
         ),
         series(
             "Failed commits and scans",
-            "Of the 15 minutes before. Commits: the database is locked, away or full. Scans: a folder cannot be read.",
+            "Of the past 15 minutes. Commits: the database is locked, gone or full. Scans: a folder cannot be read.",
             Target(f"sum(increase(monitor_store_failures_total{THESE}[15m]))", "commits"),
             Target(
                 f'sum by (folder) (increase(monitor_scans_total{{outcome="failed", {INSTANCE}}}[15m]))',
@@ -128,13 +128,13 @@ def _failures() -> tuple[Panel, ...]:
         ),
         series(
             "Seconds since the last whole look over a folder",
-            "It rises while a look takes long, and keeps rising where looks fail.",
+            "It rises during a long scan, and keeps rising while scans fail.",
             Target(f"time() - max by (folder) (monitor_last_scan_timestamp_seconds{THESE})", "{{folder}}"),
             unit="s",
         ),
         series(
             "Scheduled runs of the day before",
-            "By job and outcome. Failed ones: monitor status, journalctl -u monitor",
+            "By job and outcome. If some failed: monitor status, journalctl -u monitor",
             Target(
                 f"sum by (task, outcome) (increase(monitor_scheduled_runs_total{THESE}[1d]))",
                 "{{task}} {{outcome}}",
@@ -147,7 +147,7 @@ def _store() -> tuple[Panel, ...]:
     return (
         series(
             "Seconds of a commit",
-            "Long ones: a slow disk, or another program holds the database.",
+            "If they are long: the disk is slow, or another program is using the database.",
             Target(
                 f"sum(rate(monitor_commit_seconds_sum{THESE}[$__rate_interval])) "
                 f"/ (sum(rate(monitor_commit_seconds_count{THESE}[$__rate_interval])) > 0)",
@@ -159,26 +159,26 @@ def _store() -> tuple[Panel, ...]:
         ),
         series(
             "Size of the database",
-            "It grows with the crops; [store] keep_days bounds it.",
+            "It grows with the crops; [store] keep_days limits it.",
             Target(f"max by (instance) (monitor_database_size_bytes{THESE})", "{{instance}}"),
             unit="bytes",
             width=8,
         ),
         series(
             "Free on the disks",
-            "Where the folders lie. [inbox] after and [store] keep_days make room.",
+            "On the disks that hold the folders. [inbox] after and [store] keep_days free space.",
             Target(f"min by (instance, folder) (monitor_disk_free_bytes{THESE})", "{{folder}} on {{instance}}"),
             unit="bytes",
             width=8,
         ),
         series(
             "Files tidied away",
-            "Decided files that were deleted or archived in the hour before, changed meanwhile, or could not be.",
+            "Decided files of the past hour: deleted, archived, changed in the meantime, or impossible to move.",
             Target(f"sum by (outcome) (increase(monitor_tidied_files_total{THESE}[1h]))", "{{outcome}}"),
         ),
         series(
             "Decisions pruned",
-            "Deleted in the day before because they were older than store.keep_days.",
+            "Deleted in the past day because they were older than store.keep_days.",
             Target(f"sum by (instance) (increase(monitor_pruned_crops_total{THESE}[1d]))", "{{instance}}"),
         ),
     )
@@ -195,19 +195,19 @@ def _process() -> tuple[Panel, ...]:
         ),
         series(
             "Processor",
-            "Cores that are busy. Scoring uses what it gets.",
+            "How many cores are busy. Scoring uses as many as it can get.",
             Target(f"sum by (instance) (rate(process_cpu_seconds_total{PROCESS}[$__rate_interval]))", "{{instance}}"),
             width=8,
         ),
         series(
             "Open files",
-            "They should stay about the same.",
+            "The number should stay about the same.",
             Target(f"max by (instance) (process_open_fds{PROCESS})", "{{instance}}"),
             width=8,
         ),
         stat(
             "Running for",
-            "Since the last start. Short again and again: journalctl -u monitor",
+            "Since the last start. If it keeps restarting: journalctl -u monitor",
             Target(f"time() - max by (instance) (process_start_time_seconds{PROCESS})", "{{instance}}"),
             unit="s",
             decimals=0,

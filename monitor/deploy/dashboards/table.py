@@ -20,11 +20,11 @@ LAST_CROP = f"monitor_hole_last_crop_timestamp_seconds{THESE}"
 
 
 def dashboard(settings: Settings) -> Dashboard:
-    """For whoever stands at the table."""
+    """For the person at the casting table."""
     return Dashboard(
         "monitor-table",
         "monitor: casting table",
-        "Each hole: its last decision, its score beside the threshold, drift, and what did not come.",
+        "Each hole: its last decision, its score and threshold, drift, and missing crops.",
         (
             Row("The table", _counts(settings.alerts)),
             Row("Hole by hole", (_list(settings.alerts), _grid())),
@@ -39,24 +39,24 @@ def _counts(bounds: Alerts) -> tuple[Panel, ...]:
     return (
         stat(
             "Proliv now",
-            "Holes whose last crop was decided proliv. Look at them; then label the crops.",
+            "Holes whose last crop was decided proliv. Look at them, then label the crops.",
             Target(f"sum(monitor_hole_last_proliv{THESE})"),
             steps=((None, "green"), (1, "red")),
         ),
         stat(
             "Holes",
-            "Holes that are known. Those beyond metrics.holes count as one, other.",
+            "Known holes. Those beyond metrics.holes count as one, named other.",
             Target(f"count({LAST_CROP})"),
         ),
         stat(
             "Silent",
-            "Holes without a crop for longer than alerts.silent_seconds. All of them: a pause between casts.",
+            "Holes without a crop for longer than alerts.silent_seconds. If it is all of them: a pause between casts.",
             Target(f"count(time() - {LAST_CROP} > {number(bounds.silent_seconds)}) or vector(0)"),
             steps=((None, "green"), (1, "yellow")),
         ),
         stat(
             "Drifting",
-            "Holes whose scores moved away from where they were after the calibration: monitor drift",
+            "Holes whose scores have moved since the calibration: monitor drift",
             Target(
                 f'sum(monitor_drift_detected{{hole!="all", {INSTANCE}, {CAMERA}, {HOLE}, {DETECTOR}}}) or vector(0)'
             ),
@@ -64,14 +64,14 @@ def _counts(bounds: Alerts) -> tuple[Panel, ...]:
         ),
         stat(
             "Missing intervals",
-            "Hole-intervals of completeness.window_hours in which a crop was expected and none came: "
-            "monitor status --missing. Nothing is expected where completeness.interval_seconds is 0.",
+            "Hole-intervals of completeness.window_hours in which a crop was expected and none arrived: "
+            "monitor status --missing. Nothing is expected if completeness.interval_seconds is 0.",
             Target(f'sum(monitor_intervals{{state="missing", {INSTANCE}, {CAMERA}}}) or vector(0)'),
             steps=((None, "green"), (1, "orange")),
         ),
         stat(
             "Expected holes",
-            "How many holes ought to give crops, by [completeness] of the configuration.",
+            "How many holes should give crops, according to [completeness] in the configuration.",
             Target(f"sum(monitor_expected_holes{EVERY_CAMERA}) or vector(0)"),
         ),
     )
@@ -85,8 +85,8 @@ def _list(bounds: Alerts) -> Panel:
     silent = [{"value": None, "color": "text"}, {"value": bounds.silent_seconds, "color": "orange"}]
     return table(
         "Holes",
-        "A row for each hole. Score and threshold are those of its last final decision. Click a headline to sort, the "
-        "funnel to filter.",
+        "A row for each hole, with the score and the threshold of its last final decision. Click a column's title to "
+        "sort, the funnel to filter.",
         by_hole(f"monitor_hole_last_proliv{THESE}"),
         by_hole(f"monitor_hole_last_score{THESE}"),
         by_hole(f"monitor_hole_last_threshold{THESE}"),
@@ -132,8 +132,8 @@ def _list(bounds: Alerts) -> Panel:
 def _grid() -> Panel:
     return stat(
         "Score as a share of the threshold",
-        "Of each hole's last final decision: from 100 % on it is proliv. A hole that stays near it without proliv is "
-        "worth a look. (Where several models vote, the score is a margin, and only its colour tells.)",
+        "Of each hole's last final decision: 100 % or more is proliv. A hole that stays close to it without proliv is "
+        "worth a look. (If several models vote, the score is a margin, and only the colour matters.)",
         Target(
             f"max by (camera, hole) (monitor_hole_last_score{THESE} / (monitor_hole_last_threshold{THESE} > 0))",
             "{{camera}} {{hole}}",
@@ -151,8 +151,8 @@ def _time() -> tuple[Panel, ...]:
     return (
         timeline(
             "Verdicts",
-            "Each hole's last verdict over time; a proliv shows for as long as it was the last. Choose a camera and "
-            "holes above where there are many.",
+            "Each hole's last verdict over time; a proliv shows until the hole's next crop. If there are many holes, "
+            "choose a camera and holes above.",
             Target(
                 f"max by (camera, hole) (max_over_time(monitor_hole_last_proliv{THESE}[$__interval]))",
                 "{{camera}} {{hole}}",
@@ -161,7 +161,7 @@ def _time() -> tuple[Panel, ...]:
         ),
         series(
             "Proliv of the hour before",
-            "Final decisions for proliv, by hole. One hole alone, again and again: look at it.",
+            "Crops decided proliv, by hole. If one hole alone keeps appearing: look at it.",
             Target(
                 f'sum by (camera, hole) (increase(monitor_hole_crops_total{{verdict="proliv", {INSTANCE}, {CAMERA}, '
                 f"{HOLE}}}[1h])) > 0 or on () vector(0)",
@@ -170,18 +170,18 @@ def _time() -> tuple[Panel, ...]:
         ),
         series(
             "Seconds since the last crop",
-            "By hole, the ten longest. All rising together is a pause; one alone is a hole that gives no crops.",
+            "By hole, the ten longest. If all rise together it is a pause; one alone is a hole without crops.",
             Target(f"topk(10, time() - {LAST_CROP})", "{{camera}} {{hole}}"),
             unit="s",
         ),
         series(
             "Missing intervals",
-            "Expected hole-intervals that passed without a crop, by hole, the ten with the most.",
+            "Expected hole-intervals without a crop, by hole, the ten with the most.",
             Target(f"topk(10, monitor_hole_missing_intervals{THESE})", "{{camera}} {{hole}}"),
         ),
         series(
             "Drift",
-            "How far each hole's median score moved, in robust sigmas, the ten that moved farthest.",
+            "How far each hole's median score has moved, in robust sigmas, the ten that moved furthest.",
             Target(
                 f"topk(10, abs(monitor_drift_shift_sigmas{{{INSTANCE}, {CAMERA}, {HOLE}, {DETECTOR}}}))",
                 "{{camera}} {{hole}} {{detector}}",
