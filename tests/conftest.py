@@ -36,10 +36,11 @@ def pytest_runtest_setup() -> Iterator[None]:
     yield
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _watched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ends after all other fixtures of the test itself, and before those of its module and of the session."""
     yield
-    watch.end(item)
+    watch.end(request.node)
 
 
 @pytest.fixture(scope="session")

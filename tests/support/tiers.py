@@ -57,6 +57,9 @@ class Watch:
         self._started.clear()
 
     def end(self, item: pytest.Item) -> None:
-        """A test has ended: it fails where it started a process and has no marker that says so."""
+        """A test and its own fixtures have ended: it fails if it started a process and has no marker that says so.
+
+        What fixtures of a module or of the session do at their end, which may come right after, is not the test's.
+        """
         if self._started and not any(item.get_closest_marker(tier) for tier in TIERS):
             pytest.fail(f"{item.nodeid} starts a process; mark it with pytest.mark.process: {self._started}")
