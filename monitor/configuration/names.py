@@ -17,6 +17,28 @@ DEFAULT_TIME_FORMAT: Final = "%d-%m-%Y_%H-%M-%S-%f"
 # The named groups that a pattern may have: the fields of `monitor.words.Identity`.
 GROUPS: Final = ("hole", "camera", "captured_at")
 
+# What network drives, desktops and file systems leave beside crops, with pictures in it that no camera took. Names with
+# a leading dot, such as .Trash-1000 and AppleDouble's ._crop.jpg, are left alone in any case.
+DEFAULT_IGNORED: Final = (
+    # Synology and other network drives: thumbnails, recycle bins, snapshots.
+    *("@eaDir", "@tmp", "@Recycle", "@Recently-Snapshot", "@__thumb", "#recycle", "#snapshot", "~snapshot"),
+    *("SYNOPHOTO_*", "SYNOINDEX_*", "Recycle Bin", "trashbox", "Network Trash Folder", "Temporary Items"),
+    # Windows and macOS.
+    *("$RECYCLE.BIN", "RECYCLER", "System Volume Information", "Thumbs.db", "ehthumbs*.db", "desktop.ini", "__MACOSX"),
+    # What a file system puts pieces of broken files into.
+    *("lost+found", "LOST.DIR", "found.[0-9][0-9][0-9]"),
+)
+
+
+def checked_ignored_names(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns of names; raises `ValueError` for a path and for a pattern that leaves no name."""
+    for pattern in patterns:
+        if not pattern or "/" in pattern:
+            raise ValueError(f"holds {pattern!r}, which is not the name of a file or folder; write each name by itself")
+        if not pattern.strip("*"):
+            raise ValueError(f"holds {pattern!r}, which would leave out every file; write a part of the name as well")
+    return patterns
+
 
 def checked_name_pattern(pattern: str) -> str:
     """A regular expression with at least one of the named groups; raises `ValueError` for another one."""

@@ -1,4 +1,4 @@
-"""The sections and keys of config.toml, their defaults, and what is refused; every one stands in the sample file."""
+"""The sections and keys of config.toml with their defaults and bounds; the sample file has them all."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ from monitor.configuration.checks import (
     windows_in_days,
 )
 from monitor.configuration.names import (
+    DEFAULT_IGNORED,
     DEFAULT_NAME_PATTERN,
     DEFAULT_TIME_FORMAT,
+    checked_ignored_names,
     checked_name_pattern,
     checked_time_format,
 )
@@ -51,13 +53,13 @@ class Section(BaseModel):
 
 
 class Plant(Section):
-    """``[plant]``: what holds for the whole site."""
+    """``[plant]``: what applies to the whole site."""
 
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
 
 
 class Paths(Section):
-    """``[paths]``: folders; relative ones count from the configuration file's folder."""
+    """``[paths]``: folders, relative to the folder of the configuration file."""
 
     inbox: Folder = Path("inbox")
     state: Folder = Path("state")
@@ -71,13 +73,14 @@ class Crops(Section):
 
     name_pattern: Annotated[str, AfterValidator(checked_name_pattern)] = DEFAULT_NAME_PATTERN
     time_format: Annotated[str, AfterValidator(checked_time_format)] = DEFAULT_TIME_FORMAT
+    ignore: Annotated[tuple[str, ...], AfterValidator(checked_ignored_names)] = DEFAULT_IGNORED
     max_bytes: int = Field(20_000_000, ge=1, le=2**31 - 1)
-    # Pillow opens nothing larger, whatever limit is set here.
+    # Pillow opens nothing larger, whatever is set here.
     max_pixels: int = Field(16_777_216, ge=64, le=178_956_970)
 
 
 class Inbox(Section):
-    """``[inbox]``: what becomes of a file once its decision is committed."""
+    """``[inbox]``: what happens to a file once its decision is committed."""
 
     after: Literal["keep", "delete", "archive"] = "keep"
 
@@ -102,7 +105,7 @@ class Pipeline(Section):
 
 
 class Training(Section):
-    """``[training]``: what holds for every detector's training."""
+    """``[training]``: what applies to the training of every detector."""
 
     validation_share: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0, le=2**32 - 1)
@@ -128,7 +131,7 @@ class Calibration(Section):
 
 
 class Quality(Section):
-    """``[quality]``: over which windows TPR and TNR in operation are shown."""
+    """``[quality]``: the windows over which TPR and TNR in operation are shown."""
 
     window_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=5), AfterValidator(windows_in_days)] = (
         1.0,
@@ -138,7 +141,7 @@ class Quality(Section):
 
 
 class Drift(Section):
-    """``[drift]``: when scores count as moved away from those after the calibration."""
+    """``[drift]``: when scores count as having moved since the calibration."""
 
     baseline_hours: int = Field(48, ge=8, le=2000)
     recent_hours: int = Field(1, ge=1, le=168)
@@ -147,7 +150,7 @@ class Drift(Section):
 
 
 class Completeness(Section):
-    """``[completeness]``: which holes ought to give a crop in every interval."""
+    """``[completeness]``: which holes should give a crop in every interval."""
 
     interval_seconds: int = Field(0, ge=0, le=86400)
     late_seconds: int = Field(60, ge=0, le=86400)
@@ -164,7 +167,7 @@ class Decision(Section):
 
 
 class Database(Section):
-    """``[database]``: where everything is remembered."""
+    """``[database]``: where everything is stored."""
 
     url: SecretStr = SecretStr("")
     busy_seconds: float = Field(30.0, ge=0, le=600)
@@ -173,7 +176,7 @@ class Database(Section):
     @classmethod
     def _supported(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        # Not urlsplit, whose own errors quote the password.
+        # Not urlsplit, because its errors quote the password.
         if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
             raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
         if url.startswith(SQLITE):
@@ -189,7 +192,7 @@ class Store(Section):
 
 
 class Metrics(Section):
-    """``[metrics]``: the Prometheus endpoint of the daemon."""
+    """``[metrics]``: the daemon's endpoint for Prometheus."""
 
     enabled: bool = True
     host: str = "127.0.0.1"
@@ -256,14 +259,14 @@ class Settings(BaseSettings):
     detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     def keeps_too_short(self, keep_days: float) -> str | None:
-        """Why crops cannot be deleted after so many days, for something looks back further; None where they can."""
+        """Why crops cannot be deleted after this many days: something looks back further. None if they can."""
         calibration, completeness = self.calibration, self.completeness
         if not keep_days:
             return None
         if not calibration.half_life_days:
             return (
-                "decisions cannot be deleted where calibration.half_life_days is 0, for thresholds are then chosen by "
-                "the traffic of all times; set a half-life, or keep everything (0)"
+                "decisions cannot be deleted if calibration.half_life_days is 0, because thresholds are then chosen "
+                "from all traffic there ever was; set a half-life, or keep everything (0)"
             )
         looks_back = {
             "quality.window_days": max(self.quality.window_days),
@@ -275,7 +278,7 @@ class Settings(BaseSettings):
         key, days = max(looks_back.items(), key=lambda item: item[1])
         if keep_days >= days:
             return None
-        return f"{keep_days:g} days are too few, for {key} looks back {days:g} days; keep at least as many, or all (0)"
+        return f"{keep_days:g} days are too few: {key} looks back {days:g} days; keep at least as many, or all (0)"
 
     @classmethod
     def settings_customise_sources(
@@ -286,5 +289,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file, whose content comes as the constructor's arguments."""
+        """Let the environment override the file, whose content is passed to the constructor."""
         return env_settings, init_settings

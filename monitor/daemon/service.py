@@ -30,6 +30,7 @@ from monitor.daemon.systemd import SignsOfLife, notify
 from monitor.daemon.writer import Writer
 from monitor.errors import ExitCode, MonitorError
 from monitor.files.folders import make_folder
+from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable
 from monitor.inbox.backlog import Backlog
 from monitor.inbox.labelled import LabelledWatcher
@@ -85,10 +86,12 @@ class Service:
         self._inbox = Watcher(
             configuration.inbox,
             configuration.settings.watch,
-            unknown=lambda paths: lookup.new(database, paths),
+            unknown=partial(lookup.new, database),
             deliver=self._deliver,
             scanned=partial(self._count_scan, "inbox"),
+            ignored=IgnoredNames(configuration.settings.crops.ignore),
         )
+        self.metrics.show_file_events("inbox", self._inbox.nudges.is_observing)
         self._labelled = self._labelled_watcher()
         replies = Replies(self._inbox.mailbox.put, self._to_labelled)
         self.dispatcher = Dispatcher(configuration.settings.pipeline, self.models, replies, self.metrics)
@@ -112,8 +115,11 @@ class Service:
         folder = self.configuration.labelled
         if folder is None:
             return None
-        scanned = partial(self._count_scan, "labelled")
-        return LabelledWatcher(folder, self.configuration.settings.watch, self.database, self._deliver, scanned)
+        settings, scanned = self.configuration.settings, partial(self._count_scan, "labelled")
+        ignored = IgnoredNames(settings.crops.ignore)
+        watcher = LabelledWatcher(folder, settings.watch, self.database, self._deliver, scanned, ignored)
+        self.metrics.show_file_events("labelled", watcher.nudges.is_observing)
+        return watcher
 
     def _writer(self, replies: Replies) -> Writer:
         # The watchers hear of a file last: by then it is counted, and moved where it is to be moved.
@@ -239,7 +245,8 @@ class Service:
             )
         waiting = self._waiting()
         doing = f"watching {printable(self.configuration.inbox)}: {self._progress.sentence()}"
-        return f"{doing}; {waiting} waiting" if waiting else doing
+        # Not a number where it is not known.
+        return f"{doing}; {waiting} waiting" if waiting > 0 else doing
 
     def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)

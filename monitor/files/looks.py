@@ -1,4 +1,10 @@
-"""What a file looks like without reading it: the one notion of it that all parts of the program share."""
+"""What a file looks like without reading it: the one notion of it that all parts of the program share.
+
+Size and modification time are a cheap key, and not enough: `cp -p`, `rsync -t` and formats of a fixed size put another
+content under the same ones. The change time, which no program can set, and the inode tell such a file from the first.
+They also differ where the content is the same, as after a rename or a change of permissions, so a difference in these
+two alone means that the content has to be compared.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +18,24 @@ if TYPE_CHECKING:
 # The range of a database's 64-bit integer.
 _LOWEST_INTEGER: Final = -(2**63)
 _HIGHEST_INTEGER: Final = 2**63 - 1
+_SECOND: Final = 1_000_000_000
+# The coarsest clock of a file system in use counts two seconds (FAT); a little is added for the system's own clock.
+_COARSE_NS: Final = 3 * _SECOND
 
 
 class StoredLooks(NamedTuple):
-    """The part of `Looks` that the store keeps; ``mtime_ns`` is clamped to 64 bits."""
+    """`Looks` as the store keeps them, all within 64 bits.
+
+    ``ctime_ns`` and ``inode`` are None together: in rows of older programs, and where `Looks.inode` is.
+    """
 
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None
+    inode: int | None
 
 
-class HasStoredLooks(Protocol):
+class HasSizeAndTime(Protocol):
     """A row of the store about a file."""
 
     @property
@@ -33,27 +47,57 @@ class HasStoredLooks(Protocol):
         """As in `StoredLooks`."""
 
 
+class HasStoredLooks(HasSizeAndTime, Protocol):
+    """A row of the store with everything that a file looked like."""
+
+    @property
+    def ctime_ns(self) -> int | None:
+        """As in `StoredLooks`."""
+
+    @property
+    def inode(self) -> int | None:
+        """As in `StoredLooks`."""
+
+
 class Looks(NamedTuple):
     """What a file looks like from outside.
 
     ``mtime_ns``: when its content last changed. ``ctime_ns``: when anything about it last changed, which renaming it
-    and changing its permissions do too. Both in nanoseconds since 1970.
+    and changing its permissions do too. Both in nanoseconds since 1970. ``inode``: which file of its file system it is;
+    None where a later change might not show in these looks, see `as_read`.
     """
 
     size_bytes: int
     mtime_ns: int
     ctime_ns: int
+    inode: int | None = None
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
         """What the system says of a file."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+    def as_read(self, now_ns: int) -> Self:
+        """The looks of a file whose content is read at ``now_ns``, in nanoseconds since 1970.
+
+        A file system may count whole seconds. The next change may then leave the same time as the last one did, so the
+        looks of a file that has just changed are no proof, and it is compared with its row once more later.
+        """
+        if self.ctime_ns % _SECOND == 0 and abs(now_ns - self.ctime_ns) < _COARSE_NS:
+            return self._replace(inode=None)
+        return self
 
     @property
     def stored(self) -> StoredLooks:
         """What the store keeps of it."""
         # A file's time may lie centuries ahead, beyond what a database's integer holds.
-        return StoredLooks(self.size_bytes, max(_LOWEST_INTEGER, min(self.mtime_ns, _HIGHEST_INTEGER)))
+        mtime_ns = max(_LOWEST_INTEGER, min(self.mtime_ns, _HIGHEST_INTEGER))
+        if self.inode is None:
+            return StoredLooks(self.size_bytes, mtime_ns, None, None)
+        ctime_ns = max(_LOWEST_INTEGER, min(self.ctime_ns, _HIGHEST_INTEGER))
+        # The system's number has no sign.
+        inode = self.inode if self.inode <= _HIGHEST_INTEGER else self.inode - 2**64
+        return StoredLooks(self.size_bytes, mtime_ns, ctime_ns, inode)
 
 
 def look(path: str | Path) -> Looks | None:
@@ -65,8 +109,13 @@ def look(path: str | Path) -> Looks | None:
 
 
 def is_unchanged(looks: Looks | None, row: HasStoredLooks) -> bool:
-    """Whether a file still looks as it did when its row was written; one that is gone does not."""
-    return looks is not None and looks.stored == (row.size_bytes, row.mtime_ns)
+    """Whether a file is surely the one that its row was written of; one that is gone is not."""
+    return row.inode is not None and looks is not None and looks.stored == _stored(row)
+
+
+def may_be_unchanged(looks: Looks | None, row: HasSizeAndTime) -> bool:
+    """Whether a file may be the one that its row was written of, which its content alone can tell."""
+    return looks is not None and looks.stored[:2] == (row.size_bytes, row.mtime_ns)
 
 
 def is_gone(path: str | Path) -> bool:
@@ -78,3 +127,7 @@ def is_gone(path: str | Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _stored(row: HasStoredLooks) -> tuple[int, int, int | None, int | None]:
+    return row.size_bytes, row.mtime_ns, row.ctime_ns, row.inode

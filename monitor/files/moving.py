@@ -17,14 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.files.folders import UNFINISHED_PREFIX
+from monitor.files.opening import FOLDER, READING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-# Open a file without following a link, waiting for a pipe's writer or becoming the master of a terminal.
-READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 # From linux/fs.h, for renameat2.
 _RENAME_NOREPLACE: Final = 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor.errors import StoreDamagedError, StoreError
+from monitor.files.ignoring import NOTHING
 from monitor.files.looks import look
 from monitor.files.text import printable
 from monitor.inbox.messages import Done
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.configuration.settings import Watch
+    from monitor.files.ignoring import IgnoredNames
     from monitor.inbox.messages import Candidate
     from monitor.store.database.engine import Database
     from monitor.threads import TimedThread
@@ -35,18 +38,20 @@ class LabelledWatcher(Watcher):
         database: Database,
         deliver: Callable[[Candidate], bool],
         scanned: Callable[[bool], None],
+        ignored: IgnoredNames = NOTHING,
     ) -> None:
-        """``deliver`` and ``scanned``: as for `Watcher`."""
-        self._labelled = LabelledFolder(folder)
+        """``deliver``, ``scanned`` and ``ignored``: as for `Watcher`."""
+        self._labelled = LabelledFolder(folder, ignored)
         self._database = database
         self._pass_on = deliver
         super().__init__(
             folder,
             settings,
-            unknown=lambda paths: self._labelled.unknown(database, paths),
+            unknown=partial(self._labelled.unknown, database),
             deliver=self._deliver_labelled,
             folders=self._labelled.folders,
             scanned=scanned,
+            ignored=ignored,
         )
 
     def run(self, thread: TimedThread) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import MonitorError, StoreDamagedError, StoreError
 from monitor.files.chunks import chunks
-from monitor.files.looks import is_unchanged, look
+from monitor.files.ignoring import IgnoredNames
+from monitor.files.looks import look, may_be_unchanged
 from monitor.files.text import from_text, printable, to_text
 from monitor.files.walking import crop_files
 from monitor.inbox.archive import Archive, Archiver
@@ -61,6 +62,7 @@ class Tidier:
         self._archiver = Archiver(self.archive, database) if self.archive else None
         self._claims = Claims(configuration.inbox, database, self._archiver)
         self._inbox = configuration.inbox
+        self._ignored = IgnoredNames(configuration.settings.crops.ignore)
         self._database = database
         self._count = count
         self._pause = configuration.settings.watch.scan_seconds
@@ -113,7 +115,7 @@ class Tidier:
         try:
             if self._claims.may_be_left:
                 self._recover_claims()
-            for chunk in chunks(crop_files(self._inbox, lambda _folder, _error: None), CHUNK):
+            for chunk in chunks(crop_files(self._inbox, lambda _folder, _error: None, self._ignored), CHUNK):
                 self._tidy(chunk)
                 self._receive()
                 if self._trouble or self._ended:
@@ -141,7 +143,8 @@ class Tidier:
                 row
                 for path in paths
                 for row in known.get(to_text(path), ())
-                if was_decided(row) and is_unchanged(looks[path], row)
+                # Its content is compared before it goes.
+                if was_decided(row) and may_be_unchanged(looks[path], row)
             ]
             planned = self._archiver.plan(rows) if self._archiver else rows
         except StoreDamagedError:

@@ -9,26 +9,30 @@ One thread runs the `Watcher` and owns all its state; all others put messages in
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from monitor.errors import MonitorError
 from monitor.files.chunks import chunks
 from monitor.files.folders import make_folder
+from monitor.files.ignoring import NOTHING
 from monitor.files.text import printable
-from monitor.files.walking import crop_files
+from monitor.files.walking import TOO_LONG, crop_files
 from monitor.inbox.handover import Handover
 from monitor.inbox.ledger import Ledger
 from monitor.inbox.messages import Candidate, Done, Incomplete, Stop, Touched
 from monitor.inbox.nudges import Nudges
+from monitor.inbox.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from monitor.configuration.settings import Watch
+    from monitor.files.ignoring import IgnoredNames
     from monitor.inbox.ledger import Waiting
     from monitor.inbox.messages import Mailbox, Message
     from monitor.threads import TimedThread
@@ -41,6 +45,13 @@ SCAN_CHUNK: Final = 512
 SCAN_SHARE: Final = 0.1
 
 
+class Unknown(Protocol):
+    """Tells which paths the store does not know."""
+
+    def __call__(self, paths: Sequence[str], *, again: bool, alive: Callable[[], None]) -> Sequence[str]:
+        """``again``: also those whose failure may be over. ``alive`` is called before anything that may take long."""
+
+
 class Watcher:
     """Finds new crops below a folder and delivers each once at a time."""
 
@@ -49,20 +60,24 @@ class Watcher:
         folder: Path,
         settings: Watch,
         *,
-        unknown: Callable[[Sequence[str]], Sequence[str]],
+        unknown: Unknown,
         deliver: Callable[[Candidate], bool],
         folders: Sequence[Path] = (),
         scanned: Callable[[bool], None] = lambda _whole: None,
+        ignored: IgnoredNames = NOTHING,
     ) -> None:
         """Watch ``folder``; it and the ``folders`` in it are made where they are missing.
 
-        ``unknown`` returns those paths that the store does not know; ``deliver`` hands a candidate on, waiting
-        while the queue is full, and returns False once the service is stopping. ``scanned`` is called at the end of
-        each scan with whether it saw the whole folder.
+        ``deliver`` hands a candidate on, waiting while the queue is full, and returns False once the service is
+        stopping. ``scanned`` is called at the end of each scan with whether it saw the whole folder. ``ignored`` names
+        are left alone.
         """
         self.folder = folder
+        self.ignored = ignored
         self.mailbox: Mailbox = SimpleQueue()
-        self.nudges = Nudges(folder, self.mailbox, settings.scan_seconds)
+        self.nudges = Nudges(folder, self.mailbox, settings.scan_seconds, ignored)
+        # Whether the last scan that ended has gone through, though perhaps not into every folder.
+        self.has_scanned = False
         self._folders = (folder, *folders)
         self._settings = settings
         self._unknown = unknown
@@ -70,6 +85,7 @@ class Watcher:
         self._scanned = scanned
         self._ledger = Ledger(settings)
         self._handover = Handover()
+        self._retries = Retries()
         self._was_there = False
         self._unreadable: set[Path] = set()
         self._unreadable_before: set[Path] = set()
@@ -168,8 +184,10 @@ class Watcher:
             if self._stopping:
                 return
             whole = whole and not self._unreadable
+            self._retries.scanned(time.monotonic())
+            self.has_scanned = True
         except (MonitorError, OSError) as error:
-            whole = False
+            self.has_scanned = whole = False
             log.error(  # noqa: TRY400
                 "%s was not scanned: %s; the next scan is in %g s",
                 printable(self.folder), error, self._settings.scan_seconds,
@@ -181,9 +199,11 @@ class Watcher:
 
     def _offer_unknown(self) -> None:
         """Walk the folder and offer what neither the ledger nor the store knows."""
-        for chunk in chunks(crop_files(self.folder, self._warn_unreadable), SCAN_CHUNK):
+        for chunk in chunks(crop_files(self.folder, self._warn_unreadable, self.ignored), SCAN_CHUNK):
             self._thread.busy()  # a folder may be as large as it likes, as long as the work goes on
-            for path in self._unknown([path for path in chunk if not self._ledger.is_known(path)]):
+            asked = [path for path in chunk if not self._ledger.is_known(path)]
+            again = self._retries.due(time.monotonic())
+            for path in self._unknown(asked, again=again, alive=self._thread.busy):
                 self._offer(path)
             # Events have waited long enough behind a chunk of a large backlog.
             self._receive()
@@ -207,8 +227,10 @@ class Watcher:
         self._unreadable.add(folder)
         if folder in self._unreadable_before:
             return
+        if error.errno == errno.ENAMETOOLONG:
+            log.error("%s: %s; their crops are not scored until they are moved further up", printable(folder), TOO_LONG)
+            return
         log.error(
             "%s: the folder cannot be read: %s; its crops are not scored until its permissions are fixed",
-            printable(folder),
-            error.strerror,
-        )
+            printable(folder), error.strerror,
+        )  # fmt: skip

@@ -7,17 +7,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.errors import InputMissingError
-from monitor.files.looks import is_unchanged, look
+from monitor.errors import InputMissingError, StoreDamagedError, StoreError
+from monitor.files.ignoring import NOTHING
 from monitor.files.text import printable, to_text
 from monitor.files.walking import crop_files
 from monitor.scoring import lookup
+from monitor.scoring.matching import match
 from monitor.store import labelled_files
 from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from monitor.files.ignoring import IgnoredNames
+    from monitor.files.looks import StoredLooks
     from monitor.store.database.engine import Database
 
 
@@ -27,9 +30,10 @@ log = logging.getLogger(__name__)
 class LabelledFolder:
     """The labelled folder; the names of its ``proliv/`` and ``ne_proliv/`` label all crops below them."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` holds proliv/ and ne_proliv/; it need not exist."""
+    def __init__(self, folder: Path, ignored: IgnoredNames = NOTHING) -> None:
+        """``folder`` holds proliv/ and ne_proliv/; it need not exist. ``ignored`` names in it are left alone."""
         self.folder = folder
+        self.ignored = ignored
         self._warned: set[Path] = set()
 
     @property
@@ -63,22 +67,44 @@ class LabelledFolder:
             )  # fmt: skip
         return None
 
-    def unknown(self, database: Database, paths: Sequence[str]) -> list[str]:
-        """The paths that have a label and are new, have changed, or may have become readable."""
+    def unknown(
+        self,
+        database: Database,
+        paths: Sequence[str],
+        *,
+        again: bool = True,
+        alive: Callable[[], None] = lambda: None,
+    ) -> list[str]:
+        """The paths that have a label and are new, have changed, or may have become readable.
+
+        ``again`` and ``alive``: as for `lookup.new`.
+        """
         wanted = {path: label for path in paths if (label := self.label_of(path)) is not None}
         with database.read() as connection:
             rows = labelled_files.known_files(connection, [to_text(path) for path in wanted])
         fresh = []
+        looks: dict[str, StoredLooks] = {}
         for path, label in wanted.items():
             row = rows.get(to_text(path))
-            if (
-                row is None
-                or row.label != label
-                or row.reason in lookup.WORTH_ANOTHER_TRY
-                or not is_unchanged(look(path), row)
-            ):
+            found = None if row is None or row.label != label else match(path, [row], alive)
+            if found is None or (again and found.row.reason in lookup.WORTH_ANOTHER_TRY):
                 fresh.append(path)
+            elif found.looks is not None:
+                looks[found.row.path] = found.looks
+        self._remember(database, looks)
         return fresh
+
+    def _remember(self, database: Database, looks: Mapping[str, StoredLooks]) -> None:
+        if not looks:
+            return
+        try:
+            with database.write() as connection:
+                labelled_files.set_looks(connection, looks)
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            # They are compared once more the next time.
+            log.debug("what %d known labelled files look like now was not stored: %s", len(looks), error)
 
     def forget_gone(self, database: Database, on_file: Callable[[], None] = lambda: None) -> int:
         """Forget the files that are no longer there, and return how many; the labels that they gave stay.
@@ -89,7 +115,7 @@ class LabelledFolder:
         unreadable: list[Path] = []
         present: set[str] = set()
         try:
-            for path in crop_files(self.folder, lambda one, _error: unreadable.append(one)):
+            for path in crop_files(self.folder, lambda one, _error: unreadable.append(one), self.ignored):
                 present.add(to_text(path))
                 on_file()
         except InputMissingError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from monitor.crops.reader import Reader
 from monitor.files.chunks import chunks
+from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable, to_text
 from monitor.files.walking import crop_files
 from monitor.labels.folder import LabelledFolder, is_folder
@@ -48,14 +49,15 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
     """
     if configuration.labelled is None:
         return Rescanned(0, 0, 0)
-    labelled = LabelledFolder(configuration.labelled)
+    labelled = LabelledFolder(configuration.labelled, IgnoredNames(configuration.settings.crops.ignore))
     labelled.warn_of_links()
     if not is_folder(labelled.folder):
         return Rescanned(0, 0, 0)
     reader = Reader(configuration)
     gone = labelled.forget_gone(database)
     new = unreadable = 0
-    for paths in chunks(crop_files(labelled.folder, _warn_unreadable), configuration.settings.pipeline.batch_size):
+    found = crop_files(labelled.folder, _warn_unreadable, labelled.ignored)
+    for paths in chunks(found, configuration.settings.pipeline.batch_size):
         fresh = labelled.unknown(database, paths)
         decided = pipeline.score(reader.read(fresh, labels=[labelled.label_of(path) for path in fresh]), ensemble)
         recorded = record(database, [decided])

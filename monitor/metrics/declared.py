@@ -31,6 +31,8 @@ LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 # The outcomes of scans and of scheduled runs.
 OUTCOMES: Final = ("done", "failed")
 TASKS: Final = ("nightly", "retention")
+# What deletes files: the tidier of the inbox, and retention.
+DELETING: Final = ("tidying", "retention")
 TIDIED: Final = ("deleted", "archived", "changed", "failed")
 # Why a crop has no decision: because of the file, of a detector, or of the database.
 FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
@@ -68,6 +70,8 @@ class Declared:
             self.scheduled_runs.labels(task, outcome)
         for outcome in TIDIED:
             self.tidied.labels(outcome)
+        for task in DELETING:
+            self.deletion_stopped.labels(task)
 
     def _declare_crops(self, own: Any) -> None:
         self.seen = Counter("monitor_crops_seen", "Crops that were taken up for reading.", **own)
@@ -218,6 +222,12 @@ class Declared:
             ["folder"],
             **own,
         )
+        self.file_events = Gauge(
+            "monitor_file_events",
+            "1 while the kernel tells of new files in the folder at once, 0 while only scans find them.",
+            ["folder"],
+            **own,
+        )
         self.commit = Histogram("monitor_commit_seconds", "Seconds that a commit took.", buckets=COMMIT_BUCKETS, **own)
         self.store_failures = Counter("monitor_store_failures", "Commits that failed and are tried again.", **own)
         self.database_size = Gauge("monitor_database_size_bytes", "Bytes that the database takes.", **own)
@@ -229,6 +239,12 @@ class Declared:
         )
         self.tidied = Counter(
             "monitor_tidied_files", "Decided files that left the inbox, or did not, by outcome.", ["outcome"], **own
+        )
+        self.deletion_stopped = Gauge(
+            "monitor_deletion_stopped",
+            "1 while nothing is deleted because the inbox or the database may not be what it was, else 0.",
+            ["task"],
+            **own,
         )
         self.pruned = Counter("monitor_pruned_crops", "Crops whose decisions were deleted for their age.", **own)
         self.last_success = Gauge(

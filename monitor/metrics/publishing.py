@@ -144,6 +144,14 @@ class Metrics(Declared):
         self.backlog.set_function(waiting)
         self.backlog_age.set_function(oldest_seconds)
 
+    def show_file_events(self, folder: str, come: Callable[[], bool]) -> None:
+        """Publish whether the kernel tells of the files in a folder; ``come`` is called at each scrape."""
+        self.file_events.labels(folder).set_function(come)
+
+    def show_deletion(self, task: str, *, stopped: bool) -> None:
+        """Publish whether a task that deletes files has stopped because it is in doubt what they are."""
+        self.deletion_stopped.labels(task).set(stopped)
+
     def restore_holes(self, rows: Sequence[LastCrop], now: datetime) -> None:
         """Publish the last crop of each hole as the store has it; busier holes get their labels first."""
         for row in sorted(rows, key=lambda row: row.crops, reverse=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.files.looks import look
+from monitor.files.looks import StoredLooks, look
 from monitor.files.text import to_text
 from monitor.scoring import lookup
 from monitor.store import decisions, labelled_files
@@ -104,7 +104,7 @@ def _row(
     files = batch.files
     path, label = files.paths[row], files.labels[row]
     looks = files.looks[row] or look(path)
-    size_bytes, mtime_ns = looks.stored if looks else (0, 0)
+    stored = looks.stored if looks else StoredLooks(0, 0, None, None)
     width, height = files.sizes[row] or (None, None)
     identity = files.identities[row]
     refusal = batch.refusals.get(row)
@@ -114,8 +114,8 @@ def _row(
     return CropRow(
         path=to_text(path),
         sha256=files.digests[row],
-        size_bytes=size_bytes,
-        mtime_ns=mtime_ns,
+        size_bytes=stored.size_bytes,
+        mtime_ns=stored.mtime_ns,
         width=width,
         height=height,
         hole=identity.hole,
@@ -130,6 +130,8 @@ def _row(
         decided_by=final.decided_by if final else None,
         source=files.source if label is None else "labelled",
         archived_path=to_text(archived) if archived else None,
+        ctime_ns=stored.ctime_ns,
+        inode=stored.inode,
         scores=scores,
     )
 

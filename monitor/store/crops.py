@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import crops
+from monitor.store.database.schema import crops, labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from monitor.files.looks import StoredLooks
+
 # (path, sha256), which identifies a crop.
 CropKey = tuple[str, str]
 
 
 class KnownCrop(NamedTuple):
-    """A stored crop with the size and the time that its file had when it was read; a changed file differs in them."""
+    """A stored crop with what its file looked like when it was read, see `monitor.files.looks`."""
 
     id: int
     path: str
@@ -35,6 +37,8 @@ class KnownCrop(NamedTuple):
     verdict: str | None
     source: str
     archived_path: str | None
+    ctime_ns: int | None
+    inode: int | None
 
 
 class DecisionRow(NamedTuple):
@@ -61,6 +65,19 @@ def crop_by_id(connection: Connection, crop_id: int) -> KnownCrop | None:
     """The crop with this id, or None."""
     query = select(*columns_of(crops, KnownCrop)).where(crops.c.id == crop_id)
     return next(iter(select_rows(connection, KnownCrop, query)), None)
+
+
+def set_looks(connection: Connection, looks: Mapping[int, StoredLooks]) -> None:
+    """Store, by crop id, what the files of these crops look like now that their content is known to be the same."""
+    if looks:
+        values = [{"crop_id": crop_id, **one._asdict()} for crop_id, one in looks.items()]
+        connection.execute(update(crops).where(crops.c.id == bindparam("crop_id")), values)
+
+
+def forget_unreadable(connection: Connection, ids: Collection[int]) -> None:
+    """Forget those of these crops whose content was never read and that have no label."""
+    labelled = exists().where(labels.c.crop_id == crops.c.id)
+    connection.execute(delete(crops).where(crops.c.id.in_(sorted(ids)), crops.c.sha256 == "", ~labelled))
 
 
 def set_archived_paths(connection: Connection, places: Mapping[int, str]) -> None:

@@ -64,6 +64,8 @@ class CropRow(NamedTuple):
     decided_by: str | None
     source: str = "inbox"
     archived_path: str | None = None
+    ctime_ns: int | None = None
+    inode: int | None = None
     scores: tuple[ScoreRow, ...] = ()
 
 
@@ -100,8 +102,10 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
 
     (path, sha256) identifies a crop and (crop, model) a decision. What is stored already stays as it is, so repeating
     a batch after a crash changes nothing. The final decision on a crop that was decided before is replaced only if
-    some model's decision on it is new.
+    some model's decision on it is new. A file that could not be read leaves no row where its path has one of a content
+    that it may still have.
     """
+    rows = _without_known_unreadable(connection, rows)
     if not rows:
         return Recorded({}, set())
     paths = sorted({row.path for row in rows})
@@ -182,6 +186,26 @@ def newest_scores(connection: Connection, model_id: int, most: int) -> list[Reme
     return select_rows(connection, RememberedScore, query)
 
 
+def _without_known_unreadable(connection: Connection, rows: Sequence[CropRow]) -> Sequence[CropRow]:
+    """The rows without those of unread files that may still be what was decided on: a folder was closed for a while."""
+    unread = sorted({row.path for row in rows if not row.sha256})
+    if not unread:
+        return rows
+    query = select(crops.c.path, crops.c.size_bytes, crops.c.mtime_ns)
+    known = {tuple(row) for row in connection.execute(query.where(crops.c.path.in_(unread), crops.c.sha256 != ""))}
+    paths = {path for path, *_ in known}
+    return [
+        row
+        for row in rows
+        if row.sha256
+        or not (
+            (row.path, row.size_bytes, row.mtime_ns) in known
+            # It could not even be looked at.
+            or (row.path in paths and (row.size_bytes, row.mtime_ns) == (0, 0))
+        )
+    ]
+
+
 def _forget_unreadable(connection: Connection, rows: Sequence[CropRow], known: Collection[CropKey]) -> None:
     """Drop the unreadable crop at a path that can be read now: it is the same crop, not a second one."""
     unreadable = {path for path, sha256 in known if not sha256}
@@ -205,6 +229,8 @@ def _upsert_crops(dialect: str) -> Upsert:
         set_={
             "size_bytes": new.size_bytes,
             "mtime_ns": new.mtime_ns,
+            "ctime_ns": new.ctime_ns,
+            "inode": new.inode,
             "width": case((keeps, crops.c.width), else_=new.width),
             "height": case((keeps, crops.c.height), else_=new.height),
             "state": case((keeps, crops.c.state), else_=new.state),

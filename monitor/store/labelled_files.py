@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import bindparam, case, delete, func, select, update
 
 from monitor.files.chunks import chunks
 from monitor.store import decisions
@@ -15,10 +15,11 @@ from monitor.store.database.upsert import upsert
 from monitor.store.decisions import Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
+    from monitor.files.looks import StoredLooks
     from monitor.store.crops import CropKey
     from monitor.store.decisions import CropRow
 
@@ -35,6 +36,8 @@ class LabelledFileRow(NamedTuple):
     reason: str | None
     error: str | None
     seen_at: datetime
+    ctime_ns: int | None
+    inode: int | None
 
 
 def contents_in_both_folders(connection: Connection) -> set[str]:
@@ -107,7 +110,8 @@ def _file_row(label: str, row: CropRow, crop_id: int | None) -> LabelledFileRow:
     # It does not matter that this file cannot be read if its content was scored under another name.
     reason, error = (row.reason, row.error) if crop_id is None else (None, None)
     return LabelledFileRow(
-        *(row.path, label, row.sha256, row.size_bytes, row.mtime_ns, crop_id, reason, error, row.seen_at)
+        *(row.path, label, row.sha256, row.size_bytes, row.mtime_ns, crop_id, reason, error, row.seen_at),
+        *(row.ctime_ns, row.inode),
     )
 
 
@@ -142,6 +146,13 @@ def files_of_contents(connection: Connection, contents: Collection[str]) -> list
 def all_files(connection: Connection) -> list[LabelledFileRow]:
     """Every labelled file as it was last seen."""
     return _files(connection)
+
+
+def set_looks(connection: Connection, looks: Mapping[str, StoredLooks]) -> None:
+    """Store, by path, what these files look like now that their content is known to be the same."""
+    if looks:
+        values = [{"the_path": path, **one._asdict()} for path, one in looks.items()]
+        connection.execute(update(labelled_files).where(labelled_files.c.path == bindparam("the_path")), values)
 
 
 def forget_files(connection: Connection, paths: Collection[str]) -> None:

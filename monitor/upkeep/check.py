@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
 from monitor.files.chunks import chunks
-from monitor.files.looks import is_unchanged, look
+from monitor.files.looks import look, may_be_unchanged
 from monitor.files.text import from_text, to_text
 from monitor.files.walking import crop_paths
 from monitor.models import folders
@@ -220,7 +220,7 @@ def _state(row: FileRow, configuration: Configuration) -> str:
     if row.pruned or row.source == "labelled":
         return "present"  # it need not lie anywhere
     looks = look(from_text(row.path))
-    if is_unchanged(looks, row):
+    if may_be_unchanged(looks, row):
         return "present"
     if row.archived_path is not None:
         return "present" if look(from_text(row.archived_path)) is not None else "vanished"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import ConfigurationError, StoreError
 from monitor.files import moving
-from monitor.files.looks import is_unchanged, look
+from monitor.files.looks import look, may_be_unchanged
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable
 from monitor.files.walking import unreadable_folder
@@ -167,9 +167,9 @@ def _prune_crops(
 
 
 def _lies_in(inbox: Path, crop: OldCrop) -> bool:
-    """Whether the crop's file lies unchanged in the inbox, so that the daemon would decide it again."""
+    """Whether the crop's file may lie unchanged in the inbox, so that the daemon would decide it again."""
     path = from_text(crop.path)
-    return path.is_relative_to(inbox) and is_unchanged(look(path), crop)
+    return path.is_relative_to(inbox) and may_be_unchanged(look(path), crop)
 
 
 def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> bool:

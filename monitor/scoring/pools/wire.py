@@ -42,7 +42,7 @@ class Flat(NamedTuple):
 
     identities: list[tuple[Any, ...]]
     digests: Sequence[str]
-    looks: list[tuple[int, int, int] | None]
+    looks: list[tuple[Any, ...] | None]
     sizes: Sequence[tuple[int, int] | None]
     ended: Sequence[bool | None]
     model_ids: tuple[int, ...]
@@ -58,7 +58,7 @@ def flat(batch: ScoredBatch) -> Flat:
     return Flat(
         [tuple(identity) for identity in files.identities],
         files.digests,
-        [None if looks is None else (looks.size_bytes, looks.mtime_ns, looks.ctime_ns) for looks in files.looks],
+        [None if looks is None else tuple(looks) for looks in files.looks],
         files.sizes,
         files.ended,
         batch.model_ids,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_every_key_can_be_given_by_the_environment(monkeypatch: pytest.MonkeyPat
     for section, keys in sample.items():
         for key, value in keys.items():
             if not isinstance(value, dict):
-                text = str(value).lower() if isinstance(value, bool) else str(value)
+                text = value if isinstance(value, str) else json.dumps(value)
                 monkeypatch.setenv(f"MONITOR__{section}__{key}".upper(), text)
     assert load().settings == defaults
     monkeypatch.setenv("MONITOR__TRAINING__SEED", "7")

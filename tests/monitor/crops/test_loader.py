@@ -28,7 +28,7 @@ class TestLoad:
         path.write_bytes(b"abc")
         status = path.stat()
         assert READER.load(path) == FileContent(
-            b"abc", hashlib.sha256(b"abc").hexdigest(), Looks(3, status.st_mtime_ns, status.st_ctime_ns)
+            b"abc", hashlib.sha256(b"abc").hexdigest(), Looks(3, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         )
 
     @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from monitor.threads import TimedThread
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from monitor.files.ignoring import IgnoredNames
 
 
 @pytest.fixture
@@ -78,9 +81,7 @@ class Inbox:
         self.full.set()
         self.taken: list[str] = []
         self.stopping = False
-        self.watcher = Watcher(
-            folder, Watch(), unknown=lambda paths: lookup.unknown(database, paths)[0], deliver=self._deliver
-        )
+        self.watcher = Watcher(folder, Watch(), unknown=partial(lookup.new, database), deliver=self._deliver)
         self.backlog = Backlog(self.watcher, database)
         self.thread = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
@@ -130,7 +131,7 @@ def test_what_a_full_queue_keeps_from_being_found_is_walked_for(held: Inbox, tmp
 def test_walking_takes_a_tenth_of_the_time(held: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     walks = []
 
-    def slow(folder: Path, database: Database) -> Waiting:
+    def slow(folder: Path, _database: Database, _ignored: IgnoredNames) -> Waiting:
         walks.append(folder)
         time.sleep(0.05)
         return Waiting(7, None)

@@ -35,6 +35,7 @@ class Pipeline:
         self.delivered: deque[Candidate] = deque()
         self.known: set[str] = set()
         self.lookups = 0
+        self.again: list[bool] = []
         self.fails = False
         self.scans_ended: deque[bool] = deque()
         self.works: set[float | None] = set()
@@ -49,8 +50,9 @@ class Pipeline:
         self.stuck = Event()
         self.thread = TimedThread("watcher", self.watcher.run, lambda _code: None)
 
-    def _unknown(self, paths: Sequence[str]) -> Sequence[str]:
+    def _unknown(self, paths: Sequence[str], *, again: bool, alive: Callable[[], None]) -> Sequence[str]:
         self.lookups += 1
+        self.again.append(again)
         self.works.add(self.thread.busy_since)
         while self.stuck.is_set():
             time.sleep(0.005)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor.files.looks import Looks
 from monitor.files.text import to_text
 from monitor.labels.folder import LabelledFolder
 from monitor.store.labelled_files import all_files, take_labelled
@@ -34,9 +35,9 @@ def put(folder: LabelledFolder, name: str, content: str = "a picture") -> str:
 
 def remember(database: Database, path: str, label: Label, *, reason: str | None = None) -> None:
     """Store what the file looks like now."""
-    seen = os.lstat(path)
+    looks = Looks.of(os.lstat(path)).stored
     row = crop_row("", path[-30:], source="labelled", failed=reason is not None)._replace(
-        path=to_text(path), size_bytes=seen.st_size, mtime_ns=seen.st_mtime_ns, reason=reason
+        path=to_text(path), reason=reason, **looks._asdict()
     )
     with database.write() as connection:
         take_labelled(connection, [(label.value, row)])

@@ -33,9 +33,8 @@ def remember(database: Database, path: Path, row: CropRow) -> None:
     """Store the row as that of the file as it looks now."""
     looks = look(str(path))
     assert looks is not None
-    size_bytes, mtime_ns = looks.stored
     with database.write() as connection:
-        record(connection, [row._replace(path=to_text(path), size_bytes=size_bytes, mtime_ns=mtime_ns)])
+        record(connection, [row._replace(path=to_text(path), **looks.stored._asdict())])
 
 
 @pytest.mark.parametrize(
