@@ -1,7 +1,7 @@
-"""The program's own messages: to standard error, one line each, as text, as JSON, or as the journal of systemd wants.
+"""Writes the program's messages to standard error, one line each: as text, as JSON, or for systemd's journal.
 
-Python's warnings, and exceptions that end a thread or are raised where nobody can catch them, are messages like any
-other. Passwords in URLs are left out of all of them.
+Python's warnings, and exceptions that end a thread or that no code can catch, become messages like any other. Passwords
+in URLs are left out of all of them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ log = logging.getLogger(__name__)
 
 Format = Literal["text", "json"]
 
+# The journal splits lines of more than 48 KiB; messages with more characters than this lose their middle.
 LONGEST: Final = 8000
-"""The journal parts a line of more than 48 KiB; what is longer than this many characters loses its middle."""
+# Python's levels and the priorities of syslog.
 PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
-"""Levels of Python and priorities of syslog."""
 PASSWORD: Final = re.compile(r"(?<=://)([^\s:/?#@]*):[^\s/?#]*@|(?<=\bpassword=)[^\s&'\"]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def setup(level: str, output_format: Format = "text") -> None:
-    """Log from here on with this level and in this format; may be called again."""
+    """Log with this level and in this format from now on; may be called again."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(output_format))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Alembic tells of every migration context that it makes.
+    # Alembic reports every migration context that it makes.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # The scheduler tells of every look at the clock.
+    # The scheduler reports every look at the clock.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     threading.excepthook = _thread_ended
@@ -42,7 +42,7 @@ def setup(level: str, output_format: Format = "text") -> None:
 
 
 def for_machines() -> bool:
-    """Whether something other than a person reads standard error, so that every line has to be a message."""
+    """Whether a program reads standard error, so that every line has to be a message."""
     return any(isinstance(handler.formatter, Journal | Json) for handler in logging.getLogger().handlers)
 
 
@@ -50,12 +50,12 @@ def _formatter(output_format: Format) -> logging.Formatter:
     formatter: logging.Formatter = Json() if output_format == "json" else Line("%(asctime)s %(levelname)s %(message)s")
     if not goes_to_journal():
         return formatter
-    # The journal has a time of its own.
+    # The journal adds the time itself.
     return Journal(formatter if output_format == "json" else Line("%(levelname)s %(message)s"))
 
 
 def goes_to_journal() -> bool:
-    """Whether standard error is the pipe to the journal that systemd told of, and was not led elsewhere since."""
+    """Whether standard error still is the pipe to the journal that systemd named when it started the program."""
     try:
         status = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):
@@ -64,7 +64,7 @@ def goes_to_journal() -> bool:
 
 
 class Line(logging.Formatter):
-    """Text; a message's further lines and a traceback follow on the same line."""
+    """Text: further lines of a message, and a traceback, follow on the same line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Make one line of a record."""
@@ -90,7 +90,7 @@ class Json(logging.Formatter):
 
 
 class Journal(logging.Formatter):
-    """Another format with the prefix from which the journal takes a line's priority."""
+    """Another format, with the prefix from which the journal takes a line's priority."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -103,14 +103,14 @@ class Journal(logging.Formatter):
 
 
 def fold(text: str) -> str:
-    """Several lines -> one, parted by bars, without the marks below lines of code; control characters are escaped."""
+    """Several lines as one, separated by bars, without the marks below code; control characters are escaped."""
     lines = (line.strip() for line in text.splitlines())
     folded = " | ".join(line for line in lines if line and not set(line) <= set("^~"))
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], folded)
 
 
 def shortened(text: str) -> str:
-    """A text without its middle, where it is too long: the exception of a traceback stands at its end."""
+    """A text without its middle if it is too long; the exception of a traceback is at its end."""
     if len(text) <= LONGEST:
         return text
     head, tail = LONGEST // 4, LONGEST - LONGEST // 4
@@ -118,7 +118,7 @@ def shortened(text: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """A text whose URLs and connection strings have *** for a password."""
+    """A text with *** in place of the passwords in URLs and connection strings."""
     return PASSWORD.sub(lambda match: f"{match[1]}:***@" if match[1] is not None else "***", text)
 
 
@@ -128,7 +128,7 @@ def _thread_ended(arguments: threading.ExceptHookArgs) -> None:
     name = arguments.thread.name if arguments.thread is not None else "of unknown name"
     value = arguments.exc_value if arguments.exc_value is not None else arguments.exc_type()
     log.error(
-        "the thread %s ended by a defect; what it did is not done any more, please report it with this message",
+        "the thread %s ended because of a defect; its work is no longer done; please report it with this message",
         name,
         exc_info=(arguments.exc_type, value, arguments.exc_traceback),
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import sysconfig
-import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.wheel import build_wheel
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytestmark = pytest.mark.process
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -31,18 +33,8 @@ def run(tmp_path: Path, clean_environment: dict[str, str]) -> Callable[..., str]
 
 
 @pytest.fixture
-def wheel(tmp_path: Path, run: Callable[..., str]) -> Path:
-    """The wheel, built from a copy, so that nothing is left in the checkout."""
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for name in ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]):
-        shutil.copy(CHECKOUT / name, copy)
-    for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
-        shutil.copytree(CHECKOUT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, copy)
-    (built,) = tmp_path.glob("*.whl")
-    return built
+def wheel(tmp_path: Path) -> Path:
+    return build_wheel(tmp_path)
 
 
 @pytest.fixture

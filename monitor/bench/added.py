@@ -1,4 +1,4 @@
-"""What plug-ins add to a benchmark."""
+"""Runs the benchmarks that plug-ins add."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def measure(registry: Registry, name: str, seed: int, rounds: int, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """The figures of one plug-in's benchmark; None where it fails, which is said and does not stop the others."""
+    """The figures of one plug-in's benchmark, or None if it fails; that is reported and does not stop the others."""
     say(f"measuring: {name}")
     offer = registry.benchmarks[name]
     try:
         benchmark = offer.provider.load()
         return of_rounds([benchmark(seed) for _ in range(rounds)])
-    except Exception as error:  # noqa: BLE001 - whatever a third party's code raises, others go on
+    except Exception as error:  # noqa: BLE001 - whatever a third party's code raises, the others go on
         say(f"the benchmark {name!r} of {offer.origin} is left out: {type(error).__name__}: {error}")
         return None

@@ -1,4 +1,4 @@
-"""The course of a benchmark: what is measured after what, in a folder that is gone afterwards."""
+"""Runs a benchmark: what is measured in which order, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from monitor.scoring.ensemble import ActiveModel
 
 SAMPLE_CROPS: Final = 8192
+# As many crops as this are committed, or all: because of caches and indexes, a crop's cost depends on their number.
 COMMITTED_CROPS: Final = 20_000
-"""So many, or all: what a crop costs depends on how many there are, for caches and indexes."""
+# A detector is given as many crops as it should need this long for at its limit.
 END_TO_END_SECONDS: Final = 3.0
-"""A detector is given as many crops as should take it so long at its limit."""
 LEAST_CROPS: Final = 200
+# Fed to the daemon at an even pace in each round; fewer if there are few crops.
 FED_CROPS: Final = 300
-"""Fed to the daemon at an even pace, in each round; fewer where there are few crops."""
+# On the disk, including its rows in the store, with room to spare.
 BYTES_OF_A_CROP: Final = 3 * 4096
-"""On the disk, its rows in the store included, with room to spare."""
 BYTES_OF_A_MODEL: Final = 30_000_000
 REMEDY: Final = "free some space, set TMPDIR to another disk or ask for fewer --crops"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured: which subjects, on how many crops at most, how many times over.
+    """What is to be measured: which subjects, on how many crops at most, how many times.
 
-    ``others``: the benchmarks of plug-ins. ``many``: the files over which the memory of `score` is held against that
-    over 10,000; 0: it is not.
+    ``others``: the benchmarks of plug-ins. ``many``: for how many files the memory of `score` is compared with that for
+    10,000; 0: not at all.
     """
 
     subjects: Sequence[str]
@@ -59,17 +59,17 @@ class Plan:
 
     @property
     def bytes_needed(self) -> int:
-        """On the disk, at a time."""
+        """The most that is on the disk at any time."""
         made = BYTES_OF_A_CROP * (self.crops + TRAINING_CROPS) + many.BYTES_OF_A_NAME * self.many
         return made + BYTES_OF_A_MODEL * (len(self.subjects) + len(TOGETHER))
 
 
 @dataclass
 class Measured:
-    """One subject, and what was measured of it so far.
+    """One subject, and what has been measured of it so far.
 
-    ``plain``: its model as torch computes it. ``batches``: what its detector costs, by threads and by the size of a
-    batch. ``paths``: the crops that it is given; ``folder`` holds them and no others.
+    ``plain``: its model as torch computes it. ``batches``: the cost of its detector by threads and batch size.
+    ``paths``: the crops that it is given; ``folder`` holds these and no others.
     """
 
     name: str
@@ -161,9 +161,9 @@ class Course:
         return home
 
     def _begin(self, home: Home) -> Measured:
-        """Measure a subject at every size of a batch, and choose how many crops it is given."""
+        """Measure a subject at every batch size, and choose how many crops it is given."""
         (name,) = home.subjects
-        self.say(f"measuring: {name} by the size of a batch")
+        self.say(f"measuring: {name} by batch size")
         (model,) = home.ensemble(self.registry).models
         (plain,) = home.ensemble(self.registry, runtime="torch").models
         batches = {}
@@ -203,7 +203,7 @@ class Course:
     def _together(self, home: Home, alone: Sequence[Measured]) -> None:
         fewest = min(alone, key=lambda one: len(one.paths))
         homes = [home, *(one.home for one in alone)]
-        # On the same crops, one right after the other, though each was measured alone before.
+        # On the same crops, one right after the other, although each was measured alone before.
         together, *others = (scoring.score(one, fewest.folder, len(fewest.paths)).crops_per_second for one in homes)
         self.together.append((together, others))
 
@@ -227,7 +227,7 @@ class Course:
 
 
 def _linked(paths: Sequence[Path], folder: Path) -> Path:
-    """A folder with these crops and no others, in sub-folders as they were."""
+    """A folder with these crops and no others, in the same subfolders."""
     for path in paths:
         target = folder / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ def _linked(paths: Sequence[Path], folder: Path) -> Path:
 
 
 def run(registry: Registry, configuration: Configuration, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure everything in a temporary folder; raises `OutputError` when the disk has no room for it."""
+    """Measure everything in a temporary folder; raises `OutputError` if the disk has no room for it."""
     with own_environment(), _folder() as name:
         folder = Path(name).resolve()
         free = shutil.disk_usage(folder).free
@@ -256,4 +256,4 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="monitor-bench-")
     except OSError as error:
-        raise OutputError(f"no temporary folder can be made: {error.strerror}; {REMEDY}") from None
+        raise OutputError(f"no temporary folder can be created: {error.strerror}; {REMEDY}") from None

@@ -1,7 +1,7 @@
-"""Made-up crops to measure with: of the size, the names and the number of bytes of real ones.
+"""Made-up crops to measure with: their sizes, names and numbers of bytes are like those of real ones.
 
-What they show is of no interest: a hole with a rim, a bright middle and grain. Sizes differ from hole to hole as those
-of real crops do, because a batch of mixed sizes costs more than one of equal sizes.
+What they show does not matter: a hole with a rim, a bright middle and grain. Sizes differ from hole to hole as with
+real crops, because a batch of mixed sizes costs more than one of equal sizes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOLES: Final = 40
+# The smallest and the largest side in pixels.
 HEIGHTS: Final = (24, 31)
 WIDTHS: Final = (46, 53)
-"""Smallest and largest sides in pixels."""
 
-JPEG_QUALITY: Final = 90
+# The standard deviation of the noise, in levels of 256; at this quality a crop takes about 1.1 KB.
 GRAIN: Final = 5.0
-"""The deviation of the noise, of 256 levels; with this quality a crop takes about 1.1 KB."""
+JPEG_QUALITY: Final = 90
 
 FILES_IN_A_FOLDER: Final = 1000
 # Naive: file names carry the camera's local time.
@@ -82,7 +82,7 @@ def _hole(generator: np.random.Generator) -> NDArray[np.float32]:
 def _crops(hole: NDArray[np.float32], count: int, generator: np.random.Generator) -> NDArray[np.uint8]:
     """Crops of one hole in changing light, each with grain of its own: uint8 (N, height, width, 3)."""
     light = generator.normal(1, 0.05, (count, 1, 1, 1)).astype(np.float32)
-    # Of one colour, as a sensor's noise is after the chroma of a JPEG was thinned out.
+    # Without colour, like a sensor's noise once a JPEG has reduced the chroma.
     grain = generator.standard_normal((count, *hole.shape[:2], 1), dtype=np.float32) * GRAIN
     pixels: NDArray[np.uint8] = np.clip(hole * light + grain, 0, 255).astype(np.uint8)
     return pixels

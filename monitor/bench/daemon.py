@@ -1,6 +1,6 @@
-"""`monitor run` from end to end: how much it carries when the inbox is full, and how quickly it decides on one crop.
+"""Measures `monitor run` from end to end: its speed when the inbox is full, and how quickly it decides on one crop.
 
-A decision counts when another connection to the store sees it, so what is measured is the commit and nothing before.
+A decision counts once another connection to the store sees it, so the time includes the commit.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Carried:
 
 
 def carry(home: Home, saturating: Sequence[Path], fed: Sequence[Path]) -> Carried:
-    """Start the daemon on an inbox with crops in it; when all are decided, feed it others at an even pace."""
+    """Start the daemon on an inbox with crops in it; once all are decided, feed it others at an even pace."""
     home.renew()
     inbox = home.configuration.inbox
     waiting = inbox / "waiting"
@@ -50,7 +50,7 @@ def carry(home: Home, saturating: Sequence[Path], fed: Sequence[Path]) -> Carrie
     for crop in saturating:
         shutil.copyfile(crop, waiting / crop.name)
     with Daemon(home.messages, configuration=home.file, watch_memory=True) as daemon:
-        # Read-only, so that a look never makes anything.
+        # Read-only, so that looking never creates anything.
         with closing(sqlite3.connect(f"{home.store.as_uri()}?mode=ro", uri=True, timeout=30)) as store:
             commits = _saturate(daemon, store, len(saturating))
             latencies = _feed(daemon, store, inbox, fed)
@@ -60,10 +60,10 @@ def carry(home: Home, saturating: Sequence[Path], fed: Sequence[Path]) -> Carrie
 
 
 def steady(commits: Sequence[tuple[float, int]]) -> float | None:
-    """Crops a second while the daemon is busy all over, from (seconds, crops so far) of every commit that was seen.
+    """Crops a second while all stages are busy, from (seconds, crops so far) of every commit that was seen.
 
-    From the commit with which a fifth of the crops were done to the one with which four fifths were: at the beginning
-    and at the end the stages wait for each other. None where one commit had both.
+    Counted from the commit that completed a fifth of the crops to the one that completed four fifths: at the beginning
+    and at the end the stages wait for each other. None if a single commit did both.
     """
     crops = commits[-1][1]
     begun, first = next(one for one in commits if one[1] >= crops / 5)
@@ -72,7 +72,7 @@ def steady(commits: Sequence[tuple[float, int]]) -> float | None:
 
 
 def _saturate(daemon: Daemon, store: sqlite3.Connection, crops: int) -> list[tuple[float, int]]:
-    """(seconds, crops so far) of every commit that is seen, until so many crops are decided."""
+    """(seconds, crops so far) of every commit that is seen, until all ``crops`` are decided."""
     commits: list[tuple[float, int]] = []
     daemon.patience.renew()
     while not commits or commits[-1][1] < crops:
@@ -111,11 +111,11 @@ def _last(store: sqlite3.Connection) -> int:
 
 
 def _write_evenly(inbox: Path, crops: Sequence[Path], completed: dict[str, float]) -> None:
-    """Write each crop under a hidden name and rename it, as cameras should; note the moment before it has its name."""
+    """Write each crop under a hidden name and rename it, as cameras should; note the moment before it gets its name."""
     begun = time.perf_counter()
     for number, crop in enumerate(crops):
         time.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
         hidden = inbox / f".{crop.name}"
         hidden.write_bytes(crop.read_bytes())
         completed[crop.name] = time.perf_counter()
-        os.rename(hidden, inbox / crop.name)  # noqa: PTH104 - nothing between the note and the call
+        os.rename(hidden, inbox / crop.name)  # noqa: PTH104 - nothing between the clock and the call

@@ -1,7 +1,7 @@
-"""From rounds of measurements to the figures that are told: medians, ratios, and how far rounds lie apart.
+"""Turns rounds of measurements into the figures that are reported: medians, ratios, and the spread of the rounds.
 
 A ratio is formed within each round, whose parts were measured one right after the other, and the median of the ratios
-is told: the clock of the machine may be another one in the next round.
+is reported: in the next round the machine may run at a different clock rate.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from monitor.bench.scoring import Scored
     from monitor.bench.stages import Cost
 
+# Significant digits of a reported figure, which is more than any of them is worth.
 DIGITS: Final = 4
-"""So many digits of a figure are told, which is more than any of them is worth."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of one round, each alone, in one thread and in its best batch."""
+    """The stages of one round, each alone, in one thread and with its best batch size."""
 
     read: Cost
     decode: Cost
@@ -31,7 +31,7 @@ class Stages:
     commit: Cost
 
     def limit(self, cores: int) -> float:
-        """Crops a second if all cores did nothing but these stages: cores / the sum of their processor time."""
+        """Crops a second if all cores did nothing but these stages: cores / the sum of their processor times."""
         return cores * 1e6 / sum(self.costs().values())
 
     def costs(self) -> dict[str, float]:
@@ -50,7 +50,7 @@ class Round:
     carried: Carried
 
     def figures(self, cores: int) -> dict[str, float | None]:
-        """Every figure of the round by its name; none where it could not be measured."""
+        """Every figure of the round by its name; None if it could not be measured."""
         speed, limit, daemon = self.scored.crops_per_second, self.stages.limit(cores), self.carried.crops_per_second
         return {
             "crops_per_second": speed,
@@ -69,7 +69,7 @@ class Round:
 
 
 def of_rounds(rounds: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    """The medians of figures by their names, and in ``spread`` their lowest and highest where rounds differ."""
+    """The medians of figures by their names, and in ``spread`` the lowest and the highest of several rounds."""
     found: dict[str, Any] = {}
     spread: dict[str, list[float]] = {}
     for name in rounds[0]:
@@ -81,7 +81,7 @@ def of_rounds(rounds: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
 
 
 def of_detector(rounds: Sequence[Round], cores: int) -> dict[str, Any]:
-    """What is told of one detector."""
+    """What is reported of one detector."""
     latencies = [one for each in rounds for one in each.carried.latencies_ms]
     stages = [one.stages.costs() for one in rounds]
     return {
@@ -95,7 +95,7 @@ def of_detector(rounds: Sequence[Round], cores: int) -> dict[str, Any]:
 
 
 def of_stages(rounds: Sequence[Stages], committed: Mapping[int, Cost]) -> dict[str, Any]:
-    """What is told of the stages that all detectors share; ``committed``: commits by the size of a batch."""
+    """What is reported of the stages that all detectors share; ``committed``: commits by batch size."""
     costs = [one.costs() for one in rounds]
     return {
         **{f"{name}_us": rounded(median(one[name] for one in costs)) for name in ("read", "decode", "commit")},
@@ -104,9 +104,9 @@ def of_stages(rounds: Sequence[Stages], committed: Mapping[int, Cost]) -> dict[s
 
 
 def of_together(speeds: Sequence[tuple[float, Sequence[float]]]) -> dict[str, Any]:
-    """Detectors deciding together against each alone, from (crops/s together, crops/s of each alone) of every round.
+    """Detectors deciding together compared with each alone, from (crops/s together, crops/s of each alone) by round.
 
-    ``time_ratio``: the time for a crop together, as a share of the sum of the times alone.
+    ``time_ratio``: the time that a crop takes together, divided by the sum of the times alone.
     """
     rounds = [
         {"crops_per_second": together, "time_ratio": (1 / together) / sum(1 / one for one in alone)}
@@ -116,12 +116,12 @@ def of_together(speeds: Sequence[tuple[float, Sequence[float]]]) -> dict[str, An
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The least value that so many percent of all do not exceed (nearest rank)."""
+    """The smallest value that at least this percentage of all values do not exceed (nearest rank)."""
     ordered = sorted(values)
     rank = -(-len(ordered) * percent // 100)  # rounded up
     return ordered[max(0, int(rank) - 1)]
 
 
 def rounded(value: float) -> float:
-    """A figure with the digits that are told."""
+    """A figure with the digits that are reported."""
     return float(f"{value:.{DIGITS}g}")

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and how fast its clock is running just now."""
+"""The machine that figures were measured on, and how fast it is at the moment."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 SIDE: Final = 1024
 YARDSTICK_SECONDS: Final = 0.1
+# How much faster all threads are than one, at least, if the cores are free.
 LEAST_GAIN: Final = 1.3
-"""Of all threads over one, where the cores are free."""
 
 
 def cores() -> int:
@@ -25,7 +25,7 @@ def cores() -> int:
 
 
 def facts() -> dict[str, Any]:
-    """The machine and the libraries that arithmetic is done by."""
+    """The machine, and the libraries that do the arithmetic."""
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -43,7 +43,7 @@ def was_busy(yardsticks: Iterable[Mapping[str, float]]) -> bool:
 
 
 def yardstick() -> dict[str, float]:
-    """Products of float32 matrices, in 10^9 operations a second: in one thread, and in as many as there are cores."""
+    """Products of float32 matrices in 10^9 operations a second: in one thread, and in one for each core."""
     with threads(1):
         one = _gflops()
     with threads(cores()):
@@ -52,7 +52,7 @@ def yardstick() -> dict[str, float]:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch and numpy compute in so many threads."""
+    """Let torch and numpy compute in this many threads."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -69,7 +69,7 @@ def _gflops() -> float:
     import torch
 
     one = torch.rand(SIDE, SIDE)
-    result = one @ one  # memory is asked for and threads are started before the clock is
+    result = one @ one  # memory is allocated and threads are started before the clock starts
     products = 0
     started = time.perf_counter()
     while (passed := time.perf_counter() - started) < YARDSTICK_SECONDS:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from monitor.harness.homes import Home
 
 FEW: Final = 10_000
+# On ext4 a file can have 65,000 names.
 MOST_LINKS: Final = 60_000
-"""A file of ext4 may have 65,000 names."""
+# On the disk, with its row and its decision in the store, and the same again in the store's log.
 BYTES_OF_A_NAME: Final = 1500
-"""On the disk, with its row and its decision in the store, and the same again in the store's log."""
 
 
 def memory(home: Home, paths: Sequence[Path], many: int) -> dict[str, Any]:
-    """Peaks of the memory over 10,000 files and over many, which are further names of a few files."""
+    """The peak memory for 10,000 files and for many, which are further names of a few files."""
     folders = {count: _named(paths, home.folder / f"names-{count}", count) for count in (FEW, many)}
     few, much = (scoring.score(home, folder, count) for count, folder in folders.items())
     return {
@@ -37,7 +37,7 @@ def memory(home: Home, paths: Sequence[Path], many: int) -> dict[str, Any]:
 
 
 def _named(paths: Sequence[Path], folder: Path, count: int) -> Path:
-    """A folder with so many names, in sub-folders of a thousand each."""
+    """A folder with ``count`` names, in subfolders of a thousand each."""
     names = paths[: max(FILES_IN_A_FOLDER, -(-count // MOST_LINKS))]
     for number in range(count):
         part = folder / f"{number // FILES_IN_A_FOLDER:06d}"

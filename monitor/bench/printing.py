@@ -1,4 +1,4 @@
-"""The figures of a benchmark as tables for a person."""
+"""Prints the figures of a benchmark as tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAGES: Final = ("read", "decode", "detect", "commit")
 
 
 def tables(figures: Mapping[str, Any]) -> str:
-    """Everything that was measured, in lines of at most 120 characters while there are few detectors."""
+    """Everything that was measured, in lines of at most 120 characters as long as there are few detectors."""
     return "\n".join([*_machine(figures), "", *_detectors(figures), "", *_batches(figures), "", *_others(figures)])
 
 
@@ -54,7 +54,7 @@ def _detectors(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _batches(figures: Mapping[str, Any]) -> Iterator[str]:
-    """What a crop costs a detector by threads and by the size of a batch, by the clock."""
+    """What a crop costs a detector by threads and batch size, in time on the clock."""
     detectors = figures["detectors"]
     costs = {name: one["detect_us_by_threads_and_batch"] for name, one in detectors.items()}
     cells = {(threads, size): None for by in costs.values() for threads, sizes in by.items() for size in sizes}
@@ -66,7 +66,7 @@ def _batches(figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _others(figures: Mapping[str, Any]) -> Iterator[str]:
     commits = ", ".join(f"{size}: {cost:g}" for size, cost in figures["stages"]["commit_us_by_batch"].items())
-    yield f"commit, us of a processor by the size of a batch: {commits}"
+    yield f"commit, us of a processor by batch size: {commits}"
     start = figures["startup"]
     yield (
         f"monitor --help: {start['help_seconds']:g} s, {start['more_seconds']:g} s more than a Python that does nothing"
@@ -80,8 +80,8 @@ def _others(figures: Mapping[str, Any]) -> Iterator[str]:
     memory = figures["memory"]
     if memory:
         yield (
-            f"memory of {memory['detector']} over {memory['many_crops']} files: {memory['many_mb']:g} MB, "
-            f"{memory['ratio']:g} of that over {memory['few_crops']}"
+            f"memory of {memory['detector']} for {memory['many_crops']} files: {memory['many_mb']:g} MB, "
+            f"{memory['ratio']:g} of that for {memory['few_crops']}"
         )
     for name, found in figures["others"].items():
         told = [f"{figure} {value:g}" for figure, value in (found or {}).items() if figure != "spread"]

@@ -1,4 +1,4 @@
-"""The published way, as a reference: a loop over single images, a forward pass of one, a commit of one."""
+"""The published way as a reference: one image at a time, with a forward pass and a commit for each."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ INSERT: Final = "insert into decisions (file, mse, proliv) values (?, ?, ?)"
 
 
 def crops_per_second(detector: Detector, threshold: float, paths: Sequence[Path], database: Path) -> float:
-    """Decide on files one after the other: Pillow opens and resizes, the detector scores one, one row is committed.
+    """Decide on files one by one: Pillow opens and resizes a file, the detector scores it, one row is committed.
 
-    It ends after some seconds, or with the last file.
-
-    The commit is as cheap as one can be made that survives a power cut: SQLite with a write-ahead log, one table
-    without an index.
+    It stops after `LONGEST_SECONDS` or with the last file. The commit is as cheap as one that survives a power cut can
+    be: SQLite with a write-ahead log, and one table without an index.
     """
     height, width = detector.input_size
     database.unlink(missing_ok=True)

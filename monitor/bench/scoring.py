@@ -1,4 +1,4 @@
-"""`monitor score` from end to end, as a person would run it."""
+"""Measures `monitor score` from end to end, as a person would run it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scored:
 
 
 def score(home: Home, folder: Path, crops: int) -> Scored:
-    """Score a folder of so many crops with a fresh store, its results going nowhere."""
+    """Score a folder of ``crops`` crops with a fresh store; the results go nowhere."""
     home.renew()
     ended = children.run(
         ["-m", "monitor", "--config", str(home.file), "score", str(folder), "--format", "csv"], home.messages

@@ -1,7 +1,7 @@
-"""The stages of a crop's way, each alone and in one thread: reading, decoding, a detector, committing.
+"""Measures the stages that a crop passes through, each alone and in one thread: read, decode, detect, commit.
 
-Processor time, of this process with what the kernel does for it, is what counts: it is the same whether another
-program has the other processor or not, and it is what the limit is made of.
+What counts is processor time, of this process and of the kernel on its behalf: it is the same whether or not another
+program uses the other cores, and the limit is computed from it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 DETECTOR_BATCHES: Final = (1, 16, 64, 256, 1024)
 WARM_UP: Final = 16
 COMMIT_BATCHES: Final = (64, 256, 1024, 4096)
+# How long a stage is repeated, and how long if it is one of many batch sizes.
 STAGE_SECONDS: Final = 0.3
 CELL_SECONDS: Final = 0.1
-"""A stage is repeated for so long, and so long where it is one of many sizes of a batch."""
+# A batch size is left out if, by the figure of the size before, one batch would take longer.
 LONGEST_BATCH_SECONDS: Final = 1.0
-"""A size of which one batch would take longer, by the figure of the size before, is left out."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How long `monitor --help` takes, beside a Python that does nothing."""
+"""Measures how long `monitor --help` takes, compared with a Python that does nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STARTS: Final = 7
 
 
 def starting(folder: Path) -> dict[str, Any]:
-    """Seconds of the clock, medians of seven starts by turns."""
+    """Seconds of the clock: medians of seven starts, the two commands alternating."""
     commands = {"help_seconds": ["-m", "monitor", "--help"], "python_seconds": ["-c", "pass"]}
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(STARTS):

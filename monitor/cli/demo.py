@@ -1,4 +1,4 @@
-"""``monitor demo``: the commands that a person would type, run one after the other in a folder of its own."""
+"""``monitor demo``: runs the commands that a person would type, one after the other, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class Seen(NamedTuple):
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 def command(data: Path | None, output: Path, seed: int) -> None:
-    """Show the whole program on synthetic or your own crops.
+    """Show the whole program on synthetic crops or your own.
 
     Makes crops, trains two detectors, chooses their thresholds, evaluates them, then starts the daemon and feeds it the
-    test crops live. Everything is kept in a folder of its own; one that exists gets a neighbour (demo-2, …).
+    test crops live. Everything is kept in a new folder; if demo exists it is demo-2, and so on.
     """
     from monitor.crops.dataset import open_dataset, require
     from monitor.harness.daemon import free_port
@@ -110,7 +110,7 @@ def _fresh(output: Path) -> Path:
             number += 1
             folder = output.with_name(f"{output.name}-{number}")
         except OSError as error:
-            raise OutputError(f"{folder}: the demo's folder cannot be made: {error.strerror}") from None
+            raise OutputError(f"{folder}: the demo's folder cannot be created: {error.strerror}") from None
         else:
             return folder.absolute()
 
@@ -178,7 +178,7 @@ def _feed(daemon: Daemon, inbox: Path, config: Path, chosen: Sequence[LabelledPa
 
 
 def _target(inbox: Path, name: str, taken: dict[Path, str]) -> Path:
-    """Where a crop goes; a name that two folders share goes into a sub-folder, which the daemon watches too."""
+    """Where a crop goes: a name that is taken goes into a subfolder, which the daemon watches too."""
     target = inbox / name
     if target in taken:
         target = inbox / str(len(taken)) / name
@@ -223,7 +223,7 @@ def _cells(one: Seen) -> tuple[str, ...]:
 
 
 def _conclude(seen: Sequence[Seen], chosen: Sequence[LabelledPath], folder: Path, seconds: float) -> None:
-    """Print the confusion matrix of the live decisions, and where everything lies."""
+    """Print the confusion matrix of the live decisions, and where everything is."""
     counts = Counter((one.label, one.verdict) for one in seen)
     click.secho("\nThe daemon's decisions against the labels", bold=True)
     click.echo(f"{'':<18}{'decided proliv':>16}{'decided ne_proliv':>20}")

@@ -1,4 +1,4 @@
-"""What keys say against one another, in sentences."""
+"""Describes in sentences where keys of a configuration contradict each other."""
 
 from __future__ import annotations
 

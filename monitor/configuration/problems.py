@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in sentences."""
+"""Describes in sentences what is wrong with a configuration."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def plugin_settings(
     source: str,
     overrides: Mapping[str, Any] | None = None,
 ) -> BaseModel:
-    """Fill a plug-in's settings model from its section, with ``overrides`` (``--set``) over it.
+    """Fill a plug-in's settings model from its section; ``overrides`` (``--set``) take precedence.
 
-    Raises `ConfigurationError` for every problem.
+    Raises `ConfigurationError` with a line for each problem.
     """
     overrides = overrides or {}
     try:

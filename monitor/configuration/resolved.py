@@ -1,4 +1,4 @@
-"""Settings with the place they came from: paths, clocks and the database."""
+"""The settings together with the file they came from: absolute paths, the time zone, the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.errors import ConfigurationError
 
 
 class Configuration(BaseModel):
-    """Settings with the place that they came from, against which relative paths are resolved."""
+    """Settings and the file that they came from, whose folder relative paths are relative to."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,12 +21,12 @@ class Configuration(BaseModel):
 
     @property
     def source(self) -> str:
-        """How messages name the configuration."""
+        """What messages call the configuration."""
         return "built-in defaults" if self.file is None else str(self.file)
 
     def _resolved(self, path: Path) -> Path:
         base = Path.cwd() if self.file is None else self.file.parent
-        # Links are followed here, once, so that a crop has the same path by whichever way it is reached.
+        # Links are followed here, once, so that a crop has the same path however it is reached.
         try:
             return (base / path.expanduser()).resolve()
         except (OSError, RuntimeError) as error:
@@ -39,7 +39,7 @@ class Configuration(BaseModel):
 
     @property
     def state(self) -> Path:
-        """The folder of the database and of the models."""
+        """The folder of the database and the models."""
         return self._resolved(self.settings.paths.state)
 
     @property
@@ -67,7 +67,7 @@ class Configuration(BaseModel):
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
-        """The files (certificate, key) of the metrics' TLS; none for plain HTTP."""
+        """The files (certificate, key) for HTTPS; None for plain HTTP."""
         metrics = self.settings.metrics
         if metrics.certificate is None or metrics.key is None:
             return None
@@ -75,7 +75,7 @@ class Configuration(BaseModel):
 
     @property
     def database_url(self) -> str:
-        """The database's URL; may hold a password, so it is never printed."""
+        """The database's URL; it may contain a password, so it is never printed."""
         url = self.settings.database.url.get_secret_value() or f"{SQLITE}{self.state / 'monitor.db'}"
         return f"{SQLITE}{self._resolved(Path(url.removeprefix(SQLITE)))}" if url.startswith(SQLITE) else url
 

@@ -1,1 +1,1 @@
-"""What `monitor deploy` writes for the programs around the daemon: Prometheus, Grafana, systemd."""
+"""Writes what the programs around the daemon need: Prometheus, Grafana and systemd."""

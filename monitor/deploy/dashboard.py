@@ -1,4 +1,4 @@
-"""A dashboard: rows of panels that find their places, variables, annotations."""
+"""Builds a dashboard: rows of panels, laid out one after the other, with variables and annotations."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from monitor.deploy.panels import Panel
 
 COLUMNS: Final = 24
+# The version of Grafana 10.4 and 11; newer ones migrate a dashboard when they load it.
 SCHEMA_VERSION: Final = 39
-"""That of Grafana 10.4 and 11; newer ones bring it up to theirs when they load it."""
 TAG: Final = "monitor"
 INSTANCE: Final = 'instance=~"$instance"'
 CAMERA: Final = 'camera=~"$camera"'
@@ -23,7 +23,7 @@ WINDOW: Final = 'window="$window"'
 
 @dataclass(frozen=True)
 class Row:
-    """A headline and what is below it; ``repeat``: once for each value of that variable."""
+    """A heading and the panels below it; ``repeat``: the name of a variable, for a row for each of its values."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Variable:
-    """A choice at the head of a dashboard, of a label's values."""
+    """A choice among the values of a label, at the top of a dashboard."""
 
     name: str
     label: str
@@ -50,7 +50,7 @@ class Variable:
             "query": {"qryType": 1, "query": self.query, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
             "hide": 0,
             "options": [],
-            # New holes and cameras come, so the choice follows the time that is looked at.
+            # New holes and cameras appear, so the values are looked up again when the time range changes.
             "refresh": 2,
             "regex": "",
             "skipUrlSync": False,
@@ -61,7 +61,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Moments that are marked in every panel; the query's value is the moment, in milliseconds."""
+    """Moments that are marked in every panel; the value of the query is the moment in milliseconds."""
 
     name: str
     expression: str
@@ -88,7 +88,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard; ``uid`` is its address, so that links and an update find it again."""
+    """A dashboard; its ``uid`` is part of its address, so links and updates find it again."""
 
     uid: str
     title: str
@@ -130,7 +130,7 @@ class Dashboard:
 
 
 def _placed(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
-    """Panels from left to right, and further down where a line is full; ids in the order of reading."""
+    """Panels from left to right, on a new line when one is full; ids in reading order."""
     placed: list[dict[str, Any]] = []
     y = 0
     for row in rows:
@@ -156,7 +156,7 @@ def _placed(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
 
 
 def _choice(name: str, label: str, values: tuple[str, ...]) -> dict[str, Any]:
-    """A variable of fixed values, the last chosen at first."""
+    """A variable with fixed values, of which the last is chosen at first."""
     chosen = {"text": values[-1], "value": values[-1], "selected": True}
     return {
         "type": "custom",

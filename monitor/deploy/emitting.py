@@ -1,4 +1,4 @@
-"""Plain values as YAML, in the order in which they are given: the same values, the same bytes."""
+"""Writes plain values as YAML in the order in which they are given: the same values give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OTHER_THAN_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "null",
 
 
 def to_yaml(value: dict[str, Any], *, comment: str) -> str:
-    """A mapping of mappings, lists, texts, numbers and truth values, below a comment."""
+    """A mapping of mappings, lists, texts, numbers and booleans, below a comment."""
     head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
     return head + "\n" + "".join(f"{line}\n" for line in _mapping(value))
 
@@ -55,7 +55,7 @@ def _scalar(value: object) -> str:
         # A colon before a space begins a mapping, and one at the end as well.
         if readable and ": " not in value and not value.endswith((":", " ")):
             return value
-        # Between single quotes all stands as it is but the quote itself.
+        # Between single quotes everything is literal except the quote itself.
         if value.isprintable() and '"' in value:
             return "'" + value.replace("'", "''") + "'"
         return json.dumps(value, ensure_ascii=not value.isprintable())

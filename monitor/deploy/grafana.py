@@ -1,4 +1,4 @@
-"""Grafana's provisioning: the datasource, where the dashboards lie, and the dashboards."""
+"""Grafana's provisioning: the data source, the folder of the dashboards, and the dashboards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEXT_STEPS: Final = (
     f"      mkdir -p {INSTALLED} && cp {DASHBOARDS}/*.json {INSTALLED}/",
     "      systemctl restart grafana-server",
     "      or import the files of dashboards/ by hand: Dashboards, New, Import",
-    "next: docs/grafana.md says what each dashboard answers; they need the rules of: monitor deploy prometheus",
+    "next: docs/grafana.md says what each dashboard shows; they need the rules of: monitor deploy prometheus",
 )
 
 
@@ -51,8 +51,8 @@ def _datasource() -> str:
     }
     comment = (
         "Written by `monitor deploy grafana`.\n\nThe Prometheus that scrapes the daemon, as Grafana reaches it. "
-        "timeInterval is its scrape_interval.\nLeave this file out where Grafana knows it already: the dashboards let "
-        "choose the datasource."
+        "timeInterval is its scrape_interval.\nLeave this file out if Grafana knows it already: you can choose the "
+        "data source in each dashboard."
     )
     return to_yaml({"apiVersion": 1, "datasources": [source]}, comment=comment)
 

@@ -24,7 +24,7 @@ def stat(
     names: bool | Literal["only"] = False,
     no_value: str = "no data",
 ) -> Panel:
-    """A number, or one for each series; with their ``names``, or these only."""
+    """A number for each series; ``names``: with the name of the series, or the name only."""
     return Panel(
         "stat",
         title,
@@ -69,7 +69,7 @@ def series(
         "lineInterpolation": "stepAfter" if stepped else "linear",
         "lineWidth": 1,
         "showPoints": "auto",
-        # Two missing scrapes are no gap.
+        # Two missing scrapes are not a gap.
         "spanNulls": 60_000,
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
         "thresholdsStyle": {"mode": "off" if bound is None else "dashed"},
@@ -117,7 +117,7 @@ def heatmap(title: str, description: str, target: Target, *, unit: str = "short"
                 "steps": 64,
             },
             "exemplars": {"color": "rgba(255,0,255,0.7)"},
-            # An empty bucket is no cell.
+            # An empty bucket is not a cell.
             "filterValues": {"le": 1e-9},
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
@@ -143,7 +143,7 @@ def table(
 ) -> Panel:
     """Rows of instant queries, joined by the labels that they share.
 
-    ``columns``: fields and the names under which they are shown, in order; those that are ``hidden`` are not.
+    ``columns``: the fields in order, with the names under which they are shown; ``hidden`` fields are left out.
     """
     organised = {
         "excludeByName": dict.fromkeys(("Time", *hidden), True),

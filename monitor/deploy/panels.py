@@ -1,4 +1,4 @@
-"""What a panel of Grafana is made of, whatever its kind: queries, settings of fields, and its JSON."""
+"""What every panel of Grafana is made of: queries, settings of fields, and its JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROLIV: Final = {"0": ("ne_proliv", "green"), "1": ("proliv", "red")}
 
 @dataclass(frozen=True)
 class Target:
-    """A query; ``legend`` names its series, in Grafana's words."""
+    """A query; ``legend`` names its series with Grafana's placeholders."""
 
     expression: str
     legend: str = ""
@@ -70,7 +70,7 @@ class Panel:
 
 
 def override(name: str, *, pattern: bool = False, **properties: Any) -> dict[str, Any]:
-    """Other settings for the fields of a name; ``__`` in a property stands for the dot of its id."""
+    """Different settings for the fields with this name; ``__`` in a property stands for the dot in its id."""
     return {
         "matcher": {"id": "byRegexp" if pattern else "byName", "options": name},
         "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],

@@ -1,4 +1,4 @@
-"""Prometheus' configuration: what to scrape, what to record, when to raise an alarm."""
+"""Prometheus' configuration: what to scrape, what to record, when to raise an alert."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WRITTEN_BY: Final = "Written by `monitor deploy prometheus`."
 NEXT_STEPS: Final = (
     f"next: promtool check config {CONFIGURATION}   # in that folder",
     f"next: prometheus --config.file={CONFIGURATION}",
-    f"      or take the job and the rule_files of {CONFIGURATION} over into the configuration that you have,",
-    "      and lay both rule files beside it; then have it loaded again (SIGHUP)",
-    "next: docs/alerts.md says of every alert what it means and what to do",
+    f"      or copy the job and the rule_files of {CONFIGURATION} into the configuration that you have, put both",
+    "      rule files beside it, and have Prometheus load it again (SIGHUP)",
+    "next: docs/alerts.md says what each alert means and what to do",
 )
 
 
 def files(configuration: Configuration) -> dict[str, str]:
-    """Names -> contents. Raises `ConfigurationError` where the daemon has no address that can be scraped."""
+    """The files, contents by name. Raises `ConfigurationError` if the daemon has no address that can be scraped."""
     settings = configuration.settings
     return {
         CONFIGURATION: to_yaml(_scraping(configuration), comment=_HEAD),
@@ -40,7 +40,7 @@ def files(configuration: Configuration) -> dict[str, str]:
 
 
 def target(configuration: Configuration) -> str:
-    """The address that Prometheus asks, as HOST:PORT."""
+    """The address that Prometheus scrapes, as HOST:PORT."""
     metrics = configuration.settings.metrics
     if not metrics.enabled:
         raise ConfigurationError(
@@ -48,8 +48,8 @@ def target(configuration: Configuration) -> str:
         )
     if metrics.port == 0:
         raise ConfigurationError(
-            f"{configuration.source}: metrics.port: 0 takes another port at every start, which Prometheus cannot "
-            "know; set a port, such as 9464"
+            f"{configuration.source}: metrics.port: 0 takes a different port at every start, which Prometheus "
+            "cannot know; set a port, such as 9464"
         )
     host = EVERY_ADDRESS.get(metrics.host, metrics.host)
     return f"[{host}]:{metrics.port}" if ":" in host else f"{host}:{metrics.port}"
@@ -78,14 +78,14 @@ def _rule_file(group: str, rules: Sequence[Alert | Recording], comment: str) -> 
 _HEAD: Final = f"""\
 {WRITTEN_BY}
 
-A whole configuration for a Prometheus that does nothing else. The rules and the dashboards rely on the job's name.
-The target is the daemon as its own machine sees it; for a Prometheus elsewhere, set metrics.host to an address that
+A complete configuration for a Prometheus that does nothing else. The rules and the dashboards rely on the job's name.
+The target is the daemon as seen from its own machine; for a Prometheus elsewhere, set metrics.host to an address that
 it can reach. With HTTPS, ca_file is the daemon's certificate: Prometheus must be able to read it, and the certificate
-must name the target's host (else give its name as server_name)."""
+must name the target's host (otherwise give the name as server_name)."""
 _RECORDING_HEAD: Final = f"""\
 {WRITTEN_BY} The dashboards and the alerts use what these rules record."""
 _ALERTS_HEAD: Final = f"""\
 {WRITTEN_BY} The bounds are those of [alerts] in the configuration.
 
-severity: critical - look now; warning - look today; info - know it.
+severity: critical - look now; warning - look today; info - good to know.
 docs/alerts.md has a section for each: what it means, how to check, what to do."""

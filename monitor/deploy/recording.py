@@ -1,4 +1,4 @@
-"""The recording rules: rates, quantiles and shares of the dashboards and the alerts."""
+"""The recording rules: rates, quantiles and shares that dashboards and alerts use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from monitor.deploy.rules import SHORTEST_WINDOW, Recording, increased, number
 if TYPE_CHECKING:
     from monitor.configuration.settings import Settings
 
+# The time over which failures are counted.
 FAILING_SECONDS: Final = 900
-"""Failures are looked at over so long."""
 
 DECIDED_RATE: Final = "instance:monitor_crops_decided:rate5m"
 VERDICT_RATE: Final = "instance_verdict:monitor_verdicts:rate5m"
@@ -30,12 +30,12 @@ ACTIVE: Final = "instance:monitor_active:bool"
 
 
 def silent_window(settings: Settings) -> float:
-    """For how long a hole or a camera may be silent; not shorter than rules can see."""
+    """For how long a hole or a camera may be silent, in seconds; rules cannot see less than `SHORTEST_WINDOW`."""
     return max(settings.alerts.silent_seconds, SHORTEST_WINDOW)
 
 
 def rules(settings: Settings) -> list[Recording]:
-    """In an order in which each may use those before it."""
+    """In an order in which each rule can use those before it."""
     silent = number(silent_window(settings))
     return [
         Recording(DECIDED_RATE, "sum by (job, instance) (rate(monitor_crops_scored_total[5m]))"),

@@ -1,4 +1,4 @@
-"""What recording and alerting rules are made of, and PromQL that several of them need."""
+"""The parts of recording and alerting rules, and PromQL that several of them use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+# The name of the scrape job, which Prometheus adds to every series as the label ``job``.
 JOB: Final = "monitor"
-"""The name of the scrape job, which Prometheus makes the label ``job`` of every series."""
 RUNBOOK: Final = "docs/alerts.md"
 SCRAPE_SECONDS: Final = 15
 SHORTEST_WINDOW: Final = 60
@@ -18,7 +18,7 @@ Severity = Literal["critical", "warning", "info"]
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording rule: what dashboards and alerts would else work out again and again."""
+    """A recording rule, for what dashboards and alerts would otherwise compute again and again."""
 
     name: str
     expression: str
@@ -30,7 +30,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Alert:
-    """An alerting rule; ``summary`` and ``description`` are templates of Prometheus."""
+    """An alerting rule; ``summary`` and ``description`` are Prometheus templates."""
 
     name: str
     expression: str
@@ -56,7 +56,7 @@ class Alert:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, rounded up, in Prometheus' words: 5400 -> 1h30m."""
+    """Seconds, rounded up, as Prometheus writes them: 5400 -> 1h30m."""
     rest, words = max(1, math.ceil(seconds)), ""
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, rest = divmod(rest, length)
@@ -65,21 +65,21 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A number without a needless fraction."""
+    """A number without unnecessary digits."""
     return f"{value:.10g}"
 
 
 def running_for(seconds: float) -> str:
-    """The daemons that have run for longer."""
+    """An expression for the daemons that have run for longer than this."""
     return f'time() - process_start_time_seconds{{job="{JOB}"}} > {number(seconds)}'
 
 
 def increased(counter: str, seconds: int, *, by: str = "") -> str:
-    """By how much a counter grew in the last seconds, by daemon and the labels ``by``.
+    """An expression for how much a counter grew in the last ``seconds``, by daemon and the label ``by``.
 
-    A series appears with its first event, already at 1, and Prometheus' increase() takes a first value for old. So
-    one that was not there while the daemon was scraped, or whose daemon is younger than the window, counts whole. What
-    was counted before a restart does not count, nor does anything of a daemon that is down.
+    A series appears with its first event, at 1, but Prometheus' increase() assumes that a first value is old. So a
+    series that was not there at the start of the window, or whose daemon is younger than the window, counts in full.
+    What was counted before a restart does not count, nor does anything of a daemon that is down.
     """
     window = duration(seconds)
     labels = ", ".join(part for part in ("job", "instance", by) if part)

@@ -1,7 +1,7 @@
-"""The unit of the daemon: what systemd starts, watches, and keeps away from everything that it does not need.
+"""The daemon's unit: what systemd starts and watches, and what it keeps the daemon away from.
 
-The unit depends on the configuration and on where the program is installed, and on nothing else: the same ones give
-the same text. It opens exactly the folders that the daemon writes into and the network that it talks over.
+The unit depends only on the configuration and on where the program is installed: the same ones give the same text. It
+opens exactly the folders that the daemon writes into and the network that it uses.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ LEAST_STOP_SECONDS: Final = 90
 
 @dataclass(frozen=True)
 class Access:
-    """What somebody decides who installs the service, beside the configuration."""
+    """What the person who installs the service decides, besides the configuration."""
 
     name: str = "monitor"
+    # Groups that own folders outside the state folder.
     groups: Sequence[str] = ()
-    """Groups that own folders outside of the state."""
+    # Which machines may read the metrics, and where the database is if it is not on this machine, as systemd writes it.
     networks: Sequence[str] = ()
-    """Who may ask for metrics, and where the database is, if not on this machine; as systemd writes addresses."""
 
 
 def files(configuration: Configuration, access: Access) -> dict[str, str]:
-    """The unit, by its file's name; raises `ConfigurationError` where no unit can work."""
+    """The unit by its file name; raises `ConfigurationError` if no unit could work."""
     _check(access)
     if configuration.file is None:
         raise ConfigurationError(
@@ -73,17 +73,17 @@ def files(configuration: Configuration, access: Access) -> dict[str, str]:
         **_network(configuration, access.networks),
     }
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
-    # A part that this configuration does not need leaves an empty line.
+    # A part that this configuration does not need leaves empty lines.
     return {f"{access.name}.service": re.sub(r"\n{3,}", "\n\n", text)}
 
 
 def warnings(configuration: Configuration, access: Access) -> list[str]:
-    """What would keep the unit from working on this machine, though it can be written; a sentence each."""
+    """A sentence for each thing that would keep the unit from working on this machine."""
     found = []
     for path in (Path(sys.executable), Path(sys.base_prefix)):
         if _below(path, HOMES):
             found.append(
-                f"{path}: the program or its Python lies below a home, which the service cannot see; install it "
+                f"{path}: the program or its Python is below a home, which the service cannot see; install it "
                 "elsewhere, as with /usr/bin/python3 -m venv /opt/monitor, and write the unit with that one"
             )
             break
@@ -95,24 +95,24 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
     beside = [path for path in readable if configuration.file and path.is_relative_to(configuration.file.parent)]
     if beside:
         found.append(
-            f"{', '.join(map(str, beside))}: a relative path counts from the configuration's folder, where the service "
-            "makes no folders; give a whole path in [paths], or an empty one for paths.labelled"
+            f"{', '.join(map(str, beside))}: a relative path is relative to the configuration's folder, where the "
+            "service creates no folders; give an absolute path in [paths], or an empty one for paths.labelled"
         )
     for group in access.groups:
         try:
             grp.getgrnam(group)
         except KeyError:
-            found.append(f"{group}: there is no such group here, and the service does not start without: groupadd")
+            found.append(f"{group}: there is no such group here, and the service does not start without it: groupadd")
     if writable and not access.groups:
         found.append(
-            f"{', '.join(map(str, writable))}: the service writes there, as a user that owns nothing; name a group "
-            "that may, with --group, see docs/install.md"
+            f"{', '.join(map(str, writable))}: the service writes there as a user that owns nothing; name a group "
+            "that may write there with --group, see docs/install.md"
         )
     return found
 
 
 def next_steps(output: Path, access: Access) -> list[str]:
-    """What a person does with the unit."""
+    """What a person does next with the unit."""
     unit = output / f"{access.name}.service"
     copied = "" if output.absolute() == INSTALLED else f"sudo cp {unit} {INSTALLED}/ && "
     return [
@@ -126,31 +126,31 @@ def _check(access: Access) -> None:
     for option, names in (("--name", [access.name]), ("--group", access.groups)):
         if wrong := [name for name in names if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,30}", name)]:
             raise ConfigurationError(
-                f"{option}: {wrong[0]!r} is no name of a user or a group; use small letters, digits, - and _"
+                f"{option}: {wrong[0]!r} is not a valid name of a user or group; use lowercase letters, digits, - and _"
             )
     for network in access.networks:
         try:
             ip_network(network, strict=False)
         except ValueError:
             raise ConfigurationError(
-                f"--allow: {network!r} is no address and no network; write one as 10.1.2.3 or 10.1.2.0/24"
+                f"--allow: {network!r} is neither an address nor a network; write one as 10.1.2.3 or 10.1.2.0/24"
             ) from None
 
 
 def _state_name(configuration: Configuration) -> str:
-    """The state's folder relative to /var/lib, which is how a unit names it."""
+    """The state folder relative to /var/lib, as a unit names it."""
     # Once the service has run, /var/lib/NAME is a link to /var/lib/private/NAME.
     for root in (STATE_ROOT / "private", STATE_ROOT):
         if configuration.state.is_relative_to(root) and configuration.state != root:
             return configuration.state.relative_to(root).as_posix()
     raise ConfigurationError(
-        f"{configuration.source}: paths.state: {configuration.state} must lie below {STATE_ROOT}, where systemd gives "
+        f"{configuration.source}: paths.state: {configuration.state} must be below {STATE_ROOT}, where systemd gives "
         f"it to the service's user, such as {STATE_ROOT}/monitor; a larger disk may be mounted there"
     )
 
 
 def _folders(configuration: Configuration) -> tuple[list[Path], list[Path]]:
-    """The folders outside of the state that the daemon writes into, and those that it only reads."""
+    """The folders outside the state folder that the daemon writes into, and those that it only reads."""
     settings = configuration.settings
     moves = settings.inbox.after != "keep" or configuration.quarantine is not None
     writes = {configuration.quarantine, configuration.archive, configuration.inbox if moves else None}
@@ -162,8 +162,8 @@ def _folders(configuration: Configuration) -> tuple[list[Path], list[Path]]:
     for path in sorted(outside):
         if _below(path, HIDDEN):
             raise ConfigurationError(
-                f"{configuration.source}: {path}: the service has a /tmp and a /var/tmp of its own, so it would not "
-                "see what lies there; use a folder elsewhere, such as one below /srv"
+                f"{configuration.source}: {path}: the service has its own /tmp and /var/tmp, so it would not see "
+                "what is there; use a folder elsewhere, such as one below /srv"
             )
     return sorted(outside & writes), sorted(outside - writes)
 
@@ -173,14 +173,14 @@ def _below(path: Path, folders: Sequence[Path]) -> bool:
 
 
 def _folder_lines(writable: list[Path], readable: list[Path]) -> str:
-    """What is opened of the file system; homes stay closed but for the folders that were named."""
+    """What is opened of the file system; homes stay closed except for the folders that are named."""
     at_home = {path for path in [*writable, *readable] if _below(path, HOMES)}
     lines = []
     if elsewhere := [path for path in writable if path not in at_home]:
-        lines += ["# What the configuration has it write into.", f"ReadWritePaths={_paths(elsewhere)}"]
+        lines += ["# The folders that it writes into, by its configuration.", f"ReadWritePaths={_paths(elsewhere)}"]
     if not at_home:
         return "\n".join([*lines, "# Homes are invisible.", "ProtectHome=yes"])
-    lines += ["# Homes are empty but for the folders that are named next.", "ProtectHome=tmpfs"]
+    lines += ["# Homes are empty except for the folders that are named next.", "ProtectHome=tmpfs"]
     if chosen := [path for path in writable if path in at_home]:
         lines += ["# The folders in homes that it writes into.", f"BindPaths={_binds(chosen)}"]
     if chosen := [path for path in readable if path in at_home]:
@@ -194,7 +194,7 @@ def _groups(groups: Sequence[str], writable: list[Path]) -> str:
             "# The groups that may read the camera's folders, and write into those that it moves files from or to.\n"
             f"SupplementaryGroups={' '.join(groups)}"
         )
-    needs = "needs a group that may write into its folders" if writable else "can read what everybody can"
+    needs = "needs a group that may write into its folders" if writable else "can read what all users can"
     return f"# Without SupplementaryGroups= it {needs}; `monitor deploy systemd --group` names one."
 
 
@@ -205,7 +205,7 @@ def _device_lines(device: str) -> str:
             "PrivateDevices=yes"
         )
     return (
-        "# pipeline.device names a GPU: its devices, and no others.\n"
+        "# pipeline.device names a GPU: only its devices.\n"
         "DevicePolicy=closed\n"
         "# Every device of NVIDIA's driver.\n"
         "DeviceAllow=char-nvidia* rw"
@@ -213,7 +213,7 @@ def _device_lines(device: str) -> str:
 
 
 def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str, str]:
-    """Which addresses it may talk with: this machine's own, those that are named, or none at all."""
+    """Which addresses it may talk to: this machine's own, those that are named, or none at all."""
     metrics = configuration.settings.metrics
     hosts = database_hosts(configuration.database_url)
     if not metrics.enabled and not hosts:
@@ -233,7 +233,7 @@ def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str,
         reasons.append(f"private networks, because {why}: narrow it with --allow")
     text = "\n".join(
         [
-            "# Whatever comes from or goes to another address is dropped by the kernel.",
+            "# The kernel drops all packets from and to other addresses.",
             "IPAddressDeny=any",
             f"# Allowed: {'; '.join(reason for reason in reasons if reason)}.",
             f"IPAddressAllow={' '.join(dict.fromkeys(allowed))}",
@@ -250,7 +250,7 @@ def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str,
 
 
 def database_hosts(url: str) -> list[str]:
-    """The hosts of a database server that is reached over the network; none for a file or a socket."""
+    """The hosts of a database server that is reached over the network; empty for a file or a socket."""
     from sqlalchemy.engine import make_url
 
     parsed = make_url(url)
@@ -259,7 +259,7 @@ def database_hosts(url: str) -> list[str]:
     named = parsed.query.get("host", ())
     hosts = [parsed.host or "", *(named if isinstance(named, tuple) else (named,))]
     found = [host for text in hosts for host in text.split(",") if host and not host.startswith(("/", "@"))]
-    # A host of the query may have its port with it.
+    # A host in the query may include its port.
     return list(dict.fromkeys(re.sub(r"^([^:]+):\d+$", r"\1", host) for host in found))
 
 
@@ -280,7 +280,7 @@ def _paths(paths: Sequence[Path]) -> str:
 
 
 def _binds(paths: Sequence[Path]) -> str:
-    # A colon would part the path from the one that it is shown under.
+    # A colon would separate the path from the one that it is shown under.
     return " ".join(_quoted(str(path).replace(":", "\\:")) for path in paths)
 
 
@@ -289,7 +289,7 @@ def _comment(text: str) -> str:
 
 
 def _quoted(text: str, *, dollar: bool = False) -> str:
-    """A word as systemd reads it; ``dollar``: in a command line, where variables are filled in as well."""
+    """A word as systemd reads it; ``dollar``: in a command line, where systemd also expands variables."""
     text = text.replace("%", "%%")
     if dollar:
         text = text.replace("$", "$$")

@@ -1,4 +1,4 @@
-"""Files that are written for other programs: each whole or not at all, and nobody's changes are lost."""
+"""Writes files for other programs: each completely or not at all, and without losing a person's changes."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from monitor.files.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REMEDY = "mend the permissions or free some space, or give another folder with --output"
+REMEDY = "correct the permissions or free some space, or give another folder with --output"
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of one file."""
+    """What happened to one file."""
 
     path: Path
     outcome: Literal["written", "replaced", "unchanged"]
 
 
 def write_files(folder: Path, files: Mapping[str, str], *, force: bool) -> list[Written]:
-    """Write texts below a folder, which is made where it is missing; ``files`` maps relative names to contents.
+    """Write texts below a folder, which is created if it is missing; ``files`` maps relative names to contents.
 
-    A file that is there with another content stays, and then nothing at all is written, unless ``force``. Raises
-    `OutputError`.
+    If a file exists with different content, nothing at all is written, unless ``force``. Raises `OutputError`.
     """
-    # A link is followed, so that a file that somebody keeps elsewhere is the one that changes.
+    # Links are followed, so that a file that is kept elsewhere changes there.
     targets = {_followed(folder / name): content.encode(errors="surrogateescape") for name, content in files.items()}
     present = {path: _read(path) for path in targets}
     differing = [path for path, content in targets.items() if present[path] not in (None, content)]
     if differing and not force:
         names = ", ".join(printable(path) for path in differing)
         raise OutputError(
-            f"{names}: exists with another content, and nothing was written; look at what differs, then say --force "
-            "to overwrite, or give another folder with --output"
+            f"{names}: exists with different content, and nothing was written; look at the differences, then overwrite "
+            "with --force, or give another folder with --output"
         )
     return [_place(path, present[path], content) for path, content in targets.items()]
 
@@ -73,14 +72,14 @@ def _place(path: Path, before: bytes | None, content: bytes) -> Written:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file in the place of another in one step."""
+    """Replace a file by a complete new one in one step."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        # The program that it is for runs as another user.
+        # The program that reads it runs as another user.
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

@@ -1,6 +1,6 @@
-"""A place for every detector that is measured: a configuration, a trained model with a threshold, a store, an inbox.
+"""A home for each detector that is measured: a configuration, a trained model with a threshold, a store and an inbox.
 
-Everything lies in the benchmark's own folder, so that no state of the user is touched.
+All of it is inside the benchmark's own folder, so that nothing of the user's is touched.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.configuration import file as config
-from monitor.configuration import resolved
+from monitor.configuration.file import load
 from monitor.crops import in_memory
 from monitor.crops.reader import Reader
 from monitor.harness.subjects import detector_of
@@ -28,14 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Pipeline
     from monitor.models.training import TrainingData
     from monitor.registry import Registry
     from monitor.scoring.ensemble import Ensemble
 
 TRAINING_CROPS: Final = 240
+# No crop is decided proliv: they are so rare on a line that its speed is that of all other crops.
 UNREACHED_THRESHOLD: Final = 1e9
-"""No crop is proliv: proliv are so rare that a line's speed is that of all others."""
 
 
 @dataclass
@@ -44,14 +44,14 @@ class Home:
 
     folder: Path
     subjects: Sequence[str]
-    configuration: resolved.Configuration = field(init=False)
+    configuration: Configuration = field(init=False)
 
     def prepare(self, registry: Registry, pipeline: Pipeline, data: TrainingData, seed: int) -> None:
         """Write the configuration, train every model in one pass, and let all of them decide."""
         self.folder.mkdir(parents=True)
         detectors = [detector_of(name)[0] for name in self.subjects]
         self.file.write_text(_toml(pipeline, detectors), encoding="utf-8")
-        self.configuration = config.load(self.file)
+        self.configuration = load(self.file)
         database = self.database()
         upgrade(database)
         for name in self.subjects:
@@ -77,11 +77,11 @@ class Home:
 
     @property
     def messages(self) -> Path:
-        """Where a program that runs here says what it has to say."""
+        """The file that programs which run here write their messages to."""
         return self.folder / "messages.log"
 
     def renew(self) -> None:
-        """The store as it was before any crop, and an empty inbox."""
+        """Put the store back as it was before any crop, and empty the inbox."""
         for suffix in ("", "-wal", "-shm"):
             self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
         shutil.copyfile(self._pristine, self.store)
@@ -93,7 +93,7 @@ class Home:
         return Database(self.configuration.database_url, busy_seconds=30)
 
     def ensemble(self, registry: Registry, **pipeline: Any) -> Ensemble:
-        """The models, loaded as every command loads them, with other values of ``[pipeline]``."""
+        """The models, loaded as every command loads them, with these values of ``[pipeline]`` changed."""
         settings = self.configuration.settings
         changed = settings.model_copy(update={"pipeline": settings.pipeline.model_copy(update=pipeline)})
         database = self.database()
@@ -112,15 +112,15 @@ class Home:
         return self.folder / "pristine.db"
 
 
-def training_data(configuration: resolved.Configuration, paths: Sequence[Path], seed: int) -> TrainingData:
-    """Read crops to train on; the speed of a detector does not depend on how well it has learned."""
+def training_data(configuration: Configuration, paths: Sequence[Path], seed: int) -> TrainingData:
+    """Read crops to train on; how fast a detector is does not depend on how well it has learned."""
     crops = in_memory.read_all(Reader(configuration), paths)
     return training.split(crops, share=configuration.settings.training.validation_share, seed=seed)
 
 
 @contextmanager
 def own_environment() -> Iterator[None]:
-    """Without the variables that configure monitor, which would lead to the state of the user."""
+    """Take the variables that configure monitor away; with them, commands would find the user's own state."""
     taken = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().startswith("MONITOR")}
     try:
         yield
@@ -128,9 +128,7 @@ def own_environment() -> Iterator[None]:
         os.environ.update(taken)
 
 
-def _untrained(
-    registry: Registry, configuration: resolved.Configuration, detector: str, settings: Mapping[str, Any]
-) -> Any:
+def _untrained(registry: Registry, configuration: Configuration, detector: str, settings: Mapping[str, Any]) -> Any:
     fields = registry.detector_class(detector).Settings.model_fields
     once = {"epochs": 1} if "epochs" in fields else {}
     return registry.new_detector(detector, configuration, {**settings, **once})
@@ -152,7 +150,7 @@ def _activate(database: Database, model: str) -> None:
 
 
 def _toml(pipeline: Pipeline, detectors: Sequence[str]) -> str:
-    """A configuration file: the user's ``[pipeline]``, metrics on any free port, and every other key's default."""
+    """A configuration file: the user's ``[pipeline]``, metrics on any free port, and defaults otherwise."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in pipeline.model_dump(mode="json").items()]
     named = json.dumps(list(detectors))
     return "\n".join(["[pipeline]", *lines, "[decision]", f"detectors = {named}", "[metrics]", "port = 0", ""])

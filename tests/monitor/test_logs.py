@@ -58,6 +58,7 @@ def speak(output_format: str, *, journal: bool) -> list[str]:
     return lines
 
 
+@pytest.mark.process
 def test_a_line_a_message_with_the_journals_priorities() -> None:
     lines = speak("text", journal=True)
     assert lines[:2] == ["<6>INFO two | lines\\x1b[31m of words", "<4>WARNING a warning"]
@@ -66,13 +67,14 @@ def test_a_line_a_message_with_the_journals_priorities() -> None:
     assert lines[3] == "<2>CRITICAL the end"
     assert lines[4].startswith("<4>WARNING ")
     assert "UserWarning: old ways" in lines[4]
-    assert lines[5].startswith("<3>ERROR the thread reader ended by a defect")
+    assert lines[5].startswith("<3>ERROR the thread reader ended because of a defect")
     assert lines[5].endswith("ZeroDivisionError: division by zero")
     assert lines[6].startswith("<4>WARNING ")
     assert lines[6].endswith("KeyError: 'nobody catches this'")
     assert len(lines) == 7
 
 
+@pytest.mark.process
 def test_without_the_journal_lines_have_a_time_and_no_priority() -> None:
     first = speak("text", journal=False)[0]
     date, time, rest = first.split(" ", 2)
@@ -80,6 +82,7 @@ def test_without_the_journal_lines_have_a_time_and_no_priority() -> None:
     assert rest == "INFO two | lines\\x1b[31m of words"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("journal", [True, False])
 def test_json_is_an_object_a_line(journal: bool) -> None:
     lines = speak("json", journal=journal)
@@ -95,12 +98,14 @@ def test_json_is_an_object_a_line(journal: bool) -> None:
     assert "geheim" not in "".join(lines)
 
 
+@pytest.mark.process
 def test_a_pipe_that_is_not_the_journals_gets_no_priorities(tmp_path: Path) -> None:
     environment = {**os.environ, "JOURNAL_STREAM": "1:2"}
     spoken = subprocess.run([sys.executable, "-c", SPEAK, "text"], env=environment, capture_output=True, text=True)
     assert not any(line.startswith("<") for line in spoken.stderr.splitlines())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,11 +15,11 @@ import pytest
 
 from tests.support.container import Container, NoContainerError, missing
 from tests.support.requirements import go_without
+from tests.support.wheel import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHECKOUT: Final = Path(__file__).parents[2]
 PYTHON_HOME: Final = "/opt/python"
 BORROWED: Final = "/opt/borrowed"
 PROGRAM: Final = "/opt/monitor/bin/monitor"
@@ -82,21 +81,6 @@ def _binds() -> dict[Path, str]:
     if Path(sys.base_prefix) != Path("/usr"):
         binds[Path(sys.base_prefix)] = PYTHON_HOME
     return binds
-
-
-def build_wheel(folder: Path) -> Path:
-    """The wheel, built from a copy, so that nothing is left in the checkout."""
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
-    copy = folder / "copy"
-    copy.mkdir(parents=True)
-    for name in ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]):
-        shutil.copy(CHECKOUT / name, copy)
-    for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
-        shutil.copytree(CHECKOUT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-    built = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(copy)]
-    subprocess.run(built, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 def install(container: Container) -> None:

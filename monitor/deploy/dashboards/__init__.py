@@ -1,4 +1,4 @@
-"""The four dashboards, each by the settings whose bounds colour it."""
+"""The four dashboards; the bounds that colour them come from the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def every(settings: Settings) -> dict[str, Dashboard]:
-    """File names without their ending -> dashboards, in the order in which a person needs them."""
+    """Dashboards by file name without its ending, in the order in which a person needs them."""
     return {
         "overview": overview.dashboard(settings),
         "quality": quality.dashboard(settings),

@@ -1,4 +1,4 @@
-"""Variables, annotations and panels that several dashboards have."""
+"""Variables, annotations and panels that several dashboards share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CALIBRATIONS: Final = Annotation(
 
 
 def rate_stat(title: str, description: str, name: str, series: str, target: float) -> Panel:
-    """TPR or TNR now, with the ends of its interval; ``series`` has the place {end} for nothing, _low and _high."""
+    """TPR or TNR now with its interval; ``series`` contains {end}, which becomes nothing, _low and _high."""
     return stat(
         title,
         description,

@@ -96,6 +96,7 @@ def test_a_small_benchmark_tells_everything_and_leaves_nothing(run_monitor: RunM
     assert {key for key in own if key not in documented} == set()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_benchmark_that_is_ended_leaves_nothing_behind(
     tmp_path: Path, clean_environment: dict[str, str], number: signal.Signals, code: int

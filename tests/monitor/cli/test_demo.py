@@ -27,7 +27,7 @@ def test_a_folder_of_its_own_every_time(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=re.escape(f"{tmp_path}/file/demo: the demo's folder cannot be made: ")):
+    with pytest.raises(OutputError, match=re.escape(f"{tmp_path}/file/demo: the demo's folder cannot be created: ")):
         demo._fresh(tmp_path / "file" / "demo")
 
 

@@ -31,6 +31,6 @@ def test_an_archive_needs_a_folder(tmp_path: Path) -> None:
 
 def test_decisions_are_kept_as_long_as_something_looks_back(tmp_path: Path) -> None:
     assert problems("store.keep_days = 20", tmp_path) == [
-        "store.keep_days: 20 days are too few, for quality.window_days looks back 30 days; keep at least as many, or "
+        "store.keep_days: 20 days are too few: quality.window_days looks back 30 days; keep at least as many, or "
         "all (0)"
     ]

@@ -171,8 +171,8 @@ def test_the_command_writes_and_says_what_is_next(run_monitor: RunMonitor, tmp_p
     refused = run_monitor("deploy", "prometheus", "--output", "out")
     assert refused.returncode == ExitCode.CANNOT_CREATE
     assert refused.stderr == (
-        f"monitor: {tmp_path / 'out' / 'prometheus.yml'}: exists with another content, and nothing was written; look "
-        "at what differs, then say --force to overwrite, or give another folder with --output\n"
+        f"monitor: {tmp_path / 'out' / 'prometheus.yml'}: exists with different content, and nothing was written; look "
+        "at the differences, then overwrite with --force, or give another folder with --output\n"
     )
     forced = run_monitor("deploy", "prometheus", "--output", "out", "--force")
     assert (forced.stdout.count("replaced "), forced.stdout.count("unchanged ")) == (1, 2)

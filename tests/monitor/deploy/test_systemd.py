@@ -69,6 +69,7 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 }
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_systemd_finds_nothing_wrong_and_little_exposed(configure: Configure, variant: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
@@ -117,7 +118,7 @@ def test_a_folder_beside_the_configuration_is_noticed(configure: Configure) -> N
     def noticed(labelled: str) -> bool:
         file = {"file": Path("/etc/monitor/config.toml")}
         found = warnings(configure(labelled=labelled).model_copy(update=file), CAMERA)
-        return any("/etc/monitor/labelled: a relative path counts from the configuration" in one for one in found)
+        return any("/etc/monitor/labelled: a relative path is relative to the configuration" in one for one in found)
 
     assert noticed("labelled")
     assert not noticed("/srv/camera/labelled")
@@ -175,9 +176,9 @@ def test_a_gpu_is_opened_where_one_is_named(configure: Configure) -> None:
 @pytest.mark.parametrize(
     ("paths", "sentence"),
     [
-        ({"state": "/srv/state"}, r"paths.state: /srv/state must lie below /var/lib, .* such as /var/lib/monitor"),
-        ({"state": "/var/lib"}, "paths.state: /var/lib must lie below"),
-        ({"inbox": "/tmp/holes"}, "/tmp/holes: the service has a /tmp and a /var/tmp of its own"),
+        ({"state": "/srv/state"}, r"paths.state: /srv/state must be below /var/lib, .* such as /var/lib/monitor"),
+        ({"state": "/var/lib"}, "paths.state: /var/lib must be below"),
+        ({"inbox": "/tmp/holes"}, "/tmp/holes: the service has its own /tmp and /var/tmp"),
     ],
 )
 def test_folders_that_no_service_can_use(configure: Configure, paths: dict[str, str], sentence: str) -> None:
@@ -188,9 +189,9 @@ def test_folders_that_no_service_can_use(configure: Configure, paths: dict[str, 
 @pytest.mark.parametrize(
     ("access", "sentence"),
     [
-        (Access(name="Mon itor"), "--name: 'Mon itor' is no name"),
-        (Access(groups=("camera\nUser=root",)), "--group: .* is no name"),
-        (Access(networks=("everybody",)), "--allow: 'everybody' is no address and no network"),
+        (Access(name="Mon itor"), "--name: 'Mon itor' is not a valid name"),
+        (Access(groups=("camera\nUser=root",)), "--group: .* is not a valid name"),
+        (Access(networks=("everybody",)), "--allow: 'everybody' is neither an address nor a network"),
     ],
 )
 def test_names_that_are_none(configure: Configure, access: Access, sentence: str) -> None:
@@ -220,5 +221,5 @@ def test_the_command_writes_the_unit_and_says_what_is_next(run_monitor: RunMonit
     (tmp_path / "config.toml").write_text('paths.state = "state"\n')
     refused = run_monitor("deploy", "systemd", "--output", "others")
     assert refused.returncode == 78
-    assert "must lie below /var/lib" in refused.stderr
+    assert "must be below /var/lib" in refused.stderr
     assert not (tmp_path / "others").exists()

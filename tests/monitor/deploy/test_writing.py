@@ -35,7 +35,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
 def test_what_somebody_changed_stays_and_nothing_else_is_written(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "two.yml").write_text("mine\n")
-    with pytest.raises(OutputError, match=r"below/two\.yml: exists with another content.*--force"):
+    with pytest.raises(OutputError, match=r"below/two\.yml: exists with different content.*--force"):
         write_files(tmp_path, FILES, force=False)
     assert not (tmp_path / "one.yml").exists()
     assert (tmp_path / "below" / "two.yml").read_text() == "mine\n"
