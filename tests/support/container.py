@@ -33,7 +33,7 @@ SILENT_UNITS: Final = ("*.target.wants/*", "*.timer.wants/*")
 
 
 def missing() -> str | None:
-    """Why no container can be started here; none when one can."""
+    """Why no container can be started here; None if one can."""
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
         return f"needs {', '.join(absent)}: apt-get install systemd systemd-container dbus util-linux iproute2"
@@ -45,11 +45,11 @@ def missing() -> str | None:
 
 
 class NoContainerError(Exception):
-    """This machine lets nobody start a container, not even root; the message says what it refused."""
+    """This machine lets no user start a container, not even root; the message says what it refused."""
 
 
 class Container:
-    """One booted machine; `stop` must be called however the test ends."""
+    """One booted machine; `stop` must be called, however the test ends."""
 
     def __init__(self, folder: Path, binds: Mapping[Path, str] | None = None) -> None:
         """``folder``: an empty one to work in; ``binds``: folders of this machine to show there, read-only."""
@@ -124,7 +124,7 @@ class Container:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip()
 
     def stop(self) -> None:
-        """Power it off, by force where it does not, and take away all that it left on this machine."""
+        """Power it off, by force if it does not react, and remove all that it left on this machine."""
         if self._process is not None and self._process.poll() is None:
             if self.leader:
                 os.kill(self.leader, POWER_OFF)
@@ -141,11 +141,11 @@ class Container:
             _remove_cgroup(cgroup)
 
     def path(self, name: str) -> Path:
-        """Where a file of the container lies for the test, with all that is mounted there."""
+        """Where the test finds a file of the container, with everything that is mounted there."""
         return Path(f"/proc/{self.leader}/root") / name.lstrip("/")
 
     def disk(self, name: str) -> Path:
-        """Where a file of the container's disk lies for programs that follow links themselves, as SQLite does."""
+        """Where programs that follow links themselves, as SQLite does, find a file of the container's disk."""
         return self.root / name.lstrip("/")
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
@@ -173,7 +173,7 @@ class Container:
         return dict(line.split("=", 1) for line in text.splitlines())
 
     def journal(self, unit: str, *options: str) -> list[dict[str, Any]]:
-        """What the unit's processes and systemd wrote of it, the oldest first."""
+        """What the unit's processes and systemd wrote about it, the oldest first."""
         text = self.run("journalctl", f"--unit={unit}", "--output=json", "--all", *options).stdout
         return [json.loads(line) for line in text.splitlines()]
 

@@ -29,7 +29,7 @@ FILLED_IN = {
 
 @dataclass(frozen=True)
 class Expression:
-    """A query with no variable left in it, and where it stands."""
+    """A query with no variable left in it, and where it is shown."""
 
     dashboard: str
     panel: str
@@ -55,7 +55,7 @@ def dashboards(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """Its panels but for the headlines."""
+    """Its panels without the headings."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
@@ -87,5 +87,5 @@ def label_values(query: str) -> tuple[str, str]:
 
 
 def fill_in(text: str, values: dict[str, str]) -> str:
-    """A query with its variables' values; raises `KeyError` at one that there is not."""
+    """A query with the values of its variables; raises `KeyError` for one that does not exist."""
     return re.sub(r"\$(\w+)", lambda found: values[found[1]], text)

@@ -14,9 +14,9 @@ from sqlalchemy import insert
 
 from generators.crops.datasets import CastingTable, crop_name, encode
 from monitor.store import calibrations
-from monitor.store import models as store_models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import scores
+from monitor.store.models import active_models
 from tests.support.made_up import store_crop
 from tests.support.prometheus import FOLDER, Prometheus
 from tests.system.conftest import PROGRAM
@@ -99,7 +99,7 @@ class Plant:
         hour = now.replace(minute=30, second=0, microsecond=0) - timedelta(hours=HOURS + 1)
         number = 1_000_000
         with database.write() as connection:
-            models = {row.detector: row.id for row in store_models.active_models(connection)}
+            models = {row.detector: row.id for row in active_models(connection)}
             ours = calibrations.active(connection, models["ae"])
             other = calibrations.active(connection, models["brightness"])
             assert ours is not None

@@ -21,7 +21,7 @@ PASSWORD: Final = "geheim-Паroль"
 
 
 def missing() -> str | None:
-    """Why no server can be started here; none when one can."""
+    """Why no server can be started here; None if one can."""
     if _initdb() is None or find_spec("psycopg") is None:
         return "needs a PostgreSQL server in /usr/lib/postgresql and the extra proliv-monitor[postgresql]"
     return None

@@ -1,4 +1,4 @@
-"""A real Prometheus in the container, with the rules that `monitor deploy prometheus` wrote, in a quicker time."""
+"""A real Prometheus in the container, with the rules that `monitor deploy prometheus` wrote, sped up."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 FOLDER: Final = "/etc/monitor-prometheus"
 RULES: Final = ("monitor.rules.yml", "monitor.alerts.yml")
 ADDRESS: Final = "http://127.0.0.1:9090"
+# Rules speak of minutes and hours; a test has seconds and minutes.
 QUICKER: Final = 60
-"""Rules speak of minutes and hours; a test has seconds and minutes."""
 HOLDS_QUICKER: Final = 240
+# Of windows: rates need two scrapes, which are a second apart.
 SHORTEST_SECONDS: Final = 4
-"""Of windows: rates need two scrapes, which are a second apart."""
 CLONE_NEWNET: Final = 0x40000000
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -104,7 +104,7 @@ class Prometheus:
 
 
 def _enter_network(leader: int) -> None:
-    """Let this thread alone see the container's network, where the loopback is another one."""
+    """Move this thread alone into the network of the container, which has a loopback of its own."""
     descriptor = os.open(f"/proc/{leader}/ns/net", os.O_RDONLY)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, CLONE_NEWNET):

@@ -55,10 +55,10 @@ OLD: Final = "2026-01-01 03:00:00.000000"
 FED: Final = 3000
 
 WATCHED: Final = (("A", 1), ("A", 2), ("A", 3), ("A", 4), ("B", 1), ("B", 2))
+# It needs hours of a disk that fills; promtool tries it with made-up ones.
 NOT_MADE_TO_FIRE: Final = {"MonitorDiskFilling"}
-"""It wants hours of a disk that fills; promtool tries it with made-up ones."""
+# The detector of these tests has a defect with pictures of this colour.
 ODD: Final = (0, 0, 255)
-"""The colour of which the detector of these tests has a defect."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def plant(request: pytest.FixtureRequest) -> Iterator[Plant]:
     with a_machine(state, CONFIGURATION) as machine:
         (packages,) = machine.path("/opt/monitor/lib").glob("python*/site-packages")
         shutil.copytree(site, packages, dirs_exist_ok=True)
-        packages.chmod(0o755)  # it was given the mode of the one that was copied, which nobody else may enter
+        packages.chmod(0o755)  # it was given the mode of the copied folder, which other users may not enter
         plant = Plant(machine)
         for job in ("recalibrate", "retention"):
             plant.query(
@@ -130,7 +130,7 @@ def test_prometheus_has_the_figures_of_evaluate_and_every_panel_has_data(plant: 
             empty[:] = [one for one in empty if not asked.query(one.text)]
             return not empty
 
-        # A hole that gave crops and does so no more has missing intervals.
+        # A hole that gave crops and no longer does has missing intervals.
         plant.until(lambda: len(asked.query('monitor_hole_last_crop_timestamp_seconds{camera="A"}')) == 3)
         cameras.holes.remove(("A", 3))
         try:
@@ -161,7 +161,7 @@ def test_every_alert_fires_by_its_cause(plant: Plant, small_dataset: Path) -> No
         seen = 'monitor_hole_last_crop_timestamp_seconds{camera=~"A|B"}'
         plant.until(lambda: len(asked.query(seen)) == len(WATCHED))
         _label_wrongly(plant)
-        # What is silent is held against what has given crops for a while, 15 seconds in quick time.
+        # What is silent is compared with what has given crops for a while: 15 seconds in the sped-up time.
         plant.until(lambda: asked.value("time() - max(process_start_time_seconds)") > 20)
         cameras.holes[:] = [("A", 1), ("A", 2), ("A", 3)]
         for number in range(60):
@@ -202,7 +202,7 @@ def _give_a_defect(plant: Plant) -> None:
 
 
 def _choose_without_proliv(plant: Plant, small_dataset: Path) -> None:
-    """A threshold of ten days ago that was chosen for want of proliv by the rule that needs none."""
+    """A threshold of ten days ago that was chosen without proliv, by the rule that needs none."""
     shutil.copytree(small_dataset / "train", plant.machine.path("/srv/reference/train"))
     plant.monitor("calibrate", "--model", "brightness", "--data", "/srv/reference", "--accept")
     plant.query("update calibrations set created_at = (select min(created_at) from calibrations)")
@@ -210,7 +210,7 @@ def _choose_without_proliv(plant: Plant, small_dataset: Path) -> None:
 
 
 def _label_wrongly(plant: Plant) -> None:
-    """Say of crops that alarmed that they are ne_proliv, and of others that they are proliv."""
+    """Label crops that raised an alarm as ne_proliv, and others as proliv."""
     for number in range(30):
         plant.put(f"{number + 1}_CAM_A_white-{number}.png", _picture((255, 255, number)))
     decided = "select sha256, verdict from crops where path like '/srv/%' and verdict = ? limit 30"
@@ -230,13 +230,13 @@ def _feed(plant: Plant, count: int) -> None:
 
 
 def _kill(plant: Plant, restarts: int) -> None:
-    """Kill the daemon, and wait until Prometheus has seen so many restarts."""
+    """Kill the daemon, and wait until Prometheus has seen this many restarts."""
     plant.control("kill", "--signal=KILL")
     plant.until(lambda: plant.prometheus.value("max(changes(process_start_time_seconds[5m]))") >= restarts)
 
 
 def _let_nights_fail(plant: Plant) -> None:
-    """As if no night had gone through since long; the one that is caught up fails, for a model was damaged."""
+    """As if no night had succeeded for a long time; the one that is caught up fails, because a model was damaged."""
     for listing in (plant.database.parent / "models").glob("*/training.txt"):
         listing.unlink()
     plant.query("update calibrations set run_id = null")
