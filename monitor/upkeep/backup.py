@@ -1,8 +1,7 @@
 """Saves the database while a daemon writes to it, and everything else that is needed to go on elsewhere.
 
-SQLite copies the pages of one moment: the copy is made in a single reading transaction, while the daemon writes to
-SQLite's log, so that the copy never has to start again, however busy the daemon is. The backup is opened and checked
-before it gets its name; until then it lies in a folder of its own, which is removed after a failure.
+The backup is opened and checked before it gets its name; until then it lies in a folder of its own, which is removed
+after a failure.
 """
 
 from __future__ import annotations
@@ -10,34 +9,27 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
-
-from monitor.errors import ModelDamagedError, OutputError, StoreDamagedError, StoreError
+from monitor.errors import ModelDamagedError, OutputError, StoreError
 from monitor.files.folders import flush, make_folder, unfinished_folder
 from monitor.files.moving import Place, opened_folder, rename
 from monitor.files.text import printable
 from monitor.models import folders
-from monitor.store.database.schema import SCHEMA_REVISION, metadata
+from monitor.store.database import copying
 from monitor.store.models import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy.engine import Connection
-
     from monitor.configuration.resolved import Configuration
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
 
-# Pages that are copied at once (16 MiB); in between, an interruption is noticed.
-PAGES: Final = 4096
 # The names in a state folder, as which a backup with models can be used.
 DATABASE_NAME: Final = "monitor.db"
 CONFIGURATION_NAME: Final = "config.toml"
@@ -85,21 +77,18 @@ def backup(
         raise OutputError(f"{printable(output)}: is a backup or a state folder itself; give the folder for backups")
     make_folder(target.parent)
     with _unfinished(target) as folder:
-        rows = _copy_database(database, folder / DATABASE_NAME, progress)
+        with database.read() as connection:
+            models = all_models(connection)
+            content = copying.copy_database(connection, folder / DATABASE_NAME, progress)
+        copying.verify(folder / DATABASE_NAME, content, database.description)
         problems = []
         if with_models:
-            problems = _copy_models(configuration, rows.models, folder / "models")
+            problems = _copy_models(configuration, models, folder / "models")
             if configuration.file is not None:
                 shutil.copyfile(configuration.file, folder / CONFIGURATION_NAME)
         size = sum(_flushed(path) for path in folder.rglob("*"))
         _name(folder if with_models else folder / DATABASE_NAME, target)
-    return Saved(target, size, rows.counts["crops"], len(rows.models), problems)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    counts: dict[str, int]
-    models: list[ModelRow]
+    return Saved(target, size, content.rows["crops"], len(models), problems)
 
 
 @contextmanager
@@ -117,64 +106,6 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
         return "the disk is full; free some space or write elsewhere; nothing was saved"
     return f"{error.strerror or error}; nothing was saved, give another --output"
-
-
-def _copy_database(database: Database, target: Path, progress: Callable[[int, int], None]) -> _Rows:
-    with database.read() as connection:
-        # Counting opens the transaction, so that the copy is of the same moment. Outside of a transaction, SQLite would
-        # start the copy again whenever the daemon writes.
-        rows = _Rows(_count(connection), all_models(connection))
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)
-        try:
-            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-                # The whole copy is flushed at the end; until then it may be lost.
-                copy.execute("pragma synchronous = off")
-                source.backup(copy, pages=PAGES, progress=lambda _status, remaining, total: progress(remaining, total))
-                # A single file, without a log beside it.
-                copy.execute("pragma journal_mode = delete")
-        except sqlite3.Error as error:
-            raise _copy_error(error) from error
-    _verify(database, target, rows)
-    return rows
-
-
-def _copy_error(error: sqlite3.Error) -> OSError | StoreError:
-    """Tell a full or broken disk from a damaged database, which could just be read and is seldom to blame."""
-    if "malformed" in str(error):
-        return StoreDamagedError(f"the database is damaged ({error}); see: monitor db check")
-    full = "full" in str(error)
-    return OSError(errno.ENOSPC if full else errno.EIO, os.strerror(errno.ENOSPC) if full else str(error))
-
-
-def _verify(database: Database, copy: Path, rows: _Rows) -> None:
-    """Open the copy, check it and compare its rows with what was counted; raises `StoreDamagedError`."""
-    with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        try:
-            found = [str(row[0]) for row in connection.execute("pragma integrity_check(3)")]
-            (revision,) = connection.execute("select version_num from alembic_version").fetchone()
-            counts = {
-                name: connection.execute(f"select count(*) from {name}").fetchone()[0]  # noqa: S608 - our own tables
-                for name in rows.counts
-            }
-        except sqlite3.Error as error:
-            found, revision, counts = [str(error)], SCHEMA_REVISION, rows.counts
-    if found != ["ok"]:
-        raise StoreDamagedError(
-            f"{database.description}: the copy is damaged ({'; '.join(found)}) and was removed; see whether the "
-            "database itself is damaged: monitor db check --full"
-        )
-    if revision != SCHEMA_REVISION or counts != rows.counts:
-        raise StoreDamagedError(
-            f"{database.description}: the copy does not hold what the database does, and was removed; try again"
-        )
-
-
-def _count(connection: Connection) -> dict[str, int]:
-    return {
-        table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-        for table in metadata.sorted_tables
-    }
 
 
 def _copy_models(configuration: Configuration, rows: list[ModelRow], target: Path) -> list[str]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -27,20 +26,18 @@ from sqlalchemy import (
     text,
 )
 
+from monitor.store.database.metadata import metadata
+from monitor.store.database.service_tables import daemons, runs, watched_folders
 from monitor.store.database.types import Identifier, UtcDateTime
 
-# The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0007"
+__all__ = [
+    "SCHEMA_REVISION", "audit_crops", "audits", "calibrations", "counted", "crop_tallies", "crops", "daemons",
+    "labelled_files", "labels", "metadata", "models", "reference_scores", "runs", "score_summaries", "score_tallies",
+    "scores", "watched_folders",
+]  # fmt: skip
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+# The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
+SCHEMA_REVISION: Final = "0008"
 
 crops = Table(
     "crops",
@@ -282,29 +279,4 @@ score_summaries = Table(
     PrimaryKeyConstraint("model_id", "hour", "camera", "hole"),
     # Later hours are compared with each hole's first hours that had enough crops.
     Index(None, "model_id", "camera", "hole", "hour", "crops"),
-)
-
-# Which folder is known to be the inbox. Another folder in its place, such as the empty one below a share that is not
-# mounted, is no proof that files are gone: see monitor.upkeep.inbox_identity.
-watched_folders = Table(
-    "watched_folders",
-    metadata,
-    Column("name", String(16), primary_key=True),  # "inbox"
-    Column("path", Text, nullable=False),  # as monitor.files.text.to_text writes it
-    Column("inode", BigInteger, nullable=False),
-    Column("accepted_at", UtcDateTime, nullable=False),
-)
-
-runs = Table(
-    "runs",
-    metadata,
-    Column("id", Identifier, primary_key=True),
-    Column("job", Text, nullable=False),
-    Column("slot", UtcDateTime, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime),
-    Column("outcome", Text),
-    Column("owner", Text),  # the program that claimed it
-    Column("lease_until", UtcDateTime),  # until then only its owner may claim it again, if it is unfinished
-    UniqueConstraint("job", "slot"),
 )

@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select
 
 from monitor.configuration.file import load
 from monitor.errors import OutputError, StoreDamagedError, StoreError
+from monitor.store.database import copying
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
 from monitor.upkeep import backup
@@ -93,13 +94,13 @@ def test_none_goes_into_another_one(database: Database, configuration: Configura
 def test_what_gets_the_name_meanwhile_is_not_overwritten(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backup._verify
+    before = copying.verify
 
     def verify(*arguments: object) -> None:
         before(*arguments)  # type: ignore[arg-type]
         (tmp_path / "out" / "a.db").write_text("precious")
 
-    monkeypatch.setattr(backup, "_verify", verify)
+    monkeypatch.setattr(copying, "verify", verify)
     with pytest.raises(OutputError, match="File exists"):
         backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert [path.read_text() for path in below(tmp_path / "out")] == ["precious"]
@@ -109,7 +110,7 @@ def test_a_busy_writer_does_not_make_it_begin_again(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page, with commits in between: it holds what there was at its beginning, and nothing twice."""
-    monkeypatch.setattr(backup, "PAGES", 1)
+    monkeypatch.setattr(copying, "PAGES", 1)
     writer = Database(f"sqlite:///{database.file}", busy_seconds=30)
     ended, written = Event(), Event()
 
@@ -161,15 +162,15 @@ def test_a_full_disk_leaves_nothing_behind(database: Database, configuration: Co
 def test_a_damaged_copy_is_removed(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backup._verify
+    before = copying.verify
 
-    def damage(source: Database, copy: Path, rows: object) -> None:
+    def damage(copy: Path, *others: object) -> None:
         content = bytearray(copy.read_bytes())
         content[8192:12288] = b"\xff" * 4096
         copy.write_bytes(content)
-        before(source, copy, rows)  # type: ignore[arg-type]
+        before(copy, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(backup, "_verify", damage)
+    monkeypatch.setattr(copying, "verify", damage)
     with pytest.raises(StoreDamagedError, match=r"the copy is damaged .* and was removed"):
         backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert below(tmp_path / "out") == []
@@ -178,14 +179,14 @@ def test_a_damaged_copy_is_removed(
 def test_a_copy_that_lacks_rows_is_removed(
     database: Database, configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = backup._verify
+    before = copying.verify
 
-    def lose(source: Database, copy: Path, rows: object) -> None:
+    def lose(copy: Path, *others: object) -> None:
         with closing(sqlite3.connect(copy)) as connection, connection:
             connection.execute("delete from crops where id = 7")
-        before(source, copy, rows)  # type: ignore[arg-type]
+        before(copy, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(backup, "_verify", lose)
+    monkeypatch.setattr(copying, "verify", lose)
     with pytest.raises(StoreDamagedError, match="does not hold what the database does"):
         backup.backup(database, configuration, tmp_path / "out" / "a.db", NOW, with_models=False)
     assert below(tmp_path / "out") == []
