@@ -34,8 +34,13 @@ order by crops.id, models.id
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state as it was, for commands that change nothing."""
-    home = tmp_path_factory.mktemp("earlier") / "home"
+    return upgraded(tmp_path_factory.mktemp("earlier") / "home")
+
+
+def upgraded(home: Path) -> Path:
+    """A new folder with the state as it was, but for what an upgrade of the program asks a person to do."""
     earlier_state.restore(FOLDER, home)
+    assert earlier_state.ask(home, "db upgrade")["exit"] == 0
     return home
 
 
@@ -72,8 +77,7 @@ class Loosely:
 
 
 def test_the_daemon_goes_on_with_the_same_models_and_thresholds(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    earlier_state.restore(FOLDER, home)
+    home = upgraded(tmp_path / "home")
     daemon = Daemon(home)
     # A night that is due would choose new thresholds.
     daemon.environment["MONITOR__CALIBRATION__NIGHTLY"] = "false"
