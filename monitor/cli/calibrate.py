@@ -59,7 +59,7 @@ def command(
     from monitor.thresholds.rules import Rules
 
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, program.ignored)
     require(dataset, "train")
     database = program.database(create=True)
     reader = Reader(configuration)

@@ -75,7 +75,7 @@ def _read(program: Program, directory: Path) -> CropsWithTruth:
     from monitor.evaluation.labelled_folder import read_with_truth
     from monitor.files.text import printable
 
-    labelled = open_labelled(directory)
+    labelled = open_labelled(directory, program.ignored)
     with bar("reading", len(labelled)) as advance:
         found = read_with_truth(labelled, Reader(program.configuration), lambda: advance(1))
     proliv = found.proliv

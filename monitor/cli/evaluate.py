@@ -78,7 +78,7 @@ def _evaluate_models(
     from monitor.scoring.ensemble import load_active, load_model
 
     configuration = program.configuration
-    labelled = open_labelled(directory)
+    labelled = open_labelled(directory, program.ignored)
     database = program.database(create=False)
     registry = program.registry
     active = load_active(database, registry, configuration) if everything else None
@@ -115,7 +115,7 @@ def _evaluate_rules(program: Program, directory: Path, name: str | None, output_
     from monitor.evaluation import rule_table
 
     configuration = program.configuration
-    labelled = open_labelled(directory)
+    labelled = open_labelled(directory, program.ignored)
     models = rule_table.referenced_models(program.database(create=False), name)
     found = _read(program, directory, labelled)
     with bar("judging", len(models)) as advance:

@@ -12,6 +12,7 @@ from monitor import logs
 
 if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
+    from monitor.files.ignoring import IgnoredNames
     from monitor.logs import Format
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
@@ -46,6 +47,13 @@ class Program:
         self._check_sections(configuration)
         return configuration
 
+    @property
+    def ignored(self) -> IgnoredNames:
+        """The names that are left alone wherever crops are looked for."""
+        from monitor.files.ignoring import IgnoredNames
+
+        return IgnoredNames(self.configuration.settings.crops.ignore)
+
     def _check_sections(self, configuration: Configuration) -> None:
         """Refuse sections of plug-ins that are not installed, unless a broken plug-in may have offered them."""
         from monitor.errors import ConfigurationError
@@ -56,7 +64,7 @@ class Program:
             ("rules", settings.rules, self.registry.rules),
         ]
         problems = [
-            f"{configuration.source}: {kind}.{name}: nothing of this name is installed; "
+            f"{configuration.origins.place((kind, name))}: nothing of this name is installed; "
             f"installed are: {', '.join(sorted(installed))}"
             for kind, configured, installed in sections
             for name in sorted(configured.keys() - installed.keys())

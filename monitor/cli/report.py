@@ -59,7 +59,7 @@ def _measure(program: Program, subjects: Subjects, data: Path) -> MeasuredFolder
     from monitor.crops.reader import Reader
     from monitor.report.measuring import measure_folder, read_folder
 
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, program.ignored)
     with bar("reading", len(dataset.train) + len(dataset.proliv) + len(dataset.test)) as advance:
         folder = read_folder(dataset, Reader(program.configuration), subjects.held_out, lambda: advance(1))
     with bar("scoring", len(folder.crops)) as advance:

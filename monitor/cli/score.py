@@ -65,7 +65,6 @@ def _score(program: Program, directory: Path, output_format: str, *, keep: bool,
     """Score a folder, and write the results as they come."""
     from monitor.cli.progress import bar
     from monitor.errors import InputMissingError
-    from monitor.files.ignoring import IgnoredNames
     from monitor.files.walking import crop_files
     from monitor.scoring.ensemble import load_active
     from monitor.scoring.folder import score_paths
@@ -74,7 +73,7 @@ def _score(program: Program, directory: Path, output_format: str, *, keep: bool,
     settings = program.configuration.settings.pipeline
     root = directory.resolve()
     # Only for the progress bar; a folder that grows meanwhile is scored as far as its files are found.
-    ignored = IgnoredNames(program.configuration.settings.crops.ignore)
+    ignored = program.ignored
     total = sum(1 for _ in crop_files(root, _ignore_unreadable, ignored)) if sys.stderr.isatty() else None
     paths = crop_files(root, _warn_unreadable, ignored)
     first = list(islice(paths, settings.batch_size))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from monitor.api import Detector
     from monitor.models.training import TrainingData
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("detectors", nargs=-1, metavar="[DETECTOR]...")
 @click.option("--data", required=True, type=FOLDER, help="The labelled folder; its train/ is used.")
+@click.option("--recipe", "recipe_name", metavar="NAME", help="Repeat a published experiment instead of a DETECTOR.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Overrides training.seed.")
 @click.option("--limit", type=click.IntRange(2), help="Train on N crops, drawn at random by the seed.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the detector.")
@@ -36,6 +37,7 @@ def command(
     program: Program,
     detectors: tuple[str, ...],
     data: Path,
+    recipe_name: str | None,
     seed: int | None,
     limit: int | None,
     assignments: tuple[str, ...],
@@ -47,25 +49,45 @@ def command(
     Without a DETECTOR, all installed detectors are trained. A part of train/ is held out, by groups of
     near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
 
+    A recipe trains its detector as a publication says, whatever the configuration says about the detector:
+    dense-30x50, linear-2, linear-5 and cvae-64 are built in. At the end, the command is printed that chooses the
+    threshold as the publication does.
+
     A log holds the losses of every epoch and, at the end, ten held-out crops with their reconstructions and the
     held-out scores. W&B runs stay on this machine unless WANDB_MODE=online is set.
     """
     if log_dir and not kind:
         raise click.UsageError("--log-dir is the folder for a log; choose the kind of log with --log")
+    if recipe_name and detectors:
+        raise click.UsageError("a recipe trains its own detector; give either --recipe or DETECTOR")
     configuration = program.configuration
-    names = list(dict.fromkeys(detectors)) or sorted(program.registry.detectors)
-    overrides = parse_assignments(assignments)
     if kind:
         from monitor.configuration.extras import require_package
 
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
-    untrained = [program.registry.new_detector(name, configuration, overrides) for name in names]
+    untrained, rule = _untrained(program, detectors, recipe_name, parse_assignments(assignments))
     seed = configuration.settings.training.seed if seed is None else seed
     parts = _read(program, data, limit, seed)
     for detector in untrained:
         with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
-            _train(program, detector, parts, seed, journal)
-    click.echo(f"next, choose the threshold: monitor calibrate --data {data}", err=True)
+            name = _train(program, detector, parts, seed, journal)
+    words = f"--model {name} {rule} " if rule else ""
+    click.echo(f"next, choose the threshold: monitor calibrate {words}--data {data}", err=True)
+
+
+def _untrained(
+    program: Program, names: Sequence[str], recipe_name: str | None, overrides: dict[str, Any]
+) -> tuple[list[Detector], str | None]:
+    """The detectors to train, and how a recipe's publication chooses the threshold, as options of calibrate."""
+    configuration, registry = program.configuration, program.registry
+    if recipe_name is None:
+        chosen = list(dict.fromkeys(names)) or sorted(registry.detectors)
+        return [registry.new_detector(name, configuration, overrides) for name in chosen], None
+    from monitor.models.recipes import find_recipe, new_detector
+
+    found = find_recipe(registry, recipe_name)
+    settings = "".join(f" --set {key}={value}" for key, value in found.recipe.rule_settings.items())
+    return [new_detector(registry, configuration, found, overrides)], f"--rule {found.recipe.rule}{settings}"
 
 
 def _read(program: Program, data: Path, limit: int | None, seed: int) -> TrainingData:
@@ -79,7 +101,7 @@ def _read(program: Program, data: Path, limit: int | None, seed: int) -> Trainin
     from monitor.models.training import split, subset
 
     configuration = program.configuration
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, program.ignored)
     require(dataset, "train")
     paths = subset(dataset.train, limit, seed)
     # A database that cannot be made is better said now than after minutes of reading.
@@ -101,8 +123,8 @@ def _read(program: Program, data: Path, limit: int | None, seed: int) -> Trainin
     return parts
 
 
-def _train(program: Program, detector: Detector, parts: TrainingData, seed: int, journal: TrainingLog) -> None:
-    """Train one detector, print the model's name, and log what it makes of the held-out crops."""
+def _train(program: Program, detector: Detector, parts: TrainingData, seed: int, journal: TrainingLog) -> str:
+    """Train one detector, print and return the model's name, and log what it makes of the held-out crops."""
     from monitor.cli.progress import epochs
     from monitor.models.training import train
     from monitor.report.held_out import view_held_out
@@ -118,6 +140,7 @@ def _train(program: Program, detector: Detector, parts: TrainingData, seed: int,
         )
     click.echo(saved.name)
     journal.result(partial(view_held_out, detector, parts.validation))
+    return saved.name
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor.errors import DataError, InputMissingError
+from monitor.files.ignoring import NOTHING
 from monitor.files.text import printable
 from monitor.files.walking import is_crop_name, unreadable_folder
 from monitor.words import Label
@@ -27,6 +28,8 @@ from monitor.words import Label
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from monitor.files.ignoring import IgnoredNames
 
 Part = Literal["train", "proliv", "test"]
 
@@ -60,19 +63,19 @@ class Dataset:
     test: tuple[LabelledPath, ...]
 
 
-def open_dataset(root: Path) -> Dataset:
+def open_dataset(root: Path, ignored: IgnoredNames = NOTHING) -> Dataset:
     """List a data set in the layout above, of which at least one part must hold a crop.
 
-    Raises `InputMissingError` when ``root`` or something in it cannot be read, and `DataError` when nothing
-    fits, a part fits two layouts at once, or the annotation is wrong.
+    Files with ``ignored`` names are left out. Raises `InputMissingError` when ``root`` or something in it cannot be read,
+    and `DataError` when nothing fits, a part fits two layouts at once, or the annotation is wrong.
     """
     _check_folder(root)
     proliv = root / "proliv"
     dataset = Dataset(
         root,
-        _training_crops(root / "train"),
-        tuple(_crops(proliv)) if _is_folder(proliv) else (),
-        _test_crops(root / "test"),
+        _training_crops(root / "train", ignored),
+        tuple(_crops(proliv, ignored)) if _is_folder(proliv) else (),
+        _test_crops(root / "test", ignored),
     )
     if not (dataset.train or dataset.proliv or dataset.test):
         raise _missing(root, *_LOOKED_FOR)
@@ -86,16 +89,17 @@ def require(dataset: Dataset, *parts: Part) -> None:
         raise _missing(dataset.root, *empty)
 
 
-def open_labelled(root: Path) -> tuple[LabelledPath, ...]:
+def open_labelled(root: Path, ignored: IgnoredNames = NOTHING) -> tuple[LabelledPath, ...]:
     """List labelled crops, sorted by label (proliv first) or, where annotated, by name.
 
-    ``root`` is a data set, whose ``test/`` is taken, or a folder that is itself laid out as ``test/`` is.
+    ``root`` is a data set, whose ``test/`` is taken, or a folder that is itself laid out as ``test/`` is. Files with
+    ``ignored`` names are left out.
     Raises `InputMissingError` when it cannot be read and `DataError` when it fits no layout or two at once,
     holds no crop, or its annotation is wrong.
     """
     _check_folder(root)
     test = root / "test"
-    labelled = _test_crops(test) if _is_folder(test) else _labelled(root)
+    labelled = _test_crops(test, ignored) if _is_folder(test) else _labelled(root, ignored)
     if not labelled:
         raise DataError(
             f"{printable(root)}: no labelled crops; looked for {_LOOKED_FOR['test']}, "
@@ -116,14 +120,14 @@ def _check_folder(folder: Path) -> None:
         raise unreadable_folder(folder, error) from error
 
 
-def _crops(folder: Path) -> list[Path]:
-    """Everything in a folder that has a crop's name and is no folder, sorted by name."""
+def _crops(folder: Path, ignored: IgnoredNames) -> list[Path]:
+    """Everything in a folder that has a crop's name, is not ignored and is no folder, sorted by name."""
     try:
         with os.scandir(folder) as entries:
             return sorted(
                 folder / entry.name
                 for entry in entries
-                if is_crop_name(entry.name) and not entry.is_dir(follow_symlinks=False)
+                if is_crop_name(entry.name) and entry.name not in ignored and not entry.is_dir(follow_symlinks=False)
             )
     except OSError as error:
         raise unreadable_folder(folder, error) from error
@@ -138,10 +142,10 @@ def _is_folder(path: Path) -> bool:
         raise unreadable_folder(path, error) from error
 
 
-def _training_crops(train: Path) -> tuple[Path, ...]:
+def _training_crops(train: Path, ignored: IgnoredNames) -> tuple[Path, ...]:
     if not _is_folder(train):
         return ()
-    flat = _crops(train)
+    flat = _crops(train, ignored)
     labelled = train / Label.NE_PROLIV.value
     if not _is_folder(labelled):
         return tuple(flat)
@@ -150,19 +154,19 @@ def _training_crops(train: Path) -> tuple[Path, ...]:
             f"{printable(train)}: holds crops both directly and in {labelled.name}/; "
             "whether the first have no proliv is unclear, move them into one of the two"
         )
-    return tuple(_crops(labelled))
+    return tuple(_crops(labelled, ignored))
 
 
-def _test_crops(test: Path) -> tuple[LabelledPath, ...]:
+def _test_crops(test: Path, ignored: IgnoredNames) -> tuple[LabelledPath, ...]:
     if not _is_folder(test):
         return ()
-    labelled = _labelled(test)
+    labelled = _labelled(test, ignored)
     if labelled is None:
         raise DataError(f"{printable(test)}: looked for {_LOOKED_FOR['test']}; complete one of these, or remove test/")
     return labelled
 
 
-def _labelled(folder: Path) -> tuple[LabelledPath, ...] | None:
+def _labelled(folder: Path, ignored: IgnoredNames) -> tuple[LabelledPath, ...] | None:
     """List a folder laid out as ``test/`` is; None when it is laid out otherwise."""
     by_label = [folder / label.value for label in Label]
     images = folder / IMAGES_FOLDER
@@ -172,18 +176,20 @@ def _labelled(folder: Path) -> tuple[LabelledPath, ...] | None:
         if not has_folders:
             return None
         return tuple(
-            LabelledPath(path, label) for label, part in zip(Label, by_label, strict=True) for path in _crops(part)
+            LabelledPath(path, label)
+            for label, part in zip(Label, by_label, strict=True)
+            for path in _crops(part, ignored)
         )
     if has_folders:
         raise DataError(
             f"{printable(folder)}: holds both proliv/ with ne_proliv/ and {IMAGES_FOLDER}/ with "
             f"{ANNOTATION_FILE}; which of them counts is unclear, move one away"
         )
-    return _annotated(images, annotation)
+    return _annotated(images, annotation, ignored)
 
 
-def _annotated(images: Path, annotation: Path) -> tuple[LabelledPath, ...]:
-    crops = {path.name: path for path in _crops(images)}
+def _annotated(images: Path, annotation: Path, ignored: IgnoredNames) -> tuple[LabelledPath, ...]:
+    crops = {path.name: path for path in _crops(images, ignored)}
     labels: dict[str, Label] = {}
     for where, name, label in _annotation_lines(annotation):
         if name not in crops:

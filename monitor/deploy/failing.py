@@ -19,7 +19,7 @@ LONGEST_COMMIT_PAUSE_SECONDS: Final = 10
 
 def rules(settings: Settings) -> list[Alert]:
     """About crops that cannot be decided on, or whose decisions cannot be stored."""
-    return [*_decisions(settings), *_scans(), *_disks()]
+    return [*_decisions(settings), *_scans(), *_deletion(), *_disks()]
 
 
 def _decisions(settings: Settings) -> list[Alert]:
@@ -78,6 +78,28 @@ def _scans() -> list[Alert]:
             "critical",
             "The inbox on {{ $labels.instance }} has not been scanned for {{ $value | humanizeDuration }}",
             "Crops that arrived since then may have been missed so far. journalctl -u monitor -p warning",
+        ),
+        Alert(
+            "MonitorNoFileEvents",
+            "monitor_file_events == 0",
+            recording.FAILING_SECONDS,
+            "warning",
+            "The kernel tells the daemon on {{ $labels.instance }} of no new files in the {{ $labels.folder }} folder",
+            "Crops are found by scans alone, which takes longer. The log says why: journalctl -u monitor -p warning",
+        ),
+    ]
+
+
+def _deletion() -> list[Alert]:
+    return [
+        Alert(
+            "MonitorDeletionStopped",
+            "monitor_deletion_stopped > 0",
+            300,
+            "critical",
+            "The daemon on {{ $labels.instance }} has stopped deleting ({{ $labels.task }})",
+            "The inbox or the database may not be what it was, so what would be deleted could be lost for good. The log "
+            "says what is in doubt: journalctl -u monitor -p warning",
         ),
     ]
 

@@ -66,3 +66,18 @@ def as_nobody(home: Path) -> Iterator[None]:
         os.seteuid(0)
         for folder, mode in modes.items():
             folder.chmod(mode)
+
+
+def make_deep_folder(folder: Path, levels: int, name: str = "d") -> int:
+    """Make folders in folders, beyond what the system takes as one path; the innermost is returned open."""
+    inner = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=inner)
+        outer, inner = inner, os.open(name, os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    return inner
+
+
+def remove_deep_folder(folder: Path, name: str = "d") -> None:
+    """Remove what `make_deep_folder` made, which Python could not."""
+    subprocess.run(["rm", "-rf", folder / name], check=True)

@@ -485,6 +485,27 @@ FAILURES = [
     Case("MonitorNoScan", "as it should", {**running(), LAST_SCAN: "0+60x60"}, "32m"),
 ]
 
+EVENTS = metric("monitor_file_events", folder="inbox")
+DELETION = metric("monitor_deletion_stopped", task="tidying")
+HELPERS = [
+    Case(
+        "MonitorNoFileEvents",
+        "no inotify instance is free",
+        {**running(), EVENTS: "0x60"},
+        "20m",
+        ({"folder": "inbox", **WARNING},),
+    ),
+    Case("MonitorNoFileEvents", "only while the folder was replaced", {**running(), EVENTS: "1x9 0x2 1x60"}, "20m"),
+    Case(
+        "MonitorDeletionStopped",
+        "the log of the database is gone",
+        {**running(), DELETION: "0x5 1x60"},
+        "15m",
+        ({"task": "tidying", **CRITICAL},),
+    ),
+    Case("MonitorDeletionStopped", "all is well", {**running(), DELETION: "0x60"}, "15m"),
+]
+
 STATE = metric("monitor_disk_free_bytes", folder="state")
 DISKS = [
     Case(
@@ -508,4 +529,4 @@ DISKS = [
     Case("MonitorDiskFull", "enough", {STATE: f"{5 * GIB}x60"}, "10m"),
 ]
 
-CASES = [*SERVICE, *SUPPLY, *SPEED, *QUALITY, *THRESHOLDS, *RUNS, *DRIFT, *FAILURES, *DISKS]
+CASES = [*SERVICE, *SUPPLY, *SPEED, *QUALITY, *THRESHOLDS, *RUNS, *DRIFT, *FAILURES, *HELPERS, *DISKS]

@@ -36,6 +36,17 @@ def test_a_time_format_is_refused_by_the_configuration_where_reading_would_refus
     check_identity(tmp_path, DEFAULT_NAME_PATTERN, time_format, good=time_format in GOOD_FORMATS, key="time_format")
 
 
+@pytest.mark.parametrize("pattern", ["", "a/b", "/", "*", "**"])
+def test_an_ignored_name_that_is_none_or_is_every_name_is_refused(tmp_path: Path, pattern: str) -> None:
+    (line,) = problems(f"crops.ignore = ['@eaDir', '{pattern}']", tmp_path)
+    assert line.startswith(f"crops.ignore: holds '{pattern}', ")
+
+
+def test_ignored_names_replace_those_of_the_sample(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "crops.ignore = []")).settings.crops.ignore == ()
+    assert load(written(tmp_path, "crops.ignore = ['Vorschau-*']")).settings.crops.ignore == ("Vorschau-*",)
+
+
 def check_identity(folder: Path, pattern: str, time_format: str, *, good: bool, key: str) -> None:
     quoted = time_format.replace("\0", "\\u0000")
     text = f"[crops]\nname_pattern = '{pattern}'\ntime_format = \"{quoted}\""

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from monitor.errors import InputMissingError
-from monitor.files.walking import crop_paths, is_crop_name, is_crop_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from monitor.files.ignoring import IgnoredNames
+from monitor.files.walking import LONGEST_PATH_BYTES, crop_paths, is_crop_name, is_crop_path
+from tests.support.disks import make_deep_folder, remove_deep_folder
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "x.webp", " .jpg", "é.jpg"])
@@ -47,6 +47,19 @@ def test_what_is_found(tmp_path: Path) -> None:
     assert sorted(crop_paths(tmp_path)) == sorted(tmp_path / name for name in found)
     assert all(is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in found)
     assert not any(is_crop_path(f"{tmp_path}/{name}", str(tmp_path)) for name in skipped)
+
+
+def test_what_other_programs_left_is_not_found(tmp_path: Path) -> None:
+    ignored = IgnoredNames(["@eaDir", "SYNOPHOTO_*"])
+    found, skipped = ["a.jpg", "day/b.jpg"], ["@EADIR/a.jpg", "day/@eaDir/b.jpg/M.jpg", "day/SYNOPHOTO_M.jpg"]
+    for name in (*found, *skipped):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(crop_paths(tmp_path, None, ignored)) == sorted(tmp_path / name for name in found)
+    for name in (*found, *skipped):
+        assert is_crop_path(f"{tmp_path}/{name}", str(tmp_path), ignored) == (name in found)
+    # The folder that was asked for is looked into whatever its own name is.
+    assert list(crop_paths(tmp_path / "@EADIR", None, ignored)) == [tmp_path / "@EADIR" / "a.jpg"]
 
 
 def test_a_link_given_as_the_folder_is_followed(tmp_path: Path) -> None:
@@ -90,3 +103,23 @@ def test_deep_folders(tmp_path: Path) -> None:
     deepest.mkdir(parents=True)
     (deepest / "a.jpg").touch()
     assert list(crop_paths(tmp_path)) == [deepest / "a.jpg"]
+
+
+@pytest.mark.process
+def test_folders_deeper_than_the_longest_path(tmp_path: Path) -> None:
+    """Each level can be made, but the whole path is not one that the system takes."""
+    (tmp_path / "a.jpg").touch()
+    middle = make_deep_folder(tmp_path, 700, "deep")
+    os.close(os.open("b.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=middle))
+    inner = make_deep_folder(Path(f"/proc/self/fd/{middle}"), 500, "deep")
+    os.close(os.open("c.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+    os.close(middle)
+    os.close(inner)
+    told: list[tuple[Path, int | None]] = []
+    found = list(crop_paths(tmp_path, lambda path, error: told.append((path, error.errno))))
+    assert [path.name for path in found] == ["a.jpg", "b.jpg"]
+    ((longest, reason),) = told
+    assert (reason, LONGEST_PATH_BYTES - 5 <= len(str(longest)) <= LONGEST_PATH_BYTES) == (errno.ENAMETOOLONG, True)
+    with pytest.raises(InputMissingError, match=r"longer than the 4,095 bytes .* move what lies in it further up"):
+        list(crop_paths(tmp_path))
+    remove_deep_folder(tmp_path, "deep")

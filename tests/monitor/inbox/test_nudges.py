@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
+import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+import pytest
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
+from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_c import InotifyFD
 
+from monitor.files.ignoring import IgnoredNames
+from monitor.harness.waiting import wait_until
 from monitor.inbox import nudges
 from monitor.inbox.messages import Mailbox, Touched
 from monitor.inbox.nudges import Nudges, _Handler
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def received(mailbox: Mailbox) -> list[object]:
@@ -24,8 +28,9 @@ def received(mailbox: Mailbox) -> list[object]:
 
 def test_only_crops_are_passed_on_and_under_their_new_names(tmp_path: Path) -> None:
     mailbox: Mailbox = SimpleQueue()
-    handler = _Handler(tmp_path, mailbox)
+    handler = _Handler(tmp_path, mailbox, IgnoredNames(["@eaDir"]))
     for event in (
+        FileClosedEvent(f"{tmp_path}/@eadir/1.jpg/SYNOPHOTO_THUMB_M.jpg"),
         FileCreatedEvent(f"{tmp_path}/1.jpg"),
         FileClosedEvent(f"{tmp_path}/sub/2.PNG"),
         FileMovedEvent(f"{tmp_path}/.3.part", f"{tmp_path}/3.jpg"),
@@ -44,6 +49,83 @@ def test_events_beyond_the_limit_are_dropped(tmp_path: Path, monkeypatch: pytest
     for number in range(4):
         handler.on_any_event(FileClosedEvent(f"{tmp_path}/{number}.jpg"))
     assert len(received(mailbox)) == 2
+
+
+ERRORS = [
+    OSError(errno.EMFILE, "inotify instance limit reached"),
+    RecursionError("maximum recursion depth exceeded"),
+    RuntimeError("can't start new thread"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("step", ["Observer", "schedule", "start"])
+def test_whatever_fails_the_scan_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, step: str
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
+    threads = threading.active_count()
+    with monkeypatch.context() as patch:
+        patch.setattr(*((nudges, step) if step == "Observer" else (InotifyObserver, step)), fail)
+        here.observe()
+    assert not here.is_observing()
+    (warning,) = caplog.messages
+    assert f"gives no file events ({error or 'MemoryError'})" in warning
+    assert threading.active_count() == threads
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_reason_to_stop(tmp_path: Path) -> None:
+    here = Nudges(tmp_path / "none", SimpleQueue(), scan_seconds=7.0)
+    here.observe()
+    assert not here.is_observing()
+
+
+def test_events_that_end_by_an_error_are_noticed_and_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As when a tree is moved into the inbox that is too deep for the library."""
+
+    def fail(*_: object) -> None:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
+    here.observe()
+    assert here.is_observing()
+    with monkeypatch.context() as patch:
+        patch.setattr(InotifyFD, "handle_event", fail)
+        (tmp_path / "folder").mkdir()
+        wait_until(lambda: not here.is_observing())
+        here.observe()
+    (warning,) = caplog.messages
+    assert "(maximum recursion depth exceeded)" in warning
+    assert "nested this deep" in warning
+    assert not here.is_observing()
+    here._ask_again_at = 0.0
+    here.observe()
+    assert here.is_observing()
+    here.unobserve()
+    assert capfd.readouterr().err == ""
+
+
+def test_the_failure_of_another_thread_is_shown_as_ever(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
+    here.observe()
+    here.unobserve()
+
+    def fail() -> None:
+        raise RuntimeError("of another thread")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    assert "RuntimeError: of another thread" in capfd.readouterr().err
 
 
 def test_a_kernel_that_gives_no_events_is_asked_again_and_told_of_once(
