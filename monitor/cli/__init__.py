@@ -46,8 +46,8 @@ COMMANDS: Final = {
     "plugins": "List detectors, rules, commands and benchmarks, and which package each comes from.",
     "deploy": "Write configurations for Prometheus, Grafana and systemd.",
     "db": "Upgrade, check, back up and prune the database.",
-    "bench": "Measure how fast this machine decides on crops, and how near that is to its limit.",
-    "demo": "Show the whole program on synthetic or your own crops.",
+    "bench": "Measure how fast this machine decides on crops, and how close that is to its limit.",
+    "demo": "Show the whole program on synthetic crops or your own.",
 }
 BUILT_IN: Final = {name: Provider(name, summary, f"monitor.cli.{name}:command") for name, summary in COMMANDS.items()}
 
