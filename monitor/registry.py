@@ -158,7 +158,7 @@ class Registry:
             self.class_of(kind, name).Settings,
             sections.get(name, {}),
             section=f"{kind.section}.{name}",
-            source=configuration.source,
+            origins=configuration.origins,
             overrides=overrides,
         )
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # More would be more series than Prometheus should get, and more than any casting table has.
 MOST_EXPECTED_HOLES: Final = 1000
 MOST_EXPECTED_TOGETHER: Final = 10_000
 
 LONGEST_WINDOW_DAYS: Final = 3660
+
+# Between double quotation marks, TOML reads the backslash of "C:\new" as the beginning of a line break.
+WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/\x00-\x1f]|\\\\")
+WINDOWS_REMEDY: Final = (
+    "is a Windows path, and monitor runs on Linux: mount the share there and write the folder's path, such as "
+    "/mnt/crops"
+)
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 
 
 def known_time_zone(name: str) -> str:
@@ -25,12 +32,34 @@ def known_time_zone(name: str) -> str:
     return name
 
 
+def plain_path(value: object) -> object:
+    """What is written where a path belongs, if it can be one on this system; the type is checked elsewhere."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError("is empty; write a path")
+    if WINDOWS_PATH.match(value):
+        raise ValueError(WINDOWS_REMEDY)
+    if _ADDRESS.match(value):
+        raise ValueError("is an address and not a path; mount what is there and write the folder's path")
+    if variable := _VARIABLE.search(value):
+        raise ValueError(
+            f"has {variable[0]} in it, which is not replaced by anything; write the path itself, or set the key in the "
+            "environment, where the shell replaces it"
+        )
+    return value
+
+
 def resolvable_path(path: Path) -> Path:
-    """A path that can be followed."""
+    """A path that can be followed, and that is not everything there is."""
     try:
-        path.expanduser().resolve()
+        expanded = path.expanduser()
+        # A relative path is followed later, from the folder of the configuration file.
+        found = (Path("/") / expanded).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"is not a path that can be followed: {error}") from None
+    if expanded.is_absolute() and found == Path("/"):
+        raise ValueError("is the root of the file system, with everything in it; name a folder below it")
     return path
 
 

@@ -20,7 +20,8 @@ def contradictions(configuration: Configuration) -> list[str]:
 def _missing_archive(configuration: Configuration) -> list[str]:
     if configuration.archive is not None or configuration.settings.inbox.after != "archive":
         return []
-    return [f'{configuration.source}: inbox.after: "archive" needs a folder: set paths.archive']
+    place = configuration.origins.place(("inbox", "after"))
+    return [f'{place}: "archive" needs a folder: set paths.archive']
 
 
 def _nested_folders(configuration: Configuration) -> list[str]:
@@ -42,7 +43,7 @@ def _nested_folders(configuration: Configuration) -> list[str]:
                 "msg": f"must not lie inside the {name} {around}",
                 "input": str(getattr(configuration.settings.paths, key)),
             },
-            configuration.source,
+            configuration.origins,
         )
         for key, name, around in outer
         if around is not None and (folder := folders[key]) is not None and folder.is_relative_to(around)
@@ -51,4 +52,4 @@ def _nested_folders(configuration: Configuration) -> list[str]:
 
 def _kept_too_short(configuration: Configuration) -> list[str]:
     problem = configuration.settings.keeps_too_short(configuration.settings.store.keep_days)
-    return [] if problem is None else [f"{configuration.source}: store.keep_days: {problem}"]
+    return [] if problem is None else [f"{configuration.origins.place(('store', 'keep_days'))}: {problem}"]

@@ -9,21 +9,41 @@ The file is the one that is named, or that ``MONITOR_CONFIG`` names, or ``./conf
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from monitor.configuration.contradictions import contradictions
-from monitor.configuration.problems import describe_problem
-from monitor.configuration.resolved import Configuration
-from monitor.configuration.settings import ENVIRONMENT_PREFIX, Settings
+from monitor.configuration.document import Document, read_document
+from monitor.configuration.environment import variables
+from monitor.configuration.origins import Origins
+from monitor.configuration.problems import describe_problem, unknown_section
+from monitor.configuration.resolved import Configuration, working_folder
+from monitor.configuration.settings import Settings
 from monitor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATH_VARIABLE: Final = "MONITOR_CONFIG"
 SYSTEM_PATH: Final = Path("/etc/monitor/config.toml")
+
+
+class Found(NamedTuple):
+    """The configuration file that applies, if any, and who named it."""
+
+    file: Path | None
+    named_by: str
+
+
+class Reading(NamedTuple):
+    """What was read: the file, its sections and keys, the configuration if it can be used, and every problem."""
+
+    found: Found
+    document: Document
+    configuration: Configuration | None
+    problems: list[str]
 
 
 def find_file(explicit: Path | None) -> Path | None:
@@ -31,62 +51,71 @@ def find_file(explicit: Path | None) -> Path | None:
 
     Raises `ConfigurationError` when one that was named is missing.
     """
-    named = explicit or (Path(os.environ[PATH_VARIABLE]) if os.environ.get(PATH_VARIABLE) else None)
-    if named is not None:
-        if not named.is_file():
-            origin = "--config" if explicit else PATH_VARIABLE
-            raise ConfigurationError(f"{named}: no such configuration file (named by {origin})")
-        return named.absolute()
-    return next((path.absolute() for path in (Path("config.toml"), SYSTEM_PATH) if path.is_file()), None)
+    return find(explicit).file
+
+
+def find(explicit: Path | None) -> Found:
+    """The configuration file that applies; raises `ConfigurationError` when one that was named is missing."""
+    for path, named_by in _candidates(explicit):
+        try:
+            is_file = path.is_file()
+            is_folder = path.is_dir()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path}: cannot be read: {error.strerror}; give the user that runs this program read permission"
+            ) from None
+        if is_file:
+            return Found(path if path.is_absolute() else working_folder() / path, named_by)
+        if named_by in {"--config", PATH_VARIABLE}:
+            what = "is a folder, not a configuration file" if is_folder else "no such configuration file"
+            if not path.is_absolute():
+                working_folder()
+            raise ConfigurationError(f"{path}: {what} (named by {named_by})")
+    return Found(None, "built-in defaults")
+
+
+def _candidates(explicit: Path | None) -> Iterator[tuple[Path, str]]:
+    if explicit is not None:
+        yield explicit, "--config"
+    if explicit is None and os.environ.get(PATH_VARIABLE):
+        yield Path(os.environ[PATH_VARIABLE]), PATH_VARIABLE
+    yield Path("config.toml"), "found in the working folder"
+    yield SYSTEM_PATH, "found there by default"
 
 
 def load(explicit: Path | None = None) -> Configuration:
     """Read the configuration; raises `ConfigurationError` with a line for each problem."""
-    file = find_file(explicit)
-    document = {} if file is None else _parse(file)
+    reading = read(explicit)
+    if reading.configuration is None or reading.problems:
+        raise ConfigurationError("\n".join(reading.problems))
+    return reading.configuration
+
+
+def read(explicit: Path | None = None) -> Reading:
+    """Read the configuration with all its problems; raises `ConfigurationError` when the file cannot be read."""
+    found = find(explicit)
+    document = Document({}, {}, []) if found.file is None else read_document(found.file)
+    origins = Origins(str(found.file or "built-in defaults"), document.lines)
     # Names that begin with an underscore would be taken for arguments of the library's constructor.
-    foreign = [key for key in document if key.startswith("_")]
-    problems = _unknown_variables() + [
-        describe_problem({"type": "extra_forbidden", "loc": (key,)}, str(file)) for key in foreign
-    ]
-    settings = None
+    foreign = [key for key in document.values if key.startswith("_")]
+    problems = document.problems + _unknown_variables(origins)
+    problems += [describe_problem({"type": "extra_forbidden", "loc": (key,)}, origins) for key in foreign]
+    values: dict[str, Any] = {key: value for key, value in document.values.items() if key not in foreign}
+    configuration = None
     try:
-        settings = Settings(**{key: value for key, value in document.items() if key not in foreign})
+        configuration = Configuration(settings=Settings(**values), file=found.file, lines=document.lines)
     except ValidationError as error:
-        problems += [
-            describe_problem(problem, str(file or "built-in defaults")) for problem in error.errors(include_url=False)
-        ]
-    except SettingsError:
-        problems.append(
-            f"environment: a variable {ENVIRONMENT_PREFIX}SECTION without a key needs a whole section as JSON; "
-            f"set single keys as {ENVIRONMENT_PREFIX}SECTION__KEY"
-        )
-    configuration = Configuration(settings=settings, file=file) if settings else None
-    problems += contradictions(configuration) if configuration else []
-    if configuration is None or problems:
-        raise ConfigurationError("\n".join(problems))
-    return configuration
+        problems += [describe_problem(problem, origins) for problem in error.errors(include_url=False)]
+    else:
+        # Without the lines that could not be read, keys may seem to contradict each other.
+        problems += [] if document.problems else contradictions(configuration)
+    return Reading(found, document, configuration, problems)
 
 
-def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_bytes().decode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file}: cannot be read: {error.strerror}; give the user that runs this program read permission"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: is not valid TOML: {error}") from None
-
-
-def _unknown_variables() -> list[str]:
+def _unknown_variables(origins: Origins) -> list[str]:
     """Variables of sections that do not exist, which pydantic-settings would ignore without a word."""
-    sections = set(Settings.model_fields)
     return [
-        f"environment: {name}: there is no section {name.upper().removeprefix(ENVIRONMENT_PREFIX).split('__')[0]}"
-        for name in sorted(os.environ)
-        if name.upper().startswith(ENVIRONMENT_PREFIX)
-        and name.upper().removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower() not in sections
+        unknown_section(location[0], origins, location)
+        for _, location in variables()
+        if location[0] not in Settings.model_fields
     ]

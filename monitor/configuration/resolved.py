@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from monitor.configuration.origins import Origins
 from monitor.configuration.settings import SQLITE, Settings
 from monitor.errors import ConfigurationError
+
+
+def working_folder() -> Path:
+    """The folder that relative paths start from; raises `ConfigurationError` where it was removed."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the working folder, in which relative paths start, cannot be used: {error.strerror}; change to another "
+            "one (cd /), or give whole paths"
+        ) from None
 
 
 class Configuration(BaseModel):
@@ -18,18 +32,30 @@ class Configuration(BaseModel):
 
     settings: Settings
     file: Path | None
+    # The line in the file of each section and key; empty where that does not matter.
+    lines: Mapping[tuple[str, ...], int] = Field(default_factory=dict, repr=False)
+
+    _folder: Path = PrivateAttr()
+
+    def model_post_init(self, _context: Any) -> None:
+        """Keep the folder that relative paths start from: the working folder may change, or be removed."""
+        self._folder = working_folder() if self.file is None else self.file.parent
 
     @property
     def source(self) -> str:
         """What messages call the configuration."""
         return "built-in defaults" if self.file is None else str(self.file)
 
+    @property
+    def origins(self) -> Origins:
+        """Where each value comes from."""
+        return Origins(self.source, self.lines)
+
     def _resolved(self, path: Path) -> Path:
-        base = Path.cwd() if self.file is None else self.file.parent
         # Links are followed here, once, so that a crop has the same path however it is reached.
         try:
-            return (base / path.expanduser()).resolve()
-        except (OSError, RuntimeError) as error:
+            return (self._folder / path.expanduser()).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
             raise ConfigurationError(f"{self.source}: {path}: is not a path that can be followed: {error}") from None
 
     @property

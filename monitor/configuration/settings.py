@@ -23,10 +23,12 @@ from monitor.configuration.checks import (
     hole_ranges,
     known_time_zone,
     none_if_empty,
+    plain_path,
     resolvable_path,
     time_of_day,
     windows_in_days,
 )
+from monitor.configuration.environment import ENVIRONMENT_PREFIX, EnvironmentSource
 from monitor.configuration.names import (
     DEFAULT_IGNORED,
     DEFAULT_NAME_PATTERN,
@@ -36,13 +38,12 @@ from monitor.configuration.names import (
     checked_time_format,
 )
 
-ENVIRONMENT_PREFIX: Final = "MONITOR__"
 SQLITE: Final = "sqlite:///"
 
 # How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas.
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
 
-Folder = Annotated[Path, AfterValidator(resolvable_path)]
+Folder = Annotated[Path, BeforeValidator(plain_path), AfterValidator(resolvable_path)]
 OptionalFolder = Annotated[Folder | None, BeforeValidator(none_if_empty)]
 
 
@@ -180,6 +181,7 @@ class Database(Section):
         if url and not re.match(r"sqlite:///.|postgresql(\+psycopg)?://", url):
             raise ValueError("must be empty, or begin with sqlite:///path or postgresql://")
         if url.startswith(SQLITE):
+            plain_path(url.removeprefix(SQLITE))
             resolvable_path(Path(url.removeprefix(SQLITE)))
         return value
 
@@ -283,11 +285,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file, whose content is passed to the constructor."""
-        return env_settings, init_settings
+        return EnvironmentSource(settings_cls), init_settings

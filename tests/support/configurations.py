@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,8 @@ def written(folder: Path, text: str) -> Path:
 
 
 def problems(text: str, folder: Path) -> list[str]:
-    """What is said of a file, without its name."""
+    """What is said of a file, without its name and the numbers of lines."""
     file = written(folder, text)
     with pytest.raises(ConfigurationError) as caught:
         load(file)
-    return [line.removeprefix(f"{file}: ") for line in str(caught.value).splitlines()]
+    return [re.sub(rf"^{re.escape(str(file))}(:[0-9]+)?: ", "", line) for line in str(caught.value).splitlines()]

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.configurations import problems
+from monitor.configuration.file import load
+from tests.support.configurations import problems, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,3 +23,40 @@ def test_who_decides_is_checked(tmp_path: Path) -> None:
 def test_a_time_zone_has_to_be_known(tmp_path: Path, value: str) -> None:
     (line,) = problems(f'plant.time_zone = "{value}"', tmp_path)
     assert line.startswith("plant.time_zone: is not a known time zone; use a name such as")
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ('""', "is empty; write a path"),
+        ('" "', "is empty; write a path"),
+        ("'C:\\crops\\new'", "is a Windows path, and monitor runs on Linux: mount the share there"),
+        ('"C:\\new"', "is a Windows path"),  # the backslash and the n are a line break here
+        ("'c:/crops'", "is a Windows path"),
+        ("'\\\\server\\share'", "is a Windows path"),
+        ("'smb://server/share'", "is an address and not a path; mount what is there"),
+        ("'$HOME/x'", "has $HOME in it, which is not replaced by anything; write the path itself"),
+        ("'/srv/${LINE}/x'", "has ${LINE} in it"),
+        ("'%USERPROFILE%/x'", "has %USERPROFILE% in it"),
+        ("'/'", "is the root of the file system, with everything in it; name a folder below it"),
+        ("'/tmp/..'", "is the root of the file system"),
+        ('"a\\u0000b"', "is not a path that can be followed: "),
+    ],
+)
+@pytest.mark.parametrize("key", ["inbox", "quarantine"])
+def test_what_is_no_path_of_this_system_is_refused(tmp_path: Path, key: str, value: str, sentence: str) -> None:
+    if key == "quarantine" and value == '""':
+        assert load(written(tmp_path, 'paths.quarantine = ""')).quarantine is None
+        return
+    (line,) = problems(f"paths.{key} = {value}", tmp_path)
+    assert line.startswith(f"paths.{key}: {sentence}")
+
+
+@pytest.mark.parametrize("value", ["/srv/C$/holes", "inbox 100%", "a:b", "~", "Печь 3", "./x/../y"])
+def test_unusual_paths_are_paths_all_the_same(tmp_path: Path, value: str) -> None:
+    load(written(tmp_path / "conf", f"paths.inbox = '{value}'\npaths.state = '/srv/state'\npaths.labelled = ''"))
+
+
+def test_the_path_of_a_database_is_checked_like_others(tmp_path: Path) -> None:
+    (line,) = problems("database.url = 'sqlite:///$HOME/monitor.db'", tmp_path)
+    assert line.startswith("database.url: has $HOME in it")

@@ -8,7 +8,7 @@ import pytest
 
 from monitor.configuration.file import load
 from monitor.errors import ConfigurationError
-from tests.support.configurations import written
+from tests.support.configurations import problems, written
 
 if TYPE_CHECKING:
     from tests.conftest import RunMonitor
@@ -57,19 +57,59 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.rules == {"fixed": {"threshold": "12", "other": 2}}
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"[paths\n", "is not valid TOML: .*line 1"),
-        (b"a = 1\na = 2\n", "is not valid TOML: .*line 2"),
-        ("# Цех\n".encode("cp1251"), r"is not UTF-8 text \(byte 2\); save it as UTF-8"),
-    ],
-)
-def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
-    file = tmp_path / "config.toml"
-    file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=rf"^{re.escape(str(file))}: {sentence}"):
+def test_every_mistake_of_a_file_comes_at_once_with_its_line(tmp_path: Path) -> None:
+    file = written(tmp_path, "[metrics]\nport = 70000\n[paths]\ninbox = “a”\n[metrics]\nhost = 'h'\n[wach]\nx = 1\n")
+    with pytest.raises(ConfigurationError) as caught:
         load(file)
+    assert str(caught.value).splitlines() == [
+        f"{file}:4: paths.inbox: “ is not a quotation mark of TOML (left double quotation mark); write straight ones: "
+        '"…"',
+        f"{file}:5: [metrics]: the section is there twice, first in line 1; put all its keys below one heading",
+        f"{file}:2: metrics.port: should be less than or equal to 65535 (got 70000)",
+        f"{file}:7: wach: unknown key; did you mean watch?",
+    ]
+
+
+def test_keys_that_contradict_each_other_only_because_a_line_is_unreadable_are_not_reported(tmp_path: Path) -> None:
+    assert problems("[inbox]\nafter = 'archive'\n[paths]\narchive = old\n", tmp_path) == [
+        'paths.archive: text has to be between quotation marks: "old"'
+    ]
+
+
+def test_a_folder_that_is_named_as_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is a folder, not a configuration file"):
+        load(tmp_path)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(ConfigurationError, match=r"config\.toml: cannot be read: Permission denied; give the user"):
+        load()
+
+
+def test_without_a_working_folder_only_whole_paths_lead_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "conf", "")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load(file).inbox == tmp_path / "conf" / "inbox"
+    for relative in (None, Path("config.toml")):
+        with pytest.raises(ConfigurationError, match=r"the working folder, .*, cannot be used: .*; change to another"):
+            load(relative)
+
+
+def test_paths_stay_where_they_were_if_the_working_folder_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = load()
+    monkeypatch.chdir("/")
+    assert configuration.inbox == tmp_path / "inbox"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +119,7 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes, sentenc
             "[crops]\ntime_format = '%Q'\nname_pattern = '('\n[metrics]\nport = -1",
             [r"crops\.name_pattern: is not", r"crops\.time_format: is not", r"metrics\.port: should be .* \(got -1\)"],
         ),
-        ("[paths\n", ["is not valid TOML"]),
+        ("[paths\n", [r"\[paths\]: the heading of a section ends with a bracket"]),
     ],
 )
 def test_the_command_ends_with_configuration_error(
@@ -91,7 +131,7 @@ def test_the_command_ends_with_configuration_error(
     lines = ended.stderr.splitlines()
     assert len(lines) == len(sentences)
     for line, sentence in zip(lines, sentences, strict=True):
-        assert re.match(rf"monitor: {re.escape(str(file))}: {sentence}", line)
+        assert re.match(rf"monitor: {re.escape(str(file))}:[0-9]+: {sentence}", line)
 
 
 def test_the_command_names_a_missing_file(run_monitor: RunMonitor) -> None:

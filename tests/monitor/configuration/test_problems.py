@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.configuration.file import load
+from monitor.configuration.origins import Origins
 from monitor.configuration.problems import plugin_settings
 from monitor.errors import ConfigurationError
 from monitor.registry import Registry
@@ -32,15 +33,15 @@ def test_all_problems_come_at_once_with_their_place_and_value(tmp_path: Path) ->
         "crops.name_pattern: is not a regular expression: missing ), unterminated subpattern at position 0 (got '(')",
         "crops.time_format: is not one that Python's strptime reads: 'Q' is a bad directive in format '%Q' (got '%Q')",
         "metrics.port: should be less than or equal to 65535 (got 70000)",
-        "nonsense: unknown key; see the sample config.toml for those that exist",
+        "nonsense: unknown key; see the sample config.toml for those that exist: monitor config init",
         "paths.inbox: is not a path that can be followed: Could not determine home directory. "
         "(got '~no-such-user/inbox')",
-        "pipeline: should be a valid dictionary or instance of Pipeline (got 3)",
+        "pipeline: should be a section: [pipeline], with its keys on the lines below it (got 3)",
         "plant.time_zone: is not a known time zone; "
         'use a name such as "UTC" or "Europe/Moscow" (got \'Europe/Cheboksary\')',
-        "rules.fixed: should be a valid dictionary (got 12)",
-        "training.sed: unknown key; see the sample config.toml for those that exist",
-        "training.seed: should be a valid integer, unable to parse string as an integer (got 'one')",
+        "rules.fixed: should be a section: [rules.fixed], with its keys on the lines below it (got 12)",
+        "training.sed: unknown key; did you mean training.seed?",
+        "training.seed: should be a whole number (got 'one')",
         "watch.scan_seconds: should be less than or equal to 3600 (got nan)",
     ]
 
@@ -48,7 +49,7 @@ def test_all_problems_come_at_once_with_their_place_and_value(tmp_path: Path) ->
 @pytest.mark.parametrize("key", ["_env_file", "_env_prefix", "__pydantic_self__", "self", "_case_sensitive"])
 def test_a_key_that_the_library_knows_is_unknown_all_the_same(tmp_path: Path, key: str) -> None:
     assert problems(f"{key} = 'x'", tmp_path) == [
-        f"{key}: unknown key; see the sample config.toml for those that exist"
+        f"{key}: unknown key; see the sample config.toml for those that exist: monitor config init"
     ]
 
 
@@ -70,15 +71,35 @@ def test_problems_of_the_environment_name_the_variable(tmp_path: Path, monkeypat
     with pytest.raises(ConfigurationError) as caught:
         load(file)
     assert sorted(str(caught.value).splitlines()) == [
-        f"{file}: logging.level: should be 'debug', 'info', 'warning' or 'error' (got 'loud')",
-        "environment: MONITOR__METRICS__PORT: "
-        "should be a valid integer, unable to parse string as an integer (got 'many')",
-        "environment: MONITOR__METRICS__PRT: unknown key; see the sample config.toml for those that exist",
-        "environment: MONITOR__METRIC__PORT: there is no section METRIC",
+        f"{file}:2: logging.level: should be 'debug', 'info', 'warning' or 'error' (got 'loud')",
+        "environment: MONITOR__METRICS__PORT: should be a whole number (got 'many')",
+        "environment: MONITOR__METRICS__PRT: unknown key; did you mean metrics.port?",
+        "environment: MONITOR__METRIC__PORT: there is no section METRIC; did you mean metrics?",
     ]
     monkeypatch.setenv("MONITOR__METRICS", "{")
-    with pytest.raises(ConfigurationError, match="set single keys as MONITOR__SECTION__KEY"):
+    with pytest.raises(ConfigurationError, match="set single keys as MONITOR__METRICS__KEY"):
         load(file)
+
+
+def test_a_key_in_the_wrong_section_is_sent_to_the_right_one(tmp_path: Path) -> None:
+    assert sorted(problems("port = 1\n[paths]\nkeep_days = 3", tmp_path)) == [
+        "paths.keep_days: unknown key; it is a key of [store]",
+        "port: unknown key; it is a key of [metrics]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("decision.detectors = 'ae'", 'decision.detectors: should be a list, such as ["a", "b"] (got \'ae\')'),
+        ("metrics.enabled = 'maybe'", "metrics.enabled: should be true or false (got 'maybe')"),
+        ("watch.scan_seconds = []", "watch.scan_seconds: should be a number (got [])"),
+        ("paths.inbox = 3", "paths.inbox: should be a path between quotation marks (got 3)"),
+        ("metrics.host = 3", "metrics.host: should be text between quotation marks (got 3)"),
+    ],
+)
+def test_types_are_called_what_a_person_writes(tmp_path: Path, text: str, sentence: str) -> None:
+    assert problems(text, tmp_path) == [sentence]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +115,13 @@ def test_problems_of_the_environment_name_the_variable(tmp_path: Path, monkeypat
         "[database]\nurl = 'mysql://user:geheim@ho\u2100st/name'",
         "[database]\npassword = 'geheim'",
         "[database]\nurl = 'postgresql://user:geheim@host/name",
+        "[database]\nurl = postgresql://user:geheim@host/name",
+        "[database]\nurl: postgresql://user:geheim@host/name",
+        "[database]\nurl postgresql://user:geheim@host/name",
+        "url = 3 postgresql://user:geheim@host/name",
+        "[database]\nurl = 'postgresql://user:\u201cgeheim\u201d@host/name",
+        "[database]\nurl = 5geheim",
+        "[database]\nurl = 'sqlite:///x'\nport = 'geheim'",
     ],
 )
 def test_a_password_is_in_no_message(tmp_path: Path, text: str) -> None:
@@ -113,9 +141,10 @@ def test_a_password_of_the_environment_is_in_no_message(monkeypatch: pytest.Monk
 
 def test_a_plugins_section_is_checked_by_its_own_settings() -> None:
     model = Registry.load().rule_class("fraction-of-max").Settings
-    assert plugin_settings(model, {"k": 0.6}, section="rules.fraction-of-max", source="f").model_dump() == {"k": 0.6}
+    filled = plugin_settings(model, {"k": 0.6}, section="rules.fraction-of-max", origins=Origins("f"))
+    assert filled.model_dump() == {"k": 0.6}
     with pytest.raises(ConfigurationError) as caught:
-        plugin_settings(model, {"k": -1, "q": 1}, section="rules.fraction-of-max", source="f")
+        plugin_settings(model, {"k": -1, "q": 1}, section="rules.fraction-of-max", origins=Origins("f"))
     assert str(caught.value).splitlines() == [
         "f: rules.fraction-of-max.k: should be greater than 0 (got -1)",
         "f: rules.fraction-of-max.q: unknown key; the keys of rules.fraction-of-max: k",
