@@ -35,3 +35,8 @@ def to_minute(moment: datetime) -> str:
 def to_second(moment: datetime) -> str:
     """A time in UTC for people, such as ``2024-05-01 14:30:59 UTC``."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def on_clock(moment: datetime, zone: ZoneInfo) -> str:
+    """A time for people, on the plant's clock with its offset, such as ``2024-05-01 17:30:59+03:00``."""
+    return moment.astimezone(zone).isoformat(" ", "seconds")

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "compare": "Draw the ROC curves of several models together.",
     "report": "Write an HTML page about the models: figures, and pictures with a sentence each.",
     "score": "Score every crop below a folder.",
+    "show": "Show what is known of a crop: decisions, thresholds, labels and places.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
     "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export and import labels.",

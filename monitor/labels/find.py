@@ -73,12 +73,21 @@ def find_selected(connection: Connection, reader: CropReader, selection: Selecti
     return Found(crops, len(crops))
 
 
-class _Targets:
-    """Finds the crops of targets, all in one view of the database."""
+def find_crop(connection: Connection, reader: CropReader, target: str) -> FoundCrop:
+    """Find the one crop that an id or a file means, scored or failed; raises as `find_selected`."""
+    crops = _Targets(connection, reader, scored=False).find([target]).crops
+    if len(crops) > 1:
+        raise DataError(f"{printable(target)}: {len(crops)} crops match; name one by its id or its file")
+    return crops[0]
 
-    def __init__(self, connection: Connection, reader: CropReader) -> None:
+
+class _Targets:
+    """Finds the crops of targets, all in one view of the database; with ``scored``, failed crops are refused."""
+
+    def __init__(self, connection: Connection, reader: CropReader, *, scored: bool = True) -> None:
         self._connection = connection
         self._reader = reader
+        self._scored = scored
 
     def find(self, targets: Sequence[str]) -> Found:
         """The crops of all targets; raises when one target means nothing."""
@@ -100,7 +109,7 @@ class _Targets:
             raise InputMissingError(
                 f"there is no crop with the id {crop_id}; check the number, or name the crop's file"
             )
-        return _require_scored(found[0])
+        return self._checked(found[0])
 
     def _of_file(self, target: str) -> FoundCrop:
         """The crop with the content of the file, or, where the file is gone, the crop with its path."""
@@ -113,7 +122,7 @@ class _Targets:
         except CropRefusedError as refusal:
             if refusal.reason != "vanished" and not stored:
                 raise InputMissingError(f"{printable(target)}: cannot be read: {refusal}") from None
-            return _of_path(target, stored)
+            return self._checked(_of_path(target, stored))
         return self._of_content(target, sha256, stored)
 
     def _of_content(self, target: str, sha256: str, stored: Sequence[FoundCrop]) -> FoundCrop:
@@ -124,12 +133,20 @@ class _Targets:
         if known:
             return find_crops(self._connection, ids=[known[sha256]])[0]
         if same:
-            return _require_scored(same[0])
+            return self._checked(same[0])
         changed = "has changed since it was scored, and its present content" if stored else "its content"
         raise InputMissingError(
             f"{printable(target)}: {changed} is not known; score it first with monitor score DIR, or copy it into "
             "proliv/ or ne_proliv/ of the labelled folder"
         )
+
+    def _checked(self, crop: FoundCrop) -> FoundCrop:
+        if self._scored and crop.state != "scored":
+            raise DataError(
+                f"crop {crop.id} ({crop.path}) could not be scored ({crop.reason}), so it cannot be labelled; "
+                "fix the file and score it again"
+            )
+        return crop
 
     def _of_patterns(self, patterns: Sequence[str]) -> list[FoundCrop]:
         here = glob.escape(printable(os.getcwd()))  # noqa: PTH109
@@ -168,13 +185,4 @@ def _of_path(target: str, stored: Sequence[FoundCrop]) -> FoundCrop:
         raise DataError(
             f"{printable(target)}: {len(scored)} crops have had this path one after another; name one by its id: {ids}"
         )
-    return _require_scored(scored[0])
-
-
-def _require_scored(crop: FoundCrop) -> FoundCrop:
-    if crop.state != "scored":
-        raise DataError(
-            f"crop {crop.id} ({crop.path}) could not be scored ({crop.reason}), so it cannot be labelled; "
-            "fix the file and score it again"
-        )
-    return crop
+    return scored[0]

@@ -1,0 +1,48 @@
+"""What a detector sees in one crop, as pictures: its own view, its reconstruction and its heat map."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from monitor.api import Detector
+
+    Picture = NDArray[np.uint8]
+
+
+def pictures_of(detector: Detector, pixels: Picture, hole: int | None) -> dict[str, Picture]:
+    """Pictures by name, each uint8 (H, W, 3), RGB, in the detector's own size.
+
+    ``pixels``: a decoded crop, uint8 (h, w, 3). "view" is the crop as the detector prepares it; "reconstruction" and
+    "heatmap" are there if the detector offers them. Raises what the detector raises for a crop that it refuses.
+    """
+    prepared = detector.prepare_batch([pixels], [hole])
+    found = {"view": np.ascontiguousarray(prepared[0, ..., :3])}
+    if detector.offers("reconstruct"):
+        reconstructed = np.clip(detector.reconstruct(prepared)[0, ..., :3], 0, 1)
+        found["reconstruction"] = np.rint(reconstructed * 255).astype(np.uint8)
+    if detector.offers("heatmap"):
+        found["heatmap"] = coloured(detector.heatmap(prepared)[0])
+    return found
+
+
+def coloured(heatmap: NDArray[np.float32]) -> Picture:
+    """A heat map, float32 (H, W), >= 0, as uint8 (H, W, 3): black is 0, then red and yellow, white is its maximum."""
+    highest = float(heatmap.max(initial=0))
+    share = heatmap / highest if highest > 0 else np.zeros_like(heatmap)
+    channels = [np.clip(3 * share - start, 0, 1) for start in range(3)]
+    return np.rint(np.stack(channels, axis=-1) * 255).astype(np.uint8)
+
+
+def as_png(picture: Picture) -> bytes:
+    """A picture, uint8 (H, W, 3), RGB, as the bytes of a PNG file."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
