@@ -121,6 +121,18 @@ class StoreDamagedError(StoreError):
     exit_code = ExitCode.DATA_ERROR
 
 
+class StoreReplacedError(StoreDamagedError):
+    """The database file was removed or replaced while it was in use: a restart goes on with the one that is there."""
+
+    exit_code = ExitCode.TEMPORARY_FAILURE
+
+
+class StoreDoubtError(StoreError):
+    """What was committed might not be there after a crash, so nothing that it stands for may be deleted."""
+
+    exit_code = ExitCode.DATA_ERROR
+
+
 class StoreRefusedError(StoreError):
     """The database can never take a row: trying again does not help, leaving the row out does."""
 
