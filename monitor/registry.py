@@ -17,6 +17,7 @@ import pluggy
 from monitor.api import Detector, Provider, ThresholdRule, hookspecs
 from monitor.api.providers import PROJECT_NAME
 from monitor.errors import PluginError
+from monitor.files.packages import import_ours
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -221,6 +222,8 @@ def _place(entry_point: EntryPoint) -> tuple[bool, str]:
 
 def _offers(manager: pluggy.PluginManager, entry_point: EntryPoint, origin: str) -> Iterator[Registered]:
     """Register one plug-in and ask it; raises for a misspelt hook or anything but providers."""
+    if _distribution(entry_point) == DISTRIBUTION:
+        import_ours(entry_point.module.partition(".")[0])
     plugin = entry_point.load()
     manager.register(plugin, name=origin)
     callers = manager.get_hookcallers(plugin) or []

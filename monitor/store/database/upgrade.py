@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import inspect, text
 
 from monitor.errors import StoreSchemaError
+from monitor.files.packages import folder_of
 from monitor.store.database.schema import SCHEMA_REVISION, metadata
 
 if TYPE_CHECKING:
@@ -32,6 +31,14 @@ def current_revision(database: Database) -> str | None:
 def require_current(database: Database) -> None:
     """Raise `StoreSchemaError` unless the database has this program's schema."""
     _refuse(database, current_revision(database))
+
+
+def older_revision(database: Database) -> str | None:
+    """As `current_revision`; raises `StoreSchemaError` if the database is newer than this program."""
+    revision = current_revision(database)
+    if revision is not None and revision > SCHEMA_REVISION:
+        _refuse(database, revision)
+    return revision
 
 
 def prepare(database: Database) -> None:
@@ -90,13 +97,9 @@ def _revision(connection: Connection) -> str | None:
 def _alembic_configuration(connection: Connection) -> Config:
     from alembic.config import Config
 
-    specification = find_spec("migrations")
-    assert specification is not None
-    assert specification.submodule_search_locations is not None
     configuration = Config()
     # Alembic interprets percent signs, which a folder's name may contain.
-    folder = str(Path(specification.submodule_search_locations[0]))
-    configuration.set_main_option("script_location", folder.replace("%", "%%"))
+    configuration.set_main_option("script_location", str(folder_of("migrations")).replace("%", "%%"))
     configuration.attributes["connection"] = connection
     return configuration
 
