@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 watch = Watch()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare for the quick tests, if only those are asked for."""
+    tiers.configure(config)
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests, and begin with those that take minutes, so that nothing waits for them in the end."""

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TESTS: Final = Path(__file__).parents[1]
 TIERS: Final = ("process", "server", "system")
+
+# Of 100 otherwise; tests that set a number of their own keep it.
+QUICK_EXAMPLES: Final = 20
 
 # What a fixture asks for that starts a process or a server; see tests/conftest.py.
 FIXTURES: Final = {"starts_processes": pytest.mark.process, "starts_servers": pytest.mark.server}
@@ -24,6 +28,13 @@ SERVER_PARAMETERS: Final = frozenset({"postgresql"})
 
 # Python's own names of what a process begins with: https://docs.python.org/3/library/audit_events.html
 BEGINNINGS: Final = frozenset({"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
+
+
+def configure(config: pytest.Config) -> None:
+    """Let Hypothesis try fewer examples of each test if only the quick tests are asked for."""
+    settings.register_profile("quick", max_examples=QUICK_EXAMPLES)
+    if "not process" in config.getoption("markexpr"):
+        settings.load_profile("quick")
 
 
 def mark(items: Iterable[pytest.Item]) -> None:

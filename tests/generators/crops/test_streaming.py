@@ -56,6 +56,7 @@ def test_a_bleed_out_grows_empties_the_hole_and_is_repaired() -> None:
     assert lengths[1:3] == [45, 120]
 
 
+@pytest.mark.process
 def test_bleed_outs_come_about_as_often_as_asked_for() -> None:
     crops = watch(stream(10, proliv_every=timedelta(minutes=5)), 3000, timedelta(seconds=4))
     began = 0

@@ -158,6 +158,7 @@ def test_the_percentiles_of_both_classes_are_kept(
         assert [kept[0], kept[50], kept[100]] == pytest.approx([min(known), median(known), max(known)], rel=1e-5)
 
 
+@pytest.mark.process
 def test_of_several_new_models_the_one_listed_first_becomes_the_primary(
     home: Path, monitor: Run, small_dataset: Path, second_detector: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

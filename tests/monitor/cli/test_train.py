@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Start = Callable[..., subprocess.Popen[bytes]]
     Rows = Callable[[str], list[tuple[Any, ...]]]
 
+pytestmark = pytest.mark.process
+
 QUICK = ("--set", "epochs=1")
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     NewModel = Callable[..., ActiveModel]
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def without_umap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 def test_a_year_of_nights(tmp_path: Path) -> None:
     year = simulate(tmp_path)

@@ -143,6 +143,7 @@ def season(store: MadeUp) -> None:
         connection.execute(insert(score_summaries), rows)
 
 
+@pytest.mark.process
 def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configuration) -> None:
     """Of any span: TPR and TNR, also by hole; what thresholds are chosen from; audits; drift; a threshold's replay."""
     season(store)

@@ -24,6 +24,7 @@ def trained(count: int = 48, seed: int = 0, **settings: Any) -> Autoencoder:
     return detector
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bleed_outs_score_higher_than_new_normal_crops(variant: str) -> None:
     detector = trained(200, variant=variant, epochs=4, batch_size=16)

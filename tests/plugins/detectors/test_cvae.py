@@ -45,6 +45,7 @@ def trained(count: int = 48, seed: int = 0, numbers: Sequence[int | None] | None
     return detector
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("decide_on", ["mse", "elbo", "regions"])
 def test_bleed_outs_score_higher_than_new_normal_crops(decide_on: str) -> None:
     detector = trained(240, epochs=8, decide_on=decide_on)
@@ -54,6 +55,7 @@ def test_bleed_outs_score_higher_than_new_normal_crops(decide_on: str) -> None:
     assert np.median(odd.deciding) > usual.deciding.max()
 
 
+@pytest.mark.process
 def test_a_surface_that_is_too_smooth_is_odd_although_it_is_restored_well() -> None:
     detector = trained(240, epochs=8)
     rough = detector.prepare_batch(normal(20, seed=2))
@@ -97,6 +99,7 @@ def test_codes_are_drawn_with_their_mean_and_variance() -> None:
     assert drawn.var().item() == pytest.approx(np.exp(-1), rel=0.03)
 
 
+@pytest.mark.process
 def test_a_heavier_divergence_leaves_less_in_the_code() -> None:
     batch = trained().prepare_batch(normal(12, seed=3))
     free, bound = (trained(160, epochs=6, beta=beta).score(batch).others["kl"].mean() for beta in (0.01, 100.0))
@@ -143,6 +146,7 @@ def test_only_the_centre_of_a_crop_is_seen() -> None:
     assert (detector.prepare(framed) == detector.prepare(crop)).all()
 
 
+@pytest.mark.process
 def test_in_an_even_light_the_lamps_do_not_matter_to_the_regions() -> None:
     detector = trained(240, epochs=4)
     batch = detector.prepare_batch(normal(12, seed=3))
@@ -230,6 +234,7 @@ def conditioned() -> VariationalAutoencoder:
     return detector
 
 
+@pytest.mark.process
 def test_another_holes_number_changes_the_scores(conditioned: VariationalAutoencoder) -> None:
     crops = normal(40, seed=5)
     own = conditioned.score(conditioned.prepare_batch(crops, [1, 2, 3, 4] * 10))
@@ -238,6 +243,7 @@ def test_another_holes_number_changes_the_scores(conditioned: VariationalAutoenc
     assert own.others["elbo"].mean() < others.others["elbo"].mean()
 
 
+@pytest.mark.process
 def test_a_hole_that_is_not_known_is_scored_as_one_without_a_number(conditioned: VariationalAutoencoder) -> None:
     crops = normal(8, seed=5)
     nameless = conditioned.score(conditioned.prepare_batch(crops))
@@ -248,6 +254,7 @@ def test_a_hole_that_is_not_known_is_scored_as_one_without_a_number(conditioned:
     assert np.median(odd.deciding) > nameless.deciding.max()
 
 
+@pytest.mark.process
 def test_a_conditioned_detector_keeps_the_laws(conditioned: VariationalAutoencoder, tmp_path: Path) -> None:
     batch = conditioned.prepare_batch(normal(9, seed=5), [1, 2, None, 4, 1, 2, 3, 99, 1])
     batch.setflags(write=False)

@@ -134,6 +134,7 @@ def test_the_decoder_sees_the_queries_and_what_the_memory_answers() -> None:
 # Scores
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("memory", [True, False])
 def test_bleed_outs_and_holes_that_are_too_smooth_are_far_from_the_usual(memory: bool) -> None:
     detector = trained(200, memory=memory, epochs=4, batch_size=16)
@@ -291,6 +292,7 @@ def test_the_step_size_falls_along_a_cosine(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(later < earlier for earlier, later in pairwise(steps))
 
 
+@pytest.mark.process
 def test_another_seed_trains_another_detector() -> None:
     first, other = trained(seed=4), trained(seed=5)
     batch = first.prepare_batch(crops(4, seed=6))

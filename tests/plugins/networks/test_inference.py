@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plugins.detectors.views import ViewDetector
 
 
+@pytest.mark.process
 def test_every_network_is_tuned_to_the_same_answers(trained: dict[str, ViewDetector[Any]]) -> None:
     for kind in KINDS:
         detector = of_kind(kind, trained)

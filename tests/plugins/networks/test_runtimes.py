@@ -69,6 +69,7 @@ def test_both_runtimes_give_the_same_scores_and_verdicts(kind: str, trained: dic
     assert (detector.reconstruct(batch) != pictures).any()
 
 
+@pytest.mark.process
 def test_auto_is_torch_whatever_is_installed(trained: dict[str, ViewDetector[Any]]) -> None:
     assert {of_kind(kind, trained).use_runtime("auto") for kind in KINDS} == {TORCH}
 
