@@ -23,13 +23,28 @@ def command() -> None:
 
 
 @command.command("upgrade")
+@click.option("--no-copy", is_flag=True, help="Keep no copy of the database as it was.")
 @pass_program
-def upgrade_schema(program: Program) -> None:
-    """Upgrade the schema of the database to that of this program, completely or not at all."""
-    from monitor.store.database.upgrade import upgrade
+def upgrade_schema(program: Program, no_copy: bool) -> None:
+    """Upgrade the schema of the database to that of this program, completely or not at all.
+
+    The daemon must be stopped; when it starts, it does the same by itself. A SQLite file is copied before; the copies
+    of the last two upgrades are kept beside it.
+    """
+    from monitor.store.database.lock import only_daemon
+    from monitor.store.database.schema import SCHEMA_REVISION
+    from monitor.store.database.upgrade import older_revision
+    from monitor.upkeep.upgrade import bring_up_to_date
 
     database = program.raw_database()
-    click.echo(f"{database.description}: schema {upgrade(database)}")
+    done = None
+    if older_revision(database) != SCHEMA_REVISION:
+        remedy = "stop it first, or restart it with this version: it brings the database up to date when it starts"
+        with only_daemon(database, remedy=remedy):
+            done = bring_up_to_date(database, keep_copy=not no_copy)
+    click.echo(f"{database.description}: schema {SCHEMA_REVISION}")
+    if done is not None and done.copy is not None:
+        click.echo(f"{printable(done.copy)}: the database as it was, schema {done.before}")
 
 
 @command.command()

@@ -19,15 +19,15 @@ def command(context: click.Context) -> None:
     Crops below paths.inbox are scored once each, those that were there before as well. SIGTERM or SIGINT: stop
     watching, finish what was taken, end with 0; a second one stops at once. SIGHUP: take over newly activated
     models and thresholds. Metrics for Prometheus are served on metrics.host and metrics.port.
+
+    A database of an earlier version is brought up to date first. A SQLite file is copied before; the copies of the
+    last two upgrades are kept beside it.
     """
     from monitor.daemon.service import Service
-    from monitor.daemon.systemd import notify
 
     program = context.ensure_object(Program)
-    configuration = program.configuration
-    # What takes so long, should it: a new version may have to bring a large database up to date.
-    notify("STATUS=opening the database")
-    service = Service(configuration, program.database(create=True), program.registry)
+    # The service makes the database, or brings it up to date, once it has made sure that it is the only daemon.
+    service = Service(program.configuration, program.raw_database(), program.registry)
     code = service.run()
     program.close()
     logging.shutdown()

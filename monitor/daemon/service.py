@@ -26,6 +26,7 @@ from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.jobs import Jobs
 from monitor.daemon.models_in_use import ModelsInUse
 from monitor.daemon.replies import Replies
+from monitor.daemon.opening import open_store
 from monitor.daemon.systemd import SignsOfLife, notify
 from monitor.daemon.writer import Writer
 from monitor.errors import ExitCode, MonitorError
@@ -168,6 +169,7 @@ class Service:
             self._open_pool(self.models.load())
             if settings.metrics.enabled:
                 certificate = self.configuration.certificate
+            open_store(self.database)
                 self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
                 log.info("metrics: %s", self._server.url)
             self._listen()

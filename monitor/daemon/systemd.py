@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # The shortest time between two status lines.
 STATUS_SECONDS: Final = 5.0
@@ -16,6 +18,9 @@ STATUS_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 1.0
 # How much more time stopping may take after each sign that it makes progress.
 DRAIN_SECONDS: Final = 60.0
+# How much more time starting may take after each sign that it goes on, and how often one is given.
+START_SECONDS: Final = 60.0
+START_SIGN_SECONDS: Final = 10.0
 
 
 def notify(*lines: str) -> None:
@@ -71,3 +76,28 @@ class SignsOfLife:
             lines.append(f"STATUS={status}")
         if lines:
             notify(*lines)
+
+
+@contextmanager
+def longer_start() -> Iterator[None]:
+    """Ask for more time to start as long as this lasts, with a thread that has ended afterwards.
+
+    A single statement of an upgrade may take longer than a service may take to start.
+    """
+    if not os.environ.get("NOTIFY_SOCKET"):
+        yield
+        return
+    ended = Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            notify(f"EXTEND_TIMEOUT_USEC={round(START_SECONDS * 1e6)}")
+            ended.wait(START_SIGN_SECONDS)
+
+    thread = Thread(target=ask, name="longer start")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

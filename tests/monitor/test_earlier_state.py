@@ -33,12 +33,8 @@ order by crops.id, models.id
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state as it was, for commands that change nothing."""
-    return upgraded(tmp_path_factory.mktemp("earlier") / "home")
-
-
-def upgraded(home: Path) -> Path:
-    """A new folder with the state as it was, but for what an upgrade of the program asks a person to do."""
+    """The state as it was, with its database brought up to date, for commands that change nothing."""
+    home = tmp_path_factory.mktemp("earlier") / "home"
     earlier_state.restore(FOLDER, home)
     assert earlier_state.ask(home, "db upgrade")["exit"] == 0
     return home
@@ -77,8 +73,9 @@ class Loosely:
 
 
 def test_the_daemon_goes_on_with_the_same_models_and_thresholds(tmp_path: Path) -> None:
-    home = upgraded(tmp_path / "home")
-    daemon = Daemon(home)
+    home = tmp_path / "home"
+    earlier_state.restore(FOLDER, home)
+    daemon = Daemon(home)  # it brings the database up to date itself
     # A night that is due would choose new thresholds.
     daemon.environment["MONITOR__CALIBRATION__NIGHTLY"] = "false"
     before = daemon.query(DECISIONS)

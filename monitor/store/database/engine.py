@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
-from monitor.errors import ConfigurationError, StoreDamagedError, StoreError
+from monitor.errors import ConfigurationError, StoreDamagedError, StoreError, StoreReplacedError
 from monitor.files.folders import make_folder
 from monitor.store.database.sqlite import begin_sqlite, configure_sqlite
 from monitor.store.database.tallies import count_new
@@ -112,7 +112,7 @@ class Database:
                 if self._identity is None:
                     self._identity = identity
                 elif identity != self._identity:
-                    raise StoreDamagedError(
+                    raise StoreReplacedError(
                         f"{self.description}: the file was removed or replaced while it was in use; restart to "
                         "continue with the file that is there now"
                     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import AlreadyRunningError, OutputError
+from monitor.files.ownership import give_same_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,21 +22,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def only_daemon(database: Database) -> Iterator[None]:
-    """Hold the lock; raises `AlreadyRunningError`, which names the process that holds it."""
+def only_daemon(
+    database: Database, *, remedy: str = "stop it first, or give this one its own paths.state"
+) -> Iterator[None]:
+    """Hold the lock; raises `AlreadyRunningError`, which names the process that holds it and says the ``remedy``."""
     path = _path(database)
     if path is None:
         yield
         return
+    database.make_folder()
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        # A service could not take a lock that root made beside it.
+        give_same_owner(descriptor, path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         if not _take_patiently(descriptor):
             raise AlreadyRunningError(
-                f"{database.file}: another daemon works on this database (process {_read(descriptor)}); stop it "
-                "first, or give this one its own paths.state"
+                f"{database.file}: a daemon works on this database (process {_read(descriptor)}); {remedy}"
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.configuration.file import load
+from monitor.configuration.resolved import Configuration
 from monitor.deploy.systemd import Access, database_hosts, files, warnings
 from monitor.errors import ConfigurationError
 from tests.support.requirements import go_without
@@ -20,7 +21,6 @@ from tests.support.requirements import go_without
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from monitor.configuration.resolved import Configuration
     from tests.conftest import RunMonitor
 
     Configure = Callable[..., Configuration]
@@ -116,8 +116,8 @@ def test_what_is_only_read_is_not_opened_for_writing(configure: Configure) -> No
 
 def test_a_folder_beside_the_configuration_is_noticed(configure: Configure) -> None:
     def noticed(labelled: str) -> bool:
-        file = {"file": Path("/etc/monitor/config.toml")}
-        found = warnings(configure(labelled=labelled).model_copy(update=file), CAMERA)
+        settings = configure(labelled=labelled).settings
+        found = warnings(Configuration(settings=settings, file=Path("/etc/monitor/config.toml")), CAMERA)
         return any("/etc/monitor/labelled: a relative path is relative to the configuration" in one for one in found)
 
     assert noticed("labelled")

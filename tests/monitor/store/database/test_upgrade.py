@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, insert, inspect, select, text, update
 
@@ -30,8 +29,6 @@ from monitor.store.database.schema import (
     scores,
 )
 from monitor.store.database.upgrade import (
-    _alembic_configuration,
-    _revision,
     current_revision,
     damage,
     differences,
@@ -40,6 +37,7 @@ from monitor.store.database.upgrade import (
     upgrade,
 )
 from monitor.store.decisions import ScoreRow, record
+from tests.support.revisions import EARLIER, migrate
 from tests.support.stored_crops import FINAL, NOW, add_model, crop, decision, finals, opened, states, unreadable
 
 if TYPE_CHECKING:
@@ -123,14 +121,6 @@ def test_the_programs_revision_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == SCHEMA_REVISION
 
 
-def migrate(database: Database, revision: str) -> None:
-    database.make_folder()
-    with database.rebuild() as connection:
-        configuration = _alembic_configuration(connection)
-        move = command.upgrade if revision > (_revision(connection) or "") else command.downgrade
-        move(configuration, revision)
-
-
 def test_crops_from_before_final_decisions_get_that_of_the_model_activated_last(empty: Database) -> None:
     migrate(empty, "0001")
     day = timedelta(days=1)
@@ -201,9 +191,6 @@ def tallies(connection: Connection) -> dict[tuple[str, str], int]:
     query = select(crop_tallies.c.state, crop_tallies.c.reason, func.sum(crop_tallies.c.crops))
     found = connection.execute(query.group_by(crop_tallies.c.state, crop_tallies.c.reason))
     return {(state, reason): int(count) for state, reason, count in found if count}
-
-
-EARLIER = [f"{number:04}" for number in range(1, int(SCHEMA_REVISION))]
 
 
 @pytest.mark.parametrize("revision", [revision for revision in EARLIER if revision < "0006"])
