@@ -46,9 +46,12 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     # It is complete but damaged, or of a kind within its format that cannot be read.
     UNDECODABLE = "undecodable"
+    # The processes that had it in hand ended more than once, each time with nothing else in hand.
+    KILLED_WORKER = "killed_worker"
     # It can be decoded, but its bytes were changed on the way: the pixels are not those that were taken.
     DAMAGED = "damaged"
-    # Decoding it would take far more time or memory than a crop can need.
+    # Decoding it would take far more time or memory than a crop can need, or reading, decoding or scoring it took more
+    # than a crop may take.
     TOO_COSTLY = "too_costly"
     # Nothing is wrong with the file: the machine lacked the memory to read or to score it. Never recorded, because such
     # a file is tried again until there is memory.

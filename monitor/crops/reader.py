@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from monitor.api import SMALLEST_CROP
 from monitor.crops.batch import CropFiles, ReadBatch
@@ -24,6 +24,32 @@ if TYPE_CHECKING:
     from monitor.words import Label, Source
 
 
+class Steps(Protocol):
+    """Notes where the reading of a batch is, so that another thread or process can see what takes long."""
+
+    def naming(self, count: int) -> None:
+        """The names of so many files are parsed."""
+
+    def reading(self, row: int) -> None:
+        """The file in this row is opened and read."""
+
+    def decoding(self) -> None:
+        """That file's content is decoded."""
+
+
+class _Unnoted:
+    """For reading that is not watched."""
+
+    def naming(self, count: int) -> None:
+        pass
+
+    def reading(self, row: int) -> None:
+        pass
+
+    def decoding(self) -> None:
+        pass
+
+
 class Reader:
     """Reads and decodes files, and parses their names."""
 
@@ -40,37 +66,42 @@ class Reader:
         labels: Sequence[Label | None] | None = None,
         source: Source = "inbox",
         most_pixels: int | None = None,
+        steps: Steps | None = None,
     ) -> ReadBatch:
         """Read and decode files, seen now; a refusal is kept in the batch, never raised.
 
         ``labels``: one for each path. With ``most_pixels``, reading ends behind the file that reaches this sum of
-        pixels, and the batch holds the first files alone.
+        pixels, and the batch holds the first files alone. ``steps`` is told of each step.
         """
-        names: list[str] = []
+        names = [os.fspath(path) for path in paths]
         found: list[_ReadFile] = []
         total = 0
         seen_at = datetime.now(UTC)
-        for path in paths:
-            names.append(os.fspath(path))
-            found.append(self._read_one(names[-1]))
+        steps = steps or _Unnoted()
+        steps.naming(len(names))
+        identities = [self.pattern.parse(name.rpartition("/")[2]) for name in names]
+        for row, name in enumerate(names):
+            steps.reading(row)
+            found.append(self._read_one(name, steps))
             width, height = found[-1].size or (0, 0)
             total += width * height
             if most_pixels is not None and total >= most_pixels:
                 break
         digests, looks, sizes, ended, pixels, refused = zip(*found, strict=True) if found else ((),) * 6
-        identities = [self.pattern.parse(name.rpartition("/")[2]) for name in names]
-        given = [None] * len(names) if labels is None else labels[: len(names)]
+        count = len(found)
+        given = [None] * count if labels is None else labels[:count]
         return ReadBatch(
-            CropFiles(names, seen_at, source, given, identities, digests, looks, sizes, ended),
+            CropFiles(names[:count], seen_at, source, given, identities[:count], digests, looks, sizes, ended),
             pixels,
             {row: refusal for row, refusal in enumerate(refused) if refusal is not None},
         )
 
-    def _read_one(self, name: str) -> _ReadFile:
+    def _read_one(self, name: str, steps: Steps) -> _ReadFile:
         digest, looks = "", None
         try:
             content = self.crops.load(name)
             digest, looks = content.sha256, content.looks
+            steps.decoding()
             decoded = self.crops.decode(content)
         except CropRefusedError as refusal:
             return _ReadFile(digest, looks, None, None, None, refusal)

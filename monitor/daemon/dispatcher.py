@@ -1,16 +1,17 @@
-"""Hands files to the workers, and decides on what comes back: two threads with a bounded queue between them."""
+"""Hands files to the workers, and decides on what comes back: two threads with a bounded number of batches between."""
 
 from __future__ import annotations
 
 from queue import Queue
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from monitor.daemon.batch_queue import BatchQueue
+from monitor.daemon.dispatched import DispatchedBatches
 from monitor.daemon.replies import looks_when_read
 from monitor.scoring import pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from monitor.configuration.settings import Pipeline
     from monitor.daemon.models_in_use import ModelsInUse
@@ -20,21 +21,12 @@ if TYPE_CHECKING:
     from monitor.scoring.batches import DecidedBatch, ScoredBatch
     from monitor.scoring.ensemble import Ensemble
     from monitor.scoring.pools.base import ScoringPool
-    from monitor.scoring.pools.batch import PendingBatch
     from monitor.threads import TimedThread
 
 # How many decided batches may wait for the writer.
 BATCHES_WAITING: Final = 2
 # How long to wait for space in the queue of paths before looking whether the daemon is stopping.
 PUT_SECONDS: Final = 0.2
-
-
-class Dispatched(NamedTuple):
-    """Candidates that are being read and scored by the models of an ensemble, which is to decide on them as well."""
-
-    candidates: list[Candidate]
-    ensemble: Ensemble
-    batch: PendingBatch
 
 
 class Dispatcher:
@@ -51,7 +43,7 @@ class Dispatcher:
         self._metrics = metrics
         self._pool: ScoringPool | None = None
         self._paths: BatchQueue[Candidate | None] = BatchQueue(settings.queue_size)
-        self._scoring: Queue[Dispatched | None] = Queue(BATCHES_WAITING)
+        self._scoring = DispatchedBatches(BATCHES_WAITING)
         self.decided: Queue[DecidedBatch | None] = Queue(BATCHES_WAITING)
         sizes = {"paths": self._paths.qsize, "scoring": self._scoring.qsize, "storing": self.decided.qsize}
         for name, size in sizes.items():
@@ -60,7 +52,8 @@ class Dispatcher:
     def use(self, pool: ScoringPool) -> None:
         """Have files scored by this pool; to be called before the threads are started."""
         self._pool = pool
-        self._scoring.maxsize = pool.workers + 1
+        # One that is worked on, one that waits for the worker, and what is being decided on.
+        self._scoring.most = 2 * pool.workers + 2
 
     def deliver(self, candidate: Candidate, is_stopping: Callable[[], bool]) -> bool:
         """Queue a file, waiting for space; false when the daemon is stopping."""
@@ -79,8 +72,9 @@ class Dispatcher:
         """Hand what waits to the pool until the mark comes."""
         assert self._pool is not None
         ended = False
+        thread.idle()
         while not ended:
-            thread.idle()
+            self._scoring.wait_for_room()
             taken = self._paths.take(self._batch_size)
             candidates = [candidate for candidate in taken if candidate is not None]
             ended = len(candidates) < len(taken)
@@ -88,31 +82,24 @@ class Dispatcher:
                 # Read once: a reload may exchange it meanwhile, and only the models that are asked can decide.
                 ensemble = self._models.ensemble
                 paths, labels = [one.path for one in candidates], [one.label for one in candidates]
-                batch = self._pool.submit(paths, ensemble, labels=labels)
-                self._scoring.put(Dispatched(candidates, ensemble, batch))
-        self._scoring.put(None)
+                self._scoring.put(candidates, ensemble, self._pool.submit(paths, ensemble, labels=labels))
+        self._scoring.end()
 
     def decide(self, thread: TimedThread) -> None:
-        """Decide on what was scored, in its order, until the mark comes."""
-        while True:
-            thread.idle()
-            dispatched = self._scoring.get()
-            if dispatched is None:
-                break
+        """Decide on what was scored, until the mark comes.
+
+        While it waits, for workers or for the writer, the thread counts as idle: the pool watches crops that take long.
+        """
+        thread.idle()
+        while (part := self._scoring.take()) is not None:
             thread.busy()
-            candidates = dispatched.candidates
-            for part in dispatched.batch.parts():
-                thread.busy()
-                count = len(part.files)
-                decided = self._decide(candidates[:count], part, dispatched.ensemble)
-                candidates = candidates[count:]
-                thread.idle()  # waiting for the writer is not hanging
-                if decided is not None:
-                    self.decided.put(decided)
-                thread.busy()
+            decided = self._decide(part.candidates, part.scored, part.ensemble)
+            thread.idle()
+            if decided is not None:
+                self.decided.put(decided)
         self.decided.put(None)
 
-    def _decide(self, candidates: list[Candidate], part: ScoredBatch, ensemble: Ensemble) -> DecidedBatch | None:
+    def _decide(self, candidates: Sequence[Candidate], part: ScoredBatch, ensemble: Ensemble) -> DecidedBatch | None:
         complete = [row for row, candidate in enumerate(candidates) if self._is_complete(candidate, part, row)]
         if not complete:
             return None

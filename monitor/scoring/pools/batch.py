@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from monitor.errors import WorkerLostError
 from monitor.scoring.pools import wire
 
 if TYPE_CHECKING:
@@ -19,45 +15,41 @@ if TYPE_CHECKING:
 
 
 class PendingBatch:
-    """Files on their way through a pool."""
+    """Files on their way through a pool, which come back in parts: mostly all together.
+
+    Where pictures are large, or a worker ended by one of the files, each part has the next few of them.
+    """
 
     def __init__(self, asked: Asked, run: Callable[[Sequence[str]], Future[Flat]]) -> None:
-        """``run`` begins to read and score paths; it may end with the first of them alone, where pictures are large."""
-        self._asked = asked
+        """``asked``: one file at least. ``run`` begins to read and score paths; it may end with the first of them."""
         self._run = run
-        with none_lost():
-            self._future = run(asked.paths)
+        self._rest = asked
+        self.paths = asked.paths
+        self._future = run(asked.paths)
 
     @property
-    def paths(self) -> Sequence[str]:
-        """The files that were asked for."""
-        return self._asked.paths
+    def is_done(self) -> bool:
+        """Whether all files have come back."""
+        return not self._rest.paths
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next part can be had without waiting."""
+        return self._future.done()
+
+    def when_ready(self, call: Callable[[], None]) -> None:
+        """Have a function called, in any thread, as soon as the next part can be had without waiting."""
+        self._future.add_done_callback(lambda _: call())
+
+    def next_part(self) -> ScoredBatch:
+        """Wait for the next files, in their order; raises `WorkerLostError`. To be called unless all are done."""
+        values = self._future.result()
+        asked, self._rest = self._rest, self._rest.after(len(values.digests))
+        if self._rest.paths:
+            self._future = self._run(self._rest.paths)
+        return wire.restored(asked, values)
 
     def parts(self) -> Iterator[ScoredBatch]:
-        """Wait for the crops, all together unless the pictures are large; raises `WorkerLostError`.
-
-        The parts hold the files in their order. To be called once.
-        """
-        rest = self._asked
-        while rest.paths:
-            with none_lost():
-                values = self._future.result()
-                done, rest = rest, rest.after(len(values.digests))
-                if rest.paths:
-                    self._future = self._run(rest.paths)
-            yield wire.restored(done, values)
-
-
-@contextmanager
-def none_lost() -> Iterator[None]:
-    """Raise `WorkerLostError` where a worker ends before its work does."""
-    try:
-        yield
-    except BrokenProcessPool:
-        # The executor asks the others to end by a signal that they leave to the program, and would wait for ever.
-        for process in multiprocessing.active_children():
-            process.kill()
-        raise WorkerLostError(
-            "a process that scores crops was ended from outside, as the system does when memory runs out; start "
-            "again, with pipeline.workers = 1 if it happens once more"
-        ) from None
+        """Wait for all files; raises `WorkerLostError`."""
+        while not self.is_done:
+            yield self.next_part()

@@ -23,7 +23,7 @@ from monitor.words import Label
 from tests.support.batches import crop_files, model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from monitor.crops.batch import CropFiles
     from monitor.scoring.batches import DecidedBatch
@@ -47,14 +47,9 @@ class Pool:
         self.asked.append(ensemble)
         self._on_submit()
         batch = self._read(crop_files(paths, labels=labels))
-
-        def parts() -> Iterator[ScoredBatch]:
-            # As a batch of large pictures comes: in parts.
-            yield batch.take([0])
-            if len(paths) > 1:
-                yield batch.take(range(1, len(paths)))
-
-        return SimpleNamespace(parts=parts)
+        # As a batch of large pictures comes: in parts.
+        parts = [batch.take([0]), *([batch.take(range(1, len(paths)))] if len(paths) > 1 else [])]
+        return SimpleNamespace(is_ready=True, when_ready=lambda call: call(), next_part=lambda: parts.pop(0))
 
 
 class Around:

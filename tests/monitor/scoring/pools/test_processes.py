@@ -1,8 +1,7 @@
-"""Batches in other processes: the same results, and what becomes of processes that are killed or left alone."""
+"""Workers that are processes: the same results as a thread's, and what becomes of them and of the program."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,88 +9,51 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from monitor.configuration.file import load
-from monitor.errors import ExitCode, WorkerLostError
-from monitor.files.walking import crop_files
+from monitor.errors import WorkerLostError
 from monitor.harness.waiting import wait_until
-from monitor.registry import Registry
-from monitor.scoring.ensemble import Ensemble, load_active
+from monitor.scoring import pipeline
 from monitor.scoring.pipeline import decide
 from monitor.scoring.pools import pool as pool_module
 from monitor.scoring.pools import processes, scorer
-from monitor.scoring.pools.pool import open_pool
-from monitor.store.database.engine import Database
+from monitor.scoring.pools.processes import ProcessWorker
 from monitor.words import Label
+from tests.monitor.scoring.pools.conftest import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from monitor.configuration.resolved import Configuration
-    from monitor.scoring.pools.base import ScoringPool
-    from monitor.scoring.pools.processes import ProcessPool
     from monitor.scoring.pools.scorer import Scorer
+    from monitor.scoring.pools.trail import Trail
+    from monitor.scoring.pools.watched import WatchedPool
+    from tests.monitor.scoring.pools.conftest import Home
     from tests.support.daemon import Daemon
 
-    Start = Callable[[int], ScoringPool]
+
+def workers(pool: WatchedPool) -> list[ProcessWorker]:
+    return [worker for worker in pool._workers if isinstance(worker, ProcessWorker)]
 
 
-class Home:
-    """A trained state, loaded, and workers on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.configuration: Configuration = load(folder / "config.toml")
-        self.registry = Registry.load()
-        self.database = Database(self.configuration.database_url, busy_seconds=1)
-        self.ensemble: Ensemble = load_active(self.database, self.registry, self.configuration)
-        self.database.close()
-
-    def start(self, count: int) -> ScoringPool:
-        return open_pool(self.configuration, self.registry, self.ensemble, count)
+def children(process: int) -> list[int]:
+    listing = Path(f"/proc/{process}/task/{process}/children")
+    return [int(pid) for pid in listing.read_text(encoding="ascii").split()]
 
 
-@pytest.fixture
-def home(tmp_path: Path, trained_state: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(pool_module, "cores", lambda: 2)
-    shutil.copytree(trained_state, tmp_path / "state")
-    (tmp_path / "config.toml").write_text('[pipeline]\ndevice = "cpu"\n', encoding="utf-8")
-    return Home(tmp_path)
-
-
-@pytest.fixture
-def pool(home: Home) -> Iterator[ScoringPool]:
-    with home.start(2) as pool:
-        yield pool
-
-
-@pytest.fixture
-def paths(small_dataset: Path, tmp_path: Path) -> list[str]:
-    """Some crops, and one file of each kind that is refused."""
-    bad = tmp_path / "bad"
-    bad.mkdir()
-    (bad / "empty.jpg").touch()
-    (bad / "text.jpg").write_text("hello", encoding="utf-8")
-    found = sorted(crop_files(small_dataset / "test"))[:20]
-    return [*found, *sorted(crop_files(bad)), str(bad / "gone.jpg")]
-
-
-def children() -> list[int]:
-    return [process.pid for process in multiprocessing.active_children() if process.pid is not None]
-
-
-def is_running(pid: int) -> bool:
+def is_running(process: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-def test_processes_and_a_thread_say_the_same(home: Home, pool: ScoringPool, paths: Sequence[str]) -> None:
-    assert len(children()) == 2
+def test_processes_and_a_thread_say_the_same(home: Home, good: Sequence[str], bad: Sequence[str]) -> None:
+    paths = [*good, *bad]
+    pool = home.start(2)
+    assert len(workers(pool)) == 2
     labels = [Label.PROLIV if row % 3 == 0 else None for row in range(len(paths))]
-    with home.start(1) as thread:
-        (expected,) = thread.submit(paths, home.ensemble, source="folder", labels=labels).parts()
+    (expected,) = home.start(1).submit(paths, home.ensemble, source="folder", labels=labels).parts()
     starts = range(0, len(paths), 4)
     batches = [
         pool.submit(paths[start : start + 4], home.ensemble, source="folder", labels=labels[start : start + 4])
@@ -100,7 +62,7 @@ def test_processes_and_a_thread_say_the_same(home: Home, pool: ScoringPool, path
     for start, batch in zip(starts, batches, strict=True):
         (found,) = batch.parts()
         other = expected.take(range(len(paths))[start : start + 4])
-        assert replace(found.files, seen_at=other.files.seen_at) == other.files
+        assert replace(found.take(range(4)[: len(found.files)]).files, seen_at=other.files.seen_at) == other.files
         assert {row: str(refusal) for row, refusal in found.refusals.items()} == {
             row: str(refusal) for row, refusal in other.refusals.items()
         }
@@ -114,12 +76,12 @@ def test_processes_and_a_thread_say_the_same(home: Home, pool: ScoringPool, path
 
 
 def test_a_batch_of_large_pictures_comes_in_parts(
-    home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, good: Sequence[str], bad: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    paths = [*good, *bad]
     monkeypatch.setattr(scorer, "PIXELS_AT_ONCE", 4000)
     for count in (1, 2):
-        with home.start(count) as few:
-            parts = list(few.submit(paths, home.ensemble).parts())
+        parts = home.score(home.start(count), paths)
         assert [path for part in parts for path in part.files.paths] == paths
         assert sum(len(part.refusals) for part in parts) == 3
         assert len(parts) > 3
@@ -134,76 +96,115 @@ def test_more_workers_than_cores_are_bounded_and_it_is_said(caplog: pytest.LogCa
     assert not caplog.text
 
 
-def test_a_process_that_is_killed_is_an_error_with_a_sentence(
-    home: Home, pool: ScoringPool, paths: Sequence[str]
+def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(
+    home: Home, good: Sequence[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    list(pool.submit(paths, home.ensemble).parts())
-    os.kill(children()[0], signal.SIGKILL)
+    pool = home.start(2)
+    before = [worker.process for worker in workers(pool)]
+    batches = [pool.submit([path], home.ensemble) for path in good]
+    for process in before:
+        os.kill(process, signal.SIGKILL)
+    found = rows([part for batch in batches for part in batch.parts()])
+    assert found == dict.fromkeys(good)
+    wait_until(lambda: not {worker.process for worker in workers(pool)} & set(before))
+    assert "SIGKILL" in caplog.text
+    assert rows(home.score(pool, good)) == dict.fromkeys(good)
+    assert not any(is_running(process) for process in before)
+
+
+def test_workers_that_end_again_and_again_without_a_crop_end_the_program(
+    home: Home, good: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "serve", lambda *_: None)
+    pool = home.start(2)
+    wait_until(lambda: pool._broken is not None)
     with pytest.raises(WorkerLostError, match=r"pipeline\.workers = 1"):
-        list(pool.submit(paths, home.ensemble).parts())
+        pool.submit(good, home.ensemble)
+
+
+def test_without_the_nursery_there_is_an_error_with_a_sentence(home: Home, trap: Callable[..., str]) -> None:
+    pool = home.start(2)
+    batch = pool.submit([trap("sleep")], home.ensemble)
+    (nursery,) = children(os.getpid())
+    os.kill(nursery, signal.SIGKILL)
+    with pytest.raises(WorkerLostError, match="the system ended all of them"):
+        list(batch.parts())
+
+
+def test_the_end_of_a_pool_leaves_no_process(home: Home, trap: Callable[..., str]) -> None:
+    pool = home.start(2)
+    batch = pool.submit([trap("spin-locked")], home.ensemble)
+    processes = [worker.process for worker in workers(pool)]
     pool.stop()
-    assert not children()
+    home.pools.clear()
+    assert not any(is_running(process) for process in processes)
+    assert children(os.getpid()) == []
+    with pytest.raises(WorkerLostError):
+        list(batch.parts())
 
 
-def test_workers_leave_signals_to_the_program(home: Home, pool: ScoringPool, paths: Sequence[str]) -> None:
+def test_workers_leave_signals_to_the_program(home: Home, good: Sequence[str]) -> None:
     """Ctrl-C and systemd's SIGTERM go to every process of the group; what was begun is to be finished."""
-    for pid in children():
+    pool = home.start(2)
+    ours = [*children(os.getpid()), *(worker.process for worker in workers(pool))]
+    assert len(ours) == 3
+    for process in ours:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(pid, number)
-    (part,) = pool.submit(paths, home.ensemble).parts()
-    assert len(part.files) == len(paths)
+            os.kill(process, number)
+    assert rows(home.score(pool, good)) == dict.fromkeys(good)
+    assert [worker.process for worker in workers(pool)] == ours[1:]
 
 
-def test_a_signal_to_a_worker_that_is_only_beginning_does_not_end_it(
-    home: Home, paths: Sequence[str], monkeypatch: pytest.MonkeyPatch
+def test_a_signal_to_a_process_that_is_only_beginning_does_not_end_it(
+    home: Home, good: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = processes._begin
+    rear = processes._rear
 
-    def terminated_at_once(worker: Scorer, parent: int) -> None:
+    def terminated_at_once(parent: int, orders: object, worker: Scorer, trail: Trail) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        begin(worker, parent)
+        rear(parent, orders, worker, trail)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(processes, "_begin", terminated_at_once)
-    with home.start(2) as pool:
-        (part,) = pool.submit(paths, home.ensemble).parts()
-        assert len(part.files) == len(paths)
+    monkeypatch.setattr(processes, "_rear", terminated_at_once)
+    assert rows(home.score(home.start(2), good)) == dict.fromkeys(good)
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-def test_workers_compute_in_one_thread(pool: ProcessPool) -> None:
-    assert pool._executor.submit(_threads).result() == {1}
+def test_workers_compute_in_one_thread(home: Home, good: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = pipeline.ask
 
+    def tell_threads(batch: object, detectors: object) -> object:
+        import torch
+        from threadpoolctl import threadpool_info
 
-def _threads() -> set[int]:
-    import torch
-    from threadpoolctl import threadpool_info
+        scored = ask(batch, detectors)  # type: ignore[arg-type]
+        threads = {torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info())}
+        return replace(scored, mse=np.full_like(scored.mse, max(threads)))
 
-    return {torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info())}
+    monkeypatch.setattr(pipeline, "ask", tell_threads)
+    (part,) = home.score(home.start(2), good)
+    assert (part.mse == 1).all()
 
 
 def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Daemon) -> None:
     daemon.environment["MONITOR__PIPELINE__WORKERS"] = "2"
     process = daemon.start()
-    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    pids = [int(pid) for pid in listing.read_text(encoding="ascii").split()]
-    assert len(pids) == (2 if pool_module.cores() > 1 else 0)
+    nurseries = children(process.pid)
+    found = [*nurseries, *(worker for nursery in nurseries for worker in children(nursery))]
+    assert len(found) == (3 if pool_module.cores() > 1 else 0)
     process.kill()
     process.wait()
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    wait_until(lambda: not any(is_running(pid) for pid in found))
 
 
-def test_a_daemon_whose_worker_is_killed_ends_to_be_restarted(daemon: Daemon, small_dataset: Path) -> None:
+def test_a_daemon_whose_worker_is_killed_goes_on(daemon: Daemon, small_dataset: Path) -> None:
     daemon.environment["MONITOR__PIPELINE__WORKERS"] = "2"
     process = daemon.start()
-    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    pids = [int(pid) for pid in listing.read_text(encoding="ascii").split()]
-    if not pids:
+    found = [worker for nursery in children(process.pid) for worker in children(nursery)]
+    if not found:
         pytest.skip("one core: there are no processes")
-    os.kill(pids[0], signal.SIGKILL)
+    os.kill(found[0], signal.SIGKILL)
     for crop in (small_dataset / "proliv").iterdir():
         shutil.copy(crop, daemon.inbox)
-    assert process.wait(60) == ExitCode.TEMPORARY_FAILURE
-    assert "was ended from outside" in daemon.text()
-    # What it had not decided lies in the inbox, and the next one decides it.
-    daemon.start()
     daemon.until(lambda: daemon.count("state = 'scored'") == len(list(daemon.inbox.iterdir())))
+    assert "another one takes its place" in daemon.text()
+    assert daemon.stop() == 0
