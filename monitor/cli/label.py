@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from monitor.cli.options import author_of, bounded, moment
 from monitor.cli.program import Program, pass_program
+from monitor.cli.selection import confirm, show_selection
 from monitor.cli.tables import Table
 from monitor.cli.wording import counted
-from monitor.times import iso
+from monitor.times import iso, on_clock
 from monitor.words import LONGEST_NOTE, Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.labels.find import Selection
+    from monitor.labels.find import Found, Selection
     from monitor.store.audits import DrawnCrop
 
 # A pattern, or a span of time, that means more crops than this has to be confirmed.
-MANY: Final = 100
+MANY: Final = 10
+# A bare number may be a hole's instead of a crop's id. Ids of crops that came within this time are in everyday use, as
+# alarms and tables show them; an older one is more likely a mistake, and is asked about.
+EVERYDAY: Final = timedelta(weeks=4)
 LARGEST_HOLE: Final = 2**31 - 1
 
 
@@ -36,7 +40,8 @@ LARGEST_HOLE: Final = 2**31 - 1
 @click.option("--camera", help="Instead of targets: the crops of this camera.")
 @click.option("--since", metavar="TIME", help="Instead of targets: the crops from this time on.")
 @click.option("--until", metavar="TIME", help="Instead of targets: the crops before this time.")
-@click.option("--yes", is_flag=True, help=f"Do not ask before labelling more than {MANY} crops.")
+@click.option("--yes", is_flag=True, help=f"Do not ask: neither about more than {MANY} crops nor an old id.")
+@click.option("--dry-run", is_flag=True, help="Show which crops would be labelled, and label nothing.")
 @click.option("--audit", type=click.IntRange(1), metavar="N", help="Draw N crops at random for labelling.")
 @click.option("--seed", type=int, help="With --audit: make the draw repeatable.")
 @click.option("--audit-open", is_flag=True, help="List the drawn crops that are not labelled yet.")
@@ -58,7 +63,8 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
     '*_CAM_C_*' that is matched against stored paths and file names; quote patterns so that the shell does not expand
     them. Instead of targets, --hole, --camera, --since and --until choose crops; the time of a crop is the one in its
     name, or else when it was first seen. Times are ISO 8601 (2024-05-01T14:30), on the plant's clock unless they name a
-    zone. If one target is wrong, nothing is labelled.
+    zone. If one target is wrong, nothing is labelled. monitor labels undo takes back what was
+    labelled last.
 
     --audit draws crops at random from those without an alarm that were stored since the last draw, and --audit-open
     lists the drawn crops that are still to be labelled. If only crops with an alarm are labelled, a missed proliv is
@@ -66,7 +72,8 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
     all crops that it was drawn from.
     """
     chooses = any(options[name] is not None for name in ("hole", "camera", "since", "until"))
-    labels_crops = bool(targets or given or chooses or options["note"] is not None or options["settle"])
+    labels_crops = bool(targets or given or chooses or options["note"] is not None)
+    labels_crops = labels_crops or options["settle"] or options["dry_run"]
     if options["audit"] is not None or options["audit_open"]:
         if labels_crops or (options["audit"] is not None and options["audit_open"]):
             raise click.UsageError("--audit and --audit-open only list crops; label them with a separate command")
@@ -96,8 +103,8 @@ def _label(program: Program, targets: Sequence[str], label: Label, options: dict
     database = program.database(create=False)
     with database.read() as connection:
         found = find_selected(connection, reader, selection)
-    if found.unnamed > MANY and not options["yes"]:
-        _confirm(found.unnamed, label)
+    if not _looks_right(program, found, label, options):
+        return
     with database.write() as connection:
         done = give(connection, found.crops, label, author=author, note=note, settles=options["settle"])
     already = f"; {done.known} already had this label from {author}" if done.known else ""
@@ -114,10 +121,26 @@ def _selection(program: Program, targets: Sequence[str], options: dict[str, Any]
     return Selection(targets, options["hole"], options["camera"], since, until)
 
 
-def _confirm(many: int, label: Label) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"{many} crops would be labelled {label.value}; add --yes to confirm")
-    click.confirm(f"{many} crops will be labelled {label.value}. Go on?", abort=True, err=True)
+def _looks_right(program: Program, found: Found, label: Label, options: dict[str, Any]) -> bool:
+    """Show what was selected, and ask if it is much or doubtful; False if the labels are not to be given."""
+    zone = program.configuration.time_zone
+    if found.unnamed or options["dry_run"]:
+        show_selection(found.crops, zone)
+    if options["dry_run"]:
+        click.echo(f"nothing is labelled; without --dry-run, {_would(len(found.crops), label)}", err=True)
+        return False
+    for crop in found.numbered:
+        if datetime.now(UTC) - crop.seen_at > EVERYDAY:
+            doubt = f"{crop.id} is the id of an old crop, {crop.path}, seen {on_clock(crop.seen_at, zone)}"
+            confirm(f"{doubt}; if the hole is meant, use --hole {crop.id}", yes=options["yes"])
+    if found.unnamed > MANY:
+        will = f"{found.unnamed} crops will be labelled {label.value}"
+        confirm(will, yes=options["yes"], refused=_would(found.unnamed, label))
+    return True
+
+
+def _would(count: int, label: Label) -> str:
+    return f"{counted(count, 'crop')} would be labelled {label.value}"
 
 
 def _audit(program: Program, options: dict[str, Any]) -> None:

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from monitor.cli.options import author_of, bounded
 from monitor.cli.program import Program, pass_program
+from monitor.cli.selection import confirm, show_selection
 from monitor.cli.tables import Table
 from monitor.cli.wording import counted
 from monitor.files.chunks import chunks
 from monitor.files.text import printable
-from monitor.times import to_second
+from monitor.times import on_clock
+from monitor.words import LONGEST_NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
-    from sqlalchemy.engine import Connection
-
+    from monitor.store.database.engine import Database
     from monitor.store.labels import GivenLabelRow
 
-# Lines that are laid out together on a terminal, and held in memory.
-PIECE = 1000
+# Lines that are laid out together on a terminal.
+PIECE: Final = 1000
+# Bytes that are looked at to tell whether a file is an export: more than its first line has.
+LONGEST_HEADER: Final = 500
 
 
 @click.group("labels")
 def command() -> None:
-    """List, export and import labels."""
+    """List, export, import and take back labels."""
 
 
 @command.command("list")
@@ -40,36 +44,44 @@ def command() -> None:
 def list_labels(program: Program, output_format: str, *, contradictions: bool) -> None:
     """List every label ever given, the oldest first.
 
-    The newest label of a crop counts.
+    The newest label of a crop counts; one that was taken back does not.
+
+    \b
+    Examples:
+      monitor labels list
+      monitor labels list --contradictions
     """
-    with program.database(create=False).read() as connection:
-        if contradictions:
-            _list_contradictions(connection, as_json=output_format == "json")
-        else:
-            _list(connection, as_json=output_format == "json")
+    as_json = output_format == "json"
+    database = program.database(create=False)
+    if contradictions:
+        _list_contradictions(database, as_json=as_json)
+    else:
+        _list(database, program.configuration.time_zone, as_json=as_json)
 
 
-def _list(connection: Connection, *, as_json: bool) -> None:
+def _list(database: Database, zone: ZoneInfo, *, as_json: bool) -> None:
     from monitor.labels.exchange import as_dict
     from monitor.store.labels import given_labels
 
+    # Fetched before anything is printed: a reader that waits, such as less, must not hold the transaction open.
+    with database.read() as connection:
+        given = list(given_labels(connection))
     headings = ("given at", "label", "source", "author", "crop", "path", "note")
     table = Table(headings, right=("crop",), plain="{}  {:<9}  {:<7}  {:<12}  {:>8}  {}  {}", plain_headings=False)
-    count = 0
-    for rows in chunks(given_labels(connection), PIECE):
-        count += len(rows)
+    for rows in chunks(given, PIECE):
         if as_json:
             click.echo("\n".join(json.dumps(as_dict(row), ensure_ascii=False) for row in rows))
         else:
-            table.write(map(_cells, rows))
-    if not count:
+            table.write(_cells(row, zone) for row in rows)
+    if not given:
         click.echo("nothing is labelled yet; see: monitor label --help", err=True)
 
 
-def _list_contradictions(connection: Connection, *, as_json: bool) -> None:
+def _list_contradictions(database: Database, *, as_json: bool) -> None:
     from monitor.labels.labels import read
 
-    found = read(connection).contradictions
+    with database.read() as connection:
+        found = read(connection).contradictions
     if not found:
         click.echo("no labels contradict each other", err=True)
     for one in found:
@@ -77,43 +89,112 @@ def _list_contradictions(connection: Connection, *, as_json: bool) -> None:
         click.echo(json.dumps(record, ensure_ascii=False) if as_json else one.sentence)
 
 
-def _cells(row: GivenLabelRow) -> tuple[str, ...]:
-    notes = ", ".join(one for one in ("settles" if row.settles else "", row.note or "") if one)
-    given = to_second(row.at), row.label, row.source, row.author or "-", str(row.crop_id)
+def _cells(row: GivenLabelRow, zone: ZoneInfo) -> tuple[str, ...]:
+    marks = ("settles" if row.settles else "", "taken back" if row.taken_back else "")
+    takes_back = "" if row.undoes is None else f"takes back label {row.undoes}"
+    notes = ", ".join(one for one in (*marks, takes_back, row.note or "") if one)
+    given = on_clock(row.at, zone), row.label, row.source, row.author or "-", str(row.crop_id)
     return (*given, row.path, f"({notes})" if notes else "")
 
 
-@command.command("export")
-@click.option("--output", type=click.Path(path_type=Path), help="Write to this file instead of to standard output.")
+@command.command("undo")
+@click.option("--author", help="Whose labels; by default the login name.")
+@click.option("--note", help="Why they are taken back; kept with the labels.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be taken back, and change nothing.")
 @pass_program
-def export(program: Program, output: Path | None) -> None:
+def undo_labels(program: Program, author: str | None, note: str | None, *, yes: bool, dry_run: bool) -> None:
+    """Take back the labels that an author gave last, by one command or import.
+
+    What counted before counts again, as if these labels had never been given; they are kept, and listed as taken back.
+    Repeat it to take back the labels before them as well.
+
+    \b
+    Examples:
+      monitor labels undo
+      monitor labels undo --author anna --note "wrong hole" --yes
+    """
+    from monitor.labels.undo import undo
+    from monitor.store.labels import find_crops, newest_action
+
+    author = author_of(author)
+    note = bounded(note, LONGEST_NOTE, "--note")
+    database, zone = program.database(create=False), program.configuration.time_zone
+    with database.read() as connection:
+        action = newest_action(connection, author)
+        crops = find_crops(connection, ids={row.crop_id for row in action})
+    if not action:
+        click.echo(f"{author} has given no label that could be taken back; see: monitor labels list", err=True)
+        return
+    kinds = ", ".join(sorted({row.label for row in action}))
+    what = f"{counted(len(action), 'label')} ({kinds}) of {author}, given {on_clock(action[0].recorded_at, zone)}"
+    show_selection(crops, zone)
+    if dry_run:
+        click.echo(f"nothing is changed; without --dry-run, {what}, would be taken back", err=True)
+        return
+    confirm(f"{what}, will be taken back", yes=yes, refused=f"{what}, would be taken back")
+    with database.write() as connection:
+        undo(connection, action, author=author, note=note)
+    click.echo(f"{counted(len(action), 'label')} taken back")
+
+
+@command.command("export")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to standard output.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["csv", "excel"]),
+    default="csv",
+    show_default=True,
+    help="csv: with commas, times in UTC. excel: as Excel opens it in columns, with times on the plant's clock.",
+)
+@pass_program
+def export(program: Program, output: Path | None, output_format: str) -> None:
     """Write every label as CSV in UTF-8, the oldest first.
 
-    Text that a spreadsheet would take for a formula gets a leading apostrophe, which the import removes.
+    Text that a spreadsheet would take for a formula gets a leading apostrophe, which the import removes. A file that is
+    there is replaced only if it is an export of labels itself.
+
+    \b
+    Examples:
+      monitor labels export --output labels.csv
+      monitor labels export --format excel --output labels.csv
     """
     from monitor.labels.exchange import export_labels
+    from monitor.store.labels import given_labels
 
-    with program.database(create=False).read() as connection, _opened(output) as file:
-        count = export_labels(connection, file)
+    excel = program.configuration.time_zone if output_format == "excel" else None
+    # Fetched before anything is written, as in `_list`.
+    with program.database(create=False).read() as connection:
+        given = list(given_labels(connection))
+    if output is None:
+        count = export_labels(given, sys.stdout, excel=excel)
+    else:
+        text = io.StringIO(newline="")
+        count = export_labels(given, text, excel=excel)
+        _write(output, text.getvalue().encode())
     click.echo(f"{counted(count, 'label')} exported", err=True)
 
 
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Standard output, or the file, whose errors become sentences."""
+def _write(output: Path, content: bytes) -> None:
+    """Write a file at once; raises `OutputError` where it cannot be, or where something else than an export is."""
     from monitor.errors import OutputError
+    from monitor.labels.spreadsheets import is_export
 
-    if output is None:
-        yield sys.stdout
-        return
+    part = output.with_name(f".{output.name}.part")
     try:
-        with output.open("w", encoding="utf-8", newline="") as file:
-            yield file
+        if output.exists() and output.is_file() and not is_export(output.read_bytes()[:LONGEST_HEADER]):
+            raise OutputError(
+                f"{printable(output)}: is there and is no export of labels, so it is not replaced; choose another name"
+            )
+        if output.exists() and not output.is_file():  # such as /dev/stdout
+            output.write_bytes(content)
+            return
+        part.write_bytes(content)
+        part.replace(output)
     except OSError as error:
-        raise OutputError(
-            f"{printable(output)}: cannot be written: {error.strerror}; choose another place, and do not use a file "
-            "that is there: it is incomplete"
-        ) from None
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{printable(output)}: cannot be written: {error.strerror}; choose another place") from None
 
 
 @command.command("import")
@@ -123,10 +204,18 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
 def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
     """Import labels from a CSV FILE with a header, or from standard input (-).
 
+    The file may be as a spreadsheet saves it: UTF-8, UTF-16 with a byte order mark or Windows-1251, with commas,
+    semicolons or tabs. Times are ISO 8601 or 01.03.2023 05:39, on the plant's clock unless they name a zone.
+
     The table needs the columns label and sha256 or path; at (by default now), author, note, settles and source are read
     if they are there. A label goes to the crop with the row's sha256, or, in a row without one, to the crop with its
     path. A label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing
     is imported, unless --skip-bad is given.
+
+    \b
+    Examples:
+      monitor labels import labels.csv
+      monitor labels import --skip-bad - < labels.csv
     """
     from monitor.errors import DataError
     from monitor.labels.exchange import import_labels
@@ -136,6 +225,8 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
     table = parse(_read(file, name), name, program.configuration.time_zone)
     with program.database(create=False).write() as connection:
         done = import_labels(connection, table, skip_wrong=skip_bad)
+    if table.encoding != "UTF-8":
+        click.echo(f"{name}: read as {table.encoding}", err=True)
     sentences = [f"line {line}: {sentence}" for line, sentence in done.problems]
     if sentences and not skip_bad:
         head = f"{name}: {_rows(len(sentences))} wrong, so nothing is imported; correct them, or add --skip-bad"
@@ -144,7 +235,8 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
         click.echo(f"{name}: {sentence}", err=True)
     left_out = f"; {_rows(len(sentences))} wrong and left out" if sentences else ""
     known = f"; {done.known} were there already" if done.known else ""
-    click.echo(f"{counted(done.new, 'label')} imported{known}{left_out}")
+    back = f"; {done.taken_back} were taken back, so they are left out" if done.taken_back else ""
+    click.echo(f"{counted(done.new, 'label')} imported{known}{back}{left_out}")
 
 
 def _read(file: Path, name: str) -> bytes:

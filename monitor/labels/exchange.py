@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from monitor.files.text import printable
 from monitor.labels.table import COLUMNS, Problem, cells
 from monitor.store.labelled_files import crops_of_contents
-from monitor.store.labels import NewLabel, add_labels, find_crops, given_labels, labels_of_contents
+from monitor.store.labels import NewLabel, add_labels, find_crops, labels_of_contents
 from monitor.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import tzinfo
 
     from sqlalchemy.engine import Connection
 
@@ -23,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a table: how many labels are new, how many were there already, and which rows are wrong."""
+    """What became of a table: how many labels are new, how many were there already, and which rows are wrong.
+
+    ``taken_back``: rows that were left out because their label did not count any more.
+    """
 
     new: int
     known: int
     problems: Sequence[Problem]
+    taken_back: int = 0
 
 
 class _Linked(NamedTuple):
@@ -37,14 +44,21 @@ class _Linked(NamedTuple):
     label: NewLabel
 
 
-def export_labels(connection: Connection, file: TextIO) -> int:
-    """Write every label as CSV, the oldest first, and return how many there are."""
-    writer = csv.writer(file, lineterminator="\n")
+def export_labels(labels: Iterable[GivenLabelRow], file: TextIO, *, excel: tzinfo | None = None) -> int:
+    """Write labels as CSV and return how many there are; rows that only take back others are left out.
+
+    ``excel``: write it so that Excel opens it in columns, in Russia too: semicolons, a byte order mark, and times on
+    this clock.
+    """
+    if excel:
+        file.write("\ufeff")
+    writer = csv.writer(file, lineterminator="\r\n" if excel else "\n", delimiter=";" if excel else ",")
     writer.writerow(COLUMNS)
     count = 0
-    for label in given_labels(connection):
-        writer.writerow(cells(label))
-        count += 1
+    for label in labels:
+        if label.undoes is None:
+            writer.writerow(cells(label, excel or UTC))
+            count += 1
     return count
 
 
@@ -57,28 +71,30 @@ def import_labels(connection: Connection, table: Table, *, skip_wrong: bool = Fa
     """Add the labels of a table; one that is there already (content, label, author and time) is not added again.
 
     Each goes to the crop of its sha256, and only without one to the crop of its path. When a row is wrong, nothing is
-    added, unless ``skip_wrong`` leaves the wrong rows out.
+    added, unless ``skip_wrong`` leaves the wrong rows out. What was taken back is not given again by an older export.
     """
-    linked, unlinked = _link(connection, table.rows)
+    standing = [row for row in table.rows if not row.taken_back]
+    linked, unlinked = _link(connection, standing)
     problems = sorted([*table.problems, *unlinked])
     if problems and not skip_wrong:
         return Imported(0, 0, problems)
     new = _new_labels(connection, linked)
     add_labels(connection, new)
-    return Imported(len(new), len(linked) - len(new), problems)
+    return Imported(len(new), len(linked) - len(new), problems, len(table.rows) - len(standing))
 
 
 def _link(connection: Connection, rows: Sequence[Row]) -> tuple[list[_Linked], list[Problem]]:
     """Find the crop of each row."""
     by_content = crops_of_contents(connection, {row.sha256 for row in rows if row.sha256})
     by_path: dict[str, list[FoundCrop]] = {}
-    for crop in find_crops(connection, paths={row.path for row in rows if row.path}):
+    places = {row.path: _stored_path(row.path) for row in rows if row.path}
+    for crop in find_crops(connection, paths=set(places.values())):
         if crop.state == "scored":
             by_path.setdefault(crop.path, []).append(crop)
     linked: list[_Linked] = []
     problems: list[Problem] = []
     for row in rows:
-        at_path = by_path.get(row.path, [])
+        at_path = by_path.get(places.get(row.path, ""), [])
         same = [crop for crop in at_path if crop.sha256 == row.sha256]
         if same:
             crop_id, sha256 = same[0].id, row.sha256
@@ -95,6 +111,11 @@ def _link(connection: Connection, rows: Sequence[Row]) -> tuple[list[_Linked], l
     return linked, problems
 
 
+def _stored_path(path: str) -> str:
+    """A path of a table as crops are stored; one that is not absolute is below the working directory."""
+    return path if path.startswith("/") else os.path.normpath(f"{printable(os.getcwd())}/{path}")  # noqa: PTH109
+
+
 def _why_unknown(row: Row, at_path: Sequence[FoundCrop]) -> str:
     if row.sha256:
         return f"no scored crop has the sha256 {row.sha256}; score its file first: monitor score DIR"
@@ -105,7 +126,7 @@ def _why_unknown(row: Row, at_path: Sequence[FoundCrop]) -> str:
 
 def _new_labels(connection: Connection, linked: Sequence[_Linked]) -> list[NewLabel]:
     """Those that are not stored yet, each once."""
-    stored = labels_of_contents(connection, {one.sha256 for one in linked})
+    stored = labels_of_contents(connection, {one.sha256 for one in linked}, even_taken_back=True)
     known = {(sha256, row.label, row.author, row.at) for sha256, rows in stored.items() for row in rows}
     new = []
     for sha256, label in linked:

@@ -45,10 +45,14 @@ class Selection:
 
 
 class Found(NamedTuple):
-    """The crops that were found; ``unnamed`` of them matched a pattern or a condition and were not named singly."""
+    """The crops that were found.
+
+    ``unnamed`` of them matched a pattern or a condition and were not named singly; ``numbered``: those named by id.
+    """
 
     crops: list[FoundCrop]
     unnamed: int
+    numbered: Sequence[FoundCrop] = ()
 
 
 def find_selected(connection: Connection, reader: CropReader, selection: Selection) -> Found:
@@ -92,22 +96,25 @@ class _Targets:
     def find(self, targets: Sequence[str]) -> Found:
         """The crops of all targets; raises when one target means nothing."""
         named: list[FoundCrop] = []
+        numbered: list[FoundCrop] = []
         patterns = []
         for target in targets:
             if re.fullmatch("[0-9]+", target, re.ASCII):
-                named.append(self._of_id(int(target)))
+                numbered.append(self._of_id(int(target)))
+                named.append(numbered[-1])
             elif re.search(r"[*?\[]", target) and not os.path.lexists(target):
                 patterns.append(target)
             else:
                 named.append(self._of_file(target))
         matched = self._of_patterns(patterns) if patterns else []
-        return Found([*named, *matched], len(matched))
+        return Found([*named, *matched], len(matched), numbered)
 
     def _of_id(self, crop_id: int) -> FoundCrop:
         found = find_crops(self._connection, ids=[crop_id]) if crop_id <= LARGEST_ID else []
         if not found:
             raise InputMissingError(
-                f"there is no crop with the id {crop_id}; check the number, or name the crop's file"
+                f"there is no crop with the id {crop_id}; check the number, name the crop's file, or, if the hole is "
+                f"meant, use --hole {crop_id}"
             )
         return self._checked(found[0])
 

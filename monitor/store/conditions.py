@@ -38,6 +38,17 @@ def repeats_earlier() -> ColumnElement[bool]:
     )
 
 
+def is_taken_back() -> ColumnElement[bool]:
+    """The label was taken back by a later row."""
+    later = labels.alias("later")
+    return exists().where(later.c.undoes == labels.c.id)
+
+
+def stands() -> ColumnElement[bool]:
+    """The label was not taken back, nor is it a row that takes another one back."""
+    return labels.c.undoes.is_(None) & ~is_taken_back()
+
+
 def labelled_contents() -> Select[tuple[str]]:
-    """The sha256 of every content that has a label, as a sub-query."""
-    return select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id)
+    """The sha256 of every content that has a label which was not taken back, as a sub-query."""
+    return select(crops.c.sha256).join(labels, labels.c.crop_id == crops.c.id).where(stands())

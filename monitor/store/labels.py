@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, select
 
 from monitor.files.chunks import chunks
-from monitor.store.conditions import labelled_contents
+from monitor.store.conditions import is_taken_back, labelled_contents, stands
 from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows, stream_rows
 from monitor.store.database.schema import audit_crops, crops, labels, scores
 
@@ -56,7 +56,10 @@ class LabelledCropRow(NamedTuple):
 
 
 class GivenLabelRow(NamedTuple):
-    """A label with the crop that it was given to, and the random draw that the crop belongs to."""
+    """A label with the crop that it was given to, and the random draw that the crop belongs to.
+
+    ``taken_back``: it no longer counts. ``undoes``: this row is no label, it takes back the one with this id.
+    """
 
     id: int
     crop_id: int
@@ -72,10 +75,12 @@ class GivenLabelRow(NamedTuple):
     note: str | None
     settles: bool
     audit: int | None
+    undoes: int | None = None
+    taken_back: bool = False
 
 
 class FoundCrop(NamedTuple):
-    """A crop that a person may want to label; ``reason``: why it failed."""
+    """A crop that a person may want to label; ``reason``: why it failed, ``seen_at``: when it was first seen."""
 
     id: int
     path: str
@@ -85,10 +90,11 @@ class FoundCrop(NamedTuple):
     captured_at: datetime | None
     state: str
     reason: str | None
+    seen_at: datetime
 
 
 class NewLabel(NamedTuple):
-    """A label ready to be stored."""
+    """A label ready to be stored; ``undoes``: the id of the label that it only takes back."""
 
     crop_id: int
     label: str
@@ -97,6 +103,7 @@ class NewLabel(NamedTuple):
     at: datetime
     note: str | None
     settles: bool
+    undoes: int | None = None
 
 
 class LabelledScoreRow(NamedTuple):
@@ -110,8 +117,8 @@ class LabelledScoreRow(NamedTuple):
 
 
 def all_labels(connection: Connection) -> list[LabelRow]:
-    """Every label ever given, oldest first; labels of one instant in the order of storing."""
-    return select_rows(connection, LabelRow, _labels())
+    """Every label that was not taken back, oldest first; labels of one instant in the order of storing."""
+    return select_rows(connection, LabelRow, _labels().where(stands()))
 
 
 def labelled_crops(connection: Connection) -> list[LabelledCropRow]:
@@ -139,12 +146,12 @@ def labelled_scores(connection: Connection, model_id: int) -> dict[int, Labelled
 
 
 def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
-    """Every label ever given, oldest first, one row at a time."""
+    """Every label ever given, also what was taken back and what took it back, oldest first, one row at a time."""
     query = (
         select(
             *(labels.c.id, labels.c.crop_id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera),
             *(crops.c.captured_at, labels.c.label, labels.c.source, labels.c.author, labels.c.at, labels.c.note),
-            *(labels.c.settles, audit_crops.c.audit_id),
+            *(labels.c.settles, audit_crops.c.audit_id, labels.c.undoes, is_taken_back()),
         )
         .join(crops, crops.c.id == labels.c.crop_id)
         .outerjoin(audit_crops, audit_crops.c.crop_id == crops.c.id)
@@ -153,13 +160,24 @@ def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:
     return stream_rows(connection, GivenLabelRow, query)
 
 
-def labels_of_contents(connection: Connection, contents: Collection[str]) -> dict[str, list[LabelRow]]:
-    """The labels of these contents, by content, oldest first."""
+def labels_of_contents(
+    connection: Connection, contents: Collection[str], *, even_taken_back: bool = False
+) -> dict[str, list[LabelRow]]:
+    """The labels of these contents, by content, oldest first; those that were taken back only if asked for."""
+    condition = labels.c.undoes.is_(None) if even_taken_back else stands()
     found: dict[str, list[LabelRow]] = {}
     for chunk in chunks(sorted(contents), VALUES_AT_ONCE):
-        for row in select_rows(connection, LabelRow, _labels().where(crops.c.sha256.in_(chunk))):
+        for row in select_rows(connection, LabelRow, _labels().where(condition, crops.c.sha256.in_(chunk))):
             found.setdefault(row.sha256, []).append(row)
     return found
+
+
+def newest_action(connection: Connection, author: str) -> list[LabelRow]:
+    """The labels that the author gave last and did not take back: all that one command or import stored; maybe none."""
+    stored_at = func.coalesce(labels.c.recorded_at, labels.c.at)
+    own = (labels.c.author == author, labels.c.source != "folder", stands())
+    newest = connection.execute(select(stored_at).where(*own).order_by(stored_at.desc()).limit(1)).scalar()
+    return [] if newest is None else select_rows(connection, LabelRow, _labels().where(*own, stored_at == newest))
 
 
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:

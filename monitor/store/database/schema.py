@@ -37,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0008"
+SCHEMA_REVISION: Final = "0009"
 
 crops = Table(
     "crops",
@@ -202,7 +202,11 @@ labels = Table(
     Column("note", Text),
     Column("settles", Boolean, nullable=False, server_default=false()),  # older labels no longer count
     Column("recorded_at", UtcDateTime),  # when it was stored; imported labels may be older
+    # The label that this row takes back; neither of the two counts then, nor does this row label the crop.
+    Column("undoes", Identifier, ForeignKey("labels.id")),
     CheckConstraint("label in ('proliv', 'ne_proliv')", name="label"),
+    # A label is taken back once.
+    UniqueConstraint("undoes"),
     Index(None, "crop_id", "at"),
     Index(None, "at"),
 )

@@ -183,12 +183,15 @@ def test_many_crops_by_a_pattern_need_a_confirmation(
     outcome = monitor("label", "*", "--as", "ne_proliv")
     assert outcome.returncode == 2
     assert "4 crops would be labelled ne_proliv; add --yes to confirm" in outcome.stderr
+    assert "4 crops from 2024-05-01 10:00:00+00:00 to " in outcome.stderr
+    assert "; holes 1, 2, 1 without a hole\n" in outcome.stderr
+    assert f"  first: 1  {scored}/crops/{NAMES[0]}\n  last:  4  {scored}/crops/{NAMES[3]}\n" in outcome.stderr
     assert rows(LABELS) == []
     assert monitor("label", "1", "2", "3", "4", "--as", "proliv").returncode == 0
     assert monitor("label", "*", "--as", "ne_proliv", "--yes").stdout == "4 crops labelled ne_proliv\n"
 
 
-@pytest.mark.parametrize(("answer", "code", "count"), [(b"y\n", 0, 101), (b"n\n", 130, 0)])
+@pytest.mark.parametrize(("answer", "code", "count"), [(b"y\n", 0, 11), (b"n\n", 130, 0)])
 def test_at_a_terminal_a_person_is_asked(
     scored: Path,
     rows: Rows,
@@ -198,7 +201,7 @@ def test_at_a_terminal_a_person_is_asked(
     code: int,
     count: int,
 ) -> None:
-    copies = ", ".join(f"('/x/{number}.jpg', 'content{number}', 1, 1, '2024-01-01', 'scored')" for number in range(101))
+    copies = ", ".join(f"('/x/{number}.jpg', 'content{number}', 1, 1, '2024-01-01', 'scored')" for number in range(11))
     change(f"insert into crops (path, sha256, size_bytes, mtime_ns, seen_at, state) values {copies}")
     terminal, inside = os.openpty()
     process = start("label", "/x/*", "--as", "ne_proliv", stdin=inside)
@@ -206,9 +209,55 @@ def test_at_a_terminal_a_person_is_asked(
     _, err = process.communicate()
     os.close(inside)
     os.close(terminal)
-    assert b"101 crops will be labelled ne_proliv. Go on?" in err
+    assert b"11 crops will be labelled ne_proliv. Go on?" in err
     assert process.returncode == code
     assert rows("select count(*) from labels") == [(count,)]
+
+
+def test_a_dry_run_shows_and_labels_nothing(
+    scored: Path, monitor: Run, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR__PLANT__TIME_ZONE", "Europe/Moscow")
+    outcome = monitor("label", "--hole", "1", "--as", "proliv", "--dry-run")
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+    assert "2 crops from 2024-05-01 13:00:00+03:00 to 2024-05-01 14:00:00+03:00; hole 1\n" in outcome.stderr
+    assert "nothing is labelled; without --dry-run, 2 crops would be labelled proliv" in outcome.stderr
+    assert rows(LABELS) == []
+
+
+def test_the_id_of_an_old_crop_is_questioned(scored: Path, monitor: Run, rows: Rows, change: Change) -> None:
+    change("update crops set seen_at = '2024-05-01 10:00:00.000000' where id = 2")
+    outcome = monitor("label", "2", "--as", "proliv")
+    assert outcome.returncode == 2
+    assert "2 is the id of an old crop" in outcome.stderr
+    assert "if the hole is meant, use --hole 2; add --yes to confirm" in outcome.stderr
+    assert "if the hole is meant, use --hole 17" in monitor("label", "17", "--as", "proliv").stderr
+    assert rows(LABELS) == []
+    # Named by its file, there is no doubt which crop is meant.
+    assert monitor("label", scored / "crops" / NAMES[1], "--as", "proliv").returncode == 0
+    assert monitor("label", "2", "--as", "ne_proliv", "--yes").returncode == 0
+    assert monitor("label", "1", "--as", "ne_proliv").returncode == 0
+
+
+def test_the_last_command_of_an_author_is_undone(scored: Path, monitor: Run, rows: Rows) -> None:
+    assert monitor("label", "1", "--as", "proliv", "--author", "anna").returncode == 0
+    assert monitor("label", "*", "--as", "ne_proliv", "--author", "anna").returncode == 0
+    outcome = monitor("labels", "undo", "--author", "anna")
+    assert outcome.returncode == 2
+    assert "4 labels (ne_proliv) of anna, given " in outcome.stderr
+    assert ", would be taken back; add --yes to confirm" in outcome.stderr
+    outcome = monitor("labels", "undo", "--author", "anna", "--dry-run")
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+    assert f"  first: 1  {scored}/crops/{NAMES[0]}\n" in outcome.stderr
+    assert rows("select count(*) from labels where undoes is not null") == [(0,)]
+    outcome = monitor("labels", "undo", "--author", "anna", "--note", "wrong hole", "--yes")
+    assert outcome.stdout == "4 labels taken back\n"
+    listed = monitor("labels", "list").stdout.splitlines()
+    assert [line.endswith("(taken back)") for line in listed] == [False, True, True, True, True, *[False] * 4]
+    assert listed[-4].endswith("(takes back label 2, wrong hole)")
+    assert monitor("labels", "undo", "--author", "anna", "--yes").stdout == "1 label taken back\n"
+    outcome = monitor("labels", "undo", "--author", "anna", "--yes")
+    assert (outcome.returncode, "anna has given no label that could be taken back" in outcome.stderr) == (0, True)
 
 
 def test_without_a_login_name_there_is_an_author(

@@ -88,6 +88,7 @@ def test_the_export_keeps_spreadsheets_from_running_formulas(labelled: Path, mon
             "note",
             "settles",
             "audit",
+            "taken_back",
         ]
     )
     assert [row["author"] for row in table] == ["", "'=cmd|'/c calc'!A0", "''quoted", "'@boris"]
@@ -150,7 +151,7 @@ def test_every_wrong_row_is_told_and_nothing_imported(scored: Path, monitor: Run
     ("content", "sentence"),
     [
         (b"", "the first line must name the columns"),
-        (b"path;label\n", "it names path;label"),
+        (b"path;author\n", "it names path, author"),
         (b"path,label\n\xff,proliv\n", "labels.csv:2: is not UTF-8"),
         (b'path,label\n"a"b,proliv\n', "labels.csv:2: is not CSV"),
     ],
@@ -173,7 +174,7 @@ def test_standard_input_is_read(scored: Path, start: Callable[..., subprocess.Po
 def test_labels_are_listed(labelled: Path, monitor: Run) -> None:
     lines = monitor("labels", "list").stdout.splitlines()
     assert len(lines) == 4
-    assert lines[0].startswith("2024-01-01 00:00:00 UTC  proliv     folder   -")
+    assert lines[0].startswith("2024-01-01 00:00:00+00:00  proliv     folder   -")
     assert lines[3].endswith("/crops/a.jpg  (settles, +7)")
     records = [json.loads(line) for line in monitor("labels", "list", "--format", "json").stdout.splitlines()]
     assert [record["settles"] for record in records] == [False, False, False, True]
@@ -191,3 +192,29 @@ def test_an_output_that_cannot_be_written_is_told(labelled: Path, monitor: Run) 
     outcome = monitor("labels", "export", "--output", labelled / "missing" / "labels.csv")
     assert outcome.returncode == 73
     assert "cannot be written: No such file or directory" in outcome.stderr
+
+
+def test_an_export_replaces_nothing_but_an_export(labelled: Path, monitor: Run) -> None:
+    file = labelled / "labels.csv"
+    for output_format in ("csv", "excel", "csv"):
+        assert monitor("labels", "export", "-o", file, "--format", output_format).returncode == 0
+    database = labelled / "state" / "monitor.db"
+    before = database.read_bytes()
+    outcome = monitor("labels", "export", "--output", database)
+    assert outcome.returncode == 73
+    assert "monitor.db: is there and is no export of labels, so it is not replaced" in outcome.stderr
+    assert database.read_bytes() == before
+
+
+def test_an_excel_table_in_windows_1251_is_imported(scored: Path, monitor: Run, rows: Rows) -> None:
+    file = scored / "labels.csv"
+    file.write_bytes("Path;Label;At;Note;\r\ncrops/a.jpg;proliv;01.05.2024 12:00;тень;\r\n;;;;\r\n".encode("cp1251"))
+    outcome = monitor("labels", "import", file)
+    assert outcome.stdout == "1 label imported\n", outcome.stderr
+    assert "labels.csv: read as Windows-1251" in outcome.stderr
+    assert [(row[2], row[5], row[6]) for row in rows(LABELS)] == [("proliv", "2024-05-01 12:00:00.000000", "тень")]
+
+
+def test_times_are_listed_on_the_plants_clock(labelled: Path, monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONITOR__PLANT__TIME_ZONE", "Europe/Moscow")
+    assert monitor("labels", "list").stdout.startswith("2024-01-01 03:00:00+03:00  proliv")
