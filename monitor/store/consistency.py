@@ -35,8 +35,10 @@ def orphans(connection: Connection) -> dict[str, int]:
     for table in metadata.sorted_tables:
         for column in table.columns:
             for key in column.foreign_keys:
+                # By another name: a table may refer to itself.
+                there = key.column.table.alias("there")
                 query = select(func.count()).where(
-                    column.is_not(None), ~exists().where(key.column == column).correlate(table)
+                    column.is_not(None), ~exists().where(there.c[key.column.name] == column).correlate(table)
                 )
                 count = connection.execute(query.select_from(table)).scalar_one()
                 if count:

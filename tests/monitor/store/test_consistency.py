@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, text, update
 
-from monitor.store.consistency import failed_without_reason, scored_without_scores, scored_without_verdict
+from monitor.store.consistency import failed_without_reason, orphans, scored_without_scores, scored_without_verdict
 from monitor.store.database.schema import crops, scores
 from monitor.store.decisions import record
-from tests.support.stored_crops import crop, decided, decision, failed, make_active
+from tests.support.stored_crops import crop, decided, decision, failed, make_active, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from monitor.store.database.engine import Database
 
 
@@ -46,3 +50,16 @@ def test_a_failed_crop_without_a_reason_is_found_where_the_constraint_was_remove
         connection.execute(text(drop if database.file is None else "pragma ignore_check_constraints = on"))
         connection.execute(update(crops).where(crops.c.path == "/inbox/2.jpg").values(reason=None))
         assert failed_without_reason(connection) == ["/inbox/2.jpg"]
+
+
+def test_rows_that_refer_to_nothing_are_counted_by_column(database: Database) -> None:
+    with database.read() as connection:
+        assert orphans(connection) == {}
+
+
+def test_a_row_whose_crop_is_gone_is_found(sqlite_file: Path) -> None:
+    values = "(7, 'proliv', 'command', '2024-05-01', false)"
+    with closing(sqlite3.connect(sqlite_file)) as connection, connection:
+        connection.execute(f"insert into labels (crop_id, label, source, at, settles) values {values}")
+    with opened(f"sqlite:///{sqlite_file}") as database, database.read() as reading:
+        assert orphans(reading) == {"labels.crop_id": 1}

@@ -24,6 +24,7 @@ from monitor.errors import (
     StoreReadOnlyError,
     StoreRefusedError,
 )
+from monitor.store.database import sqlite
 from monitor.store.database.schema import SCHEMA_REVISION, crops
 from monitor.store.database.upgrade import current_revision, prepare, require_current, upgrade
 from monitor.store.decisions import record
@@ -67,6 +68,25 @@ def test_a_locked_database_is_waited_for_and_then_named(sqlite_file: Path) -> No
         other.close()
         with database.write() as connection:
             record(connection, [unreadable("1.jpg")])
+
+
+def test_the_log_becomes_small_again_after_a_long_read(sqlite_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sqlite.LOG_BYTES > sqlite.LOG_PAGES * 4096
+    monkeypatch.setattr(sqlite, "LOG_PAGES", 10)
+    monkeypatch.setattr(sqlite, "LOG_BYTES", 10 * 4096)
+
+    def size_after(writes: range) -> int:
+        for number in writes:
+            with database.write() as connection:
+                record(connection, [unreadable(f"{number}.jpg")])
+        return Path(f"{sqlite_file}-wal").stat().st_size
+
+    with opened(f"sqlite:///{sqlite_file}") as database:
+        with database.read() as connection:
+            assert states(connection) == []
+            assert size_after(range(60)) > 100 * 4096
+            assert states(connection) == []
+        assert size_after(range(60, 70)) < 40 * 4096
 
 
 @pytest.fixture
