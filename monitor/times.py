@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def to_second(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def on_clock(moment: datetime, zone: ZoneInfo) -> str:
+def on_clock(moment: datetime, zone: tzinfo) -> str:
     """A time for people, on the plant's clock with its offset, such as ``2024-05-01 17:30:59+03:00``."""
-    return moment.astimezone(zone).isoformat(" ", "seconds")
+    try:
+        moment = moment.astimezone(zone)
+    except OverflowError:  # the first and the last day that there are
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "seconds")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli.options import author_of, bounded, moment
+from monitor.cli.options import author_of, bounded, echo_range, moment
 from monitor.cli.program import Program, pass_program
 from monitor.cli.selection import confirm, show_selection
 from monitor.cli.tables import Table
@@ -118,6 +118,7 @@ def _selection(program: Program, targets: Sequence[str], options: dict[str, Any]
     since, until = (moment(options[name], zone, f"--{name}") for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
         raise click.BadParameter("is not after --since, so no crop can be between them", param_hint="--until")
+    echo_range(since, until, zone)
     return Selection(targets, options["hole"], options["camera"], since, until)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
-from monitor.times import to_minute
+from monitor.times import on_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
     from monitor.store.models import ModelRow
 
@@ -36,16 +38,19 @@ def list_models(program: Program, output_format: str) -> None:
         for row in rows:
             click.echo(json.dumps(as_dict(row)))
     elif rows:
+        zone = program.configuration.time_zone
         headings = ("model", "state", "trained", "threshold")
-        Table(headings, plain="{:<28} {:<13} trained {}  threshold {}", plain_headings=False).write(map(_cells, rows))
+        Table(headings, plain="{:<28} {:<13} trained {}  threshold {}", plain_headings=False).write(
+            _cells(row, zone) for row in rows
+        )
     else:
         click.echo("no model is trained yet; train one: monitor train patchstats --data DIR", err=True)
 
 
-def _cells(row: ModelRow) -> tuple[str, ...]:
+def _cells(row: ModelRow, zone: ZoneInfo) -> tuple[str, ...]:
     state = "active" if row.active else "calibrated" if row.threshold is not None else "no threshold"
     threshold = "-" if row.threshold is None else f"{row.threshold:.6g} by {row.rule}"
-    return row.name, state, to_minute(row.trained_at), threshold
+    return row.name, state, on_clock(row.trained_at, zone), threshold
 
 
 @command.command()
@@ -62,18 +67,20 @@ def show(program: Program, model: str, output_format: str) -> None:
     if output_format == "json":
         click.echo(json.dumps(report))
     else:
-        Table(("", ""), plain="{}  {}").write(_lines(report))
+        Table(("", ""), plain="{}  {}").write(_lines(report, program.configuration.time_zone))
 
 
-def _lines(values: dict[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+def _lines(values: dict[str, Any], zone: ZoneInfo, indent: str = "") -> Iterator[tuple[str, str]]:
     """Names and values, with the names of nested ones indented."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         if isinstance(value, dict) and value:
             yield f"{indent}{name}", ""
-            yield from _lines(value, f"{indent}  ")
+            yield from _lines(value, zone, f"{indent}  ")
         else:
-            yield f"{indent}{name:<{width}}", _text(value)
+            is_time = name.endswith("_at") and isinstance(value, str)
+            text = on_clock(datetime.fromisoformat(value), zone) if is_time else _text(value)
+            yield f"{indent}{name:<{width}}", text
 
 
 def _text(value: object) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.configuration.numbers import fraction
 from monitor.files.text import printable
 from monitor.labels.remarks import remark
-from monitor.times import parse_time
+from monitor.times import on_clock, parse_time
 from monitor.words import LONGEST_AUTHOR
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ class Threshold(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Refuse words, NaN, infinity and negative numbers."""
         try:
-            threshold = float(value)
+            threshold = fraction(value) if "/" in str(value) else float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number; a threshold is one such as 0.0027", param, ctx)
+            threshold = None
+        if threshold is None:
+            self.fail(f"{value!r} is not a number; a threshold is one such as 0.0027 or 12/4500", param, ctx)
         if not math.isfinite(threshold) or threshold < 0:
             self.fail(f"{value} is not a threshold; it must be a finite number that is not negative", param, ctx)
         return threshold
@@ -45,6 +48,13 @@ def moment(text: str | None, time_zone: ZoneInfo, option: str) -> datetime | Non
         raise click.BadParameter(
             f"{printable(text)!r} is not a time; write it as 2024-05-01T14:30", param_hint=option
         ) from None
+
+
+def echo_range(since: datetime | None, until: datetime | None, zone: ZoneInfo) -> None:
+    """Say on standard error, on the plant's clock, which span of time was understood; nothing if none was given."""
+    words = [f"{word} {on_clock(end, zone)}" for word, end in (("from", since), ("to", until)) if end is not None]
+    if words:
+        click.echo(" ".join(words), err=True)
 
 
 def author_of(given: str | None) -> str:

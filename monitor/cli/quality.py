@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from monitor.cli.options import moment
+from monitor.cli.options import echo_range, moment
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted
+from monitor.times import on_clock
 from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def command(
     from monitor.store.models import named_or_active
 
     settings = program.configuration.settings
-    now = datetime.now(UTC)
+    now, zone = datetime.now(UTC), program.configuration.time_zone
     if since is not None or until is not None:
-        windows = [_span(since, until, days, now, program.configuration.time_zone)]
+        windows = [_span(since, until, days, now, zone)]
+        echo_range(windows[0].since, windows[0].until, zone)
     else:
         windows = [last_days(one, now) for one in days or settings.quality.window_days]
     gap = settings.calibration.event_gap_seconds
@@ -78,7 +80,7 @@ def command(
         click.echo(json.dumps({"windows": [one.as_dict() for one in found]}))
         return
     for one in found:
-        _print(one)
+        _print(one, zone)
 
 
 def _span(since: str | None, until: str | None, days: tuple[float, ...], now: datetime, zone: ZoneInfo) -> Window:
@@ -95,12 +97,12 @@ def _span(since: str | None, until: str | None, days: tuple[float, ...], now: da
     return Window("span", begin, end)
 
 
-def _print(quality: Quality) -> None:
+def _print(quality: Quality, zone: ZoneInfo) -> None:
     window, coverage = quality.window, quality.coverage
     share = "" if coverage is None else f" ({coverage:.0%})"
     print_pairs(
         [
-            ("window", f"{window.name}, {window.since:%Y-%m-%dT%H:%M} to {window.until:%Y-%m-%dT%H:%M} UTC"),
+            ("window", f"{window.name}, {on_clock(window.since, zone)} to {on_clock(window.until, zone)}"),
             (
                 "labelled",
                 f"{quality.proliv} proliv of {counted(quality.events, 'event')}, {quality.ne_proliv} ne_proliv; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,11 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
     measured = None if data is None else _measure(program, subjects, data)
     with bar("drawing", len(subjects.models)) as advance:
         page = build_page(
-            subjects, measured, source=program.configuration.source, now=datetime.now(UTC), on_drawn=lambda: advance(1)
+            subjects,
+            measured,
+            source=program.configuration.source,
+            now=datetime.now(program.configuration.time_zone),
+            on_drawn=lambda: advance(1),
         )
     write(output, render(page))
     click.echo(printable(output))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli.options import moment
+from monitor.cli.options import echo_range, moment
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
-from monitor.times import iso
+from monitor.times import on_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
     from monitor.store.runs import RunRow
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_ROWS: Final = 20
 LONGEST_SPAN: Final = timedelta(days=31)
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop (UTC)")
+HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop")
 NOTHING_EXPECTED: Final = (
     "nothing is expected, because completeness.interval_seconds is 0; set it to at least twice the time between two "
     "crops of a hole in seconds, such as interval_seconds = 10"
@@ -68,11 +69,12 @@ def command(
             report["completeness"] = found.as_dict() if found else None
         click.echo(json.dumps(report))
     elif not missing:
-        print_pairs(_lines(read_status(program.configuration, program.database(create=False))), width=14)
+        status = read_status(program.configuration, program.database(create=False))
+        print_pairs(_lines(status, program.configuration.time_zone), width=14)
     elif found is None:
         click.echo(NOTHING_EXPECTED)
     else:
-        _print_missing(found, rows)
+        _print_missing(found, rows, program.configuration.time_zone)
 
 
 def _completeness(program: Program, since: str | None, until: str | None) -> WindowCompleteness | None:
@@ -91,15 +93,17 @@ def _completeness(program: Program, since: str | None, until: str | None) -> Win
         raise click.UsageError(f"--since {since} is not before {f'--until {until}' if end < now else 'now'}")
     if end - begin > LONGEST_SPAN:
         raise click.UsageError(f"--since and --until are more than {LONGEST_SPAN.days} days apart; give a shorter span")
+    if since is not None or until is not None:
+        echo_range(begin, end, zone)
     with program.database(create=False).read() as connection:
         found = completeness_of_window(connection, settings, now, since=begin, until=end)
         return found and with_last_crops(connection, found, settings, now)
 
 
-def _print_missing(found: WindowCompleteness, rows: int) -> None:
+def _print_missing(found: WindowCompleteness, rows: int, zone: ZoneInfo) -> None:
     grid = found.grid
     click.echo(
-        f"{grid.since:%Y-%m-%d %H:%M:%S} to {grid.until:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{on_clock(grid.since, zone)} to {on_clock(grid.until, zone)}: "
         f"{counted(grid.end - grid.first, 'interval')} of {grid.seconds} s; a crop is late {grid.late_seconds} s after "
         "the end of its interval"
     )
@@ -116,27 +120,28 @@ def _print_missing(found: WindowCompleteness, rows: int) -> None:
     counts = ", ".join(f"{state} {count}" for state, count in found.counts.items())
     click.echo(counts if found.counts["expected"] else f"{counts}: {NO_CROP_WITH_A_TIME}")
     click.echo()
-    Table(HEADINGS, right=HEADINGS[1:-1]).write(map(_cells, found.holes[:rows]))
+    Table(HEADINGS, right=HEADINGS[1:-1]).write(_cells(one, zone) for one in found.holes[:rows])
     rest = found.holes[rows:]
     if rest:
         click.echo(f"and {counted(len(rest), 'more hole')}, {sum(one.missing > 0 for one in rest)} of them with gaps")
 
 
-def _cells(one: HoleCompleteness) -> tuple[str, ...]:
+def _cells(one: HoleCompleteness, zone: ZoneInfo) -> tuple[str, ...]:
     numbers = (one.hole, one.expected, one.came, one.late, one.missing, one.undecided)
-    last = f"{one.last:%Y-%m-%d %H:%M:%S}" if one.last else "none"
+    last = on_clock(one.last, zone) if one.last else "none"
     return (one.camera, *map(str, numbers), last)
 
 
-def _lines(status: Status) -> Iterator[tuple[str, str]]:
+def _lines(status: Status, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     from monitor.scoring.vote import describe
 
-    counts, daemon = status.counts, status.daemon_process
+    counts = status.counts
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.failed_by_reason.items()))
     yield "configuration", status.configuration
     yield "inbox", str(status.inbox)
     yield "database", status.database
-    yield "daemon", f"running, process {daemon}" if daemon else "not running here"
+    for sentence in _daemons(status, zone):
+        yield "daemon", sentence
     for model in status.models:
         marked = " (fallback: too little proliv)" if model.fallback else ""
         yield "active model", f"{model.name}, threshold {number(model.threshold)} by {model.rule}{marked}"
@@ -147,14 +152,31 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
     for name, verdict, crops in status.verdicts:
         yield "decisions", f"{name}: {crops} {verdict}"
-    yield "nightly run", _night(status.nightly_run)
-    yield "last decision", iso(counts.last_scored_at) or "none yet"
+    yield "nightly run", _night(status.nightly_run, zone)
+    yield "last decision", on_clock(counts.last_scored_at, zone) if counts.last_scored_at else "none yet"
 
 
-def _night(run: RunRow | None) -> str:
+def _daemons(status: Status, zone: ZoneInfo) -> Iterator[str]:
+    """A sentence for each daemon that runs or was killed, or the one that none runs."""
+    if not any(one.runs for one in status.daemons):
+        # One that starts takes the lock of a SQLite file before it enters itself.
+        yield f"running, process {status.daemon_process}" if status.daemon_process else "not running"
+    for one in status.daemons:
+        seen = on_clock(one.seen_at, zone)
+        if one.silent:
+            life = f"but without a sign of life since {seen}: it hangs, or the database refuses"
+        else:
+            life = f"last sign of life {seen}"
+        if one.runs:
+            yield f"running on {one.host}, process {one.process}, since {on_clock(one.started_at, zone)}, {life}"
+        else:
+            yield f"process {one.process} on {one.host} was killed, or has lost the database; {life}"
+
+
+def _night(run: RunRow | None, zone: ZoneInfo) -> str:
     from monitor.store.runs import BEFORE_THE_START
 
     # When the program starts for the first time, the slot that was due last is stored as done.
     if run is None or run.outcome == BEFORE_THE_START:
         return "none yet"
-    return f"{run.slot:%Y-%m-%dT%H:%M} UTC: {run.outcome or 'not finished'}"
+    return f"{on_clock(run.slot, zone)}: {run.outcome or 'not finished'}"

@@ -11,11 +11,12 @@ from monitor.cli.options import Threshold, author_of, bounded
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
-from monitor.times import to_minute
+from monitor.times import on_clock
 from monitor.words import LONGEST_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Connection
 
@@ -50,7 +51,7 @@ def show(program: Program, output_format: str) -> None:
         click.echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
-        _print(one)
+        _print(one, program.configuration.time_zone)
     if not found:
         click.echo("no model is active; see: monitor models list", err=True)
 
@@ -74,18 +75,19 @@ def list_calibrations(program: Program, name: str | None, most: int, output_form
         for row in rows:
             click.echo(json.dumps({"model": names[row.model_id], **as_dict(row)}))
     elif rows:
+        zone = program.configuration.time_zone
         table = Table(
             ("", "made", "model", "state", "threshold", "by", "rule, reason"),
             right=("", "threshold"),
-            plain="{:>6}  {:<20}  {:<28} {:<11} {:>12}  {:<10}  {}",
+            plain="{:>6}  {:<25}  {:<28} {:<11} {:>12}  {:<10}  {}",
         )
-        table.write(_cells(row, names[row.model_id]) for row in rows)
+        table.write(_cells(row, names[row.model_id], zone) for row in rows)
 
 
-def _cells(row: CalibrationRow, model: str) -> tuple[str, ...]:
+def _cells(row: CalibrationRow, model: str, zone: ZoneInfo) -> tuple[str, ...]:
     rule = f"{row.rule}{' (fallback)' if row.fallback else ''} ({row.origin})"
     why = f"  {row.reason}" if row.reason else ""
-    made = to_minute(row.created_at)
+    made = on_clock(row.created_at, zone)
     return f"#{row.id}", made, model, row.state, number(row.threshold), row.author or "-", f"{rule}{why}"
 
 
@@ -197,40 +199,36 @@ def _threshold(connection: Connection, model: ModelRow, text: str) -> float:
     return value
 
 
-def _print(found: Overview) -> None:
+def _print(found: Overview, zone: ZoneInfo) -> None:
     active = found.active
     if active is None:
         click.echo(f"{found.model}: no threshold")
         return
     click.echo(f"{found.model}: threshold {number(active.threshold)}")
-    print_pairs([(f"  {name}", value) for name, value in _lines(active, found) if value], width=14)
+    print_pairs([(f"  {name}", value) for name, value in _lines(active, found, zone) if value], width=14)
 
 
-def _lines(active: CalibrationRow, found: Overview) -> Iterator[tuple[str, str]]:
+def _lines(active: CalibrationRow, found: Overview, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     evidence = active.evidence
     by = f" by {active.author}" if active.author else ""
     yield "rule", active.rule + (" (fallback: too little proliv)" if active.fallback else "")
-    yield "made", f"#{active.id}, {active.origin}{by}, {_at(active)}"
+    yield "made", f"#{active.id}, {active.origin}{by}, {on_clock(active.created_at, zone)}"
     yield "why", active.reason or ""
     yield "chosen from", _chosen_from(evidence)
     for note in (*evidence.get("set_aside", ()), *evidence.get("notes", ())):
         yield "note", note
     if found.trial:
-        yield "in trial", _trial(found.trial)
+        yield "in trial", _trial(found.trial, zone)
     if found.refused:
-        yield "refused", f"#{found.refused.id}, {_at(found.refused)}: {found.refused.reason}"
+        yield "refused", f"#{found.refused.id}, {on_clock(found.refused.created_at, zone)}: {found.refused.reason}"
 
 
-def _trial(trial: Trial) -> str:
+def _trial(trial: Trial, zone: ZoneInfo) -> str:
     row, seen = trial.calibration, trial.seen
     return (
-        f"#{row.id}, {number(row.threshold)} by {row.rule} since {_at(row)}: of {seen.crops} crops {seen.to_proliv} "
-        f"would become proliv, {seen.to_ne_proliv} ne_proliv"
+        f"#{row.id}, {number(row.threshold)} by {row.rule} since {on_clock(row.created_at, zone)}: "
+        f"of {seen.crops} crops {seen.to_proliv} would become proliv, {seen.to_ne_proliv} ne_proliv"
     )
-
-
-def _at(row: CalibrationRow) -> str:
-    return f"{row.created_at:%Y-%m-%dT%H:%M} UTC"
 
 
 def _chosen_from(evidence: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ from monitor.report.measuring import FolderPart
 from monitor.report.page import Note, Page
 from monitor.scoring import ensemble
 from monitor.store.models import active_models, find_model
-from monitor.times import to_minute
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -75,7 +74,10 @@ def choose_subjects(
 def build_page(
     subjects: Subjects, measured: MeasuredFolder | None, *, source: str, now: datetime, on_drawn: Callable[[], None]
 ) -> Page:
-    """The page; ``source`` names the configuration that is in use, ``on_drawn`` is called after each model."""
+    """The page; ``source`` names the configuration that is in use, ``on_drawn`` is called after each model.
+
+    ``now`` is on the plant's clock.
+    """
     written = []
     for one in subjects.models:
         written.append(sections.model_section(one, measured.judged[one.row.name] if measured else None))
@@ -84,7 +86,7 @@ def build_page(
         final = measured.judged[DECISION] if measured else None
         written.append(sections.decision_section(subjects.ensemble.decide, subjects.members, final))
     introduction: list[PagePart] = [
-        Note(f"Written by monitor {__version__} on {to_minute(now)} with the configuration {source}."),
+        Note(f"Written by monitor {__version__} on {now.isoformat(' ', 'seconds')} with the configuration {source}."),
         *_measured_on(subjects, measured),
     ]
     return Page("How well proliv is found", introduction, written)

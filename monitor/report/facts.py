@@ -9,6 +9,8 @@ from monitor.models.folders import training_report
 from monitor.store import calibrations, decisions, models
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from monitor.api import FitReport
     from monitor.configuration.resolved import Configuration
     from monitor.scoring.ensemble import ActiveModel
@@ -23,13 +25,14 @@ MOST_REMEMBERED: Final = 100_000
 
 @dataclass(frozen=True)
 class Facts:
-    """A loaded model with its rows in the store, the report of its training, and its newest decisions."""
+    """A loaded model with its rows in the store, the report of its training and its newest decisions; the plant's zone."""
 
     model: ActiveModel
     row: ModelRow
     calibration: CalibrationRow
     training: FitReport
     remembered: tuple[RememberedScore, ...]
+    zone: ZoneInfo
 
 
 def gather_facts(database: Database, configuration: Configuration, model: ActiveModel) -> Facts:
@@ -40,4 +43,4 @@ def gather_facts(database: Database, configuration: Configuration, model: Active
         remembered = decisions.newest_scores(connection, model.id, MOST_REMEMBERED)
     assert calibration is not None  # or the model would not have been loaded with a threshold
     training = training_report(configuration.models, row)
-    return Facts(model, row, calibration, training, tuple(remembered))
+    return Facts(model, row, calibration, training, tuple(remembered), configuration.time_zone)

@@ -11,7 +11,7 @@ from monitor.report.curves import Group, Sample
 from monitor.report.inside import crops_and_codes, details, prepared
 from monitor.report.page import Note, Picture, Section, Table
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
-from monitor.times import to_minute
+from monitor.times import on_clock
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _identity(facts: Facts) -> Table:
         [
             ["detector", row.detector],
             ["fingerprint", row.fingerprint],
-            ["trained", to_minute(row.trained_at)],
+            ["trained", on_clock(row.trained_at, facts.zone)],
             ["state", "active" if row.active else "calibrated, not active"],
             ["threshold", wording.number(row.threshold)],
         ],
@@ -116,7 +116,7 @@ def _chosen_from(facts: Facts) -> Table:
         [
             ["threshold", wording.number(facts.model.threshold)],
             ["rule", f"{calibration.rule} ({settings})" if settings else calibration.rule],
-            ["chosen", to_minute(calibration.created_at)],
+            ["chosen", on_clock(calibration.created_at, facts.zone)],
             ["folder", wording.plain(evidence.get("data") or "none: from what is stored")],
             ["chosen from", f"{counts[0] + counts[1]:,} ne_proliv and {counts[2] + counts[3]:,} proliv crops"],
             ["TPR there", wording.rate(evidence, "tpr")],

@@ -57,7 +57,7 @@ def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Pat
     (model,) = report["models"]
     assert f"active model   {model['model']}, threshold {model['threshold']:.6g} by {model['rule']}\n" in table
     assert "crops          40 scored, 0 failed\n" in table
-    assert "daemon         not running here\n" in table
+    assert "daemon         not running\n" in table
     assert f"final decision that of the primary, {model['model']}\n" in table
     counts = report["decisions"]
     assert f"decided        {counts['proliv']} proliv, {counts['ne_proliv']} ne_proliv\n" in table
@@ -103,7 +103,7 @@ def test_the_last_night_and_a_fallback_are_told(trained: Path, monitor: Run, cha
     assert report["nightly_run"] == {"slot": "2026-01-02T03:00:00+00:00", "outcome": "failed: the disk is full"}
     assert [one["fallback"] for one in report["models"]] == [True]
     table = monitor("status").stdout
-    assert "nightly run    2026-01-02T03:00 UTC: failed: the disk is full\n" in table
+    assert "nightly run    2026-01-02 03:00:00+00:00: failed: the disk is full\n" in table
     assert "(fallback: too little proliv)" in table
 
 
@@ -147,9 +147,9 @@ def test_missing_holes_are_told_worst_first(interval_of_ten_seconds: Path, monit
         "camera C: gave crops in 6 intervals; 3 holes expected (learned)",
         "expected 18, came 12, late 1, missing 5",
         "",
-        "camera  hole  expected  came  late  missing  undecided  last crop (UTC)",
-        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10):%Y-%m-%d %H:%M:%S}",
-        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40):%Y-%m-%d %H:%M:%S}",
+        "camera  hole  expected  came  late  missing  undecided  last crop",
+        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10)}",
+        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40)}",
         "and 1 more hole, 0 of them with gaps",
     ]
 
