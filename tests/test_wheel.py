@@ -58,7 +58,9 @@ def test_the_wheel_holds_every_file_of_its_packages(wheel: Path) -> None:
     sources = {path.relative_to(copy).as_posix() for path in copy.glob("*/**/*") if path.is_file()}
     assert sources <= names
     assert {"migrations/script.py.mako", "migrations/versions/0001_first_tables.py", "monitor/py.typed"} <= names
-    assert {name.partition("/")[0] for name in names - sources} == {f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
+    packed = {"monitor/configuration/sample.toml"}
+    information = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
+    assert {name.partition("/")[0] for name in names - sources - packed} == {information}
 
 
 def test_the_installed_wheel_works_outside_the_checkout(
@@ -72,6 +74,7 @@ def test_the_installed_wheel_works_outside_the_checkout(
     listed = json.loads(run(monitor, "plugins", "--format", "json"))
     assert {"ae", "balanced", "gen"} <= {row["name"] for row in listed["plugins"]}
     assert listed["broken"] == []
+    assert run(monitor, "config", "init", "-") == (CHECKOUT / "config.toml").read_text(encoding="utf-8")
     run(monitor, "db", "upgrade")
     run(monitor, "db", "check")
     assert json.loads(run(monitor, "gen", "style", "--format", "json"))["probability"] > 0

@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "status": "Show the active models and what has been decided.",
     "models": "List, show, activate and roll back models.",
     "plugins": "List detectors, rules, commands and benchmarks, and which package each comes from.",
+    "config": "Show, check and write the configuration.",
     "deploy": "Write configurations for Prometheus, Grafana and systemd.",
     "db": "Upgrade, check, back up and prune the database.",
     "bench": "Measure how fast this machine decides on crops, and how close that is to its limit.",

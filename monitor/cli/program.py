@@ -120,6 +120,6 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, Any]:
             raise click.BadParameter(f"{assignment!r} is not KEY=VALUE", param_hint="--set")
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             values[key.strip()] = text
     return values

@@ -51,7 +51,8 @@ class Configuration(BaseModel):
         """Where each value comes from."""
         return Origins(self.source, self.lines)
 
-    def _resolved(self, path: Path) -> Path:
+    def resolve(self, path: Path) -> Path:
+        """The whole path of one in the configuration; raises `ConfigurationError` where it cannot be followed."""
         # Links are followed here, once, so that a crop has the same path however it is reached.
         try:
             return (self._folder / path.expanduser()).resolve()
@@ -61,12 +62,12 @@ class Configuration(BaseModel):
     @property
     def inbox(self) -> Path:
         """The watched folder."""
-        return self._resolved(self.settings.paths.inbox)
+        return self.resolve(self.settings.paths.inbox)
 
     @property
     def state(self) -> Path:
         """The folder of the database and the models."""
-        return self._resolved(self.settings.paths.state)
+        return self.resolve(self.settings.paths.state)
 
     @property
     def models(self) -> Path:
@@ -77,19 +78,19 @@ class Configuration(BaseModel):
     def labelled(self) -> Path | None:
         """The folder whose proliv/ and ne_proliv/ hold labelled crops, if any."""
         path = self.settings.paths.labelled
-        return None if path is None else self._resolved(path)
+        return None if path is None else self.resolve(path)
 
     @property
     def quarantine(self) -> Path | None:
         """The folder that failed files are moved to, if any."""
         path = self.settings.paths.quarantine
-        return None if path is None else self._resolved(path)
+        return None if path is None else self.resolve(path)
 
     @property
     def archive(self) -> Path | None:
         """The folder that decided files are moved to, if any."""
         path = self.settings.paths.archive
-        return None if path is None else self._resolved(path)
+        return None if path is None else self.resolve(path)
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
@@ -97,13 +98,13 @@ class Configuration(BaseModel):
         metrics = self.settings.metrics
         if metrics.certificate is None or metrics.key is None:
             return None
-        return self._resolved(metrics.certificate), self._resolved(metrics.key)
+        return self.resolve(metrics.certificate), self.resolve(metrics.key)
 
     @property
     def database_url(self) -> str:
         """The database's URL; it may contain a password, so it is never printed."""
         url = self.settings.database.url.get_secret_value() or f"{SQLITE}{self.state / 'monitor.db'}"
-        return f"{SQLITE}{self._resolved(Path(url.removeprefix(SQLITE)))}" if url.startswith(SQLITE) else url
+        return f"{SQLITE}{self.resolve(Path(url.removeprefix(SQLITE)))}" if url.startswith(SQLITE) else url
 
     @property
     def time_zone(self) -> ZoneInfo:

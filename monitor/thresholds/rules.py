@@ -61,7 +61,8 @@ def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) ->
     try:
         fallback.choose(ScoreEvidence(np.linspace(1, 2, 10_000), np.empty(0), crops_per_week=10_000))
     except EvidenceMissingError as error:
+        place = configuration.origins.place(("calibration", "fallback_rule"))
         raise ConfigurationError(
-            f"{configuration.source}: calibration.fallback_rule: {fallback.name!r} cannot choose without proliv "
-            f"({error}); name one that can, such as normal-quantile"
+            f"{place}: {fallback.name!r} cannot choose without proliv ({error}); name one that can, such as "
+            "normal-quantile"
         ) from None

@@ -17,9 +17,11 @@ def build_wheel(folder: Path) -> Path:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     copy = folder / "copy"
     copy.mkdir(parents=True)
-    for name in ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]):
+    target = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    names = ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"])
+    for name in (*names, *target["force-include"]):
         shutil.copy(CHECKOUT / name, copy)
-    for package in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
+    for package in target["packages"]:
         shutil.copytree(CHECKOUT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     built = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(copy)]
     ended = subprocess.run(built, capture_output=True, text=True)

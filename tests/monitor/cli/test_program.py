@@ -57,8 +57,8 @@ def test_every_problem_of_a_configuration_is_told_at_once(home: Path, monitor: R
     (home / "config.toml").write_text('[metrics]\nport = 70000\n[crops]\ncolour = "red"\n', encoding="utf-8")
     outcome = monitor("status")
     assert outcome.returncode == 78
-    assert f"monitor: {home}/config.toml: metrics.port: " in outcome.stderr
-    assert f"monitor: {home}/config.toml: crops.colour: unknown key" in outcome.stderr
+    assert f"monitor: {home}/config.toml:2: metrics.port: " in outcome.stderr
+    assert f"monitor: {home}/config.toml:4: crops.colour: unknown key" in outcome.stderr
 
 
 @pytest.mark.process
@@ -90,6 +90,7 @@ def test_a_defect_is_told_from_a_mistake(monitor: Run, monkeypatch: pytest.Monke
         ("key=[1, 2]", [1, 2]),
         ("key=a=b", "a=b"),
         ("key=", ""),
+        (f"key={'[' * 3000}", "[" * 3000),
     ],
 )
 def test_assignments(assignment: str, value: Any) -> None:
