@@ -61,6 +61,10 @@ class InputMissingError(MonitorError):
     exit_code = ExitCode.NO_INPUT
 
 
+class InboxDoubtError(InputMissingError):
+    """The inbox may not be the folder that crops were decided in, so nothing may be taken for gone."""
+
+
 class DataError(MonitorError):
     """An input was read and is not what it should be."""
 

@@ -26,7 +26,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(16), nullable=False),
         sa.Column("path", sa.Text, nullable=False),
         sa.Column("inode", sa.BigInteger, nullable=False),
-        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("known_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_watched_folders")),
     )
 

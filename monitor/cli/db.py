@@ -133,8 +133,13 @@ def save_backup(program: Program, output: Path, models: bool) -> None:
 @click.option(
     "--vacuum", is_flag=True, help="Then make the database file as small as possible; the daemon must be stopped."
 )
+@click.option(
+    "--accept-inbox",
+    is_flag=True,
+    help="Confirm that the inbox is the folder that is there now, and that what is not in it is gone.",
+)
 @pass_program
-def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool) -> int:
+def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool, accept_inbox: bool) -> int:
     """Delete old decisions on crops without a label, with their archived files, even while the daemon runs.
 
     The rows of alarms stay, so that TPR and TNR of past times do not change. If interrupted, the next run goes on.
@@ -153,7 +158,9 @@ def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool
     if vacuum:
         retention.refuse_vacuum(database)
     if days:
-        done = retention.prune(database, configuration, days, datetime.now(UTC), dry_run=dry_run)
+        done = retention.prune(
+            *(database, configuration, days, datetime.now(UTC)), dry_run=dry_run, accept_inbox=accept_inbox
+        )
         click.echo(f"{'nothing is deleted yet; it would be: ' if dry_run else ''}{done.sentence}")
         if done.undeleted:
             return ExitCode.CANNOT_CREATE

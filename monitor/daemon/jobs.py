@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.daemon.schedule import DailyJob
-from monitor.errors import StoreError
+from monitor.errors import InboxDoubtError, StoreDoubtError, StoreError
 from monitor.metrics.refresh import publish_completeness, refresh_figures, restore_holes
 from monitor.scoring.vote import deciding
 from monitor.store import models
@@ -208,7 +208,7 @@ class Jobs:
         self._count_again_at = ended + (ended - begun) / INTERVALS_SHARE
 
     def _recalibrate(self, run_id: int, now: datetime) -> str:
-        by = ChangeRequest(now, "nightly", run_id)
+        by = ChangeRequest(now, "nightly", run_id, zone=self._configuration.time_zone)
         outcomes = nightly.run(self._database, self._registry, self._configuration, by, self._rules)
         for outcome in outcomes:
             self._metrics.count_calibration(outcome.model.detector, outcome.result, outcome.refusal or "")
@@ -217,7 +217,14 @@ class Jobs:
     def _prune(self, run_id: int, now: datetime) -> str:
         keep_days = self._configuration.settings.store.keep_days
         until = retention.believed(self._database, run_id, now)
-        done = retention.prune(*(self._database, self._configuration, keep_days, until), count=self._metrics.pruned.inc)
+        counted = self._metrics.pruned.inc
+        try:
+            done = retention.prune(self._database, self._configuration, keep_days, until, count=counted)
+        except (InboxDoubtError, StoreDoubtError) as error:
+            self._metrics.show_deletion("retention", True)
+            log.error("%s; nothing is deleted", error)  # noqa: TRY400 - a sentence for a person
+            return f"failed: {error}"
+        self._metrics.show_deletion("retention", False)
         return done.sentence
 
 

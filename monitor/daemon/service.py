@@ -17,16 +17,18 @@ import logging
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from monitor.daemon.aftermath import Aftermath, Failures, OfferToTidier, Progress, Quarantine, log_bleed_outs
 from monitor.daemon.dispatcher import Dispatcher
+from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
 from monitor.daemon.models_in_use import ModelsInUse
-from monitor.daemon.replies import Replies
 from monitor.daemon.opening import open_store
+from monitor.daemon.replies import Replies
 from monitor.daemon.systemd import SignsOfLife, notify
 from monitor.daemon.writer import Writer
 from monitor.errors import ExitCode, MonitorError
@@ -44,6 +46,7 @@ from monitor.scoring import lookup
 from monitor.scoring.pools.pool import open_pool
 from monitor.store.database.lock import only_daemon
 from monitor.threads import TimedThread
+from monitor.upkeep import inbox_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +85,12 @@ class Service:
         self._reload_waits = False
         self._exit_code = ExitCode.OK
         self._signs = SignsOfLife(self._moves, self._status)
-        self._progress = Progress()
-        self._tidier = Tidier(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc())
+        self._heartbeat = Heartbeat(configuration, database, self._moves)
+        self._progress = Progress(configuration.time_zone)
+        self._tidier = Tidier(
+            *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
+            stopped=partial(self.metrics.show_deletion, "tidying"),
+        )
         self._inbox = Watcher(
             configuration.inbox,
             configuration.settings.watch,
@@ -164,23 +171,26 @@ class Service:
         """Run until a signal; returns the exit code."""
         settings = self.configuration.settings
         with only_daemon(self.database):
+            open_store(self.database)
             make_folder(self.configuration.inbox)
+            inbox_identity.note(self.database, self.configuration, datetime.now(UTC))
             notify("STATUS=loading the models")
             self._open_pool(self.models.load())
             if settings.metrics.enabled:
                 certificate = self.configuration.certificate
-            open_store(self.database)
                 self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
                 log.info("metrics: %s", self._server.url)
             self._listen()
             for thread in reversed(self._threads):
                 thread.start()
             self._jobs.start()
+            self._heartbeat.start()
             if self.configuration.labelled is not None:
                 log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
             notify("READY=1", f"STATUS={self._status()}")
             code = self._wait()
+            self._heartbeat.stop()
             if self._server is not None:
                 self._server.stop()
             if code is ExitCode.OK and self._pool is not None:

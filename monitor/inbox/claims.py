@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -16,20 +17,24 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from monitor.errors import MonitorError
 from monitor.files import moving
+from monitor.files.ignoring import NOTHING
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text
+from monitor.files.walking import files_below
 from monitor.store import crops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from monitor.files.ignoring import IgnoredNames
     from monitor.inbox.archive import Archiver
     from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
 
-# The number is the crop's id; an id of more digits than these would not fit into the database.
-CLAIM: Final = re.compile(r"\.([0-9]{1,18})\.monitor-claim")
+# The number is the crop's id; an id of more digits than these would not fit into the database. Where something else has
+# the name, the claim has eight random digits as well.
+CLAIM: Final = re.compile(r"\.([0-9]{1,18})(?:-[0-9a-f]{8})?\.monitor-claim")
 
 Tidied: TypeAlias = Literal["deleted", "archived", "changed", "failed"]
 
@@ -40,18 +45,26 @@ class Claims:
     ``may_be_left``: whether claims may lie in the inbox, from before a crash or because they could not be given back.
     """
 
-    def __init__(self, inbox: Path, database: Database, archiver: Archiver | None) -> None:
-        """Without an ``archiver``, files are deleted."""
+    def __init__(
+        self,
+        inbox: Path,
+        database: Database,
+        archiver: Archiver | None,
+        prove: Callable[[Sequence[KnownCrop]], None],
+        ignored: IgnoredNames = NOTHING,
+    ) -> None:
+        """Without an ``archiver``, files are deleted. ``prove`` raises `StoreDoubtError` for rows not to rely on."""
         self.may_be_left = True
         self._inbox = inbox
         self._database = database
         self._archiver = archiver
+        self._prove = prove
+        self._ignored = ignored
 
     def left(self) -> Iterator[Path]:
-        """The claims that lie in the inbox."""
-        for folder, folders, names in os.walk(self._inbox):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from (Path(folder, name) for name in names if CLAIM.fullmatch(name))
+        """The claims that lie in the inbox; raises `InputMissingError` where that cannot be read."""
+        found = files_below(self._inbox, lambda _folder, _error: None, self._ignored)
+        return (Path(path) for path in found if CLAIM.fullmatch(path.rpartition("/")[2]))
 
     def recover(self, path: Path) -> Tidied:
         """Finish what an earlier claim began, or give the file its name back."""
@@ -59,6 +72,8 @@ class Claims:
         assert match is not None  # by `left`
         with self._database.read() as connection:
             row = crops.crop_by_id(connection, int(match[1]))
+        if row is not None and was_decided(row):
+            self._prove([row])
         with self._opened_folder_of(path) as folder:
             claim = Place(folder, path.name)
             if row is None or not was_decided(row):
@@ -82,13 +97,18 @@ class Claims:
             if self._archiver is not None:
                 # Before the file is claimed, so that it keeps its name where the archive is in trouble.
                 self._archiver.check(rows[0])
-            claim = Place(folder, f".{rows[0].id}.monitor-claim")
-            try:
-                moving.rename(source, claim)
-            except FileExistsError:
-                self.may_be_left = True
-                return None
-            return self._finish(claim, rows)
+            return self._finish(self._claimed(source, rows[0].id), rows)
+
+    def _claimed(self, source: Place, crop_id: int) -> Place:
+        """Claim a file; another claim or anything else may have the name."""
+        claim = Place(source.folder, f".{crop_id}.monitor-claim")
+        try:
+            moving.rename(source, claim)
+        except FileExistsError:
+            self.may_be_left = True
+            claim = Place(source.folder, f".{crop_id}-{secrets.token_hex(4)}.monitor-claim")
+            moving.rename(source, claim)
+        return claim
 
     def _opened_folder_of(self, path: Path) -> AbstractContextManager[int]:
         return opened_folder(self._inbox, path.relative_to(self._inbox).parts[:-1])

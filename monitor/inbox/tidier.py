@@ -14,7 +14,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from monitor.errors import MonitorError, StoreDamagedError, StoreError
+from monitor.errors import MonitorError, StoreDamagedError, StoreDoubtError, StoreError
 from monitor.files.chunks import chunks
 from monitor.files.ignoring import IgnoredNames
 from monitor.files.looks import look, may_be_unchanged
@@ -23,6 +23,7 @@ from monitor.files.walking import crop_files
 from monitor.inbox.archive import Archive, Archiver
 from monitor.inbox.claims import Claims, was_decided
 from monitor.store import crops
+from monitor.store.database.proof import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +43,8 @@ CHUNK: Final = 256
 MAILBOX_LIMIT: Final = 100_000
 # The share of the time that sweeps may take.
 SWEEP_SHARE: Final = 0.1
+# Files that are handed over within this time are tidied together, because each time takes a new connection.
+GATHER_SECONDS: Final = 0.2
 # The same kind of trouble is logged again only after this long.
 LOG_AGAIN_SECONDS: Final = 3600.0
 # While files cannot be moved, the pause between sweeps doubles up to this.
@@ -51,8 +54,17 @@ LONGEST_PAUSE_SECONDS: Final = 300.0
 class Tidier:
     """Tidies the decided files of the inbox, in a thread of its own."""
 
-    def __init__(self, configuration: Configuration, database: Database, count: Callable[[Tidied], None]) -> None:
-        """``count`` is called with the outcome of each file."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        database: Database,
+        count: Callable[[Tidied], None],
+        stopped: Callable[[bool], None] = lambda _stopped: None,
+    ) -> None:
+        """``count`` is called with the outcome of each file.
+
+        ``stopped`` is called with whether nothing is tidied because the database may not be what it was.
+        """
         after = configuration.settings.inbox.after
         self.enabled = after != "keep"
         self.archive: Archive | None = None
@@ -60,9 +72,11 @@ class Tidier:
             assert configuration.archive is not None  # the configuration is refused without it
             self.archive = Archive(configuration.archive, configuration.time_zone)
         self._archiver = Archiver(self.archive, database) if self.archive else None
-        self._claims = Claims(configuration.inbox, database, self._archiver)
         self._inbox = configuration.inbox
         self._ignored = IgnoredNames(configuration.settings.crops.ignore)
+        self._claims = Claims(configuration.inbox, database, self._archiver, self._prove, self._ignored)
+        self._proof = Proof(database)
+        self._stopped = stopped
         self._database = database
         self._count = count
         self._pause = configuration.settings.watch.scan_seconds
@@ -102,6 +116,8 @@ class Tidier:
         """Tidy all that was handed over; with ``wait``, wait this many seconds for the first."""
         try:
             first = self._mailbox.get(timeout=wait) if wait > 0 else self._mailbox.get_nowait()
+            if wait > 0 and first is not None:
+                time.sleep(GATHER_SECONDS)
             received = [first, *(self._mailbox.get_nowait() for _ in range(self._mailbox.qsize()))]
         except Empty:
             return
@@ -146,6 +162,8 @@ class Tidier:
                 # Its content is compared before it goes.
                 if was_decided(row) and may_be_unchanged(looks[path], row)
             ]
+            if rows:
+                self._prove(rows)
             planned = self._archiver.plan(rows) if self._archiver else rows
         except StoreDamagedError:
             raise
@@ -159,6 +177,15 @@ class Tidier:
         for path, found in decided.items():
             if not self._attempt(path, partial(self._claims.tidy, path, found)):
                 return
+
+    def _prove(self, rows: Sequence[KnownCrop]) -> None:
+        """Raise `StoreDoubtError` where rows might not be in the database after a crash: their files must stay."""
+        try:
+            self._proof.require({row.id: row.sha256 for row in rows})
+        except StoreDoubtError:
+            self._stopped(True)
+            raise
+        self._stopped(False)
 
     def _attempt(self, path: Path, action: Callable[[], Tidied | None]) -> bool:
         """Do it, count and log the outcome; returns False where the next file would have the same fate."""

@@ -148,7 +148,7 @@ class Metrics(Declared):
         """Publish whether the kernel tells of the files in a folder; ``come`` is called at each scrape."""
         self.file_events.labels(folder).set_function(come)
 
-    def show_deletion(self, task: str, *, stopped: bool) -> None:
+    def show_deletion(self, task: str, stopped: bool) -> None:
         """Publish whether a task that deletes files has stopped because it is in doubt what they are."""
         self.deletion_stopped.labels(task).set(stopped)
 

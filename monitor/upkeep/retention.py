@@ -25,7 +25,9 @@ from monitor.files.text import from_text, printable
 from monitor.files.walking import unreadable_folder
 from monitor.store import retention, runs
 from monitor.store.database.lock import only_daemon
+from monitor.store.database.proof import Proof
 from monitor.store.models import all_models
+from monitor.upkeep import inbox_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,12 +86,15 @@ def prune(
     now: datetime,
     *,
     dry_run: bool = False,
+    accept_inbox: bool = False,
     count: Callable[[int], None] = lambda _crops: None,
 ) -> Pruned:
     """Delete what is older than ``keep_days``; ``count`` is called with the crops of each transaction.
 
-    Raises `ConfigurationError` where something that is configured looks back further, and `InputMissingError` where
-    the inbox cannot be read: it is unknown then which files the daemon would decide again.
+    ``accept_inbox``: a person has said that the inbox is the folder that is there now.
+    Raises `ConfigurationError` where something that is configured looks back further, `InputMissingError` where the
+    inbox cannot be read or may be another folder, because it is unknown then which files the daemon would decide again,
+    and `StoreDoubtError` where the database may not hold what it seems to.
     """
     refuse_shorter(configuration, keep_days, "--keep-days")
     try:
@@ -103,6 +108,10 @@ def prune(
     if newest is None:
         return done
     before = min(now, newest) - timedelta(days=keep_days)
+    if accept_inbox and not dry_run:
+        inbox_identity.confirm(database, configuration, now)
+    elif not accept_inbox:
+        inbox_identity.require_inbox(database, configuration, before=before, now=now)
     _prune_crops(database, configuration, before, done, dry_run=dry_run, count=count)
     for model in models:
         _prune_summaries(database, configuration, model.id, before, done, dry_run=dry_run)
@@ -141,6 +150,7 @@ def _prune_crops(
 ) -> None:
     with database.read() as connection:
         last = retention.last_old_id(connection, before)
+    proof = Proof(database)
     after = 0
     while True:
         with database.read() as connection:
@@ -155,6 +165,8 @@ def _prune_crops(
             done.alarms += sum(crop.alarm for crop in going)
             done.files += sum(crop.archived_path is not None for crop in going)
             continue
+        # A row whose deletion is lost would come back without its file.
+        proof.require({crop.id: crop.sha256 for crop in going})
         deleted = [crop for crop in going if _delete_file(configuration, crop, done)]
         if not deleted:
             continue

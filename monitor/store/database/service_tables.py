@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text, UniqueConstraint
 
 from monitor.store.database.metadata import metadata
 from monitor.store.database.types import Identifier, UtcDateTime
@@ -15,7 +15,8 @@ watched_folders = Table(
     Column("name", String(16), primary_key=True),  # "inbox"
     Column("path", Text, nullable=False),  # as monitor.files.text.to_text writes it
     Column("inode", BigInteger, nullable=False),
-    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("known_since", UtcDateTime, nullable=False),
+    Column("confirmed", Boolean, nullable=False),  # by a person
 )
 
 runs = Table(
