@@ -14,6 +14,7 @@ from monitor.api.arrays import Floats, Pixels, ScoreArray
 from monitor.api.detectors import SMALLEST_CROP, Detector, Runtime
 from monitor.api.differences import mean_squared_errors, squared_error_maps
 from monitor.api.providers import Provider, hookimpl
+from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
 from monitor.api.training import EpochReport, FitReport, Progress
@@ -45,6 +46,7 @@ __all__ = [
     "Pixels",
     "Progress",
     "Provider",
+    "Recipe",
     "Runtime",
     "ScoreArray",
     "ScoreEvidence",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from monitor.api.arrays import Floats, Pixels
+    from monitor.api.recipes import Recipe
     from monitor.api.scores import Scores
     from monitor.api.training import FitReport, Progress
 
@@ -42,6 +43,8 @@ class Detector(ABC):
 
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]]
+    # Published experiments that the detector repeats, for `monitor train --recipe`; none need be there.
+    recipes: ClassVar[Sequence[Recipe]] = ()
 
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
         """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``, or ``auto``.

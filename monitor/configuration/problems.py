@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ValidationError
 
 from monitor.configuration.environment import ENVIRONMENT_PREFIX
+from monitor.configuration.numbers import with_fractions
 from monitor.configuration.settings import Settings
 from monitor.errors import ConfigurationError
 
@@ -43,11 +44,12 @@ def plugin_settings(
 ) -> BaseModel:
     """Fill a plug-in's settings model from its section; ``overrides`` (``--set``) take precedence.
 
-    Raises `ConfigurationError` with a line for each problem.
+    Where a float is expected, a text such as ``12/4500`` is worked out. Raises `ConfigurationError` with a line for
+    each problem.
     """
     overrides = overrides or {}
     try:
-        return model.model_validate({**values, **overrides})
+        return model.model_validate(with_fractions(model, {**values, **overrides}))
     except ValidationError as error:
         lines = [
             describe_problem(

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from pydantic import BaseModel, Field, model_validator
 
-from monitor.api import FitReport, Scores
+from monitor.api import FitReport, Recipe, Scores
 from plugins.detectors.regions import Regions
 from plugins.detectors.residuals import RESIDUAL_FEATURES
-from plugins.detectors.settings import Kinds, Shrinkage, Trimmed, ViewSettings
+from plugins.detectors.settings import Keep, Kinds, Shrinkage, Standardize, Trimmed, ViewSettings
 from plugins.detectors.views import Passage, Seen, ViewDetector, in_own_light
 from plugins.networks.autoencoders import Network, Variant, new_network
 from plugins.networks.parts import joined
 from plugins.pictures.images import squared_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -28,32 +28,41 @@ if TYPE_CHECKING:
 CONVOLUTION_BATCH: Final = 64
 DENSE_BATCH: Final = 256
 
-# What the published variants set differently from the defaults, which are the recipe of ``conv``.
+# What the variants set differently from the defaults, which are those of ``conv``.
 WHOLE_CROP: Final = {
     "height": 30, "width": 50, "centre_height": 1.0, "centre_width": 1.0, "blur_sigma": 0.0, "even_light": False,
     "decide_on": "mse", "cell": 10,
 }  # fmt: skip
-RECIPES: Final[dict[str, dict[str, Any]]] = {
-    # Of Kirsanov's networks the number of layers is published; sizes, code and epochs are ours.
+VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "linear-2": {**WHOLE_CROP, "code_size": 64, "epochs": 10},
     "linear-5": {**WHOLE_CROP, "code_size": 64, "epochs": 10},
-    # Vyaznikov's network, as published: 4500-512-256-512-4500, 50 epochs, all of them.
     "dense-30x50": {**WHOLE_CROP, "code_size": 256, "epochs": 50, "patience": 0},
 }
+
+# What the publications have in common: colours as they are, every epoch, and the weights after the last one.
+AS_PUBLISHED: Final = {
+    **WHOLE_CROP, "standardize": False, "loss": "sum", "keep": "last", "patience": 0, "batch_size": 64,
+    "learning_rate": 1e-3,
+}  # fmt: skip
 
 
 class AutoencoderSettings(ViewSettings):
     """Settings of `Autoencoder`.
 
-    ``variant`` is a whole recipe: it sets every other key that is not given, so that the values that are saved with a
-    model and shown are those that were used. The defaults below are those of ``conv``.
+    ``variant`` sets every other key that is not given, so that the values that are saved with a model and shown are
+    those that were used. The defaults below are those of ``conv``.
     """
 
     variant: Variant = Field(
         default="conv",
-        description="The network and its recipe: conv (convolutional, the default), linear-2 and linear-5 "
-        "(Kirsanov's, of two and five linear layers) or dense-30x50 (Vyaznikov's).",
+        description="The network: conv (convolutional, the default), linear-2 and linear-5 (of two and five linear "
+        "layers) or dense-30x50 (4500-512-256-512-4500).",
     )
+    standardize: Standardize = True
+    loss: Literal["mean", "sum"] = Field(
+        default="mean", description="The loss of the training: the mean of a crop's squared errors, or their sum."
+    )
+    keep: Keep = "best"
     code_size: int = Field(default=32, ge=1, le=4096, description="How many numbers a crop is squeezed into.")
     decide_on: Literal["mse", "regions"] = Field(
         default="regions", description="The deciding score: the mean squared error, or its pattern over the regions."
@@ -64,12 +73,12 @@ class AutoencoderSettings(ViewSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _follow_the_recipe(cls, values: Any) -> Any:
-        """Take what the caller does not give from the recipe of the chosen variant."""
+    def _follow_the_variant(cls, values: Any) -> Any:
+        """Take what the caller does not give from what the chosen variant brings."""
         if not isinstance(values, dict):
             return values
         # An unknown variant, of whatever type, is left to the validation that follows.
-        return {**RECIPES.get(str(values.get("variant")), {}), **values}
+        return {**VARIANTS.get(str(values.get("variant")), {}), **values}
 
     @model_validator(mode="after")
     def _halves_evenly(self) -> Self:
@@ -87,24 +96,51 @@ class Autoencoder(ViewDetector[Network]):
     brightness, and its answer is brought back to the brightness of the view.
 
     With x the view and y its reconstruction, ``mse = mean((x - y)^2)`` over pixels and channels; training minimises
-    the same number. It is low for usual crops, but also for smooth ones, such as an empty hole.
+    the same number, or with ``loss = "sum"`` the sum of a crop's squares. It is low for usual crops, but also for
+    smooth ones, such as an empty hole.
 
     So by default ``regions`` decides, which looks at where the error is and of what kind. In each square region, the
     five features of `plugins.detectors.residuals.residual_features` are compared with a Gaussian of the training crops
     there (`plugins.detectors.regions.Regions`). The score is the trimmed geometric mean of Mahalanobis' distances,
-    ``exp(mean_c log(d_c + 0.1))``: too little error is as abnormal as too much. The published variants decide by
-    ``mse``, as published (``decide_on``).
+    ``exp(mean_c log(d_c + 0.1))``: too little error is as abnormal as too much. The published experiments
+    (``recipes``) decide by ``mse``, as published (``decide_on``).
     """
 
     name = "ae"
     network_name = "autoencoder"
     region_features = RESIDUAL_FEATURES
     Settings: ClassVar[type[BaseModel]] = AutoencoderSettings
+    recipes: ClassVar[Sequence[Recipe]] = (
+        Recipe(
+            "dense-30x50",
+            "Vyaznikov: 4500-512-256-512-4500 on 30 x 50 pixels, sums of squares compared with 12",
+            {**AS_PUBLISHED, "variant": "dense-30x50", "code_size": 256, "epochs": 50},
+            rule="fixed",
+            # The published threshold is for the sum over 30 x 50 pixels and 3 channels, mse for their mean.
+            rule_settings={"threshold": "12/4500"},
+        ),
+        # Of these two, the number of layers and the threshold are published; input, widths and epochs are ours.
+        Recipe(
+            "linear-2",
+            "Kirsanov: two linear layers, threshold 0.56 of the highest mse of proliv",
+            {**AS_PUBLISHED, "variant": "linear-2", "code_size": 64, "epochs": 10},
+            rule="fraction-of-max",
+            rule_settings={"k": 0.56},
+        ),
+        Recipe(
+            "linear-5",
+            "Kirsanov: five linear layers, threshold 0.60 of the highest mse of proliv",
+            {**AS_PUBLISHED, "variant": "linear-5", "code_size": 64, "epochs": 10},
+            rule="fraction-of-max",
+            rule_settings={"k": 0.6},
+        ),
+    )
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:
         """Learn from prepared ne_proliv crops, uint8 (N, H, W, 3), with Adam on the mean squared error."""
         network = self._new_network(seed)
-        network.standardization.learn(torch.tensor(crops))
+        if self.settings.standardize:
+            network.standardization.learn(torch.tensor(crops))
         report = self._train(
             network,
             lambda batch: self._loss(network, self._view(batch)),
@@ -113,6 +149,7 @@ class Autoencoder(ViewDetector[Network]):
             validation=validation,
             generator=torch.Generator().manual_seed(seed),
             progress=progress,
+            keep_last=self.settings.keep == "last",
         )
         if self._judges_regions:
             features = [self._residual_features(seen) for seen in self._seen(self._as_trained(network), crops)]
@@ -152,9 +189,15 @@ class Autoencoder(ViewDetector[Network]):
         return network.to(self.device)
 
     def _loss(self, network: Network, view: Tensor) -> Tensor:
-        """The mean squared error over a batch of views, (N, 3, H, W)."""
+        """The squared errors of a batch of views, (N, 3, H, W): the mean over the crops of each one's mean or sum."""
         pictures, level = self._lit_evenly(view)
-        return squared_errors(view, (network(pictures) * level).clamp(0, 1)).mean()
+        if self.settings.standardize:
+            restored = (network(pictures) * level).clamp(0, 1)
+        else:
+            # Untrained, half of the output is below 0. Cut off there, it would have no gradient and learn nothing.
+            restored = network.restore(pictures) * level
+        loss = squared_errors(view, restored).mean()
+        return loss * view[0].numel() if self.settings.loss == "sum" else loss
 
     @torch.inference_mode()
     def _seen(self, passage: Passage, crops: Pixels) -> Iterator[Seen]:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from monitor.api import FitReport, Scores
+from monitor.api import FitReport, Recipe, Scores
 from plugins.detectors.regions import Regions
 from plugins.detectors.residuals import ENERGY_FLOOR
-from plugins.detectors.settings import ViewSettings
+from plugins.detectors.settings import Keep, Standardize, ViewSettings
 from plugins.detectors.views import Passage, Seen, ViewDetector, in_own_light
 from plugins.networks.parts import joined, seeded
 from plugins.networks.variational import HOLES, STRIDE, UNKNOWN, VariationalNetwork, divergence, draw
@@ -41,6 +41,11 @@ class VariationalAutoencoderSettings(ViewSettings):
         default="edge",
         description="What fills the input beside a picture of another shape: edge, reflect, black, mean.",
     )
+    enlarge: bool = Field(
+        default=True, description="Enlarge a picture that is smaller than the input, or else keep its pixels."
+    )
+    standardize: Standardize = True
+    keep: Keep = "best"
     code_size: int = Field(default=32, ge=1, le=4096, description="How many numbers a crop is squeezed into.")
     beta: float = Field(
         default=0.1, ge=0, le=1e6, description="Weight of the code's divergence beside the reconstruction error."
@@ -73,8 +78,9 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     """Learns a distribution of short codes for ne_proliv crops; what a crop's code does not restore is abnormal.
 
     The *view* v of a crop is its centre, resized to fit into ``height`` x ``width`` with its shape kept, padded, and
-    blurred. The network sees x: the view in an even light, standardised by channel. Its encoder gives each of the D
-    numbers of the code a mean m_d and a variance s_d^2; its decoder makes a picture y(z) of a code z.
+    blurred. The network sees x: the view in an even light, standardised by channel, unless the settings say otherwise.
+    Its encoder gives each of the D numbers of the code a mean m_d and a variance s_d^2; its decoder makes a picture
+    y(z) of a code z.
 
     - ``kl = sum_d (m_d^2 + s_d^2 - 1 - log s_d^2) / 2``, in nats: how much the code says about the crop.
     - ``elbo = mean (x - y(m))^2 + beta kl / n``, n being the number of values in x. The loss of the training is the
@@ -98,11 +104,42 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
     network_name = "variational autoencoder"
     region_features = 3
     Settings: ClassVar[type[BaseModel]] = VariationalAutoencoderSettings
+    recipes: ClassVar[Sequence[Recipe]] = (
+        # Size, padding, epochs and threshold are published; code and weight of the divergence are ours.
+        Recipe(
+            "cvae-64",
+            "the published convolutional VAE: 64 x 64 pixels, padded, threshold at the mean mse of proliv",
+            {
+                "height": 64,
+                "width": 64,
+                "centre_height": 1.0,
+                "centre_width": 1.0,
+                "padding": "black",
+                "enlarge": False,
+                "blur_sigma": 0.0,
+                "even_light": False,
+                "standardize": False,
+                "code_size": 32,
+                "beta": 1.0,
+                "augment": False,
+                "hole_numbers": False,
+                "decide_on": "mse",
+                "epochs": 300,
+                "patience": 0,
+                "keep": "last",
+                "batch_size": 64,
+                "learning_rate": 1e-3,
+            },
+            rule="mean-proliv",
+        ),
+    )
 
     def prepare_together(self, crops: Sequence[Pixels]) -> Pixels:
         """Fit the centre of each crop, uint8 (h, w, 3), into uint8 (N, H, W, 3): bilinear, its shape kept, padded."""
         shares = (self.settings.centre_height, self.settings.centre_width)
-        return fitted(crops, size=self.input_size, share=shares, padding=self.settings.padding)
+        return fitted(
+            crops, size=self.input_size, share=shares, padding=self.settings.padding, enlarge=self.settings.enlarge
+        )
 
     def prepare_batch(self, crops: Sequence[Pixels], holes: Sequence[int | None] | None = None) -> Pixels:
         """Prepare crops, each uint8 (h, w, 3): uint8 (N, H, W, 3), or (N, H, W, 4) with ``hole_numbers``."""
@@ -120,7 +157,8 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
         ``crops`` and ``validation``: uint8 (N, H, W, 3), or (N, H, W, 4) with ``hole_numbers``.
         """
         network = self._new_network(seed)
-        network.standardization.learn(torch.tensor(crops[..., :3]))
+        if self.settings.standardize:
+            network.standardization.learn(torch.tensor(crops[..., :3]))
         network.learn_holes(self._holes(torch.tensor(crops[:, :1, :1], device=self.device)))
         # It draws the order of the crops, their codes, and how they are varied.
         generator = torch.Generator().manual_seed(seed)
@@ -132,6 +170,7 @@ class VariationalAutoencoder(ViewDetector[VariationalNetwork]):
             validation=validation,
             generator=generator,
             progress=progress,
+            keep_last=self.settings.keep == "last",
         )
         seen = self._seen(self._as_trained(network), validation)
         features = np.concatenate([self._features(batch) for batch in seen])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,14 @@ Trimmed = Annotated[
 ]
 Shrinkage = Annotated[
     float, Field(ge=0, le=1, description="The part of a region's covariance that is taken from all together.")
+]
+Standardize = Annotated[
+    bool,
+    Field(description="The network sees each channel less the training crops' mean, in units of their deviation."),
+]
+Keep = Annotated[
+    Literal["best", "last"],
+    Field(description="Whose weights are kept: those of the epoch with the lowest validation loss, or the last."),
 ]
 
 

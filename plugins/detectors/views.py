@@ -190,6 +190,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
         validation: Pixels,
         generator: torch.Generator,
         progress: Progress,
+        keep_last: bool = False,
     ) -> FitReport:
         """`plugins.networks.fitting.fit_epochs` on prepared crops, uint8 (N, H, W, C), as the settings say."""
         return fit_epochs(
@@ -203,6 +204,7 @@ class ViewDetector(Detector, Generic[NetworkType]):
             batch_size=self.settings.batch_size,
             generator=generator,
             progress=progress,
+            keep_last=keep_last,
         )
 
     @abstractmethod

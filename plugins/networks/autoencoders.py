@@ -32,9 +32,13 @@ class Network(Tunable):
         code: Tensor = self.encoder(self.standardization(pictures))
         return code
 
+    def restore(self, pictures: Tensor) -> Tensor:
+        """What the decoder makes of each picture's code, which may lie outside of 0-1."""
+        return self.standardization.back(self.decoder(self.encode(pictures)))
+
     def forward(self, pictures: Tensor) -> Tensor:
         """The reconstruction of each picture."""
-        return self.standardization.back(self.decoder(self.encode(pictures))).clamp(0, 1)
+        return self.restore(pictures).clamp(0, 1)
 
     def tuned(self, *, doubling: bool = True) -> Self:
         """A copy for scoring only: `plugins.networks.inference.tuned`.

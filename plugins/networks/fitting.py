@@ -29,8 +29,9 @@ def fit_epochs(
     batch_size: int,
     generator: torch.Generator,
     progress: Progress,
+    keep_last: bool = False,
 ) -> FitReport:
-    """Train ``network`` and leave it in evaluation mode with the weights of its best epoch.
+    """Train ``network`` and leave it in evaluation mode with the weights of its best epoch, or of the last one.
 
     ``train`` (N, ...) and ``validation`` (M, ...) are crops, of which ``loss`` takes a batch and returns the mean
     loss, a scalar. ``generator`` (on the CPU) draws a new order of the crops for every epoch. ``patience``: the
@@ -52,9 +53,11 @@ def fit_epochs(
         progress(report)
         if patience and epoch - best.epoch >= patience:
             break
-    network.load_state_dict(best_weights)
+    kept = reports[-1] if keep_last else best
+    if kept is best:
+        network.load_state_dict(best_weights)
     network.eval()
-    return FitReport(tuple(reports), best.epoch)
+    return FitReport(tuple(reports), kept.epoch)
 
 
 def _train_epoch(

@@ -24,16 +24,26 @@ SHIFT_SHARE: Final = 1 / 16
 LIGHT_CHANGE: Final = 0.15
 
 
-def fitted(crops: Sequence[Pixels], *, size: tuple[int, int], share: tuple[float, float], padding: Padding) -> Pixels:
+def fitted(
+    crops: Sequence[Pixels],
+    *,
+    size: tuple[int, int],
+    share: tuple[float, float],
+    padding: Padding,
+    enlarge: bool = True,
+) -> Pixels:
     """Fit the middle ``share`` (of rows, of columns; 0-1) of each crop, uint8 (h, w, 3), into ``size``.
 
-    It keeps its shape, touches two opposite sides and stands in the middle: uint8 (N, H, W, 3). ``padding`` is what
-    fills the rest: its edge repeated, its mirror images, black, or its mean colour.
+    It keeps its shape, touches two opposite sides and stands in the middle: uint8 (N, H, W, 3). Without ``enlarge``, a
+    picture that is smaller keeps its own pixels. ``padding`` is what fills the rest: its edge repeated, its mirror
+    images, black, or its mean colour.
     """
     frames = np.empty((len(crops), *size, 3), dtype=np.uint8)
     for shape, places in grouped(pixels.shape[:2] for pixels in crops).items():
         kept = [side * part for side, part in zip(shape, share, strict=True)]
         scale = min(side / part for side, part in zip(size, kept, strict=True))
+        if not enlarge:
+            scale = min(scale, 1.0)
         height, width = (max(round(part * scale), 1) for part in kept)
         pictures = resized([crops[place] for place in places], size=(height, width), share=share)
         frames[places] = _framed(pictures, size, padding)
