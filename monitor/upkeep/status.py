@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitor.scoring.vote import deciding, effective
-from monitor.store import calibrations
+from monitor.store import calibrations, daemons
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
     from monitor.store.counts import CropCounts
+    from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
     from monitor.store.runs import RunRow
 
@@ -36,18 +38,51 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """A daemon that entered itself into the database and did not leave.
+
+    ``runs``: whether it does; else it ended without a stop, such as by a kill. ``silent``: it runs, as the lock of a
+    SQLite file shows, but has given no sign of life for a minute: it hangs, or the database refuses.
+    """
+
+    host: str
+    process: int
+    version: str
+    inbox: str
+    started_at: datetime
+    seen_at: datetime
+    runs: bool
+    silent: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON."""
+        return {
+            "host": self.host,
+            "process": self.process,
+            "version": self.version,
+            "inbox": self.inbox,
+            "started_at": iso(self.started_at),
+            "last_sign_of_life_at": iso(self.seen_at),
+            "runs": self.runs,
+            "silent": self.silent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the installation does at the moment.
 
     ``configuration``: how messages name it. ``daemon_process``: the process of the daemon on this machine, None when
-    none runs. ``models``: the active ones, the primary first. ``decide``, ``deciding``: how the final decision is made,
-    and by which models. ``counts``: the stored crops. ``nightly_run``: the newest one, None before the first.
+    none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
+    ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
+    the stored crops. ``nightly_run``: the newest one, None before the first.
     """
 
     configuration: str
     inbox: Path
     database: str
     daemon_process: str | None
+    daemons: tuple[DaemonStatus, ...]
     models: tuple[ModelStatus, ...]
     decide: Decide
     deciding: tuple[str, ...]
@@ -72,6 +107,7 @@ class Status:
             "inbox": str(self.inbox),
             "database": self.database,
             "daemon_process": self.daemon_process,
+            "daemons": [one.as_dict() for one in self.daemons],
             "models": [
                 {
                     "model": model.name,
@@ -93,23 +129,29 @@ class Status:
             ],
             "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
             "last_scored_at": iso(self.counts.last_scored_at),
+            "by_hand": self.counts.by_hand,
         }
 
 
 def read_status(configuration: Configuration, database: Database) -> Status:
     """Look everything up in one view of the database."""
+    holder = owner(database)
     with database.read() as connection:
+        entered = daemons.seen(connection)
         active = active_models(connection)
         counts = count_crops(connection)
         nights = newest_runs(connection, NIGHTLY, 1)
         found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
     rows = deciding(active, settings.detectors)
+    known = tuple(_daemon(one, database, holder) for one in entered)
+    here = (str(one.process) for one in known if one.runs and one.host == socket.gethostname())
     return Status(
         configuration=configuration.source,
         inbox=configuration.inbox,
         database=database.description,
-        daemon_process=owner(database),
+        daemon_process=holder or next(here, None),
+        daemons=known,
         models=tuple(
             ModelStatus(row.name, row.threshold, row.rule, bool(one and one.fallback), row.trained_at)
             for row, one in zip(active, found, strict=True)
@@ -118,4 +160,15 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         deciding=tuple(row.name for row in rows),
         counts=counts,
         nightly_run=nights[0] if nights else None,
+    )
+
+
+def _daemon(one: Seen, database: Database, holder: str | None) -> DaemonStatus:
+    # The lock of a SQLite file tells for certain; on a server only the signs of life do.
+    runs = one.alive if database.file is None else holder is not None
+    row = one.row
+    return DaemonStatus(
+        *(row.host, row.process, row.version, row.inbox, row.started_at, row.seen_at),
+        runs=runs,
+        silent=runs and not one.alive,
     )

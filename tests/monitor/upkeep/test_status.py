@@ -48,6 +48,7 @@ def test_of_an_empty_database(database: Database) -> None:
         "inbox": "/srv/inbox",
         "database": database.description,
         "daemon_process": None,
+        "daemons": [],
         "models": [],
         "decide": "primary",
         "deciding": [],
