@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from monitor.crops.decoder import LARGEST_PIXEL_LIMIT, decode_rgb, format_of, has_ended
+from monitor.crops.refusals import Limits, out_of_memory, refusal, truncated
 from monitor.errors import CropRefusedError
 from monitor.files.looks import Looks
 from monitor.files.text import printable
@@ -23,17 +24,6 @@ from monitor.words import Reason
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-# These look the same while a file is still being written or its permissions are still being set.
-_TRANSIENT: Final = frozenset(
-    {Reason.UNREADABLE, Reason.EMPTY, Reason.UNKNOWN_FORMAT, Reason.TRUNCATED, Reason.UNDECODABLE}
-)
-
-
-def _refusal(reason: Reason, sentence: str) -> CropRefusedError:
-    # .value, because some database drivers store an enumeration's member by its name.
-    return CropRefusedError(reason.value, sentence, transient=reason in _TRANSIENT)
 
 
 class FileContent(NamedTuple):
@@ -76,7 +66,7 @@ class CropReader:
         if max_pixels > LARGEST_PIXEL_LIMIT:
             raise ValueError(f"the limit of pixels can be at most {LARGEST_PIXEL_LIMIT:,}, got {max_pixels:,}")
         self.max_bytes = max_bytes
-        self.max_pixels = max_pixels
+        self._limits = Limits(max_pixels)
 
     def load(self, path: str | os.PathLike[str]) -> FileContent:
         """Read a regular file that is not a symbolic link; raise `CropRefusedError` for anything else."""
@@ -91,12 +81,14 @@ class CropReader:
                 os.close(descriptor)
         except OSError as error:
             raise _refused_by_system(error) from error
+        except MemoryError as error:
+            raise out_of_memory() from error
         looks = Looks.of(status)._replace(size_bytes=len(data))
         return FileContent(data, hashlib.sha256(data).hexdigest(), looks)
 
     def _read(self, descriptor: int, status: os.stat_result) -> bytes:
         if not stat.S_ISREG(status.st_mode):
-            raise _refusal(Reason.NOT_A_FILE, "it is not a regular file; crops have to be plain files")
+            raise refusal(Reason.NOT_A_FILE, "it is not a regular file; crops have to be plain files")
         if status.st_size > self.max_bytes:
             raise self._too_large(status.st_size)
         # One byte more than announced, so that one read shows whether the file has grown since.
@@ -108,11 +100,11 @@ class CropReader:
         if total > self.max_bytes:
             raise self._too_large(total)
         if not total:
-            raise _refusal(Reason.EMPTY, "it holds no bytes; it is still being written, or writing failed")
+            raise refusal(Reason.EMPTY, "it holds no bytes; it is still being written, or writing failed")
         return b"".join(blocks)
 
     def _too_large(self, size: int) -> CropRefusedError:
-        return _refusal(
+        return refusal(
             Reason.TOO_LARGE,
             f"it holds {size:,} bytes or more and {self.max_bytes:,} are allowed; "
             "raise the limit of bytes if crops may be that large",
@@ -125,62 +117,52 @@ class CropReader:
         """
         image_format = format_of(content.data)
         if image_format is None:
-            raise _refusal(
+            raise refusal(
                 Reason.UNKNOWN_FORMAT, "its content is not JPEG, PNG, BMP, TIFF or WebP, whatever its name says"
             )
         ended = has_ended(content.data, image_format)
         try:
-            pixels = decode_rgb(content.data, image_format, self._check_pixels)
+            pixels = decode_rgb(content.data, image_format, self._limits)
         except CropRefusedError:
             raise
+        except MemoryError as error:
+            raise out_of_memory() from error
         except Image.DecompressionBombError as error:
-            raise self._too_many_pixels(f"more than {LARGEST_PIXEL_LIMIT:,} pixels") from error
+            raise self._limits.too_many_pixels(f"more than {LARGEST_PIXEL_LIMIT:,} pixels") from error
         # Damaged files make Pillow raise nearly everything: OSError, SyntaxError, struct.error, ValueError,
-        # KeyError, OverflowError, MemoryError and more; one such file must not stop the others.
+        # KeyError, OverflowError and more; one such file must not stop the others.
         except Exception as error:
             raise _damaged(error, image_format, ended=ended) from error
         height, width = pixels.shape[:2]
         return Decoded(pixels, width, height, ended is True)
 
-    def _check_pixels(self, width: int, height: int) -> None:
-        if width * height > self.max_pixels:
-            raise self._too_many_pixels(f"{width:,} x {height:,} pixels")
-
-    def _too_many_pixels(self, announced: str) -> CropRefusedError:
-        return _refusal(
-            Reason.TOO_MANY_PIXELS,
-            f"its header announces {announced} and {self.max_pixels:,} in all are allowed; "
-            "raise the limit of pixels if crops may be that large",
-        )
-
 
 def _refused_by_system(error: OSError) -> CropRefusedError:
     match error.errno:
+        case errno.ENOMEM:
+            return out_of_memory()
         case errno.ENOENT | errno.ENOTDIR:
-            return _refusal(Reason.VANISHED, "it is no longer there")
+            return refusal(Reason.VANISHED, "it is no longer there")
         case errno.ELOOP:
-            return _refusal(
+            return refusal(
                 Reason.SYMLINK, "it is a symbolic link, and links are not followed; put the file itself there"
             )
         case errno.ENXIO | errno.ENODEV:
-            return _refusal(Reason.NOT_A_FILE, "it is a socket or a device; crops have to be plain files")
+            return refusal(Reason.NOT_A_FILE, "it is a socket or a device; crops have to be plain files")
         case errno.EACCES | errno.EPERM:
-            return _refusal(
+            return refusal(
                 Reason.UNREADABLE, "it may not be read; give the user who runs this program read permission"
             )
-    return _refusal(Reason.UNREADABLE, f"it cannot be read: {error.strerror}")
+    return refusal(Reason.UNREADABLE, f"it cannot be read: {error.strerror}")
 
 
 def _damaged(error: Exception, image_format: str, *, ended: bool | None) -> CropRefusedError:
     if ended is False or isinstance(error, EOFError) or "truncated" in str(error).lower():
-        return _refusal(
-            Reason.TRUNCATED,
-            f"its {image_format} data end before the picture does; it is still being written or was cut off",
-        )
+        return truncated(image_format)
     # Pillow's own sentence for this one names nothing but an object in memory.
     unidentified = isinstance(error, UnidentifiedImageError)
     detail = "bad header" if unidentified else printable(str(error) or type(error).__name__)
-    return _refusal(
+    return refusal(
         Reason.UNDECODABLE,
         f"its {image_format} data are damaged or of an unsupported kind ({detail}); write the crop again",
     )

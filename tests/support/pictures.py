@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 READER = CropReader(max_bytes=1_000_000, max_pixels=1_000_000)
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
-TRANSIENT = {"unreadable", "empty", "unknown_format", "truncated", "undecodable"}
+TRANSIENT = {"unreadable", "empty", "unknown_format", "truncated", "undecodable", "damaged", "out_of_memory"}
 
 GRADIENT = np.stack(np.meshgrid(np.arange(24) * 10, np.arange(16) * 15), axis=-1).astype(np.uint8)
 PICTURE = np.dstack([GRADIENT, np.full((16, 24), 77, np.uint8)])
@@ -76,8 +76,10 @@ def assert_well_formed(error: CropRefusedError) -> None:
     assert 10 < len(str(error)) < 400
 
 
-def png(width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, colour: int = 2) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+def png(
+    width: int, height: int, *chunks: tuple[bytes, bytes], depth: int = 8, colour: int = 2, interlaced: bool = False
+) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     data = b"\x89PNG\r\n\x1a\n"
     for kind, body in ((b"IHDR", header), *chunks, (b"IEND", b"")):
         data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,1 @@
+"""A module for each accepted format: from bytes to pixels, or a refusal; and what several formats share."""
