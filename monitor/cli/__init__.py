@@ -16,7 +16,7 @@ import click
 from monitor import __version__, logs
 from monitor.api import LazyGroup, Provider
 from monitor.cli.program import Program
-from monitor.errors import ExitCode, MonitorError
+from monitor.errors import ExitCode, InputMissingError, MonitorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,15 @@ class Commands(LazyGroup):
     """The built-in commands in the order of their use, then those of plug-ins."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command; raises `InputMissingError` where there is no working folder to run it in."""
+        try:
+            # Without one not even torch can be imported: its libraries end the process.
+            os.getcwd()  # noqa: PTH109 - only whether it can be
+        except OSError as error:
+            raise InputMissingError(
+                f"the working folder cannot be used: {error.strerror}; it may have been removed: change to another "
+                "one, such as with cd /"
+            ) from None
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:

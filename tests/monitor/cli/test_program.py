@@ -68,6 +68,30 @@ def test_closed_streams_are_no_defect(home: Path, closed: str) -> None:
     assert subprocess.run(["sh", "-c", command], cwd=home, capture_output=True).returncode == 0
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_in_a_removed_working_folder_every_command_says_so(
+    tmp_path: Path, monitor: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = monitor(name)
+    assert (outcome.returncode, outcome.stdout) == (66, "")
+    assert outcome.stderr == (
+        "monitor: the working folder cannot be used: No such file or directory; it may have been removed: change to "
+        "another one, such as with cd /\n"
+    )
+
+
+@pytest.mark.process
+def test_a_removed_working_folder_is_no_defect_for_python_either(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m monitor"
+    for words, code in (("--help", 0), ("status", 66), ("config show detectors", 66)):
+        ended = subprocess.run(["sh", "-c", f"{command} {words}"], cwd=tmp_path, capture_output=True, text=True)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+
+
 def test_a_defect_is_told_from_a_mistake(monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_path: object) -> None:
         raise RuntimeError("a defect")
