@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from monitor.cli.tables import Table
 from monitor.cli.wording import number
 from monitor.files.text import printable
+from monitor.labels.spreadsheets import guarded
+from monitor.times import iso, on_clock
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from monitor.scoring.ensemble import ActiveModel
     from monitor.scoring.folder import Result
 
-HEADINGS: Final = ("file", "hole", "mse", "score", "threshold", "verdict")
-PLAIN: Final = "{:<48} {:>5} {:>11} {:>11} {:>11}  {:<9}"
+HEADINGS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "camera", "time", "id")
+# The file's column is as wide as the first crops need, within these bounds.
+NARROWEST_FILE: Final = 24
+WIDEST_FILE: Final = 96
+# What CSV shows of each model's own decision, after the name of its detector.
+OWN_COLUMNS: Final = ("score", "threshold", "verdict")
 
 
 class Row(NamedTuple):
@@ -37,6 +44,9 @@ class Row(NamedTuple):
     model: str | None = None
     reason: str | None = None
     error: str | None = None
+    id: int | None = None
+    camera: str | None = None
+    captured_at: str | None = None
 
 
 class Writer(Protocol):
@@ -49,33 +59,43 @@ class Writer(Protocol):
 class TableWriter:
     """A line for each crop, with every model's own decision in a column each where there are several."""
 
-    def __init__(self, root: Path, models: Sequence[ActiveModel]) -> None:
+    def __init__(self, root: Path, models: Sequence[ActiveModel], zone: ZoneInfo) -> None:
         self._start = _start(root)
+        self._zone = zone
         # One model alone is the final decision, which needs no second column.
         self._models = models if len(models) > 1 else ()
-        names = [model.detector.name for model in self._models]
-        # Of fixed widths, so that nothing waits for the last crop to know how wide a column is.
-        own = "".join("  {:<21}" for _ in names)
-        self._table = Table((*HEADINGS, *names), right=HEADINGS[1:5], plain=PLAIN + own)
+        self._table: Table | None = None
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        self._table.write(map(self._cells, results))
+        rows = [self._cells(result) for result in results]
+        if self._table is None:
+            self._table = self._new_table(max((len(row[0]) for row in rows), default=0))
+        self._table.write(rows)
+
+    def _new_table(self, widest: int) -> Table:
+        names = [model.detector.name for model in self._models]
+        # Of widths that the first crops give, so that nothing waits for the last crop to know how wide a column is.
+        file = min(max(widest, NARROWEST_FILE), WIDEST_FILE)
+        plain = f"{{:<{file}}} {{:>5}} {{:>11}} {{:>11}} {{:>11}}  {{:<9}}  {{:<6}}  {{:<25}}  {{:>8}}"
+        own = "".join("  {:<21}" for _ in names)
+        return Table((*HEADINGS, *names), right=(*HEADINGS[1:5], "id"), plain=plain + own)
 
     def _cells(self, result: Result) -> tuple[str, ...]:
         row = as_row(result, self._start)
-        hole = "-" if row.hole is None else str(row.hole)
-        cells = row.file, hole, number(row.mse), number(row.score), number(row.threshold)
-        if row.verdict is None:
-            return (*cells, f"failed: {row.reason}: {row.error}", *("" for _ in self._models))
+        hole, crop_id = ("-" if value is None else str(value) for value in (row.hole, row.id))
+        time = on_clock(result.captured_at, self._zone) if result.captured_at else "-"
+        verdict = row.verdict or f"failed: {row.reason}: {row.error}"
+        cells = (row.file, hole, number(row.mse), number(row.score), number(row.threshold), verdict)
         own = {one.model.id: f"{number(one.score)} {one.verdict.value}" for one in result.decisions}
-        return (*cells, row.verdict, *(own.get(model.id, "refused") for model in self._models))
+        refused = "" if row.verdict is None else "refused"
+        return (*cells, row.camera or "-", time, crop_id, *(own.get(model.id, refused) for model in self._models))
 
 
 class JsonWriter:
     """One JSON object a line."""
 
-    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
+    def __init__(self, root: Path, _models: Sequence[ActiveModel], _zone: ZoneInfo) -> None:
         self._start = _start(root)
 
     def write(self, results: Sequence[Result]) -> None:
@@ -85,16 +105,28 @@ class JsonWriter:
 
 
 class CsvWriter:
-    """RFC 4180 with a header."""
+    """RFC 4180 with a header; where there are several models, each one's own decision is in columns at the end.
 
-    def __init__(self, root: Path, _models: Sequence[ActiveModel]) -> None:
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+
+    def __init__(self, root: Path, models: Sequence[ActiveModel], _zone: ZoneInfo) -> None:
         self._start = _start(root)
+        self._models = models if len(models) > 1 else ()
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(Row._fields)
+        own = [f"{model.detector.name}_{column}" for model in self._models for column in OWN_COLUMNS]
+        self._writer.writerow((*Row._fields, *own))
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        self._writer.writerows(as_row(result, self._start) for result in results)
+        self._writer.writerows(self._cells(result) for result in results)
+
+    def _cells(self, result: Result) -> Iterator[object]:
+        for value in as_row(result, self._start):
+            yield guarded(value) if isinstance(value, str) else value
+        own = {one.model.id: (one.score, one.threshold, one.verdict.value) for one in result.decisions}
+        for model in self._models:
+            yield from own.get(model.id, (None,) * len(OWN_COLUMNS))
 
 
 WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {
@@ -108,8 +140,9 @@ def as_row(result: Result, start: int) -> Row:
     """A result as a line shows it; ``start``: where the file's path below the scored folder begins."""
     file = printable(result.path[start:])
     final = result.final
+    crop: dict[str, Any] = {"id": result.id, "camera": result.camera, "captured_at": iso(result.captured_at)}
     if final is None:
-        return Row(file, result.hole, reason=result.reason, error=result.error)
+        return Row(file, result.hole, reason=result.reason, error=result.error, **crop)
     first = result.decisions[0]
     if final.decided_by == "primary":
         detector, model = first.model.detector.name, first.model.name
@@ -119,6 +152,7 @@ def as_row(result: Result, start: int) -> Row:
         *(file, result.hole, first.mse, final.score, final.threshold, final.verdict.value),
         detector=detector,
         model=model,
+        **crop,
     )
 
 

@@ -28,6 +28,8 @@ MARKS: Final = (
 SEPARATORS: Final = (",", ";", "\t")
 # Excel's own first line that names the separator.
 NAMES_SEPARATOR: Final = re.compile(r'"?sep=([^"\r\n])"?\r?\n?\r?')
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA_STARTS: Final = "=+-@\t\r"
 # Letters of any alphabet, and Russian words alone.
 WORD: Final = re.compile(r"[^\W\d_]+")
 RUSSIAN: Final = re.compile(r"[а-яё]+", re.IGNORECASE)
@@ -46,6 +48,11 @@ class Lines(NamedTuple):
     header: list[str]
     rows: Iterator[tuple[int, list[str]]]
     first: int  # the number of the line with the header
+
+
+def guarded(text: str | None) -> str | None:
+    """Keep a spreadsheet from reading text as a formula, by an apostrophe in front; the import of labels removes it."""
+    return f"'{text}" if text and text[0] in FORMULA_STARTS + "'" else text
 
 
 def decode(data: bytes, name: str) -> Text:

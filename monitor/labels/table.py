@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from monitor.errors import DataError
 from monitor.files.text import printable
 from monitor.labels.remarks import remark
-from monitor.labels.spreadsheets import decode, split
+from monitor.labels.spreadsheets import FORMULA_STARTS, decode, guarded, split
 from monitor.times import iso, parse_time
 from monitor.words import LONGEST_AUTHOR, LONGEST_NOTE, Label
 
@@ -33,8 +33,6 @@ TRUTHS: Final = {
 }
 # Day, month and year as Russian spreadsheets write them, with or without the time of day.
 RUSSIAN_DATE: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.ASCII)
-# A spreadsheet takes a cell that begins so for a formula.
-FORMULA_STARTS: Final = "=+-@\t\r"
 # A clock may be wrong by a little, but a label from the future would stay the newest one for ever.
 FUTURE: Final = timedelta(days=1)
 
@@ -78,13 +76,8 @@ def cells(label: GivenLabelRow, zone: tzinfo = UTC) -> list[object]:
     for name in ("at", "captured_at"):
         values[name] = iso(values[name] and values[name].astimezone(zone))
     for name in ("path", "camera", "author", "note"):
-        values[name] = _guarded(values[name])
+        values[name] = guarded(values[name])
     return [values[name] for name in COLUMNS]
-
-
-def _guarded(text: str | None) -> str | None:
-    """Keep a spreadsheet from reading text as a formula; `_unguarded` restores it."""
-    return f"'{text}" if text and text[0] in FORMULA_STARTS + "'" else text
 
 
 def _unguarded(text: str) -> str:

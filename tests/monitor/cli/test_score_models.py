@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -137,11 +139,19 @@ class TestSeveralModels:
     def test_the_table_has_a_column_for_each_detector(self, pair: Path, monitor: Run, small_dataset: Path) -> None:
         lines = scored(monitor, small_dataset / "test", "--no-store")
         table = monitor("score", small_dataset / "test").stdout.splitlines()
-        assert table[0].split()[6:] == ["brightness", "ae"]
+        assert table[0].split()[6:] == ["camera", "time", "id", "brightness", "ae"]
         for text, line in zip(table[1:], lines, strict=True):
             cells = text.split()
             assert cells[5] == line["verdict"]
-            assert cells[7::2] == list(own(line).values())
+            assert cells[11::2] == list(own(line).values())
+
+    def test_csv_has_columns_for_each_detector_at_the_end(self, pair: Path, monitor: Run, small_dataset: Path) -> None:
+        lines = scored(monitor, small_dataset / "test")
+        table = list(csv.DictReader(io.StringIO(monitor("score", small_dataset / "test", "--format", "csv").stdout)))
+        for row, line in zip(table, lines, strict=True):
+            for one in line["detectors"]:
+                for column in ("score", "threshold", "verdict"):
+                    assert row[f"{one['detector']}_{column}"] == str(one[column])
 
     @pytest.mark.parametrize("decide", ["primary", "all"])
     def test_a_crop_that_the_primary_refuses_is_decided_by_the_others(

@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +21,10 @@ from tests.monitor.cli.conftest import on_a_terminal, scored
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.monitor.cli.conftest import Run, Start
+    from tests.monitor.cli.conftest import Rows, Run, Start
 
 
+HEADINGS = ["file", "hole", "mse", "score", "threshold", "verdict", "camera", "time", "id"]
 ODD_NAMES = (
     b"with space.jpg",
     b"quo\"te's.jpg",
@@ -51,6 +53,12 @@ def odd(tmp_path: Path, some_proliv: Path) -> Path:
     return folder
 
 
+def cell(value: object) -> str:
+    """A value as CSV has it, which keeps spreadsheets from running formulas."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if isinstance(value, str) and text[:1] in ("-", "'") else text
+
+
 class TestOutput:
     def test_json_is_an_object_a_line_for_every_name(self, trained: Path, monitor: Run, odd: Path) -> None:
         lines = scored(monitor, odd)
@@ -75,17 +83,82 @@ class TestOutput:
             lines = scored(monitor, folder, code=code)
             text = monitor("score", folder, "--format", "csv").stdout
             parsed = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-            assert parsed == [
-                {key: "" if value is None else str(value) for key, value in line.items() if key != "detectors"}
-                for line in lines
-            ]
+            assert parsed == [{key: cell(value) for key, value in line.items() if key != "detectors"} for line in lines]
 
     def test_the_table_is_a_line_a_crop(self, trained: Path, monitor: Run, odd: Path) -> None:
         lines = monitor("score", odd).stdout.splitlines()
-        assert lines[0].split() == ["file", "hole", "mse", "score", "threshold", "verdict"]
+        assert lines[0].split() == HEADINGS
         assert len(lines) == 1 + len(ODD_NAMES)
-        assert all(line.endswith("  proliv") for line in lines[1:])
+        assert all("  proliv  " in line for line in lines[1:])
         assert not any("\x1b" in line or "\u202e" in line for line in lines)
+
+    def test_every_row_has_the_id_camera_and_time(
+        self, trained: Path, monitor: Run, small_dataset: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MONITOR__PLANT__TIME_ZONE", "Asia/Yekaterinburg")
+        folder = small_dataset / "proliv"
+        for known in (False, True):
+            for line, text in zip(
+                scored(monitor, folder), monitor("score", folder).stdout.splitlines()[1:], strict=True
+            ):
+                ((path, camera),) = rows(f"select path, camera from crops where id = {line['id']}")
+                assert (path, line["camera"]) == (f"{folder}/{line['file']}", camera), known
+                assert datetime.fromisoformat(line["captured_at"]).tzinfo is not None
+                assert re.search(rf"  {camera} +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\+05:00 +{line['id']}$", text)
+        assert {line["id"] for line in scored(monitor, folder, "--no-store")} == {None}
+
+    def test_the_columns_of_a_table_begin_at_the_same_places(self, trained: Path, monitor: Run, broken: Path) -> None:
+        lines = monitor("score", broken).stdout.splitlines()
+        assert {line.index(word) for line, word in zip(lines, ["verdict", *["failed: "] * 9], strict=False)} == {
+            lines[0].index("verdict")
+        }
+
+    def test_one_file_is_scored(self, trained: Path, monitor: Run, some_proliv: Path, broken: Path) -> None:
+        (line,) = scored(monitor, some_proliv)
+        assert (line["file"], line["verdict"]) == (some_proliv.name, "proliv")
+        (refused,) = scored(monitor, broken / "symlink.jpg", code=65)
+        assert (refused["file"], refused["verdict"]) == ("symlink.jpg", None)
+
+    def test_crops_are_sorted_by_name_unless_they_are_many(
+        self, trained: Path, monitor: Run, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def shown(*options: str) -> list[dict[str, Any]]:
+            return scored(monitor, small_dataset / "test", *options)
+
+        names = [line["file"] for line in shown()]
+        assert names == sorted(names)
+        assert len(names) == 40
+        by_score = [line["score"] for line in shown("--sort", "score")]
+        assert by_score == sorted(by_score, reverse=True)
+        times = [line["captured_at"] for line in shown("--sort", "time")]
+        assert times == sorted(times)
+        monkeypatch.setattr("monitor.cli.score.SORTED", 3)
+        assert sorted(line["file"] for line in shown()) == names
+        assert [line["file"] for line in shown("--sort", "name")] == names
+
+    def test_scoring_by_hand_is_kept_apart_unless_it_is_to_count(
+        self, trained: Path, monitor: Run, small_dataset: Path, rows: Rows
+    ) -> None:
+        scored(monitor, small_dataset / "proliv")
+        scored(monitor, small_dataset / "test", "--as-inbox")
+        assert rows("select source, count(*) from crops group by source order by source") == [
+            ("folder", 20),
+            ("inbox", 40),
+        ]
+        outcome = monitor("score", small_dataset, "--as-inbox", "--no-store")
+        assert (outcome.returncode, "give one of them" in outcome.stderr) == (2, True)
+
+    def test_csv_keeps_spreadsheets_from_running_formulas(
+        self, trained: Path, monitor: Run, tmp_path: Path, some_proliv: Path
+    ) -> None:
+        folder = tmp_path / "formulas"
+        folder.mkdir()
+        for name in ("=1+1.jpg", "+7.jpg", "@sum.jpg", "-1.jpg"):
+            shutil.copy(some_proliv, folder / name)
+        (folder / "=broken.jpg").write_text("no picture")
+        table = list(csv.DictReader(io.StringIO(monitor("score", folder, "--format", "csv").stdout)))
+        assert [row["file"] for row in table] == ["'+7.jpg", "'-1.jpg", "'=1+1.jpg", "'=broken.jpg", "'@sum.jpg"]
+        assert not any(value.startswith(("=", "+", "-", "@")) for row in table for value in row.values())
 
     def test_the_summary_goes_to_standard_error(self, trained: Path, monitor: Run, small_dataset: Path) -> None:
         outcome = monitor("score", small_dataset / "test", "--format", "json")
@@ -149,5 +222,5 @@ def test_a_terminal_gets_a_table_above_the_bar(
         str(path.relative_to(small_dataset / "test")) for path in (small_dataset / "test").rglob("*.jpg")
     )
     assert {row[5] for row in rows} == {"proliv", "ne_proliv"}
-    assert [line.split() for line in lines].count(["file", "hole", "mse", "score", "threshold", "verdict"]) == 1
+    assert [line.split() for line in lines].count(HEADINGS) == 1
     assert any(line.startswith("40 crops: ") for line in lines)
