@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from monitor.errors import OutputError
 from monitor.files.text import printable
-from monitor.inbox.quarantine import quarantine
 from monitor.labels.rescan import warn_unreadable
+from monitor.logs import fields
 from monitor.scoring.record import Committed
-from monitor.words import Label
+from monitor.times import on_clock
+from monitor.words import UNKNOWN, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from monitor.files.looks import Looks
     from monitor.inbox.tidier import Tidier
     from monitor.metrics import Metrics
     from monitor.scoring.batches import DecidedBatch
@@ -51,7 +53,9 @@ class Aftermath:
 class Progress:
     """How many crops were decided since the start, and when the last one was."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        """``zone``: the plant's, in which times are said."""
+        self._zone = zone
         self.decided = 0
         self._last_at: float | None = None
 
@@ -66,7 +70,7 @@ class Progress:
         if self._last_at is None:
             return "no crop was decided since the start"
         at = datetime.fromtimestamp(self._last_at, UTC)
-        return f"{self.decided} crops decided since the start, the last at {at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.decided} crops decided since the start, the last at {on_clock(at, self._zone)}"
 
 
 def log_bleed_outs(commit: Committed) -> None:
@@ -80,11 +84,20 @@ def log_bleed_outs(commit: Committed) -> None:
         decisions = decisions or batch.decisions()
         hole = batch.files.identities[row].hole
         log.warning(
-            "proliv: hole %s, %s: %s",
-            "unknown" if hole is None else hole,
+            "proliv: hole %s, crop %s, %s: %s",
+            UNKNOWN if hole is None else hole,
+            commit.ids.get(row, UNKNOWN),
             printable(batch.files.paths[row]),
             _reason(final, decisions[row]),
+            extra=_fields(commit, row, score=final.score, threshold=final.threshold, verdict=final.verdict.value),
         )
+
+
+def _fields(commit: Committed, row: int, **more: str | float) -> dict[str, Any]:
+    """What names a crop, and more, as fields of a message."""
+    files = commit.batch.files
+    identity, path = files.identities[row], printable(files.paths[row])
+    return fields(id=commit.ids.get(row), hole=identity.hole, camera=identity.camera, path=path, **more)
 
 
 def _reason(final: FinalDecision, decisions: Sequence[Decision]) -> str:
@@ -115,14 +128,18 @@ class Failures:
             elif new or refusal.reason == "vanished":
                 self._metrics.failed.labels(refusal.reason).inc()
                 path = printable(files.paths[row])
-                log.warning("%s: %s; recorded as failed (%s)", path, refusal, refusal.reason)
+                log.warning(
+                    *("%s: %s; recorded as failed (%s)", path, refusal, refusal.reason),
+                    extra=_fields(commit, row, reason=refusal.reason),
+                )
 
 
-class Quarantine:
+class MoveFailed:
     """Moves files whose content cannot be scored; what is not a file, or fails by a detector's defect, stays."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, take: Callable[[Path, str, Looks], Path | None]) -> None:
+        """``take``: that of an `inbox.quarantine.Quarantine`."""
+        self._take = take
 
     def committed(self, commit: Committed) -> None:
         """Move the failed files of a batch."""
@@ -133,12 +150,12 @@ class Quarantine:
                 continue
             path = Path(files.paths[row])
             try:
-                moved = quarantine(path, files.digests[row], looks, self._folder)
+                moved = self._take(path, files.digests[row], looks)
             except OutputError as error:
-                log.error("%s; it stays in the inbox", error)  # noqa: TRY400
+                log.error("%s; it stays in the inbox", error, extra=_fields(commit, row))  # noqa: TRY400
             else:
                 if moved is not None:
-                    log.warning("%s: moved to %s", printable(path), printable(moved))
+                    log.warning("%s: moved to %s", printable(path), printable(moved), extra=_fields(commit, row))
 
 
 class OfferToTidier:

@@ -22,7 +22,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor.daemon.aftermath import Aftermath, Failures, OfferToTidier, Progress, Quarantine, log_bleed_outs
+from monitor.daemon.aftermath import Aftermath, Failures, MoveFailed, OfferToTidier, Progress, log_bleed_outs
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
@@ -38,6 +38,8 @@ from monitor.files.text import printable
 from monitor.inbox.backlog import Backlog
 from monitor.inbox.labelled import LabelledWatcher
 from monitor.inbox.messages import Stop
+from monitor.inbox.quarantine import Quarantine
+from monitor.inbox.second_looks import SecondLooks
 from monitor.inbox.tidier import Tidier
 from monitor.inbox.watcher import Watcher
 from monitor.metrics import Metrics
@@ -91,6 +93,7 @@ class Service:
             *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
             stopped=partial(self.metrics.show_deletion, "tidying"),
         )
+        self._second_looks = SecondLooks.of(configuration, database)
         self._inbox = Watcher(
             configuration.inbox,
             configuration.settings.watch,
@@ -137,8 +140,8 @@ class Service:
             log_bleed_outs,
             Failures(self.metrics).committed,
         ]
-        if self.configuration.quarantine is not None:
-            listeners.append(Quarantine(self.configuration.quarantine).committed)
+        if self._second_looks is not None:
+            listeners.append(MoveFailed(Quarantine(self._second_looks).take).committed)
         listeners += [OfferToTidier(self._tidier).committed, replies.committed]
         archive = self._tidier.archive
         return Writer(
@@ -165,6 +168,8 @@ class Service:
         }
         if self._tidier.enabled:
             jobs["tidier"] = self._tidier.run
+        if self._second_looks is not None:
+            jobs["second looks"] = self._second_looks.run
         return [TimedThread(name, job, self._die) for name, job in jobs.items()]
 
     def run(self) -> ExitCode:
@@ -308,3 +313,5 @@ class Service:
     def _write(self, thread: TimedThread) -> None:
         self.writer.run(thread)
         self._tidier.stop()
+        if self._second_looks is not None:
+            self._second_looks.stop()

@@ -90,8 +90,38 @@ def move(source: Place, target: Place) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(source, target)
+        copy(source, target)
         os.unlink(source.name, dir_fd=source.folder)
+
+
+def copy(source: Place, target: Place) -> None:
+    """Copy a regular file; raises `FileExistsError` rather than replace anything, and leaves nothing half done."""
+    reader = os.open(source.name, READING, dir_fd=source.folder)
+    try:
+        copy_open(reader, target)
+    finally:
+        os.close(reader)
+
+
+def copy_open(reader: int, target: Place) -> None:
+    """The same for a file that is open, whether or not it still has a name."""
+    unfinished = Place(target.folder, f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}")
+    status = os.fstat(reader)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    writer = os.open(unfinished.name, flags, stat.S_IMODE(status.st_mode) & 0o666, dir_fd=target.folder)
+    try:
+        os.lseek(reader, 0, os.SEEK_SET)
+        with open(reader, "rb", closefd=False) as reading, open(writer, "wb") as writing:  # noqa: PTH123 - descriptors
+            shutil.copyfileobj(reading, writing)
+            writing.flush()
+            os.utime(writer, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(writer)
+        rename(unfinished, target)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(unfinished.name, dir_fd=unfinished.folder)
+        raise
+    os.fsync(target.folder)
 
 
 def rename(source: Place, target: Place) -> None:
@@ -142,24 +172,3 @@ def _rename_onto_own(source: Place, target: Place) -> None:
     except OSError:
         os.unlink(target.name, dir_fd=target.folder)
         raise
-
-
-def _copy(source: Place, target: Place) -> None:
-    unfinished = Place(target.folder, f"{UNFINISHED_PREFIX}{secrets.token_hex(8)}")
-    reader = os.open(source.name, READING, dir_fd=source.folder)
-    with open(reader, "rb") as reading:  # noqa: PTH123 - opens a descriptor
-        status = os.fstat(reader)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        writer = os.open(unfinished.name, flags, stat.S_IMODE(status.st_mode) & 0o666, dir_fd=target.folder)
-        try:
-            with open(writer, "wb") as writing:  # noqa: PTH123
-                shutil.copyfileobj(reading, writing)
-                writing.flush()
-                os.utime(writer, ns=(status.st_atime_ns, status.st_mtime_ns))
-                os.fsync(writer)
-            rename(unfinished, target)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(unfinished.name, dir_fd=unfinished.folder)
-            raise
-    os.fsync(target.folder)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, exists, select, update
 
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, labels
+from monitor.words import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -65,6 +66,19 @@ def crop_by_id(connection: Connection, crop_id: int) -> KnownCrop | None:
     """The crop with this id, or None."""
     query = select(*columns_of(crops, KnownCrop)).where(crops.c.id == crop_id)
     return next(iter(select_rows(connection, KnownCrop, query)), None)
+
+
+def identities(connection: Connection, ids: Sequence[int]) -> dict[int, Identity]:
+    """What the names of these crops' files said, by crop id."""
+    query = select(crops.c.id, crops.c.hole, crops.c.camera, crops.c.captured_at).where(crops.c.id.in_(ids))
+    return {crop_id: Identity(*said) for crop_id, *said in connection.execute(query)}
+
+
+def paths_by_digest(connection: Connection, beginning: str) -> list[str]:
+    """The paths of the crops whose sha256 begins so, the newest first."""
+    # As a range, which the index on the digests answers; "g" comes after every digit.
+    within = crops.c.sha256.between(beginning, f"{beginning}g")
+    return list(connection.execute(select(crops.c.path).where(within).order_by(crops.c.id.desc())).scalars())
 
 
 def set_looks(connection: Connection, looks: Mapping[int, StoredLooks]) -> None:
