@@ -78,6 +78,12 @@ class Refusal(StrEnum):
     WORSE_TPR = "worse_tpr"
     # It raises alarms on more of the newest labelled ne_proliv.
     WORSE_TNR = "worse_tnr"
+    # It misses more than most_proliv_lost of all labelled proliv that the active one catches.
+    LOSES_PROLIV = "loses_proliv"
+    # It raises alarms on more than most_ne_proliv_lost of all labelled ne_proliv that the active one passes.
+    LOSES_NE_PROLIV = "loses_ne_proliv"
+    # One labelling action brings most of the new labels that speak for it, and it costs crops of the other class.
+    ONE_ACTION = "one_action"
     # The active threshold was changed before its trial was over.
     WITHDRAWN = "withdrawn"
     # It is the threshold that was rolled back, and nothing has been labelled since.

@@ -125,6 +125,9 @@ class Calibration(Section):
     minimum_normal: int = Field(100, ge=1, le=1_000_000)
     tpr_tolerance: float = Field(0.02, ge=0, le=1)
     tnr_tolerance: float = Field(0.05, ge=0, le=1)
+    most_proliv_lost: float = Field(0.05, ge=0, le=1)
+    most_ne_proliv_lost: float = Field(0.05, ge=0, le=1)
+    one_action_labels: int = Field(10, ge=1, le=1_000_000)
     largest_jump: float = Field(0.5, gt=0)
     flood_labels: int = Field(500, ge=1, le=1_000_000)
     shadow: bool = False

@@ -7,6 +7,7 @@ chosen from. A refused one is kept with its reason, and the active one stays.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.errors import NoModelError, StoreError
@@ -45,33 +46,47 @@ def calibrate(
     request: ChangeRequest,
     *,
     data: Path,
+    activate: bool | None = None,
+    dry_run: bool = False,
 ) -> Change:
-    """Choose a model's threshold from a labelled folder's scores and all labels, and activate the model with it.
+    """Choose a model's threshold from a labelled folder's scores and all labels.
 
-    Raises what the rule raises. The folder's scores are kept for later nights, unless the guard refuses the threshold.
+    ``activate``: whether the model becomes its detector's active one, and the primary; by default only where the
+    detector has no active model. Raises what the rule raises. The folder's scores are kept for later nights, unless the
+    guard refuses the threshold.
     """
 
     def choose_or_raise(gathered: Evidence) -> Choice:
         rule, fallback = rule_for(rules, gathered)
         return Choice(rule, fallback, threshold=threshold_by(rule, gathered.scores))
 
-    def activate(connection: Connection) -> None:
+    def keep(connection: Connection) -> None:
         replace_references(connection, model.id, given)
-        row = models.find_model(connection, model.name)
-        if not row.active:
-            models.activate_model(connection, row)
+        if _activates(connection, model, activate):
+            models.activate_model(connection, models.find_model(connection, model.name))
 
-    return _change(
+    with database.read() as connection:
+        activates = _activates(connection, model, activate)
+    change = _change(
         database,
         model,
         rules.settings,
         request,
         choose_or_raise,
+        dry_run=dry_run,
         given=given,
         data=data,
         trained_on=rules.trained_on(model),
-        on_activated=activate,
+        on_activated=keep,
     )
+    return replace(change, activates=activates and change.result == "activated")
+
+
+def _activates(connection: Connection, model: ModelRow, activate: bool | None) -> bool:
+    """Whether a new threshold activates its model too; by default where no model of the detector is active."""
+    if activate is not None:
+        return activate
+    return all(row.detector != model.detector for row in models.active_models(connection))
 
 
 def recalibrate(
@@ -147,7 +162,14 @@ def _change(
             # To accept a threshold is not to accept labels; only a person who asks for a new choice has looked at them.
             accept = request.accept and request.origin == "recalibrate"
             gathered = gather_evidence(
-                connection, model.id, settings, now=request.now, accept=accept, given=given, trained_on=trained_on
+                connection,
+                model.id,
+                settings,
+                now=request.now,
+                accept=accept,
+                given=given,
+                trained_on=trained_on,
+                zone=request.zone,
             )
             trial = calibrations.shadow(connection, model.id)
             by_rule = request.origin in ("nightly", "recalibrate")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.store.calibrations import Origin
     from monitor.store.models import ModelRow
 
+UTC_CLOCK: Final = ZoneInfo("UTC")
 
 Result = Literal["activated", "unchanged", "shadow", "refused"]
 
@@ -27,6 +29,7 @@ class ChangeRequest:
     """Who asks for a change, when and why.
 
     ``run_id``: the scheduled run that asks, if one does. ``accept``: whether to take what the guard would refuse.
+    ``zone``: the plant's clock, on which the sentences about the change tell times.
     """
 
     now: datetime
@@ -35,6 +38,7 @@ class ChangeRequest:
     accept: bool = False
     author: str | None = None
     reason: str | None = None
+    zone: ZoneInfo = UTC_CLOCK
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Change:
     ``before``: the threshold that was active before, if any. ``threshold``: the one that was chosen, None where none
     was. ``reason``: why it was refused, or what it is waiting for. ``notes``: what a person should know about the
     evidence, including what was set aside. ``evaluation``: what the chosen threshold does to the crops that it was
-    chosen from, each counted once whatever its weight.
+    chosen from, each counted once whatever its weight. ``activates``: whether the model itself becomes its detector's
+    active one with it.
     """
 
     model: ModelRow
@@ -57,6 +62,7 @@ class Change:
     reason: str | None = None
     notes: tuple[str, ...] = ()
     evaluation: Evaluation | None = None
+    activates: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The same by name, ready for JSON."""

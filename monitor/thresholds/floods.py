@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from monitor.files.text import printable
 from monitor.formulas.events import events
 from monitor.labels import labels
-from monitor.times import to_minute
+from monitor.times import on_clock
 from monitor.words import UNKNOWN, Label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from monitor.configuration.settings import Calibration
     from monitor.labels.labels import LabelledCrop, LabelledCrops
@@ -27,7 +28,11 @@ FLOOD_SPAN: Final = timedelta(hours=1)
 
 
 def labels_of_floods(
-    labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
+    labelled: LabelledCrops,
+    settings: Calibration,
+    accepted_until: datetime | None,
+    set_aside: list[str],
+    zone: ZoneInfo,
 ) -> set[int]:
     """The ids of the labels that came in a flood and were not accepted; a sentence for each is added to ``set_aside``.
 
@@ -48,8 +53,8 @@ def labels_of_floods(
             first, last = flood[0].recorded_at, flood[-1].recorded_at
             set_aside.append(
                 f"{len(flood)} labels of {printable(name)} were given faster than {limit} an hour, from "
-                f"{first:%Y-%m-%d %H:%M} to {to_minute(last)}; see: monitor labels list; correct them, or accept them "
-                "all: monitor recalibrate --accept"
+                f"{on_clock(first, zone)} to {on_clock(last, zone)}; see: monitor labels list; correct them, or accept "
+                "them all: monitor recalibrate --accept"
             )
     return flooding
 
@@ -81,7 +86,11 @@ def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[Labe
 
 
 def floods_of_events(
-    crops: Sequence[LabelledCrop], settings: Calibration, accepted_until: datetime | None, set_aside: list[str]
+    crops: Sequence[LabelledCrop],
+    settings: Calibration,
+    accepted_until: datetime | None,
+    set_aside: list[str],
+    zone: ZoneInfo,
 ) -> set[str]:
     """The contents of events with a flood of proliv labels; a sentence for each is added to ``set_aside``."""
     unseen = [
@@ -98,7 +107,7 @@ def floods_of_events(
             first = min(crop.captured_at or crop.seen_at for crop in members)
             set_aside.append(
                 f"{count} proliv labels are of one event, on camera {printable(members[0].camera or UNKNOWN)} at "
-                f"{to_minute(first)}; look at them, then: monitor recalibrate --accept"
+                f"{on_clock(first, zone)}; look at them, then: monitor recalibrate --accept"
             )
             contents |= {crop.sha256 for crop in members}
     return contents

@@ -33,6 +33,7 @@ from monitor.store import calibrations
 from monitor.store.labels import labelled_scores
 from monitor.store.references import calibrated_by_hand_at, references_of
 from monitor.store.traffic import verdicts_since
+from monitor.thresholds.change import UTC_CLOCK
 from monitor.thresholds.evidence import Evidence, Item
 from monitor.thresholds.floods import before_floods, floods_of_events, labels_of_floods
 from monitor.thresholds.weights import age_weights, event_weights, stratum_weights
@@ -40,6 +41,7 @@ from monitor.words import Label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Connection
 
@@ -61,16 +63,17 @@ def gather_evidence(
     accept: bool = False,
     given: Sequence[ReferenceRow] | None = None,
     trained_on: Collection[str] = (),
+    zone: ZoneInfo = UTC_CLOCK,
 ) -> Evidence:
     """Read the evidence for a model's threshold; with ``accept``, floods count like all other labels.
 
     ``given``: references that take the place of the stored ones. ``trained_on``: the sha256 of the crops that the
     model was trained on; their ne_proliv labels are set aside, because they say nothing about crops that the model has
-    not seen.
+    not seen. ``zone``: the plant's clock, for the sentences about what is set aside.
     """
     labelled = labels.read(connection)
     accepted_until = now if accept else _accepted_until(connection, model_id, now)
-    usable = _usable(labelled, settings, accepted_until, trained_on)
+    usable = _usable(labelled, settings, accepted_until, trained_on, zone)
     items = _items(connection, model_id, usable, now, given)
     normal = [item for item in items if item.label is Label.NE_PROLIV]
     proliv = [item for item in items if item.label is Label.PROLIV]
@@ -113,14 +116,18 @@ class _Usable:
 
 
 def _usable(
-    labelled: LabelledCrops, settings: Calibration, accepted_until: datetime | None, trained_on: Collection[str]
+    labelled: LabelledCrops,
+    settings: Calibration,
+    accepted_until: datetime | None,
+    trained_on: Collection[str],
+    zone: ZoneInfo,
 ) -> _Usable:
     """Set aside contradictions, floods, and ne_proliv crops that the model was trained on."""
     doubtful = {one.sha256 for one in labelled.contradictions}
     set_aside = _first([one.sentence for one in labelled.contradictions])
-    floods = labels_of_floods(labelled, settings, accepted_until, set_aside)
+    floods = labels_of_floods(labelled, settings, accepted_until, set_aside, zone)
     crops = before_floods(labelled, floods)
-    events_of_floods = floods_of_events(crops, settings, accepted_until, set_aside)
+    events_of_floods = floods_of_events(crops, settings, accepted_until, set_aside, zone)
     known = {crop.sha256 for crop in crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)
     if known:
         set_aside.append(f"{len(known)} crops labelled ne_proliv are among those that the model was trained on")

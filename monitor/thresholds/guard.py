@@ -6,18 +6,26 @@ Each bound is a key of ``[calibration]``. A refused threshold is kept with its r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from monitor.formulas.rates import interval
+from monitor.formulas.rates import interval, weighted_rate
 from monitor.words import Label, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from monitor.api import ScoreEvidence
     from monitor.configuration.settings import Calibration
+    from monitor.thresholds.actions import Action
 
 # The deciding scores of labelled crops; both labels are there.
 ScoresByLabel: TypeAlias = "Mapping[Label, Sequence[float]]"
+
+# A change that misjudges more than this share of all labelled crops of a class is warned about, and refused when one
+# action brings most of the new labels that speak for it.
+LARGE_LOSS: Final = 0.02
+
+DOES: Final = {Label.PROLIV: "misses", Label.NE_PROLIV: "raises an alarm on"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ class Loss:
         """The lower end of the exact 95 % interval of the lost share; 0 without crops."""
         low, _ = interval(self.lost, self.of)
         return low or 0.0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is more than `LARGE_LOSS` of the class."""
+        return self.lost > LARGE_LOSS * self.of
 
 
 def too_few_normal(crops: int, effective: float, settings: Calibration) -> Refused | None:
@@ -98,16 +111,60 @@ def worse(candidate: float, active: float, newest: ScoresByLabel, settings: Cali
     tolerance.
     """
     tolerances = {
-        Label.PROLIV: (Refusal.WORSE_TPR, settings.tpr_tolerance, "misses", "tpr_tolerance"),
-        Label.NE_PROLIV: (Refusal.WORSE_TNR, settings.tnr_tolerance, "raises an alarm on", "tnr_tolerance"),
+        Label.PROLIV: (Refusal.WORSE_TPR, settings.tpr_tolerance, "tpr_tolerance"),
+        Label.NE_PROLIV: (Refusal.WORSE_TNR, settings.tnr_tolerance, "tnr_tolerance"),
     }
     for label, loss in losses(candidate, active, newest).items():
-        refusal, tolerance, does, key = tolerances[label]
+        refusal, tolerance, key = tolerances[label]
         if loss.low > tolerance:
             return Refused(
                 refusal,
-                f"of the {loss.of} newest labelled {label.value} crops the new threshold {candidate:.6g} {does} "
+                f"of the {loss.of} newest labelled {label.value} crops the new threshold {candidate:.6g} {DOES[label]} "
                 f"{loss.lost} that the active {active:.6g} decides correctly: at least {loss.low:.1%} of such crops, "
                 f"and calibration.{key} allows {tolerance:.1%}; look at their labels, or: --accept",
             )
     return None
+
+
+def too_costly(candidate: float, active: float, scores: ScoreEvidence, settings: Calibration) -> Refused | None:
+    """Refuse a threshold that surely loses more of all labelled crops than ``most_..._lost`` allows.
+
+    Each crop counts with its weight, so old crops may rightly fade, and a bleed-out counts once. The lost share and its
+    exact 95 % interval are those of `weighted_rate`, whose lower end must not lie above what is allowed; with equal
+    weights it is the interval of Clopper and Pearson.
+    """
+    bounds = (
+        (Label.PROLIV, Refusal.LOSES_PROLIV, settings.most_proliv_lost, scores.proliv, scores.proliv_weights),
+        (Label.NE_PROLIV, Refusal.LOSES_NE_PROLIV, settings.most_ne_proliv_lost, scores.normal, scores.normal_weights),
+    )
+    for label, refusal, allowed, values, weights in bounds:
+        low, high = (active, candidate) if label is Label.PROLIV else (candidate, active)
+        lost = [low <= score < high for score in values.tolist()]
+        rate = weighted_rate(lost, weights.tolist())
+        if rate is not None and rate.low > allowed:
+            return Refused(
+                refusal,
+                f"of all {len(lost)} labelled {label.value} crops the new threshold {candidate:.6g} {DOES[label]} "
+                f"{sum(lost)} that the active {active:.6g} decides correctly: by their weights {rate.rate:.1%}, at "
+                f"least {rate.low:.1%} of such crops, and calibration.most_{label.value}_lost allows {allowed:.1%}; "
+                "look at what was labelled last (monitor labels list) and correct it, or: --accept",
+            )
+    return None
+
+
+def one_action(loss: Loss, lost: Label, action: Action | None, settings: Calibration) -> Refused | None:
+    """Refuse a change that costs much of the class ``lost`` where one action brings most of what speaks for it.
+
+    ``action``: the largest one of the newest labels of the other class, which are those that speak for the change.
+    """
+    if action is None or not loss.is_large:
+        return None
+    if action.crops < settings.one_action_labels or 2 * action.crops <= action.of:
+        return None
+    return Refused(
+        Refusal.ONE_ACTION,
+        f"{action.crops} of the {action.of} crops that were newly labelled {action.label.value} {action.words}; with "
+        f"them, the new threshold {DOES[lost]} {loss.lost} of all {loss.of} labelled {lost.value} crops that the "
+        "active one decides correctly; look at these labels (monitor labels list) and correct them, or, if they are "
+        "right: --accept",
+    )

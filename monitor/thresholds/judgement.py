@@ -17,11 +17,12 @@ from monitor.formulas.weights import percentiles
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
 from monitor.store import calibrations
 from monitor.thresholds import guard
+from monitor.thresholds.actions import largest_action
 from monitor.thresholds.change import Change
 from monitor.thresholds.evidence import scores_by_label
 from monitor.thresholds.guard import Refused
-from monitor.times import to_minute
-from monitor.words import Refusal
+from monitor.times import on_clock
+from monitor.words import Label, Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +37,10 @@ if TYPE_CHECKING:
     from monitor.thresholds.change import ChangeRequest, Result
     from monitor.thresholds.choice import Choice
     from monitor.thresholds.evidence import Evidence
+    from monitor.thresholds.guard import Loss
 
 # Thresholds whose relative difference is at most this are the same.
 SAME: Final = 1e-9
-
-# Warn when a change misjudges more than this share of all labelled crops of a class.
-LARGE_LOSS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Judgement:
             result = "unchanged"
         elif self.settings.shadow and self.active and self._by_rule() and not request.accept:
             until = request.now + timedelta(days=self.settings.shadow_days)
-            result, reason = "shadow", f"tried beside the active one until {to_minute(until)}"
+            result, reason = "shadow", f"tried beside the active one until {on_clock(until, request.zone)}"
         return Change(
             model=self.model,
             result=result,
@@ -141,9 +140,32 @@ class Judgement:
                 "labelled since; label the crops that it decided wrongly",
             )
         newest = scores_by_label(self.gathered.newest)
-        return guard.large_jump(threshold, self.before, self.settings) or guard.worse(
-            threshold, self.before, newest, self.settings
+        return (
+            guard.large_jump(threshold, self.before, self.settings)
+            or guard.worse(threshold, self.before, newest, self.settings)
+            or guard.too_costly(threshold, self.before, self.gathered.scores, self.settings)
+            or self._one_action()
         )
+
+    def _one_action(self) -> Refused | None:
+        """Refuse what one action of labelling would change; a threshold set by hand follows from no label."""
+        if self.request.origin == "set":
+            return None
+        # Labels of one class move a threshold to the cost of the other class.
+        for lost, given in ((Label.PROLIV, Label.NE_PROLIV), (Label.NE_PROLIV, Label.PROLIV)):
+            action = largest_action(
+                self.gathered.newest, given, gap_seconds=self.settings.event_gap_seconds, zone=self.request.zone
+            )
+            refused = guard.one_action(self._losses()[lost], lost, action, self.settings)
+            if refused is not None:
+                return refused
+        return None
+
+    def _losses(self) -> dict[Label, Loss]:
+        """What the chosen threshold loses of all labelled crops; nothing where there is none before it."""
+        if self.chosen.threshold is None or self.before is None:
+            return {}
+        return guard.losses(self.chosen.threshold, self.before, scores_by_label(self.gathered.items))
 
     def _had_enough_proliv(self) -> bool:
         """Whether the active threshold was chosen with enough proliv; older calibrations, which do not say, were."""
@@ -159,15 +181,12 @@ class Judgement:
         return abs(threshold - left.threshold) < abs(threshold - before) and not labelled_since
 
     def _large_losses(self) -> list[str]:
-        """What the change costs on all labelled crops; the guard does not refuse it, as old crops may rightly fade."""
-        if self.chosen.threshold is None or self.before is None:
-            return []
-        losses = guard.losses(self.chosen.threshold, self.before, scores_by_label(self.gathered.items))
+        """What the change costs on all labelled crops, where that is much."""
         return [
             f"of all {loss.of} labelled {label.value} crops it decides {loss.lost} wrongly that the threshold "
             f"{self.before:.6g} decides correctly"
-            for label, loss in losses.items()
-            if loss.lost > LARGE_LOSS * loss.of
+            for label, loss in self._losses().items()
+            if loss.is_large
         ]
 
     def _evidence(self, outcome: Change) -> dict[str, Any]:
@@ -188,6 +207,7 @@ class Judgement:
             "references": references,
             "labelled": len(gathered.items) - references,
             "newest": {label.value: asdict(loss) for label, loss in losses.items()},
+            "all": {label.value: asdict(loss) for label, loss in self._losses().items()},
             "crops_per_week": scores.crops_per_week,
             "set_aside": gathered.set_aside,
             "notes": gathered.notes,

@@ -90,7 +90,8 @@ def _overview(connection: Connection, model: ModelRow) -> Overview:
         refused = None
     trial = None
     if shadow is not None and shadow.threshold is not None:
-        trial = Trial(shadow, replay(connection, model.id, shadow.threshold, Span(since=shadow.created_at)))
+        span = Span(since=shadow.created_at, in_operation=True)
+        trial = Trial(shadow, replay(connection, model.id, shadow.threshold, span))
     return Overview(model.name, active, trial, refused)
 
 

@@ -17,7 +17,7 @@ from monitor.store.references import ReferenceRow
 from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from monitor.api import Detector
     from monitor.configuration.resolved import Configuration
@@ -82,16 +82,25 @@ def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str,
     }
 
 
-def models_to_calibrate(database: Database, registry: Registry, names: tuple[str, ...]) -> list[ModelRow]:
-    """The named models, or the newest of each detector; raises `NoModelError` when there is none.
+def models_to_calibrate(
+    database: Database, registry: Registry, names: Sequence[str] = (), detectors: Sequence[str] = ()
+) -> list[ModelRow]:
+    """The named models and the newest ones of the named detectors, each once; without names, those of all detectors.
 
-    The newest come in the reverse order of the registry, which begins with the recommended detector: the model that is
-    activated last is the primary.
+    The latter come in the reverse order of the registry, which begins with the recommended detector: the model that is
+    activated last is the primary. Raises `NoModelError` where there is no model.
     """
     with database.read() as connection:
-        if names:
-            return [models.find_model(connection, name) for name in names]
+        named = [models.find_model(connection, name) for name in names]
         rows = {row.detector: row for row in models.newest_models(connection)}
+    for detector in detectors:
+        if detector not in rows:
+            raise NoModelError(
+                f"no model of the detector {detector!r} is trained yet; train one: monitor train {detector} --data DIR"
+            )
+    if names or detectors:
+        chosen = {row.name: row for row in (*named, *(rows[detector] for detector in detectors))}
+        return list(chosen.values())
     if not rows:
         raise NoModelError("no model is trained yet; train one: monitor train patchstats --data DIR")
     recommended = [name for name in registry.detectors if name in rows]

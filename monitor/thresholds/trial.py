@@ -11,7 +11,7 @@ from monitor.thresholds import guard
 from monitor.thresholds.change import Change
 from monitor.thresholds.evidence import scores_by_label
 from monitor.thresholds.guard import Refused
-from monitor.times import to_minute
+from monitor.times import on_clock
 from monitor.words import Refusal
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def judge_trial(
     assert active.threshold is not None  # by the table's check
     assert trial.threshold is not None
     until = trial.created_at + timedelta(days=settings.shadow_days)
-    seen = replay.replay(connection, model.id, trial.threshold, replay.Span(since=trial.created_at))
+    seen = replay.replay(connection, model.id, trial.threshold, replay.Span(trial.created_at, in_operation=True))
     waiting = Change(
         model=model,
         result="shadow",
@@ -47,8 +47,8 @@ def judge_trial(
         threshold=trial.threshold,
         rule=trial.rule,
         fallback=trial.fallback,
-        reason=f"tried beside the active one until {to_minute(until)}; of {seen.crops} crops since, it would "
-        f"turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
+        reason=f"tried beside the active one until {on_clock(until, request.zone)}; of {seen.crops} crops since, it "
+        f"would turn {seen.to_proliv} into proliv and {seen.to_ne_proliv} into ne_proliv",
         notes=(*gathered.set_aside, *gathered.notes),
     )
     if trial.created_at > request.now:
@@ -61,7 +61,9 @@ def judge_trial(
         "promoted_by_run": request.run_id,
     }
     newest = [item for item in gathered.newest if item.crop and item.crop.recorded_at > trial.created_at]
-    refused = guard.worse(trial.threshold, active.threshold, scores_by_label(newest), settings)
+    refused = guard.worse(trial.threshold, active.threshold, scores_by_label(newest), settings) or guard.too_costly(
+        trial.threshold, active.threshold, gathered.scores, settings
+    )
     if refused is not None:
         return _refuse(waiting, trial, refused, tried, request)
     promoted = replace(waiting, result="activated", reason=None)

@@ -21,7 +21,7 @@ def test_a_flood_of_one_author_is_named_and_set_aside(store: MadeUp, count: int,
     found = evidence(store, settings)
     assert (1.5 in found.scores.proliv) is not is_flood
     assert 1.6 in found.scores.proliv
-    words = f"{count} labels of eve were given faster than 5 an hour, from 2026-03-02 03:01 to "
+    words = f"{count} labels of eve were given faster than 5 an hour, from 2026-03-02 03:01:00+00:00 to "
     assert any(words in sentence for sentence in found.set_aside) is is_flood
     assert 1.5 in evidence(store, settings, accept=True).scores.proliv
 
@@ -33,7 +33,7 @@ def test_a_flood_of_one_event_is_named_and_set_aside(store: MadeUp) -> None:
         store.label(crop, "proliv", author=f"author {index}", at=NOW + timedelta(hours=1 + 2 * index))
     found = evidence(store, settings)
     assert 9.0 not in found.scores.proliv
-    assert "6 proliv labels are of one event, on camera C at 2026-03-02 03:00 UTC" in found.set_aside[0]
+    assert "6 proliv labels are of one event, on camera C at 2026-03-02 03:00:00+00:00" in found.set_aside[0]
 
 
 def test_an_accepted_flood_stays_accepted_and_a_later_one_is_not(store: MadeUp) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.api import ScoreEvidence
 from monitor.configuration.settings import Calibration
 from monitor.formulas.rates import evaluate, interval
 from monitor.thresholds import guard
+from monitor.thresholds.actions import Action
+from monitor.thresholds.guard import Loss
 from monitor.words import Label, Refusal
 
 SETTINGS = Calibration()
@@ -84,3 +88,57 @@ def test_what_is_worse_on_the_newest_labels_is_refused(candidate: float, refusal
     assert words in found.sentence
     assert guard.worse(1.0, 1.0, newest, SETTINGS) is None
     assert guard.worse(candidate, 1.0, by_label([], []), SETTINGS) is None
+
+
+def weighed(proliv: list[float], normal: list[float], normal_weights: list[float] | None = None) -> ScoreEvidence:
+    weights = None if normal_weights is None else np.array(normal_weights)
+    return ScoreEvidence(np.array(normal), np.array(proliv), normal_weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("lost", "of", "allowed", "refused"),
+    [(59, 301, 0.05, True), (59, 301, 0.152, True), (59, 301, 0.154, False), (1, 2, 0.05, False), (8, 10, 0.05, True),
+     (10, 100, 0.05, False), (11, 100, 0.05, True), (0, 100, 0.0, False)],
+)  # fmt: skip
+def test_of_all_labelled_crops_only_so_many_may_be_lost_surely(
+    lost: int, of: int, allowed: float, refused: bool
+) -> None:
+    low, _ = interval(lost, of)
+    assert low is not None
+    assert (low > allowed) is refused
+    settings = Calibration(most_ne_proliv_lost=allowed, most_proliv_lost=allowed)
+    normal = guard.too_costly(1.0, 2.0, weighed([], [1.5] * lost + [0.5] * (of - lost)), settings)
+    assert (normal.refusal if normal else None) is (Refusal.LOSES_NE_PROLIV if refused else None)
+    proliv = guard.too_costly(2.0, 1.0, weighed([1.5] * lost + [3.0] * (of - lost), []), settings)
+    assert (proliv.refusal if proliv else None) is (Refusal.LOSES_PROLIV if refused else None)
+
+
+def test_old_crops_that_hardly_count_may_be_lost() -> None:
+    normal = [1.5] * 100 + [0.5] * 100
+    assert guard.too_costly(1.0, 2.0, weighed([], normal), SETTINGS) is not None
+    assert guard.too_costly(1.0, 2.0, weighed([], normal, [0.01] * 100 + [1.0] * 100), SETTINGS) is None
+    assert guard.too_costly(1.0, 2.0, weighed([], normal, [1.0] * 100 + [0.01] * 100), SETTINGS) is not None
+
+
+@pytest.mark.parametrize(
+    ("crops", "of", "lost", "refused"),
+    [
+        (10, 10, 3, True),
+        (9, 9, 3, False),
+        (10, 20, 3, False),
+        (11, 20, 3, True),
+        (10, 10, 2, False),
+        (59, 59, 59, True),
+    ],
+)
+def test_one_action_may_not_cost_what_is_warned_about(crops: int, of: int, lost: int, refused: bool) -> None:
+    action = Action(Label.PROLIV, crops, of, "were given by eve at noon")
+    found = guard.one_action(Loss(lost, 100), Label.NE_PROLIV, action, SETTINGS)
+    assert (found.refusal if found else None) is (Refusal.ONE_ACTION if refused else None)
+    if found:
+        assert f"{crops} of the {of} crops that were newly labelled proliv were given by eve at noon" in found.sentence
+        assert f"raises an alarm on {lost} of all 100 labelled ne_proliv crops" in found.sentence
+
+
+def test_without_an_action_nothing_is_refused_for_one() -> None:
+    assert guard.one_action(Loss(50, 100), Label.NE_PROLIV, None, SETTINGS) is None

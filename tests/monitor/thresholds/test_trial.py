@@ -27,7 +27,7 @@ def test_a_threshold_in_the_shadow_counts_after_its_trial(made: MadeUp) -> None:
     rules = odd_in_shadow(2.2)
     first = night(made, rules, 1)
     assert (first.result, made.active().threshold) == ("shadow", 2.0)
-    assert "until 2026-03-06 03:00 UTC" in (first.reason or "")
+    assert "until 2026-03-06 03:00:00+00:00" in (first.reason or "")
     for score in (1.0, 2.1, 2.1, 5.0):
         made.crop(score, at=NOW + 2 * DAY)
     waiting = night(made, rules, 3)
