@@ -10,6 +10,7 @@ from monitor.api import SMALLEST_CROP
 from monitor.crops.batch import CropFiles, ReadBatch
 from monitor.crops.identity import IdentityPattern
 from monitor.crops.loader import CropReader
+from monitor.crops.refusals import lacks_memory
 from monitor.errors import CropRefusedError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Reader:
         """Read and decode files, seen now; a refusal is kept in the batch, never raised.
 
         ``labels``: one for each path. With ``most_pixels``, reading ends behind the file that reaches this sum of
-        pixels, and the batch holds the first files alone. ``steps`` is told of each step.
+        pixels, or before one that there is no memory for, and the batch holds the first files alone. ``steps`` is told
+        of each step.
         """
         names = [os.fspath(path) for path in paths]
         found: list[_ReadFile] = []
@@ -82,7 +84,11 @@ class Reader:
         identities = [self.pattern.parse(name.rpartition("/")[2]) for name in names]
         for row, name in enumerate(names):
             steps.reading(row)
-            found.append(self._read_one(name, steps))
+            read = self._read_one(name, steps)
+            if lacks_memory(read.refusal) and found and most_pixels is not None:
+                # The crops before it may have taken what it lacks; it comes first in the next batch.
+                break
+            found.append(read)
             width, height = found[-1].size or (0, 0)
             total += width * height
             if most_pixels is not None and total >= most_pixels:

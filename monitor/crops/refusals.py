@@ -57,12 +57,18 @@ def too_costly(kind: str, what: str) -> CropRefusedError:
     return refusal(Reason.TOO_COSTLY, f"decoding its {kind} data would take too long ({what}); write it plainly")
 
 
-def out_of_memory() -> CropRefusedError:
-    """The refusal of a file that there is no memory for at the moment."""
+def out_of_memory(wanted: str = "read") -> CropRefusedError:
+    """The refusal of a crop that there is no memory for at the moment; ``wanted``: what was to be done with it."""
     return refusal(
         Reason.OUT_OF_MEMORY,
-        "the machine has too little memory left to read it; it is tried again, end what takes the memory",
+        f"the machine has too little memory left to {wanted} it; end what takes the memory, or set pipeline.workers "
+        "and pipeline.batch_size lower",
     )
+
+
+def lacks_memory(refused: CropRefusedError | None) -> bool:
+    """Whether a crop was refused for lack of memory: nothing is wrong with it, and it is never given up for that."""
+    return refused is not None and refused.reason == Reason.OUT_OF_MEMORY
 
 
 class Limits(NamedTuple):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from queue import Queue
 from typing import TYPE_CHECKING, Final
 
+from monitor.crops.refusals import lacks_memory
 from monitor.daemon.batch_queue import BatchQueue
 from monitor.daemon.dispatched import DispatchedBatches
 from monitor.daemon.replies import looks_when_read
+from monitor.files.text import printable
 from monitor.scoring import pipeline
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.configuration.settings import Pipeline
     from monitor.daemon.models_in_use import ModelsInUse
     from monitor.daemon.replies import Replies
+    from monitor.errors import CropRefusedError
     from monitor.inbox.messages import Candidate
     from monitor.metrics import Metrics
     from monitor.scoring.batches import DecidedBatch, ScoredBatch
@@ -23,6 +28,10 @@ if TYPE_CHECKING:
     from monitor.scoring.pools.base import ScoringPool
     from monitor.threads import TimedThread
 
+log = logging.getLogger(__name__)
+
+# A lack of memory is told of once in this time, for it may concern every crop.
+MEMORY_WARNING_SECONDS: Final = 60.0
 # How many decided batches may wait for the writer.
 BATCHES_WAITING: Final = 2
 # How long to wait for space in the queue of paths before looking whether the daemon is stopping.
@@ -41,6 +50,7 @@ class Dispatcher:
         self._models = models
         self._replies = replies
         self._metrics = metrics
+        self._warned_of_memory = -MEMORY_WARNING_SECONDS
         self._pool: ScoringPool | None = None
         self._paths: BatchQueue[Candidate | None] = BatchQueue(settings.queue_size)
         self._scoring = DispatchedBatches(BATCHES_WAITING)
@@ -113,10 +123,20 @@ class Dispatcher:
             return True
         unchanged = looks_when_read(files, row) == candidate.looks
         unfinished = ended is False and not (candidate.settled and unchanged)
-        unreadable = refusal is not None and refusal.transient and not (candidate.final and unchanged)
+        # A file is not to blame for a lack of memory, however long it lasts.
+        given_up = candidate.final and unchanged and not lacks_memory(refusal)
+        unreadable = refusal is not None and refusal.transient and not given_up
         if not (unfinished or unreadable):
             return True
         if candidate.label is None:
             self._metrics.retried.inc()
+        if lacks_memory(refusal):
+            self._warn_of_memory(files.paths[row], refusal)
         self._replies.incomplete(files, row)
         return False
+
+    def _warn_of_memory(self, path: str, refusal: CropRefusedError | None) -> None:
+        now = time.monotonic()
+        if now - self._warned_of_memory >= MEMORY_WARNING_SECONDS:
+            self._warned_of_memory = now
+            log.warning("%s: %s; it waits, like others that come now, and is tried again", printable(path), refusal)

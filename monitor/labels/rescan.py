@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.crops.reader import Reader
+from monitor.crops.refusals import lacks_memory
 from monitor.files.chunks import chunks
 from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable, to_text
@@ -63,6 +64,9 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
         recorded = record(database, [decided])
         for row in Committed.of(decided, recorded, time.time()).newly_failed:
             warn_unreadable(decided.files.paths[row], decided.refusals[row])
+        for row, refusal in decided.refusals.items():
+            if lacks_memory(refusal):
+                log.warning("%s: %s; its label does not count yet", printable(decided.files.paths[row]), refusal)
         with database.read() as connection:
             rows = labelled_files.known_files(connection, [to_text(path) for path in fresh])
         refused = sum(row.reason is not None for row in rows.values())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from monitor.crops.refusals import out_of_memory
 from monitor.errors import CropRefusedError
 from monitor.files.chunks import chunks
 from monitor.files.text import printable
@@ -24,6 +26,12 @@ log = logging.getLogger(__name__)
 
 # How many crops a detector is given at once where many are scored outside of the pipeline.
 SCORED_AT_ONCE: Final = 256
+# How libraries say that there is no memory left, without raising `MemoryError`: torch of a processor's and of a GPU's,
+# ONNX Runtime, and the system.
+_NO_MEMORY: Final = re.compile(
+    "out of memory|can't allocate memory|not enough memory|failed to allocate memory|cannot allocate memory",
+    re.IGNORECASE,
+)
 # How much of a detector's own words goes into the log and the database.
 LONGEST_MESSAGE: Final = 500
 
@@ -44,7 +52,7 @@ class Answers:
 def score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
     """Score decoded crops, each uint8 (h, w, 3), together; where that fails, one by one.
 
-    So only the crops that cause a failure are refused.
+    So only the crops that cause a failure are refused, and a lack of memory for many does not refuse them one by one.
     """
     count = len(pixels)
     if not count:
@@ -54,9 +62,11 @@ def score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: S
         scores.check(count)
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
         if count == 1:
-            return Answers(np.array([np.nan]), np.array([np.nan]), {0: _detector_refusal(detector, error)})
-        return _joined([score_each(detector, [one], [hole]) for one, hole in zip(pixels, holes, strict=True)])
-    return Answers(scores.mse.astype(np.float64), scores.deciding.astype(np.float64), {})
+            return Answers(np.array([np.nan]), np.array([np.nan]), {0: _refusal(detector, error)})
+    else:
+        return Answers(scores.mse.astype(np.float64), scores.deciding.astype(np.float64), {})
+    # Only here is everything gone that the failed attempt had in memory: an exception keeps it.
+    return _joined([score_each(detector, [one], [hole]) for one, hole in zip(pixels, holes, strict=True)])
 
 
 def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
@@ -79,7 +89,9 @@ def _joined(parts: Sequence[Answers]) -> Answers:
     return Answers(mse, deciding, refusals)
 
 
-def _detector_refusal(detector: Detector, error: Exception) -> CropRefusedError:
+def _refusal(detector: Detector, error: Exception) -> CropRefusedError:
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return out_of_memory("score")
     # A third party's words go into the log and the database, and its reasons would become labels of a metric.
     words = printable(str(error))[:LONGEST_MESSAGE]
     if isinstance(error, CropRefusedError):

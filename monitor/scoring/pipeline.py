@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.crops.refusals import lacks_memory
 from monitor.models.calls import score_each
 from monitor.scoring.batches import DecidedBatch, ScoredBatch
 
@@ -40,7 +41,12 @@ def ask(batch: ReadBatch, detectors: Mapping[int, Detector]) -> ScoredBatch:
         answers = score_each(detector, pixels, holes)
         mse[rows, column], scores[rows, column] = answers.mse, answers.deciding
         declined.update({(rows[number], column): refusal for number, refusal in answers.refusals.items()})
-    return ScoredBatch(batch.files, tuple(detectors), mse, scores, batch.refusals, declined)
+    # Where there was no memory for one model, the others must not decide alone: the crop is tried again.
+    lacking = {row: refusal for (row, _), refusal in declined.items() if lacks_memory(refusal)}
+    if lacking:
+        mse[list(lacking)] = scores[list(lacking)] = np.nan
+        declined = {key: refusal for key, refusal in declined.items() if key[0] not in lacking}
+    return ScoredBatch(batch.files, tuple(detectors), mse, scores, {**batch.refusals, **lacking}, declined)
 
 
 def decide(batch: ScoredBatch, ensemble: Ensemble) -> DecidedBatch:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.crops.refusals import lacks_memory
 from monitor.files.looks import StoredLooks, look
 from monitor.files.text import to_text
 from monitor.scoring import lookup
 from monitor.store import decisions, labelled_files
 from monitor.store.decisions import CropRow, Recorded, ScoreRow
+from monitor.words import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from monitor.errors import CropRefusedError
     from monitor.files.looks import Looks
     from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Decision
@@ -61,14 +64,14 @@ def record(
     """Commit batches in one transaction; return what was not stored before.
 
     ``place``: where the file of a decided crop of the inbox will be moved to. A file that vanished before it could be
-    read leaves no row: there is nothing to remember of it. A labelled file gives its label to the crop of its content,
-    or becomes a crop itself where there is none.
+    read leaves no row, nor does one that there was no memory for: there is nothing to remember of it. A labelled file
+    gives its label to the crop of its content, or becomes a crop itself where there is none.
     """
     crops: list[CropRow] = []
     labelled: list[tuple[str, CropRow]] = []
     for batch in batches:
         for row, label, crop in zip(range(len(batch.files)), batch.files.labels, rows(batch, place), strict=True):
-            if row in batch.refusals and batch.refusals[row].reason == "vanished":
+            if row in batch.refusals and _leaves_no_row(batch.refusals[row]):
                 continue
             if label is None:
                 crops.append(crop)
@@ -85,6 +88,10 @@ def record(
         taken = labelled_files.take_labelled(connection, labelled)
         labelled_files.forget_files(connection, moved)
     return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
+
+
+def _leaves_no_row(refusal: CropRefusedError) -> bool:
+    return refusal.reason == Reason.VANISHED or lacks_memory(refusal)
 
 
 def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:

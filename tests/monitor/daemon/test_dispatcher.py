@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.configuration.settings import Pipeline
+from monitor.crops.refusals import out_of_memory
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.replies import Replies
 from monitor.errors import CropRefusedError
@@ -90,6 +91,11 @@ def unreadable(files: CropFiles) -> ScoredBatch:
     return ScoredBatch(files, (1,), scores, scores, dict.fromkeys(range(len(files)), UNREADABLE), {})
 
 
+def without_memory(files: CropFiles) -> ScoredBatch:
+    scores = np.full((len(files), 1), np.nan)
+    return ScoredBatch(files, (1,), scores, scores, {row: out_of_memory() for row in range(len(files))}, {})
+
+
 def without_end_mark(files: CropFiles) -> ScoredBatch:
     files = crop_files(files.paths, labels=files.labels)
     object.__setattr__(files, "ended", [False] * len(files))
@@ -137,6 +143,8 @@ CHANGED = Looks(2, 2, 2)
         (unreadable, Candidate("1.jpg", LOOKS, settled=True), False),
         (unreadable, Candidate("1.jpg", LOOKS, settled=True, final=True), True),
         (unreadable, Candidate("1.jpg", CHANGED, settled=True, final=True), False),
+        # However long it lasts, the file is not to blame.
+        (without_memory, Candidate("1.jpg", LOOKS, settled=True, final=True), False),
     ],
 )
 @pytest.mark.parametrize("label", [None, Label.PROLIV])
@@ -151,6 +159,14 @@ def test_a_file_is_decided_once_it_is_complete_or_given_up(
     assert other == []
     retried = around.metrics.registry.get_sample_value("monitor_crops_retried_total")
     assert retried == (not complete and label is None)
+
+
+def test_a_lack_of_memory_is_told_once_and_not_of_every_crop(caplog: pytest.LogCaptureFixture) -> None:
+    around = Around(Pool(without_memory))
+    assert around.decide(*(Candidate(f"{number}.jpg") for number in range(9))) == []
+    assert len(around.inbox) == 9
+    (record,) = caplog.records
+    assert record.getMessage().startswith("0.jpg: the machine has too little memory left to read it")
 
 
 def test_nothing_is_delivered_any_more_while_stopping() -> None:

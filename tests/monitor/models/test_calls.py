@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from monitor.api import CropRefusedError, Scores
 from monitor.models.calls import SCORED_AT_ONCE, score_all, score_each
 from tests.support.brightness_detector import Brightness, BrightnessSettings
 
 if TYPE_CHECKING:
-    import pytest
     from numpy.typing import NDArray
 
     from monitor.api import Pixels
@@ -55,6 +56,45 @@ def test_only_the_crops_that_cause_a_failure_are_refused(caplog: pytest.LogCaptu
     assert (answers.mse[0], answers.deciding[0]) == (alone.mse[0], alone.deciding[0])
     assert answers.mse.dtype == answers.deciding.dtype == np.float64
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+class Hungry(Brightness):
+    """It has memory for a few crops at once, and none for a red one."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(BrightnessSettings())
+        self.mean = np.float32(0.5)
+        self.error = error
+        self.taken: list[weakref.ref[Pixels]] = []
+
+    def score(self, crops: Pixels) -> Scores:
+        self.taken.append(weakref.ref(crops))
+        if len(crops) > 2 or (crops == [255, 0, 0]).all():
+            raise type(self.error)(*self.error.args)
+        # What the attempt before had in memory is gone.
+        assert self.taken[0]() is None or len(self.taken) == 1
+        return super().score(crops)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("Failed to allocate memory for requested buffer of size 4096"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+    ids=lambda error: str(error)[:20],
+)
+def test_a_lack_of_memory_is_no_failure_of_the_detector(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    pixels = noise(6)
+    pixels[3] = np.full((9, 14, 3), [255, 0, 0], dtype=np.uint8)
+    answers = score_each(Hungry(error), pixels, holes(pixels))
+    assert list(answers.refusals) == [3]
+    assert (answers.refusals[3].reason, answers.refusals[3].transient) == ("out_of_memory", True)
+    assert np.isnan(answers.deciding).nonzero()[0].tolist() == [3]
+    assert not caplog.records
 
 
 def test_scores_that_break_the_contract_are_a_failure_of_the_detector() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.configuration.file import load
 from monitor.crops.reader import Reader
+from monitor.crops.refusals import out_of_memory
 from monitor.errors import CropRefusedError
 from monitor.scoring.ensemble import Ensemble
 from monitor.scoring.pipeline import score
@@ -113,4 +114,17 @@ def test_a_file_that_vanished_leaves_no_row(tmp_path: Path, monkeypatch: pytest.
     with database.read() as connection:
         found = connection.exec_driver_sql("select path, state, reason from crops").all()
     assert [tuple(row) for row in found] == [(str(tmp_path / "text.jpg"), "failed", "unknown_format")]
+    database.close()
+
+
+def test_a_crop_that_there_was_no_memory_for_leaves_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = Database(load().database_url, busy_seconds=5)
+    upgrade(database)
+    files = crop_files(["/in/1.jpg", "/in/2.jpg", "/in/3.jpg"], labels=[None, None, Label.PROLIV])
+    lacking = out_of_memory()
+    recorded = record(database, [decided_batch(files, [NAN] * 3, refusals={0: lacking, 1: REFUSAL, 2: lacking})])
+    assert recorded.failed == {files.key(1)}
+    with database.read() as connection:
+        assert labelled_files.all_files(connection) == []
     database.close()
