@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -17,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.files.folders import UNFINISHED_PREFIX
-from monitor.files.opening import FOLDER, READING
+from monitor.files.opening import FOLDER, READING, digest_of_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,10 +73,10 @@ def digest(place: Place) -> str | None:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOENT):
             return None
         raise
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - opens a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        return digest_of_open(descriptor) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    finally:
+        os.close(descriptor)
 
 
 def move(source: Place, target: Place) -> None:

@@ -57,15 +57,23 @@ def content_of(path: str) -> Content | None:
         descriptor = os.open(path, READING)
     except OSError:
         return None
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - opens a descriptor
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            looks = Looks.of(status).as_read(time.time_ns())
-            return Content(hashlib.file_digest(file, "sha256").hexdigest(), looks)
-        except OSError:
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             return None
+        looks = Looks.of(status).as_read(time.time_ns())
+        return Content(digest_of_open(descriptor), looks)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def digest_of_open(descriptor: int) -> str:
+    """The sha256 of an open regular file, which stays open, as 64 hexadecimal digits. Raises `OSError`."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_folder(name: str, outer: int | None = None) -> int:

@@ -7,7 +7,6 @@ thread of its own, because no decision should wait for it; what it did not see i
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import logging
 import os
@@ -26,6 +25,7 @@ from monitor.errors import MonitorError, StoreDamagedError, StoreError
 from monitor.files import moving
 from monitor.files.looks import Looks
 from monitor.files.moving import Place, opened_folder
+from monitor.files.opening import digest_of_open
 from monitor.files.text import from_text, printable
 from monitor.files.walking import files_below
 from monitor.store import crops
@@ -198,7 +198,7 @@ class SecondLooks:
             watched.seen = False
         if watched.seen or (now - watched.since < QUIET_SECONDS and not self._ended):
             return
-        sha256 = _digest_of_open(deleted)
+        sha256 = digest_of_open(deleted)
         if sha256 != watched.file.sha256:
             with self._opened_inbox(watched.file.path) as inbox:
                 hidden = Place(inbox, f".{secrets.token_hex(8)}{ON_THE_WAY}")
@@ -274,12 +274,6 @@ def _tell(file: Quarantined) -> None:
         "%s: was written to after it was moved here as failed; it is put back as %s, to be decided",
         printable(file.place), printable(file.path),
     )  # fmt: skip
-
-
-def _digest_of_open(descriptor: int) -> str:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with open(descriptor, "rb", buffering=0, closefd=False) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _close(file: Quarantined) -> None:

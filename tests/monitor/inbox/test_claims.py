@@ -10,7 +10,7 @@ import pytest
 
 from monitor.files import moving
 from tests.support.decided_inbox import DAY
-from tests.support.disks import below, replace_like
+from tests.support.disks import below, make_deep_folder, remove_deep_folder, replace_like
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +108,32 @@ def test_a_claim_that_is_no_decided_file_goes_nowhere(decided_inbox: MakeInbox, 
         f".{'9' * 60}.monitor-claim": b"two",
     }
     assert here.outcomes == {"changed": 1, "deleted" if after == "delete" else "archived": 1}
+
+
+@pytest.mark.parametrize("after", ["delete", "archive"])
+@pytest.mark.parametrize("obstacle", ["folder", "link", "another claim"])
+def test_whatever_has_the_name_of_a_claim_stops_nothing(decided_inbox: MakeInbox, after: str, obstacle: str) -> None:
+    here = decided_inbox(after)
+    path = here.put("1.jpg", b"one")
+    claim = here.inbox / f".{here.decide(path)}.monitor-claim"
+    if obstacle == "folder":
+        claim.mkdir()
+    elif obstacle == "link":
+        claim.symlink_to("nowhere")
+    else:
+        claim.write_bytes(b"else")
+    here.tidier()._tidy([str(path)])
+    assert not path.exists()
+    assert here.outcomes == {"deleted" if after == "delete" else "archived": 1}
+    assert [one for one in here.inbox.iterdir() if one != claim] == []
+
+
+@pytest.mark.process
+def test_claims_are_looked_for_in_folders_of_any_depth(decided_inbox: MakeInbox) -> None:
+    here = decided_inbox("delete")
+    os.close(make_deep_folder(here.inbox, 1000))
+    path = here.put("1.jpg", b"one")
+    path.rename(here.inbox / f".{here.decide(path)}.monitor-claim")
+    here.tidy()
+    assert here.outcomes == {"deleted": 1}
+    remove_deep_folder(here.inbox)
