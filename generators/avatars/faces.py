@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from generators.avatars import wardrobe
 from generators.avatars.sheet import Sheet, darker, mix
 from generators.avatars.wardrobe import HEIGHT, WIDTH, Look, mirrored
+from generators.styles.tables import alike
 from monitor.api import DataError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def draw_face(
     ``style``: the attributes of the built-in table, such as ``{"прическа": "нет волос", ...}``; others are left
     out. Raises `DataError` for an attribute that is missing and for a value that cannot be drawn.
     """
+    style = {alike(attribute): alike(value) for attribute, value in style.items()}
     hair = _drawn(style, HAIR, wardrobe.HAIR)
     glasses = _drawn(style, GLASSES, wardrobe.GLASSES)
     clothes = _drawn(style, CLOTHES, wardrobe.CLOTHES)

@@ -35,6 +35,21 @@ def finite(context: click.Context, parameter: click.Parameter, value: float | No
     return value
 
 
+class Report:
+    """Prints what is written while it is written; the work goes on where the reader of the lines does not, as head."""
+
+    def __init__(self) -> None:
+        self._is_read = True
+
+    def __call__(self, line: str) -> None:
+        """Print a line on standard output, unless its reader has gone."""
+        if self._is_read:
+            try:
+                click.echo(line)
+            except BrokenPipeError:
+                self._is_read = False
+
+
 @click.group(cls=LazyGroup, providers=COMMANDS)
 def gen() -> None:
     """Draw styles, avatars and crops at random."""

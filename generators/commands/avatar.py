@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import click
 
-from generators.commands import finite
+from generators.commands import Report, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,18 +108,22 @@ def command(
 
     from generators.avatars.files import Gallery
 
-    gallery = Gallery(output, number, force=force)
+    gallery, report = Gallery(output, number, force=force), Report()
     for image, facts, caption in made:
         path = gallery.add(image, facts, caption)
         if form == "json":
             import json
 
-            click.echo(json.dumps({"file": str(path), **facts}, ensure_ascii=False, allow_nan=False))
+            report(json.dumps({"file": str(path), **facts}, ensure_ascii=False, allow_nan=False))
         else:
-            click.echo(f"{path}  {caption}")
+            report(f"{path}  {caption}")
     sentence = f"{number} {'avatar' if number == 1 else 'avatars'} {sentence}; seed {seed}."
     gallery.finish(sentence)
-    click.echo(f"Wrote {sentence} All of them: {output / 'index.html'}", err=form == "json")
+    conclusion = f"Wrote {sentence} All of them: {output / 'index.html'}"
+    if form == "json":
+        click.echo(conclusion, err=True)
+    else:
+        report(conclusion)
 
 
 def _check(context: click.Context, options: Mapping[str, Any], *, from_style: bool) -> None:
@@ -216,6 +220,7 @@ def _from_styles(
 
 def _drawn(styles: Any, size: tuple[int, int], said: Mapping[str, Any]) -> Iterator[tuple[Image, dict[str, Any], str]]:
     from generators.avatars.faces import draw_face
+    from generators.styles.texts import readable
 
     for number, style in enumerate(styles, start=1):
         facts = {
@@ -226,4 +231,4 @@ def _drawn(styles: Any, size: tuple[int, int], said: Mapping[str, Any]) -> Itera
             "style_log_probability": style.log_probability,
         }
         values = ", ".join(f"{name}={value}" for name, value in style.values.items())
-        yield draw_face(style.values, size), facts, f"probability {style.probability!r}: {values}"
+        yield draw_face(style.values, size), facts, f"probability {readable(style.probability)}: {values}"

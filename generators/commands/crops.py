@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from generators.commands import finite
+from generators.commands import Report, finite
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -192,6 +192,7 @@ def _stream(
     from generators.crops.feeding import Labels, feed, stop_on_signals
     from generators.crops.streaming import CropStream
 
+    report = Report()
     with stop_on_signals() as stop:
         tables = [CastingTable(seed, holes=holes, camera=letter) for letter in cameras]
         every = timedelta(minutes=proliv_every) or None
@@ -204,11 +205,11 @@ def _stream(
             seconds=seconds,
             labels=None if labelled is None else Labels(labelled, label_share),
             stop=stop,
-            tell=click.echo,
+            tell=report,
         )
     pace = f", {summary.crops / summary.seconds:.1f} a second" if summary.seconds > 1 else ""
     left_out = f"; {summary.left_out} were left out" if summary.left_out else ""
-    click.echo(
+    report(
         f"Wrote {summary.crops} crops into {out} in {summary.seconds:.0f} s{pace}: {summary.proliv} of them proliv, "
         f"{summary.labelled} labelled{left_out}."
     )

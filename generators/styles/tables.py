@@ -1,7 +1,7 @@
 """What style models learn from: how often each value of each attribute was counted, or the observations themselves.
 
 Names are kept in Unicode's composed form (NFC) without blanks around them, so that one typed on another system is
-found.
+found; and ё is е, because people write either.
 """
 
 from __future__ import annotations
@@ -95,9 +95,8 @@ class StyleTable:
         """Likewise from the attributes' ``names`` and rows of their values, each with the place that errors name."""
         columns = [_Column(clean(name, source), source) for name in names]
         known = {column.name: number for number, column in enumerate(columns)}
-        if len(known) < len(columns):
-            twice = next(name for name, count in Counter(column.name for column in columns).items() if count > 1)
-            raise DataError(f"{source}: the attribute {twice!r} is there twice; keep one of them")
+        if twice := [name for name, count in Counter(alike(column.name) for column in columns).items() if count > 1]:
+            raise DataError(f"{source}: the attribute {twice[0]!r} is there twice; keep one of them")
         for name, listed in clean_keys(values or {}, source).items():
             columns[place(name, known, f"{source}: values: there is no attribute")].close(listed)
         observations = tuple(
@@ -120,6 +119,8 @@ class _Column:
         self.name = name
         self.where = f"{source}: values: {name}"
         self.places: dict[str, int] = {}
+        # The first spelling of each value, by what it is alike to.
+        self._spellings: dict[str, str] = {}
         self.open = True
         # Names as they are written, so that each is cleaned once, however many observations there are.
         self._seen: dict[str, int] = {}
@@ -130,8 +131,9 @@ class _Column:
             raise DataError(f"{self.where}: must be a list of one value at least")
         for value in values:
             name = clean(value, self.where)
-            if name in self.places:
+            if alike(name) in self._spellings:
                 raise DataError(f"{self.where}: {name!r} is there twice; take one out")
+            self._spellings[alike(name)] = name
             self.places[name] = len(self.places)
         self.open = False
 
@@ -139,6 +141,7 @@ class _Column:
         if not isinstance(value, str) or value not in self._seen:
             name = clean(value, f"{where}: {self.name}")
             if self.open:
+                name = self._spellings.setdefault(alike(name), name)
                 self.places.setdefault(name, len(self.places))
             self._seen[value] = place(name, self.places, f"{where}: {self.name} has no value")
         return self._seen[value]
@@ -163,12 +166,19 @@ def clean(name: Any, where: str) -> str:
 def clean_keys(entries: Mapping[str, Entry], where: str) -> dict[str, Entry]:
     """The entries under clean names. Raises `DataError` when two of them are one."""
     cleaned: dict[str, Entry] = {}
+    known: set[str] = set()
     for key, entry in entries.items():
         name = clean(key, where)
-        if name in cleaned:
+        if alike(name) in known:
             raise DataError(f"{where}: {name!r} is there twice; keep one of them")
+        known.add(alike(name))
         cleaned[name] = entry
     return cleaned
+
+
+def alike(name: str) -> str:
+    """What a clean name shares with those that mean the same: ё is е."""
+    return name.replace("ё", "е").replace("Ё", "Е")
 
 
 def unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -203,10 +213,14 @@ def smoothed(counts: Sequence[float], smoothing: float, where: str) -> tuple[flo
 
 
 def place(name: str, known: Mapping[str, int], complaint: str) -> int:
-    """The place of ``name``. Raises `DataError` as `unknown` makes it."""
-    if name not in known:
-        raise unknown(name, known, complaint)
-    return known[name]
+    """The place of ``name``, or of the one that is alike. Raises `DataError` as `unknown` makes it."""
+    if name in known:
+        return known[name]
+    wanted = alike(name)
+    for other, number in known.items():
+        if alike(other) == wanted:
+            return number
+    raise unknown(name, known, complaint)
 
 
 def unknown(name: str, known: Iterable[str], complaint: str) -> DataError:
@@ -222,6 +236,10 @@ def unknown(name: str, known: Iterable[str], complaint: str) -> DataError:
 def _row(observation: Any, names: Sequence[str], where: str) -> list[Any]:
     if not isinstance(observation, dict):
         raise DataError(f"{where}: must name a value of each attribute, not {observation!r}")
+    if observation.keys() != set(names):
+        # The names of the first observation may be spelled otherwise in this one.
+        spellings = {alike(name): name for name in names}
+        observation = {spellings.get(alike(str(name)), name): value for name, value in observation.items()}
     if missing := [name for name in names if name not in observation]:
         raise DataError(f"{where}: the attribute {missing[0]!r} is missing; an observation has a value of each")
     if len(observation) > len(names):

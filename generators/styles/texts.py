@@ -10,7 +10,7 @@ import unicodedata
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from generators.styles.tables import clean, clean_keys, unique, unknown
+from generators.styles.tables import alike, clean, clean_keys, unique, unknown
 from monitor.api import DataError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def read_condition(assignments: Sequence[str], model: StyleModel) -> dict[str, s
     condition: dict[str, str] = {}
     for assignment in assignments:
         name, value = _assignment(assignment, model)
-        if condition.setdefault(name, value) != value:
+        if alike(condition.setdefault(name, value)) != alike(value):
             raise DataError(f"{name} is given twice, as {condition[name]!r} and as {value!r}; a style has one value")
     model.places(condition)
     return condition
@@ -57,16 +57,21 @@ def read_style(text: str, model: StyleModel) -> dict[str, str]:
 
 def text_block(style: Style) -> str:
     """A style on several lines, an attribute a line with its probability."""
-    rows = [(name, value, repr(style.probabilities[name])) for name, value in style.values.items()]
-    rows += [("probability", "", repr(style.probability)), ("log-probability", "", repr(style.log_probability))]
+    rows = [(name, value, readable(style.probabilities[name])) for name, value in style.values.items()]
+    rows += [("probability", "", readable(style.probability)), ("log-probability", "", readable(style.log_probability))]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "".join(f"{name:<{first}}  {value:<{second}}  {number}\n" for name, value, number in rows)
 
 
 def text_line(style: Style) -> str:
     """A style on one line: its probability, the log of it, and each value with its probability."""
-    values = ", ".join(f"{name}={value} {style.probabilities[name]!r}" for name, value in style.values.items())
-    return f"{style.probability!r:<22}  log {style.log_probability!r:<20}  {values}\n"
+    values = ", ".join(f"{name}={value} {readable(style.probabilities[name])}" for name, value in style.values.items())
+    return f"{readable(style.probability):<11}  log {readable(style.log_probability):<8}  {values}\n"
+
+
+def readable(number: float) -> str:
+    """A probability or its logarithm with the digits that a person reads; JSON and CSV have all of them."""
+    return f"{number:.6g}"
 
 
 def json_line(style: Style) -> str:
@@ -119,12 +124,12 @@ def _assignment(text: str, model: StyleModel) -> tuple[str, str]:
 
 def _split(text: str, model: StyleModel) -> tuple[str, str] | None:
     """A known attribute and the value behind it; names may hold equals signs themselves."""
-    names = {attribute.name for attribute in model.attributes}
+    names = {alike(attribute.name): attribute.name for attribute in model.attributes}
     pieces = text.split("=")
     for cut in range(1, len(pieces)):
-        name = unicodedata.normalize("NFC", "=".join(pieces[:cut])).strip()
+        name = alike(unicodedata.normalize("NFC", "=".join(pieces[:cut])).strip())
         if name in names:
-            return name, "=".join(pieces[cut:]).strip()
+            return names[name], "=".join(pieces[cut:]).strip()
     return None
 
 

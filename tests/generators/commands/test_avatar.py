@@ -311,6 +311,28 @@ def test_images_that_differ_in_too_little_may_be_copied_and_it_is_said(tmp_path:
     assert "may be a copy" in result.stderr
 
 
+@pytest.mark.process
+def test_a_reader_that_has_enough_gets_all_files_all_the_same(
+    tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    # The pipe is closed before the first line is written.
+    for form in ("text", "json"):
+        out = tmp_path / form
+        program = [sys.executable, "-m", "monitor", "gen", "avatar", "-n", "20", "--resize", SMALL, "--format", form]
+        with subprocess.Popen(
+            [*program, "--output", str(out)], env=clean_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            messages = process.stderr.read()
+        assert process.returncode == 0
+        assert b"rror" not in messages
+        assert len(list(out.glob("avatar-*.png"))) == 20
+        assert (out / "index.html").is_file()
+        assert (out / "contact-sheet.png").is_file()
+
+
 def test_avatars_that_are_there_are_kept_unless_forced(tmp_path: Path) -> None:
     source, out = images(tmp_path / "in"), tmp_path / "out"
     assert run("--images", source, "-n", 3, "--seed", 1, "--output", out).exit_code == 0

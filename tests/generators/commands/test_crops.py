@@ -34,6 +34,22 @@ def test_a_stream_of_so_many_crops(tmp_path: Path) -> None:
     assert names == sorted([f"{hole}_CAM_{camera}" for hole in (1, 2, 3) for camera in "AC"] * 2)
 
 
+@pytest.mark.process
+def test_a_camera_goes_on_when_nobody_reads_what_it_says(tmp_path: Path, clean_environment: dict[str, str]) -> None:
+    # About forty bleed-outs begin in this time, and each is said.
+    arguments = ["inbox", "--stream", "--rate", "1000", "--crops", "200", "--proliv-every", "0.0001", "--holes", "20"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", "gen", "crops", *arguments],
+        cwd=tmp_path, env=clean_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert len(list((tmp_path / "inbox").iterdir())) == 200
+
+
 def test_crops_are_added_to_an_inbox_that_holds_some(tmp_path: Path) -> None:
     for _ in range(2):
         assert crops(tmp_path, "--stream", "--rate", "500", "--seconds", "0.02", "--holes", "99").exit_code == 0

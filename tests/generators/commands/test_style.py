@@ -58,23 +58,24 @@ def test_every_command_of_the_table_explains_itself() -> None:
 
 @pytest.mark.parametrize(("values", "published"), PUBLISHED)
 def test_published_results_in_every_format(values: str, published: str) -> None:
-    text = style("--probability", values).stdout.splitlines()
-    assert text[-2].split() == ["probability", published]
-    factors = [float(line.split()[-1]) for line in text[:5]]
-    assert repr(math.prod(factors)) == published
-
     line = style("--probability", values, "--format", "json").stdout
     assert f'"probability": {published}, ' in line
     (document,) = [json.loads(line)]
     assert list(document) == ["style", "probabilities", "probability", "log_probability"]
     assert document["style"] == named(values)
-    assert list(document["probabilities"].values()) == factors
+    factors = list(document["probabilities"].values())
+    assert repr(math.prod(factors)) == published
     assert document["log_probability"] == pytest.approx(math.log(float(published)), rel=1e-14)
 
     (row,) = csv.DictReader(io.StringIO(style("--probability", values, "--format", "csv").stdout))
     assert row["probability"] == published
     assert row["прическа"] == values.split(", ")[0]
     assert [float(row[f"p({name})"]) for name in named(values)] == factors
+
+    # A person gets six digits.
+    text = [line.split()[-1] for line in style("--probability", values).stdout.splitlines()]
+    numbers = [*factors, float(published), document["log_probability"]]
+    assert text == [f"{number:.6g}" for number in numbers]
 
 
 def test_a_style_is_asked_for_in_three_ways() -> None:
@@ -120,8 +121,9 @@ def test_text_is_a_block_for_one_style_and_a_line_for_each_of_more() -> None:
     lines = style("-n", "3", "--seed", "1").stdout.splitlines()
     assert len(lines) == 3
     first = json_lines("-n", "3", "--seed", "1")[0]
-    assert lines[0].split()[:3] == [repr(first["probability"]), "log", repr(first["log_probability"])]
-    assert all(f"{name}={value} {first['probabilities'][name]!r}" in lines[0] for name, value in first["style"].items())
+    assert lines[0].split()[:3] == [f"{first['probability']:.6g}", "log", f"{first['log_probability']:.6g}"]
+    factors = first["probabilities"]
+    assert all(f"{name}={value} {factors[name]:.6g}" in lines[0] for name, value in first["style"].items())
 
 
 def test_conditions_are_kept_and_have_the_probability_1() -> None:
@@ -190,7 +192,7 @@ def test_names_may_hold_commas_and_equals_signs(tmp_path: Path) -> None:
         (["--given", "чушь"], "'чушь' is not ATTRIBUTE=VALUE"),
         (["--given", ""], "'' is not ATTRIBUTE=VALUE"),
         (["--given", "цвет=черный"], "no attribute 'цвет'; the nearest: цвет волос, цвет одежды"),
-        (["--given", "цвет волос=чёрный"], "цвет волос has no value 'чёрный'; the nearest: черный"),
+        (["--given", "цвет волос=чорный"], "цвет волос has no value 'чорный'; the nearest: черный"),
         (["--given", "цвет волос=блонд", "--given", "цвет волос=рыжий"], "is given twice, as 'блонд' and as 'рыжий'"),
         (["--probability", "a, b"], "'a, b' has 2 values, a style has 5"),
         (["--probability", "аксесуар=нет"], "аксесуар has no value 'нет'"),
@@ -208,6 +210,13 @@ def test_wrong_usage_has_a_sentence(arguments: list[str], sentence: str) -> None
     result = style(*arguments, code=2)
     assert sentence in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_either_spelling_of_a_name_is_understood() -> None:
+    asked = json_lines("--probability", "причёска=нет волос, цвет волос=чёрный")
+    assert asked == json_lines("--probability", "прическа=нет волос, цвет волос=черный")
+    (given,) = json_lines("--given", "цвет волос=чёрный", "--given", "цвет волос=черный", "--seed", "1")
+    assert given["style"]["цвет волос"] == "черный"
 
 
 def test_the_same_condition_twice_is_one() -> None:
@@ -247,7 +256,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(clean_environment: dict
         assert process.stderr.read() == ""
     assert process.returncode == 0
     expected = next(StyleModel.independent(default_table()).sample(1, seed=1))
-    assert first.startswith(repr(expected.probability))
+    assert first.startswith(f"{expected.probability:.6g}")
 
 
 @pytest.mark.process

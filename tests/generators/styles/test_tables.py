@@ -24,8 +24,8 @@ def test_nothing_observed_needs_smoothing() -> None:
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
-    with pytest.raises(DataError, match=r"цвет волос has no value 'чёрный'; the nearest: черный"):
-        model().style({"цвет волос": "чёрный"})
+    with pytest.raises(DataError, match=r"цвет волос has no value 'чорный'; the nearest: черный"):
+        model().style({"цвет волос": "чорный"})
     with pytest.raises(DataError, match=r"no attribute 'Прическа'; the nearest: прическа"):
         model().given({"Прическа": "нет волос"})
     with pytest.raises(DataError, match=r"no value 'xyz'; there are: нет очков, круглые очки"):
@@ -37,6 +37,23 @@ def test_a_name_typed_in_decomposed_letters_is_found() -> None:
     decomposed = unicodedata.normalize("NFD", "синий")
     assert decomposed != "синий"
     assert model().style({"цвет одежды": decomposed}).values == {"цвет одежды": "синий"}
+
+
+def test_two_letters_that_people_write_for_one_another_are_one() -> None:
+    assert model().style({"причёска": "нет волос"}).values == {"прическа": "нет волос"}
+    observed = StyleTable.of_observations([{"чёлка": "чёрная"}, {"челка": "черная"}, {"чёлка": "рыжая"}])
+    assert observed.attributes == (Attribute("чёлка", ("чёрная", "рыжая"), (2, 1)),)
+    assert StyleModel.independent(observed, 0).style({"челка": "черная"}).probability == 2 / 3
+
+
+def test_tables_with_both_spellings_of_one_name_are_refused() -> None:
+    for counts in ({"a": {"чёрный": 1, "черный": 2}}, {"чёлка": {"x": 1}, "челка": {"x": 1}}):
+        with pytest.raises(DataError, match="is there twice; keep one of them"):
+            StyleTable.of_counts(counts)
+    with pytest.raises(DataError, match="is there twice; take one out"):
+        StyleTable.of_observations([{"a": "черный"}], {"a": ["чёрный", "черный"]})
+    with pytest.raises(DataError, match="the attribute 'челка' is there twice"):
+        StyleTable.of_rows(["чёлка", "челка"], [("row", ["x", "y"])])
 
 
 def test_the_shipped_table_is_the_documented_one() -> None:
