@@ -37,6 +37,15 @@ def _decisions(settings: Settings) -> list[Alert]:
             "That is their share of the last 15 minutes. By reason: monitor status",
         ),
         Alert(
+            "MonitorFilesDamaged",
+            f'{recording.FAILED}{{reason="damaged"}} > 0',
+            0,
+            "warning",
+            "{{ $value | humanize }} crops on {{ $labels.instance }} were damaged on their way and are lost",
+            "Their bytes were changed within the last 15 minutes, after the camera wrote them. Are they transferred in "
+            "binary mode, and are the disk and the network sound? journalctl -u monitor -p warning",
+        ),
+        Alert(
             "MonitorDetectorErrors",
             f"{recording.FAILED}{{{ours}}} > 0",
             0,

@@ -425,6 +425,15 @@ FAILURES = [
         "27m",
     ),
     Case(
+        "MonitorFilesDamaged",
+        "a single one",
+        {**running(), SCORED: "0+1000x60", **failures("damaged", "_x20 1x60")},
+        "25m",
+        ({"reason": "damaged", **WARNING},),
+    ),
+    Case("MonitorFilesDamaged", "over", {**running(), **failures("damaged", "_x20 1x60")}, "45m"),
+    Case("MonitorFilesDamaged", "incomplete ones", {**running(), **failures("truncated", "_x20 9x60")}, "25m"),
+    Case(
         "MonitorDetectorErrors",
         "the first ever",
         {**running(), **failures("detector_error", "_x20 1x60")},
