@@ -130,18 +130,105 @@ def test_the_calibration_before_is_kept_as_superseded(
     assert [rule for rule, _ in rows(ACTIVE)] == ["mean-proliv"]
 
 
-def test_the_newest_model_is_calibrated_and_becomes_active(
-    trained: Path, monitor: Run, rows: Rows, small_dataset: Path
-) -> None:
-    old = monitor("models", "list").stdout.split()[0]
+@pytest.fixture
+def two(trained: Path, monitor: Run, small_dataset: Path) -> tuple[str, str]:
+    """The active model of `ae`, and a newer one without a threshold."""
+    old = next((trained / "state" / "models").iterdir()).name
     new = monitor("train", "ae", "--data", small_dataset, "--seed", "7", "--set", "epochs=1").stdout.strip()
     assert new != old
-    assert rows("select name from models where active") == [(old,)]
-    assert monitor("calibrate", "--data", small_dataset).stdout.startswith(f"{new}: threshold ")
-    assert rows("select name from models where active") == [(new,)]
-    # The old one by name; calibrating it makes it the active one again.
-    assert monitor("calibrate", "--model", old, "--data", small_dataset).stdout.startswith(f"{old}: threshold ")
-    assert rows("select name from models where active") == [(old,)]
+    return old, new
+
+
+NAMES = "select name from models where active"
+
+
+def test_another_model_of_a_detector_is_calibrated_and_stays_inactive(
+    two: tuple[str, str], monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    old, new = two
+    outcome = monitor("calibrate", "--data", small_dataset)
+    assert outcome.returncode == 0
+    assert outcome.stdout.startswith(f"{new}: threshold ")
+    assert (
+        f"{new} is not active; {old} stays the active model of ae; to activate it: monitor models activate {new}"
+        in (outcome.stderr)
+    )
+    assert f"the final decision is now that of the primary, {old}" in outcome.stderr
+    assert rows(NAMES) == [(old,)]
+    assert monitor("models", "activate", new).returncode == 0
+    assert rows(NAMES) == [(new,)]
+
+
+def test_activation_is_asked_for_and_said(two: tuple[str, str], monitor: Run, rows: Rows, small_dataset: Path) -> None:
+    old, new = two
+    outcome = monitor("calibrate", "--detector", "ae", "--activate", "--data", small_dataset)
+    assert outcome.stdout.startswith(f"{new}: threshold ")
+    assert f"{new} is now the active model of the detector ae" in outcome.stderr
+    assert f"the final decision is now that of the primary, {new}" in outcome.stderr
+    assert rows(NAMES) == [(new,)]
+    # A model by its name, and only that one; the active one stays.
+    again = monitor("calibrate", "--model", old, "--data", small_dataset)
+    assert [line.partition(":")[0] for line in again.stdout.splitlines()] == [old]
+    assert rows(NAMES) == [(new,)]
+
+
+def test_several_models_are_calibrated_each_once(two: tuple[str, str], monitor: Run, small_dataset: Path) -> None:
+    old, new = two
+    outcome = monitor(
+        "calibrate", "--model", old, "--model", new, "--model", old, "--detector", "ae", "--data", small_dataset
+    )
+    assert [line.partition(":")[0] for line in outcome.stdout.splitlines()] == [old, new]
+
+
+def test_the_first_model_of_a_detector_is_activated_unless_it_is_not_to_be(
+    home: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    name = monitor("train", "ae", "--data", small_dataset, "--limit", "60", "--set", "epochs=1").stdout.strip()
+    waiting = monitor("calibrate", "--no-activate", "--data", small_dataset)
+    assert f"{name} is not active; to activate it: " in waiting.stderr
+    assert rows(NAMES) == []
+    assert f"{name} is now the active model of the detector ae" in monitor("calibrate", "--data", small_dataset).stderr
+    assert rows(NAMES) == [(name,)]
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    two: tuple[str, str], monitor: Run, dump: Callable[[], list[str]], small_dataset: Path
+) -> None:
+    _, new = two
+    before = dump()
+    outcome = monitor("calibrate", "--model", new, "--activate", "--dry-run", "--data", small_dataset)
+    assert outcome.returncode == 0
+    assert outcome.stdout.startswith(f"{new} (dry run): threshold ")
+    assert f"{new} would become the active model of the detector ae" in outcome.stderr
+    assert dump() == before
+    another = monitor("calibrate", "--rule", "fixed", "--set", "threshold=9", "--dry-run", "--detector", "ae", "--data",
+                      small_dataset)  # fmt: skip
+    assert another.returncode == 0
+    assert dump() == before
+
+
+@pytest.mark.parametrize("typed", ["12/4500", "0.0026666666666666666", "1.2e1/4.5e3"])
+def test_a_threshold_may_be_typed_as_a_fraction(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path, typed: str
+) -> None:
+    outcome = monitor(
+        "calibrate", "--data", small_dataset, "--rule", "fixed", "--set", f"threshold={typed}", "--accept"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert rows(ACTIVE) == [("fixed", 12 / 4500)]
+
+
+def test_a_fraction_in_the_configuration_and_by_threshold_set(
+    trained: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    (trained / "config.toml").write_text('[rules.fixed]\nthreshold = "12/4500"\n', encoding="utf-8")
+    assert monitor("calibrate", "--data", small_dataset, "--rule", "fixed", "--accept").returncode == 0
+    assert rows(ACTIVE) == [("fixed", 12 / 4500)]
+    assert monitor("threshold", "set", "24/4500", "--why", "twice", "--accept").returncode == 0
+    assert rows(ACTIVE) == [("fixed", 24 / 4500)]
+    wrong = monitor("threshold", "set", "24/0", "--why", "twice")
+    assert wrong.returncode == 2
+    assert "'24/0' is not a number; a threshold is one such as 0.0027 or 12/4500" in wrong.stderr
 
 
 def test_the_percentiles_of_both_classes_are_kept(
@@ -216,7 +303,9 @@ def test_held_out_crops_that_are_gone_are_warned_of(
         ),
         (("--rule", "fraction-of-max", "--set", "k=-1"), 78, "--set: rules.fraction-of-max.k: should be greater than"),
         (("--rule", "fixed", "--set", "threshold=nan"), 78, "--set: rules.fixed.threshold: should be a finite number"),
+        (("--rule", "fixed", "--set", "threshold=1/0"), 78, "--set: rules.fixed.threshold: should be a number (got"),
         (("--model", "nix"), 4, "there is no model 'nix'; see: monitor models list"),
+        (("--detector", "mnad"), 4, "no model of the detector 'mnad' is trained yet; train one: monitor train mnad"),
     ],
 )
 def test_wrong_words(

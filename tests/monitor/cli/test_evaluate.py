@@ -115,7 +115,7 @@ def test_a_model_by_name(trained: Path, monitor: Run, small_dataset: Path) -> No
     uncalibrated = monitor("evaluate", small_dataset, "--model", other)
     assert uncalibrated.returncode == 4
     assert f"{other} has no threshold yet; choose it: monitor calibrate --model {other}" in uncalibrated.stderr
-    monitor("calibrate", "--model", other, "--data", small_dataset)
+    monitor("calibrate", "--model", other, "--activate", "--data", small_dataset)
     assert evaluated(monitor, small_dataset)["model"] == other
     assert evaluated(monitor, small_dataset, "--model", active["model"]) == active
     unknown = monitor("evaluate", small_dataset, "--model", "nix")
@@ -176,7 +176,7 @@ class TestAll:
     ) -> None:
         other = monitor("train", "ae", "--data", small_dataset, "--seed", "7", "--set", "epochs=1").stdout.strip()
         monitor("train", "ae", "--data", small_dataset, "--seed", "8", "--set", "epochs=1")  # stays without threshold
-        monitor("calibrate", "--model", other, "--data", small_dataset)
+        monitor("calibrate", "--model", other, "--activate", "--data", small_dataset)
         decide(pair, "primary")
         *models, final = all_evaluated(monitor, small_dataset)
         listed = [json.loads(line) for line in monitor("models", "list", "--format", "json").stdout.splitlines()]

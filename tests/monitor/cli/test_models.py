@@ -116,7 +116,7 @@ def test_activate_and_roll_back(
     assert uncalibrated.returncode == 4
     assert f"calibrate it: monitor calibrate --model {second} --data DIR" in uncalibrated.stderr
     assert rows(ACTIVE) == [(first,)]
-    monitor("calibrate", "--model", second, "--data", small_dataset)
+    monitor("calibrate", "--model", second, "--activate", "--data", small_dataset)
     assert rows(ACTIVE) == [(second,)]
     assert monitor("models", "rollback").stdout == f"{first} is active again in place of {second}\n"
     assert rows(ACTIVE) == [(first,)]
@@ -133,7 +133,7 @@ def test_what_a_new_model_decides_is_undone_by_rolling_back(
 ) -> None:
     before = monitor("score", small_dataset / "test").stdout
     second = new_model("7")
-    monitor("calibrate", "--model", second, "--data", small_dataset)
+    monitor("calibrate", "--model", second, "--activate", "--data", small_dataset)
     assert monitor("score", small_dataset / "test").stdout != before
     monitor("models", "rollback")
     assert monitor("score", small_dataset / "test").stdout == before

@@ -99,7 +99,6 @@ def test_a_model_that_is_not_active_can_be_named(trained: Path, monitor: Run, sm
     other = monitor("train", "ae", "--data", small_dataset, "--seed", "7", "--set", "epochs=1").stdout.strip()
     assert monitor("report", "--model", other).returncode == 4
     monitor("calibrate", "--model", other, "--data", small_dataset)
-    monitor("models", "activate", active)
     page = written(monitor, trained, "--model", other, "--model", other)
     assert [heading for heading in page.headings if heading in {active, other}] == [other]
     assert "calibrated, not active" in page.text

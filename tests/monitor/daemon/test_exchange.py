@@ -23,7 +23,7 @@ def test_no_crop_loses_its_decision_when_the_model_is_exchanged_under_load(
 ) -> None:
     trained = run_monitor("train", "ae", "--set", "epochs=1", "--seed", "9", "--data", small_dataset)
     second = trained.stdout.strip()
-    assert run_monitor("calibrate", "--model", second, "--data", small_dataset).returncode == 0
+    assert run_monitor("calibrate", "--model", second, "--activate", "--data", small_dataset).returncode == 0
     names = [name for (name,) in daemon.query("select name from models order by id")]
     assert names[1] == second
     pictures = [path.read_bytes() for path in sorted((small_dataset / "train").glob("*.jpg"))[:CROPS_EACH]]
