@@ -17,9 +17,9 @@ from monitor.store import decisions
 from monitor.store import models as store_models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import calibrations, crops, models
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import CropRow, ScoreRow
 from tests.support.disks import below, sha256
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path

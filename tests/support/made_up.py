@@ -12,12 +12,12 @@ from sqlalchemy import insert, select
 from monitor.store import calibrations, models
 from monitor.store.database import schema
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from monitor.store.references import ReferenceRow
 from monitor.thresholds.calibration import calibrate
 from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.rules import Rules
 from plugins.rules import NormalQuantile, QuantileMidpoint
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

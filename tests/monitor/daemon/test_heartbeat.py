@@ -17,8 +17,8 @@ from monitor.daemon.heartbeat import Heartbeat
 from monitor.harness.waiting import wait_until
 from monitor.store import daemons
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from monitor.upkeep.status import DaemonStatus, read_status
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from monitor.daemon.schedule import LEASE, DailyJob, newest_slot
 from monitor.errors import DataError
 from monitor.store import runs
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,8 +23,8 @@ from monitor.inbox.watcher import Watcher
 from monitor.scoring import lookup
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
-from monitor.store.database.upgrade import upgrade
 from monitor.threads import TimedThread
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from monitor.inbox import second_looks
 from monitor.inbox.quarantine import Quarantine, hidden_name
 from monitor.inbox.second_looks import ON_THE_WAY, SecondLooks
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import record
 from monitor.threads import TimedThread
 from tests.support.disks import below, replace_like, sha256, small_disk
 from tests.support.stored_crops import crop, failed
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from monitor.quality.operation import Quality, Rates, last_days
 from monitor.store import references, summaries
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops, labels, models, reference_scores, runs, score_summaries, scores
-from monitor.store.database.upgrade import upgrade
 from tests.support.made_up import MadeUp, made_up, midpoint, store_model
 from tests.support.scrape import shown
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

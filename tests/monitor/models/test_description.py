@@ -16,8 +16,8 @@ from monitor.models import folders
 from monitor.models.description import as_dict, describe
 from monitor.registry import Registry
 from monitor.store import calibrations, models
-from monitor.store.database.upgrade import upgrade
 from tests.support.stored_crops import NOW, opened
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_
 from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, scores
-from monitor.store.database.upgrade import upgrade
 from tests.support.made_up import store_model
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from monitor.files.looks import look
 from monitor.files.text import to_text
 from monitor.scoring.lookup import new, undecided, unknown
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import record
 from tests.support.stored_crops import crop, decided, decision, failed, make_active
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

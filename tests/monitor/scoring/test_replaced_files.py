@@ -13,10 +13,10 @@ from monitor.files.text import to_text
 from monitor.scoring.lookup import new, undecided, unknown
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import record
 from tests.support.disks import as_nobody, replace_like, sha256
 from tests.support.stored_crops import crop, decided, decision, failed, make_active
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

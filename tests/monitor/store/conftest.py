@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.store.database.upgrade import upgrade
 from tests.support.stored_crops import opened
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

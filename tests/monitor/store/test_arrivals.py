@@ -15,7 +15,7 @@ from sqlalchemy import delete, event, insert
 from monitor.store.arrivals import Arrivals, CameraArrivals, Grid, HoleArrivals, arrivals, arrivals_seen, crops_since
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
-from monitor.store.database.upgrade import upgrade
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from monitor.store.daemons import FORGOTTEN_AFTER, GONE_AFTER, Identity, _runs, enter, leave, renew, seen
 from monitor.store.database.schema import daemons
-from monitor.store.database.upgrade import upgrade
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

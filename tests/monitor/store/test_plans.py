@@ -20,10 +20,10 @@ import pytest
 from sqlalchemy import event
 
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from tests.benchmarks.big_store import grow, moment
 from tests.benchmarks.growth import Query, all_queries
 from tests.support.daemon import Daemon
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

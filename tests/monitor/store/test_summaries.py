@@ -13,8 +13,8 @@ from sqlalchemy import event, func, insert, select, update
 
 from monitor.store import summaries
 from monitor.store.database.schema import calibrations, crops, models, score_summaries, scores
-from monitor.store.database.upgrade import upgrade
 from monitor.store.summaries import Summary, quantiles, summaries_between, summarise
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.store import calibrations
-from monitor.store.database.upgrade import upgrade
 from tests.support.made_up import MadeUp, made_up, midpoint
 from tests.support.made_up_rules import LOW
 from tests.support.stored_crops import NOW, opened
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

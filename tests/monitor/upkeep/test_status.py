@@ -12,11 +12,11 @@ from sqlalchemy import update
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Decision, Paths, Settings
 from monitor.store.database.schema import calibrations
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import record
 from monitor.store.runs import NIGHTLY, claim, finish
 from monitor.upkeep.status import Status, read_status
 from tests.support.stored_crops import NOW, crop, decided, decision, failed, make_active, opened
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

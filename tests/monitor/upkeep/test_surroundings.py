@@ -11,9 +11,9 @@ import pytest
 from monitor.configuration.file import load
 from monitor.store.database.engine import Database
 from monitor.store.database.lock import only_daemon
-from monitor.store.database.upgrade import upgrade
 from monitor.upkeep.surroundings import findings
 from tests.support.configurations import written
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable

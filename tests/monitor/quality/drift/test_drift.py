@@ -15,10 +15,10 @@ from monitor.quality.drift.groups import DriftState, ModelDrift
 from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import score_summaries
-from monitor.store.database.upgrade import upgrade
 from monitor.store.summaries import Summary
 from tests.support.made_up import store_model
 from tests.support.made_up_hours import HOUR, START, line, plant, summary
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

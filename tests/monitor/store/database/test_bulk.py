@@ -12,8 +12,8 @@ from monitor.errors import StoreRefusedError
 from monitor.store.database.bulk import insert_many
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
-from monitor.store.database.upgrade import upgrade
 from monitor.store.database.upsert import upsert
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
