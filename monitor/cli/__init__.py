@@ -16,7 +16,7 @@ import click
 from monitor import __version__, logs
 from monitor.api import LazyGroup, Provider
 from monitor.cli.program import Program
-from monitor.errors import ExitCode, InputMissingError, MonitorError
+from monitor.errors import ExitCode, InputMissingError, MonitorError, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 # The built-in commands, each in the module of its name as ``command``, with the line that ``--help`` shows.
 COMMANDS: Final = {
     "train": "Train detectors on crops without proliv.",
-    "calibrate": "Choose a threshold for a trained model and activate it.",
+    "calibrate": "Choose a threshold for trained models.",
     "evaluate": "Measure a model on a labelled folder.",
     "compare": "Draw the ROC curves of several models together.",
     "report": "Write an HTML page about the models: figures, and pictures with a sentence each.",
     "score": "Score every crop below a folder.",
-    "show": "Show what is known of a crop: decisions, thresholds, labels and places.",
+    "show": "Show what is known of a crop: its decisions, thresholds, labels and places.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
     "label": "Label crops as proliv or ne_proliv.",
-    "labels": "List, export and import labels.",
+    "labels": "List, export, import and take back labels.",
     "recalibrate": "Choose new thresholds from everything labelled, as the daemon does every night.",
     "threshold": "Show, set, roll back and compare thresholds.",
     "replay": "Decide again on stored scores with another threshold.",
@@ -77,6 +77,21 @@ class Commands(LazyGroup):
             # click itself would end the process with 1, which here means a defect.
             raise ReaderGoneError from error
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; raises `PluginError` for one of a plug-in that cannot be imported."""
+        offer = None if cmd_name in BUILT_IN else ctx.ensure_object(Program).registry.commands.get(cmd_name)
+        try:
+            return super().get_command(ctx, cmd_name)
+        except MonitorError:
+            raise
+        except (Exception, SystemExit) as error:
+            if offer is None:
+                raise
+            raise PluginError(
+                f"the command {cmd_name!r} of {offer.origin} cannot be imported from {offer.provider.target}: {error}; "
+                f"update the package {offer.distribution}, or uninstall it"
+            ) from error
+
     def providers(self, context: click.Context) -> Mapping[str, Provider]:
         """The commands by name; no plug-in replaces a built-in one."""
         plugged = context.ensure_object(Program).registry.commands
@@ -103,7 +118,7 @@ EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_
     type=click.Choice(["text", "json"]),
     help="Overrides logging.format of the configuration.",
 )
-@click.version_option(__version__, prog_name="monitor")
+@click.version_option(__version__, "-V", "--version", prog_name="monitor")
 @click.pass_context
 def cli(context: click.Context, config: Path | None, log_level: str | None, log_format: Format | None) -> None:
     """Find bleed-outs (proliv) in crops of casting-table holes.
@@ -125,8 +140,9 @@ def main() -> None:
     # JSON and CSV are UTF-8 whatever the encoding of the terminal; only a broken path could hold anything else.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    program = Program()
     try:
-        result = cli.main(standalone_mode=False)
+        result = cli.main(standalone_mode=False, obj=program)
         sys.stdout.flush()
         code = result if isinstance(result, int) else ExitCode.OK
     except MonitorError as error:
@@ -147,13 +163,13 @@ def main() -> None:
     except OSError as error:
         # An error of a file has its name, one of standard output has none.
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            code = _defect()
+            code = _defect(error, program)
         else:
             _discard_output()
             _complain(f"standard output: cannot be written: {error.strerror}; free some space or write elsewhere")
             code = ExitCode.CANNOT_CREATE
-    except Exception:  # noqa: BLE001 - the last resort: a defect still ends with a named exit code
-        code = _defect()
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect still ends with a named exit code
+        code = _defect(error, program)
     logging.shutdown()
     sys.exit(int(code))
 
@@ -165,12 +181,21 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
-def _defect() -> ExitCode:
+def _defect(error: Exception, program: Program) -> ExitCode:
+    """Report an exception that nothing has foreseen, as the plug-in's where one raised it."""
+    from monitor.cli.blame import culprit, sentence
+
+    try:
+        found = culprit(error, program.registry)
+    except MonitorError:  # plug-ins that clash: none of them has run
+        found = None
+    ours = "this is a defect of monitor; please report it with the lines above"
+    message = ours if found is None else sentence(found, error)
     if logs.for_machines():
-        log.critical("this is a defect of monitor; please report it with this message", exc_info=True)
+        log.critical("%s", message.replace("the lines above", "this message"), exc_info=error)
     else:
-        traceback.print_exc()
-        _complain("this is a defect of monitor; please report it with the lines above")
+        traceback.print_exception(error)
+        _complain(message)
     return ExitCode.UNEXPECTED
 
 

@@ -26,6 +26,11 @@ def command(program: Program, names: tuple[str, ...], output_format: str) -> Non
     For each hole, and for all holes together, the scores of the last finished hours are compared with those of the
     first hours after the model was calibrated by hand. Missing hourly summaries are made first, so this works without
     the daemon.
+
+    \b
+    Examples:
+      monitor drift
+      monitor drift --format json
     """
     database = program.database(create=False)
     from datetime import UTC, datetime

@@ -70,6 +70,12 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
     lists the drawn crops that are still to be labelled. If only crops with an alarm are labelled, a missed proliv is
     never found, and the share of caught proliv (TPR) looks better than it is. Each labelled crop of a draw stands for
     all crops that it was drawn from.
+
+    \b
+    Examples:
+      monitor label 4711 --as proliv
+      monitor label --hole 10 --since 2024-05-01T05:00 --until 2024-05-01T06:00 --as proliv
+      monitor label --audit 50
     """
     chooses = any(options[name] is not None for name in ("hole", "camera", "since", "until"))
     labels_crops = bool(targets or given or chooses or options["note"] is not None)

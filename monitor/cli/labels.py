@@ -34,7 +34,13 @@ LONGEST_HEADER: Final = 500
 
 @click.group("labels")
 def command() -> None:
-    """List, export, import and take back labels."""
+    """List, export, import and take back labels.
+
+    \b
+    Examples:
+      monitor labels list
+      monitor labels undo --dry-run
+    """
 
 
 @command.command("list")

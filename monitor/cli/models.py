@@ -21,14 +21,24 @@ if TYPE_CHECKING:
 
 @click.group("models")
 def command() -> None:
-    """List, show, activate and roll back models."""
+    """List, show, activate and roll back models.
+
+    \b
+    Example:
+      monitor models list
+    """
 
 
 @command.command("list")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def list_models(program: Program, output_format: str) -> None:
-    """List all models, the newest first."""
+    """List all models, the newest first.
+
+    \b
+    Example:
+      monitor models list --format json
+    """
     from monitor.models.description import as_dict
     from monitor.store.models import all_models
 
@@ -58,7 +68,12 @@ def _cells(row: ModelRow, zone: ZoneInfo) -> tuple[str, ...]:
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_program
 def show(program: Program, model: str, output_format: str) -> None:
-    """Show a model's settings, threshold and training, and what its detector says about itself."""
+    """Show a model's settings, threshold and training, and what its detector says about itself.
+
+    \b
+    Example:
+      monitor models show ae-8596479d03a2
+    """
     from monitor.models.description import describe
     from monitor.store.models import find_model
 
@@ -100,6 +115,10 @@ def activate(program: Program, model: str) -> None:
     """Make a calibrated model the active one of its detector.
 
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
+
+    \b
+    Example:
+      monitor models activate ae-8596479d03a2
     """
     from monitor.models.folders import folder_of, verify
     from monitor.store.models import activate_model, find_model
@@ -118,6 +137,10 @@ def rollback(program: Program, detector: str) -> None:
     """Restore a detector's previous model.
 
     DETECTOR may be left out if only one detector has an active model.
+
+    \b
+    Example:
+      monitor models rollback ae
     """
     from monitor.store.models import active_models, rollback_model
 

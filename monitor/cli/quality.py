@@ -58,6 +58,11 @@ def command(
     TPR is the share of proliv that was caught, TNR the share of ne_proliv that was passed, both by the decisions of the
     time. Crops without an alarm are represented by those that were drawn at random and labelled; without such crops,
     TPR is too good. Times without a zone are on the plant's clock.
+
+    \b
+    Examples:
+      monitor quality
+      monitor quality --since 2024-05-01 --by hole
     """
     database = program.database(create=False)
     from datetime import UTC, datetime

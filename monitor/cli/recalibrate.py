@@ -36,6 +36,10 @@ def command(
     may refuse a change: then the reason is kept, the old threshold stays, and the exit code is 65.
 
     A running daemon takes over a new threshold within a minute, or at once when it is told to reload (SIGHUP).
+
+    \b
+    Example:
+      monitor recalibrate --dry-run
     """
     configuration = program.configuration
     overrides = parse_assignments(assignments)
@@ -50,7 +54,9 @@ def command(
     rules = Rules.of(program.registry, configuration, rule_name, overrides)
     database = program.database(create=False)
     nightly.read_labels(database, program.registry, configuration)
-    by = ChangeRequest(datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None))
+    by = ChangeRequest(
+        datetime.now(UTC), "recalibrate", accept=accept, author=author_of(None), zone=configuration.time_zone
+    )
     changes = recalibrate(database, rules, by, dry_run=dry_run, names=names)
     for change in changes:
         if output_format == "json":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import Threshold, moment
+from monitor.cli.options import Threshold, echo_range, moment
 from monitor.cli.program import Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ def command(
     No image is read and nothing is stored. Give either --threshold or --rule; without both, the active threshold
     decides, which changes nothing on crops decided since it became active. Prints how many verdicts would change, and
     TPR and TNR on the labelled crops among them.
+
+    \b
+    Examples:
+      monitor replay --threshold 0.0027
+      monitor replay --rule normal-quantile --since 2024-05-01
     """
     if threshold is not None and rule_name is not None:
         raise click.UsageError("give either --threshold or --rule")
@@ -56,6 +61,7 @@ def command(
     configuration = program.configuration
     zone = configuration.time_zone
     span = Span(moment(since, zone, "--since"), moment(until, zone, "--until"), hole)
+    echo_range(span.since, span.until, zone)
     with program.database(create=False).read() as connection:
         model = calibrated_model(connection, configuration.settings.decision.detectors, name)
         if rule_name is not None:
@@ -82,7 +88,8 @@ def _chosen(
 
     configuration = program.configuration
     rules = Rules.of(program.registry, configuration, rule_name, parse_assignments(assignments))
-    evidence = gather_evidence(connection, model.id, configuration.settings.calibration, now=datetime.now(UTC))
+    settings, zone = configuration.settings.calibration, configuration.time_zone
+    evidence = gather_evidence(connection, model.id, settings, now=datetime.now(UTC), zone=zone)
     return threshold_by(rules.rule, evidence.scores)
 
 

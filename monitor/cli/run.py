@@ -22,6 +22,11 @@ def command(context: click.Context) -> None:
 
     A database of an earlier version is brought up to date first. A SQLite file is copied before; the copies of the
     last two upgrades are kept beside it.
+
+    \b
+    Examples:
+      monitor run
+      monitor --config /etc/monitor/config.toml run
     """
     from monitor.daemon.service import Service
 

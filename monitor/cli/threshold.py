@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from monitor.store.models import ModelRow
     from monitor.thresholds.overview import Difference, Overview, Trial
 
+# How many calibrations are listed without --limit.
+LISTED: Final = 50
 model_option = click.option("--model", "name", help="A model's name; by default the primary.")
 format_option = click.option(
     "--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True
@@ -35,6 +37,10 @@ def command() -> None:
     """Show, set, roll back and compare thresholds.
 
     A running daemon takes over a changed threshold within a minute, or at once when it is told to reload (SIGHUP).
+
+    \b
+    Example:
+      monitor threshold show
     """
 
 
@@ -42,7 +48,12 @@ def command() -> None:
 @format_option
 @pass_program
 def show(program: Program, output_format: str) -> None:
-    """Show the threshold of every active model, where it comes from, and what is in trial or was refused."""
+    """Show the threshold of every active model, where it comes from, and what is in trial or was refused.
+
+    \b
+    Example:
+      monitor threshold show --format json
+    """
     from monitor.thresholds.overview import overviews
 
     with program.database(create=False).read() as connection:
@@ -58,11 +69,19 @@ def show(program: Program, output_format: str) -> None:
 
 @command.command("list")
 @click.option("--model", "name", help="A model's name; by default all models.")
-@click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="List only the newest N.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the newest N.  [default: 50]")
+@click.option("--most", type=click.IntRange(min=1), hidden=True)  # the name of --limit in earlier versions
 @format_option
 @pass_program
-def list_calibrations(program: Program, name: str | None, most: int, output_format: str) -> None:
-    """List every calibration ever made, including refused ones, the newest first."""
+def list_calibrations(
+    program: Program, name: str | None, limit: int | None, most: int | None, output_format: str
+) -> None:
+    """List every calibration ever made, including refused ones, the newest first.
+
+    \b
+    Example:
+      monitor threshold list --limit 10
+    """
     from monitor.store.calibrations import history
     from monitor.store.models import all_models, find_model
     from monitor.thresholds.overview import as_dict
@@ -70,7 +89,7 @@ def list_calibrations(program: Program, name: str | None, most: int, output_form
     with program.database(create=False).read() as connection:
         names = {row.id: row.name for row in all_models(connection)}
         chosen = find_model(connection, name).id if name else None
-        rows = history(connection, chosen, most=most)
+        rows = history(connection, chosen, most=limit or most or LISTED)
     if output_format == "json":
         for row in rows:
             click.echo(json.dumps({"model": names[row.model_id], **as_dict(row)}))
@@ -103,6 +122,10 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     The guard checks it like any other: a large jump, or a threshold that does worse on the newest labelled crops, is
     refused unless it is accepted. The next nightly run may choose another threshold; calibration.rule = "fixed" keeps
     it.
+
+    \b
+    Example:
+      monitor threshold set 0.0027 --why "trial on line 2"
     """
     configuration = program.configuration
     reason = bounded(why, LONGEST_NOTE, "--why")
@@ -132,6 +155,10 @@ def rollback(program: Program, name: str | None) -> None:
 
     A second rollback restores the one before that. The nightly run does not choose the threshold that was rolled back
     again until something new is labelled.
+
+    \b
+    Example:
+      monitor threshold rollback
     """
     from datetime import UTC, datetime
 
@@ -158,6 +185,11 @@ def diff(program: Program, first: str, second: str, name: str | None, output_for
 
     A and B are numbers, or "active", "shadow" (in trial), or calibrations such as '#12' (quoted for the shell). Prints
     how many stored crops have a score between the two, and the ten of them that are nearest B.
+
+    \b
+    Examples:
+      monitor threshold diff active 0.0027
+      monitor threshold diff '#12' active
     """
     from monitor.thresholds.overview import difference
 
