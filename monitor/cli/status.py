@@ -57,6 +57,11 @@ def command(
 
     With --missing, show instead which of the crops that [completeness] of the configuration expects have come, over
     completeness.window_hours or the given span. Times without a zone are on the plant's clock.
+
+    \b
+    Examples:
+      monitor status
+      monitor status --missing --since 2024-05-01
     """
     if not missing and (since is not None or until is not None):
         raise click.UsageError("--since and --until choose the time for --missing; add --missing")
