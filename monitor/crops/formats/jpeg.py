@@ -69,8 +69,12 @@ def _decode_parts(parts: JpegParts, limits: Limits) -> NDArray[np.uint8]:
     limits.check_passes("JPEG", parts.width, parts.height, scans)
     if not parts.ended and not parts.has_all_scans():
         raise truncated("JPEG")
-    # Without an end mark, zeros at the end are space that was reserved and not written to.
-    streams = [parts.stream_without_fill] if not parts.ended else [parts.stream, parts.stream_without_fill]
+    streams = [parts.stream, parts.stream_without_fill]
+    if not parts.ended:
+        # Then zeros at the end may be space that was reserved and not written to. It lacks at least the end mark; as
+        # few zeros as that may also be the last data.
+        reserved = len(streams[0]) - len(streams[1]) > len(END)
+        streams = streams[1:] if reserved else streams[::-1]
     complaint = ""
     for stream in dict.fromkeys(streams):
         try:

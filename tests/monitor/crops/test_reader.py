@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitor.configuration.file import load
-from monitor.crops import loader
+from monitor.crops import decoder, loader
 from monitor.crops.reader import Reader
 from tests.support.pictures import VALID
 
@@ -30,12 +30,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def without_memory_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = loader.decode_rgb
-
     def decode_rgb(data: bytes, image_format: str, limits: Limits) -> Any:
         if image_format == kind:
             raise MemoryError
-        return decode(data, image_format, limits)
+        return decoder.decode_rgb(data, image_format, limits)
 
     monkeypatch.setattr(loader, "decode_rgb", decode_rgb)
 

@@ -206,6 +206,18 @@ class TestEndMark:
         behind_the_first = data.index(b"\xff\xc4", data.index(b"\xff\xda"))
         assert reason_of(data[:behind_the_first]) == "truncated"
 
+    def test_data_that_end_in_a_zero(self) -> None:
+        flat = np.full((16, 16), 128, np.uint8)
+        noisy = np.random.default_rng(0)
+        found = 0
+        for _ in range(2000):
+            flat[8:, 8:] = noisy.integers(0, 256, (8, 8))
+            data = jpeg(flat)
+            if data.endswith(b"\0" + END) and not data.endswith(b"\xff\0" + END):
+                assert np.array_equal(READER.decode(content(data[:-2])).pixels, by_pillow(data))
+                found += 1
+        assert found
+
     @pytest.mark.parametrize("count", [3, 6, 60])
     def test_space_that_was_reserved_and_not_written_to(self, count: int) -> None:
         data = jpeg()
