@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -159,3 +160,25 @@ def test_an_age_is_never_negative(held: Inbox, monkeypatch: pytest.MonkeyPatch) 
     wait_until(lambda: held.backlog.count() == 1)
     monkeypatch.setattr(time, "time", lambda: 0.0)  # a clock that was put back
     assert held.backlog.oldest_seconds() == 0
+
+
+def test_what_was_not_looked_at_is_not_known_to_be_empty(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No scan has gone through: 0 would say that nothing waits."""
+    folder = tmp_path / "inbox"
+    watcher = Watcher(folder, Watch(), unknown=partial(lookup.new, database), deliver=lambda _candidate: True)
+    here = Backlog(watcher, database)
+    assert math.isnan(here.count())
+    assert math.isnan(here.oldest_seconds())
+    here.look()  # there is no folder yet
+    assert math.isnan(here.count())
+    folder.mkdir()
+    (folder / "1.jpg").write_bytes(b"x")
+    here._next_walk = 0.0
+    here.look()
+    assert here.count() == 1
+    assert here.oldest_seconds() >= 0
+    watcher.has_scanned = True
+    assert here.count() == 0  # the watcher knows it
+    assert "what waits in the inbox is not counted" in caplog.text

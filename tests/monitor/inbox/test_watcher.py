@@ -396,3 +396,15 @@ def test_a_folder_within_that_cannot_be_read_fails_the_scan_and_is_told_of_each_
         refused.remove("camera")
         pipeline.scans_ended.clear()
         wait_until(lambda: pipeline.scans_ended.count(True) >= 3)
+
+
+def test_failures_that_may_be_over_are_tried_again_in_the_first_scan_alone(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "1.jpg").write_bytes(b"x")
+    pipeline = start(scan_seconds=0.05)
+    pipeline.finish(pipeline.take())
+    pipeline.scans(3)
+    assert pipeline.again[0]
+    assert not any(pipeline.again[1:])
