@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "deploy": "Write configurations for Prometheus, Grafana and systemd.",
     "db": "Upgrade, check, back up and prune the database.",
     "bench": "Measure how fast this machine decides on crops, and how close that is to its limit.",
+    "completion": "Print the script that completes commands and options in a shell.",
     "demo": "Show the whole program on synthetic crops or your own.",
 }
 BUILT_IN: Final = {name: Provider(name, summary, f"monitor.cli.{name}:command") for name, summary in COMMANDS.items()}
