@@ -26,9 +26,9 @@ def _mapping(value: dict[str, Any]) -> Iterator[str]:
 
 def _entry(key: str, content: object) -> Iterator[str]:
     """A key, or the dash of a list, with what belongs to it."""
-    if isinstance(content, str) and "\n" in content:
+    if isinstance(content, str) and _is_block(content):
         yield f"{key} |-"
-        yield from (f"  {line}".rstrip() for line in content.splitlines())
+        yield from (f"  {line}" if line else "" for line in content.split("\n"))
     elif isinstance(content, dict) and content:
         yield key
         yield from (f"  {line}" for line in _mapping(content))
@@ -49,6 +49,13 @@ def _item(item: object) -> Iterator[str]:
     yield from (f"  {line}" for line in rest)
 
 
+def _is_block(text: str) -> bool:
+    """Whether a text has several lines that YAML takes as they are, below one that does not begin with a space."""
+    lines = text.split("\n")
+    as_they_are = all(line.isprintable() and not line.endswith(" ") for line in lines)
+    return len(lines) > 1 and as_they_are and bool(lines[-1]) and not lines[0].startswith(" ") and bool(lines[0])
+
+
 def _scalar(value: object) -> str:
     if isinstance(value, str):
         readable = _PLAIN.fullmatch(value) and value.lower() not in _OTHER_THAN_TEXT
@@ -58,5 +65,12 @@ def _scalar(value: object) -> str:
         # Between single quotes everything is literal except the quote itself.
         if value.isprintable() and '"' in value:
             return "'" + value.replace("'", "''") + "'"
-        return json.dumps(value, ensure_ascii=not value.isprintable())
+        return '"' + "".join(map(_in_double_quotes, value)) + '"'
     return json.dumps(value)
+
+
+def _in_double_quotes(character: str) -> str:
+    """A character of a text in double quotes; JSON would write those beyond 16 bits as two, which are none in YAML."""
+    if character in '"\\':
+        return "\\" + character
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

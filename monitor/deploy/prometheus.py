@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.deploy import alerts, recording
 from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import JOB, SCRAPE_SECONDS
+from monitor.deploy.values import checked
 from monitor.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ def target(configuration: Configuration) -> str:
             f"{configuration.source}: metrics.port: 0 takes a different port at every start, which Prometheus "
             "cannot know; set a port, such as 9464"
         )
-    host = EVERY_ADDRESS.get(metrics.host, metrics.host)
+    host = checked(EVERY_ADDRESS.get(metrics.host, metrics.host), f"{configuration.source}: metrics.host")
     return f"[{host}]:{metrics.port}" if ":" in host else f"{host}:{metrics.port}"
 
 
 def _scraping(configuration: Configuration) -> dict[str, Any]:
     certificate = configuration.certificate
-    tls = {"tls_config": {"ca_file": str(certificate[0])}} if certificate else {}
+    tls = {"tls_config": {"ca_file": checked(str(certificate[0]), configuration.source)}} if certificate else {}
     job = {
         "job_name": JOB,
         "scheme": "https" if certificate else "http",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import grp
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -15,7 +16,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from monitor.deploy.values import checked, unit_command, unit_comment, unit_file_pattern, unit_word, unit_words
 from monitor.errors import ConfigurationError
+from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +31,8 @@ STATE_ROOT: Final = Path("/var/lib")
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 HIDDEN: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the unit hides, not what is written to
 PRIVATE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "link-local")
+# In the name of a state folder a colon separates, and a backslash is taken away, with quotes as without.
+_STATE_NAME: Final = re.compile(r"[\w@%+=,./-]+( [\w@%+=,./-]+)*")
 LEAST_WATCHDOG_SECONDS: Final = 120
 LEAST_STOP_SECONDS: Final = 90
 
@@ -54,19 +59,18 @@ def files(configuration: Configuration, access: Access) -> dict[str, str]:
     settings = configuration.settings
     state = _state_name(configuration)
     writable, readable = _folders(configuration)
+    for path in (sys.executable, configuration.file, *writable, *readable):
+        checked(str(path), configuration.source)
     busy = settings.database.busy_seconds
     values = {
         "name": access.name,
-        "configuration": _comment(str(configuration.file)),
-        "mounts": _paths([STATE_ROOT / state, *writable, *readable]),
-        "start": " ".join(
-            _quoted(word, dollar=True)
-            for word in (sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), "run")
-        ),
-        "environment": _quoted(str(configuration.file.with_suffix(".environment"))),
+        "configuration": unit_comment(str(configuration.file)),
+        "mounts": unit_words([STATE_ROOT / state, *writable, *readable]),
+        "start": unit_command([sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), "run"]),
+        "environment": unit_file_pattern(str(configuration.file.with_suffix(".environment"))),
         "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
         "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
-        "state": _quoted(state),
+        "state": unit_word(state),
         "groups": _groups(access.groups, writable),
         "folders": _folder_lines(writable, readable),
         "devices": _device_lines(settings.pipeline.device),
@@ -113,7 +117,7 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
 
 def next_steps(output: Path, access: Access) -> list[str]:
     """What a person does next with the unit."""
-    unit = output / f"{access.name}.service"
+    unit = shlex.quote(str(output / f"{access.name}.service"))
     copied = "" if output.absolute() == INSTALLED else f"sudo cp {unit} {INSTALLED}/ && "
     return [
         f"check it:   systemd-analyze verify {unit}",
@@ -129,12 +133,10 @@ def _check(access: Access) -> None:
                 f"{option}: {wrong[0]!r} is not a valid name of a user or group; use lowercase letters, digits, - and _"
             )
     for network in access.networks:
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
+        if not _is_network(network):
             raise ConfigurationError(
                 f"--allow: {network!r} is neither an address nor a network; write one as 10.1.2.3 or 10.1.2.0/24"
-            ) from None
+            )
 
 
 def _state_name(configuration: Configuration) -> str:
@@ -142,7 +144,13 @@ def _state_name(configuration: Configuration) -> str:
     # Once the service has run, /var/lib/NAME is a link to /var/lib/private/NAME.
     for root in (STATE_ROOT / "private", STATE_ROOT):
         if configuration.state.is_relative_to(root) and configuration.state != root:
-            return configuration.state.relative_to(root).as_posix()
+            name = configuration.state.relative_to(root).as_posix()
+            if _STATE_NAME.fullmatch(name):
+                return name
+            raise ConfigurationError(
+                f"{configuration.source}: paths.state: {printable(configuration.state)}: systemd takes no such name of "
+                "a state folder; use letters, digits, spaces, and any of @ % + = , . _ -"
+            )
     raise ConfigurationError(
         f"{configuration.source}: paths.state: {configuration.state} must be below {STATE_ROOT}, where systemd gives "
         f"it to the service's user, such as {STATE_ROOT}/monitor; a larger disk may be mounted there"
@@ -177,14 +185,14 @@ def _folder_lines(writable: list[Path], readable: list[Path]) -> str:
     at_home = {path for path in [*writable, *readable] if _below(path, HOMES)}
     lines = []
     if elsewhere := [path for path in writable if path not in at_home]:
-        lines += ["# The folders that it writes into, by its configuration.", f"ReadWritePaths={_paths(elsewhere)}"]
+        lines += ["# The folders that it writes into, by its configuration.", f"ReadWritePaths={unit_words(elsewhere)}"]
     if not at_home:
         return "\n".join([*lines, "# Homes are invisible.", "ProtectHome=yes"])
     lines += ["# Homes are empty except for the folders that are named next.", "ProtectHome=tmpfs"]
     if chosen := [path for path in writable if path in at_home]:
-        lines += ["# The folders in homes that it writes into.", f"BindPaths={_binds(chosen)}"]
+        lines += ["# The folders in homes that it writes into.", f"BindPaths={unit_words(chosen)}"]
     if chosen := [path for path in readable if path in at_home]:
-        lines += ["# The folders in homes that it reads.", f"BindReadOnlyPaths={_binds(chosen)}"]
+        lines += ["# The folders in homes that it reads.", f"BindReadOnlyPaths={unit_words(chosen)}"]
     return "\n".join(lines)
 
 
@@ -220,7 +228,8 @@ def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str,
         text = "# It has neither metrics nor a database server: no network at all.\nPrivateNetwork=yes"
         return {"network": f"{text}\n# And no packet.\nIPAddressDeny=any", "families": "AF_UNIX", "network_order": ""}
     remote = [host for host in hosts if not _is_loopback(host)]
-    allowed = ["localhost", *(host for host in remote if _is_address(host))]
+    # Without the interface that a link-local address of IPv6 may name, which systemd does not take.
+    allowed = ["localhost", *(host.partition("%")[0] for host in remote if _is_address(host))]
     reasons = ["this machine" if metrics.enabled or len(remote) < len(hosts) else "", *map(str, allowed[1:])]
     open_to_others = metrics.enabled and not _is_loopback(metrics.host)
     by_name = [host for host in remote if not _is_address(host)]
@@ -271,29 +280,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in text  # systemd takes no interface behind an address
+
+
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
-
-
-def _paths(paths: Sequence[Path]) -> str:
-    return " ".join(_quoted(str(path)) for path in paths)
-
-
-def _binds(paths: Sequence[Path]) -> str:
-    # A colon would separate the path from the one that it is shown under.
-    return " ".join(_quoted(str(path).replace(":", "\\:")) for path in paths)
-
-
-def _comment(text: str) -> str:
-    return re.sub(r"[\r\n\\]", "?", text)
-
-
-def _quoted(text: str, *, dollar: bool = False) -> str:
-    """A word as systemd reads it; ``dollar``: in a command line, where systemd also expands variables."""
-    text = text.replace("%", "%%")
-    if dollar:
-        text = text.replace("$", "$$")
-    if re.fullmatch(r"[\w@%+=:,./$-]+", text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'

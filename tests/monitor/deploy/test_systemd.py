@@ -131,7 +131,7 @@ def test_of_homes_only_the_folders_that_are_named_are_seen(configure: Configure)
     assert "BindPaths" not in found
     lines, paths = VARIANTS["home"]
     found = directives(unit(configure(*lines, **paths)))
-    assert found["BindPaths"] == ['/home/camera/holes "/home/camera/odd\\\\: folder"']
+    assert found["BindPaths"] == ['/home/camera/holes "/home/camera/odd: folder"']
 
 
 def test_the_network_is_what_the_configuration_needs(configure: Configure) -> None:
