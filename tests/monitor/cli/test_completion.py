@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tests.monitor.cli.conftest import Run
 
 
+pytestmark = pytest.mark.process  # click asks bash for its version
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_asks_this_program(monitor: Run, shell: str) -> None:
     printed = monitor("completion", shell)
