@@ -54,6 +54,7 @@ def draw(kind: Callable[..., NDArray[np.uint8]], count: int = 4) -> list[NDArray
     return [crop for hole in CastingTable(2, holes=12).holes for crop in kind(hole, count, generator)]
 
 
+@pytest.mark.process
 def test_same_seed_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
     assert contents(make(tmp_path / "again", seed=3)) == contents(dataset)
 
@@ -78,6 +79,7 @@ def test_names_are_unique_and_real(dataset: Path) -> None:
     assert [name for name in names if not REAL_NAME.fullmatch(name)] == []
 
 
+@pytest.mark.process
 def test_a_burst_of_one_hole_keeps_its_names_apart(tmp_path: Path) -> None:
     write_dataset(tmp_path / "made", train=0, proliv=900, test=0)
     assert len(list((tmp_path / "made" / "proliv").iterdir())) == 900

@@ -366,6 +366,7 @@ def test_the_scores_of_the_folder_are_kept(
         assert kept[digest] == ("proliv", pytest.approx(score, rel=1e-6))
 
 
+@pytest.mark.process
 def test_without_a_model(home: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("calibrate", "--data", small_dataset)
     assert outcome.returncode == 4

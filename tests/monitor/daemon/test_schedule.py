@@ -65,6 +65,7 @@ def test_a_slot_is_a_time_of_the_plants_day(now: str, slot: str) -> None:
     assert newest_slot("03:00", BERLIN, moment) == datetime.fromisoformat(slot).replace(tzinfo=UTC)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 @pytest.mark.parametrize("at", ["00:00", "01:30", "02:00", "02:15", "02:30", "03:00", "23:59"])
 def test_every_day_has_one_slot_whatever_the_clocks_do(zone: str, at: str) -> None:

@@ -26,6 +26,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.process
 def test_what_was_saved_with_a_model_is_read_back(saved: SavedModel) -> None:
     assert folders.validation_digests(saved.folder.parent, row_of(saved)) == {"a" * 64, "b" * 64}
     assert folders.training_digests(saved.folder.parent, row_of(saved)) == {"d" * 64}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from monitor.api import Floats, Pixels
 
+pytestmark = pytest.mark.process
+
 
 class Darkened(Brightness):
     """It reconstructs what it is given."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.process
+
 GENERATOR = np.random.default_rng(0)
 NORMAL = GENERATOR.lognormal(-7, 0.5, 400)
 PROLIV = GENERATOR.lognormal(-5.8, 0.6, 60)

@@ -15,6 +15,8 @@ from tests.monitor.report.conftest import Brightness, BrightnessSettings, Mapped
 if TYPE_CHECKING:
     from monitor.api import Detector
 
+pytestmark = pytest.mark.process
+
 
 def held_out() -> ReadCrops:
     """Twelve crops, ever brighter; the first is black, which the detector refuses."""

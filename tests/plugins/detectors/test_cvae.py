@@ -172,6 +172,7 @@ def test_a_detector_can_learn_from_augmented_crops() -> None:
     detector.score(detector.prepare_batch(normal(3))).check(3)
 
 
+@pytest.mark.process
 # Without these settings it is one of the laws of every detector.
 @pytest.mark.parametrize("settings", [{"augment": True}, {"hole_numbers": True}])
 def test_the_same_seed_trains_the_same_detector_and_the_global_generator_is_left_alone(
