@@ -66,7 +66,7 @@ class Dataset:
 def open_dataset(root: Path, ignored: IgnoredNames = NOTHING) -> Dataset:
     """List a data set in the layout above, of which at least one part must hold a crop.
 
-    Files with ``ignored`` names are left out. Raises `InputMissingError` when ``root`` or something in it cannot be read,
+    Files with ``ignored`` names are left out. Raises `InputMissingError` if ``root`` or something in it cannot be read,
     and `DataError` when nothing fits, a part fits two layouts at once, or the annotation is wrong.
     """
     _check_folder(root)

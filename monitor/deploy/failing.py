@@ -107,7 +107,7 @@ def _deletion() -> list[Alert]:
             300,
             "critical",
             "The daemon on {{ $labels.instance }} has stopped deleting ({{ $labels.task }})",
-            "The inbox or the database may not be what it was, so what would be deleted could be lost for good. The log "
+            "The inbox or the database may not be what it was, so what is deleted could be lost for good. The log "
             "says what is in doubt: journalctl -u monitor -p warning",
         ),
     ]

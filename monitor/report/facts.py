@@ -25,7 +25,7 @@ MOST_REMEMBERED: Final = 100_000
 
 @dataclass(frozen=True)
 class Facts:
-    """A loaded model with its rows in the store, the report of its training and its newest decisions; the plant's zone."""
+    """A loaded model, its rows in the store, the report of its training, its newest decisions, and the plant's zone."""
 
     model: ActiveModel
     row: ModelRow

@@ -16,7 +16,7 @@ WAL_PAUSE_SECONDS: Final = 0.02
 # them from being read and written again for each batch, which saves a fifth of the processor time.
 CACHE_KIB: Final = 10240
 LOG_PAGES: Final = 4000
-# The log is emptied only when nothing reads, so a long read makes it grow. Afterwards SQLite would use it again from the
+# The log is emptied only when nothing reads, so a long read makes it grow. Then SQLite would use it again from the
 # start without ever making the file smaller.
 LOG_BYTES: Final = 32 * 1024 * 1024
 

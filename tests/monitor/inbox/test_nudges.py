@@ -70,7 +70,7 @@ def test_whatever_fails_the_scan_goes_on(
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     threads = threading.active_count()
     with monkeypatch.context() as patch:
-        patch.setattr(*((nudges, step) if step == "Observer" else (InotifyObserver, step)), fail)
+        patch.setattr(nudges if step == "Observer" else InotifyObserver, step, fail)
         here.observe()
     assert not here.is_observing()
     (warning,) = caplog.messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +55,7 @@ class Inbox:
     def database(self) -> Database:
         return self.store.database
 
-    def decide(self, name: str, at: object) -> int:
+    def decide(self, name: str, at: datetime) -> int:
         path = self.folder / name
         path.write_bytes(name.encode())
         crop = self.store.crop(0.1, at=at)
@@ -74,8 +74,9 @@ class Inbox:
         self.folder.rename(self.home / "other")
         (self.home / "share").rename(self.folder)
 
-    def prune(self, **options: bool) -> int:
-        return prune(self.database, self.configuration, 30, NOW, **options).crops
+    def prune(self, *, dry_run: bool = False, accept_inbox: bool = False) -> int:
+        done = prune(self.database, self.configuration, 30, NOW, dry_run=dry_run, accept_inbox=accept_inbox)
+        return done.crops
 
 
 @pytest.fixture

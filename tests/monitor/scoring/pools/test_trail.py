@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.scoring.pools import trail as trail_module
 from monitor.scoring.pools.trail import FOLDER, PATHS_BYTES, SLOT_BYTES, Phase, Position, Slot, Trail, map_slot
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def test_where_nothing_can_be_written_work_goes_on(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(trail_module.os, "posix_fallocate", refuse)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
     trail = Trail(tmp_path, 1)
     work_alone = trail.slots[0]
     work_alone.put(1, PATHS)
