@@ -68,6 +68,11 @@ class Registered:
     provider: Provider
     origin: str
 
+    @property
+    def distribution(self) -> str:
+        """The name of the package that it was installed with."""
+        return self.origin.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -155,8 +160,14 @@ class Registry:
 
         assert kind.section is not None
         sections: Mapping[str, Mapping[str, Any]] = getattr(configuration.settings, kind.section)
+        settings = getattr(self.class_of(kind, name), "Settings", None)
+        if settings is None:
+            raise PluginError(
+                f"the {kind.name} {name!r} of {self.offers[kind][name].origin} has no class attribute 'Settings', a "
+                "pydantic model of its settings"
+            )
         return plugin_settings(
-            self.class_of(kind, name).Settings,
+            settings,
             sections.get(name, {}),
             section=f"{kind.section}.{name}",
             origins=configuration.origins,
@@ -185,6 +196,8 @@ class Registry:
                 f"{what} calls itself {getattr(found, 'name', None)!r}; "
                 "its class attribute 'name' must be the name that it is registered under"
             )
+        if missing := sorted(getattr(found, "__abstractmethods__", ())):
+            raise PluginError(f"{what} lacks what every {kind.name} has to define: {', '.join(missing)}")
         return found
 
     def _add_entry_point(self, manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:

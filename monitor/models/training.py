@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from monitor.errors import DataError
+from monitor.api import FitReport
+from monitor.errors import DataError, PluginError
 from monitor.models import folders, hold_out
 from monitor.store import models
 
@@ -59,6 +60,11 @@ def train(
         seed=seed,
         progress=progress,
     )
+    if not isinstance(report, FitReport):
+        raise PluginError(
+            f"the detector {detector.name!r}: its method fit returned {type(report).__name__}, and it has to return a "
+            "monitor.api.FitReport; update the package that it comes from (monitor plugins names it)"
+        )
     saved = folders.save(
         models_folder,
         detector,

@@ -48,9 +48,13 @@ def choose_threshold(rules: Rules, gathered: Evidence) -> Choice:
 
 def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
     """The threshold that a rule chooses; raises `DataError` when it is not a finite number."""
-    threshold = float(rule.choose(scores))
+    chosen = rule.choose(scores)
+    try:
+        threshold = float(chosen)
+    except (TypeError, ValueError):
+        threshold = math.nan
     if not math.isfinite(threshold):
-        raise DataError(f"the rule {rule.name!r} chose {threshold}, which is no threshold")
+        raise DataError(f"the rule {rule.name!r} chose {chosen!r}, which is no threshold")
     return threshold
 
 
