@@ -42,7 +42,7 @@ def _picture(_context: click.Context, _parameter: click.Parameter, path: Path) -
     show_default=True,
     type=click.Path(path_type=Path),
     callback=_picture,
-    help="The picture, a .png or .svg file; one that exists is overwritten.",
+    help="The picture, a .png or .svg file; an earlier picture is overwritten, any other file is not.",
 )
 @pass_program
 def command(program: Program, directory: Path, names: tuple[str, ...], output: Path) -> None:
@@ -54,16 +54,18 @@ def command(program: Program, directory: Path, names: tuple[str, ...], output: P
     """
     # Without a database there is nothing to compare, which is said before anything else is looked at.
     program.database(create=False)
-    from monitor.report.output import require_matplotlib, require_writable, write
+    from monitor.files.replacing import MADE_BY, write_whole
+    from monitor.report.output import is_picture, require_matplotlib, require_writable
 
     require_matplotlib("compare")
     from monitor.report import curves, style
 
-    require_writable(output)
+    require_writable(output, is_picture, "a picture that monitor made")
     found = _read(program, directory)
     drawn = [_curve(judge, found.proliv) for judge in _judges(program, names, found.crops)]
     figure = curves.roc([curve for curve in drawn if curve])
-    write(output, style.as_svg(figure) if output.suffix.lower() == ".svg" else style.as_png(figure))
+    draw = style.as_svg if output.suffix.lower() == ".svg" else style.as_png
+    write_whole(output, draw(figure, maker=MADE_BY))
 
 
 def _read(program: Program, directory: Path) -> CropsWithTruth:

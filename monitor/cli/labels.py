@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 # Lines that are laid out together on a terminal.
 PIECE: Final = 1000
-# Bytes that are looked at to tell whether a file is an export: more than its first line has.
-LONGEST_HEADER: Final = 500
 
 
 @click.group("labels")
@@ -166,7 +164,9 @@ def export(program: Program, output: Path | None, output_format: str) -> None:
       monitor labels export --output labels.csv
       monitor labels export --format excel --output labels.csv
     """
+    from monitor.files.replacing import require_replaceable, write_whole
     from monitor.labels.exchange import export_labels
+    from monitor.labels.spreadsheets import is_export
     from monitor.store.labels import given_labels
 
     excel = program.configuration.time_zone if output_format == "excel" else None
@@ -178,29 +178,9 @@ def export(program: Program, output: Path | None, output_format: str) -> None:
     else:
         text = io.StringIO(newline="")
         count = export_labels(given, text, excel=excel)
-        _write(output, text.getvalue().encode())
+        require_replaceable(output, is_export, "an export of labels")
+        write_whole(output, text.getvalue().encode())
     click.echo(f"{counted(count, 'label')} exported", err=True)
-
-
-def _write(output: Path, content: bytes) -> None:
-    """Write a file at once; raises `OutputError` where it cannot be, or where something else than an export is."""
-    from monitor.errors import OutputError
-    from monitor.labels.spreadsheets import is_export
-
-    part = output.with_name(f".{output.name}.part")
-    try:
-        if output.exists() and output.is_file() and not is_export(output.read_bytes()[:LONGEST_HEADER]):
-            raise OutputError(
-                f"{printable(output)}: is there and is no export of labels, so it is not replaced; choose another name"
-            )
-        if output.exists() and not output.is_file():  # such as /dev/stdout
-            output.write_bytes(content)
-            return
-        part.write_bytes(content)
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{printable(output)}: cannot be written: {error.strerror}; choose another place") from None
 
 
 @command.command("import")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     default=Path("report.html"),
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The page; a file that exists is overwritten.",
+    help="The page; an earlier page is overwritten, any other file is not.",
 )
 @pass_program
 def command(program: Program, data: Path | None, names: tuple[str, ...], output: Path) -> None:
@@ -35,14 +35,15 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
     """
     database = program.database(create=False)
     from monitor.cli.progress import bar
+    from monitor.files.replacing import write_whole
     from monitor.files.text import printable
-    from monitor.report.output import require_matplotlib, require_writable, write
+    from monitor.report.output import is_page, require_matplotlib, require_writable
 
     require_matplotlib("report")
     from monitor.report.build import build_page, choose_subjects
     from monitor.report.page import render
 
-    require_writable(output)
+    require_writable(output, is_page, "a page of monitor report")
     subjects = choose_subjects(database, program.registry, program.configuration, names)
     measured = None if data is None else _measure(program, subjects, data)
     with bar("drawing", len(subjects.models)) as advance:
@@ -53,7 +54,7 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
             now=datetime.now(program.configuration.time_zone),
             on_drawn=lambda: advance(1),
         )
-    write(output, render(page))
+    write_whole(output, render(page))
     click.echo(printable(output))
 
 

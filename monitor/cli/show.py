@@ -123,8 +123,9 @@ def _facts(details: CropDetails, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
 
 def _pictures(program: Program, details: CropDetails, output: Path | None, *, terminal: bool) -> None:
     """Write the crop's pictures into a folder and draw them on the terminal, as far as its file is still there."""
+    from monitor.files.replacing import require_replaceable, write_whole
     from monitor.models.pictures import as_png, pictures_of
-    from monitor.report.output import write
+    from monitor.report.output import is_picture
 
     pixels = _pixels(program, details)
     if pixels is None:
@@ -136,9 +137,12 @@ def _pictures(program: Program, details: CropDetails, output: Path | None, *, te
             seen = pictures_of(model.detector, pixels, details.crop.hole)
             pictures.update({f"{model.name}-{name}": picture for name, picture in seen.items()})
         make_folder(output)
+        paths = {name: output / f"{name}.png" for name in pictures}
+        for path in paths.values():
+            require_replaceable(path, is_picture, "a picture that monitor made")
         for name, picture in pictures.items():
-            write(output / f"{name}.png", as_png(picture))
-            click.echo(printable(output / f"{name}.png"), err=True)
+            write_whole(paths[name], as_png(picture))
+            click.echo(printable(paths[name]), err=True)
     if terminal:
         _draw(pictures)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.files.replacing import MADE_BY
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,13 +38,15 @@ def coloured(heatmap: NDArray[np.float32]) -> Picture:
     highest = float(heatmap.max(initial=0))
     share = heatmap / highest if highest > 0 else np.zeros_like(heatmap)
     channels = [np.clip(3 * share - start, 0, 1) for start in range(3)]
-    return np.rint(np.stack(channels, axis=-1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(channels, axis=-1) * 255), dtype=np.uint8)
 
 
 def as_png(picture: Picture) -> bytes:
-    """A picture, uint8 (H, W, 3), RGB, as the bytes of a PNG file."""
+    """A picture, uint8 (H, W, 3), RGB, as the bytes of a PNG file, which name this program."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    stream, facts = io.BytesIO(), PngInfo()
+    facts.add_text("Software", MADE_BY)
+    Image.fromarray(picture).save(stream, "PNG", pnginfo=facts)
     return stream.getvalue()

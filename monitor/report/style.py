@@ -105,14 +105,14 @@ def wants_logarithm(*values: NDArray[np.float64]) -> bool:
     return bool(high > 8 * low)
 
 
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG file's bytes."""
-    return _saved(figure, "png", {"Software": None})
+def as_png(figure: Figure, *, maker: str | None = None) -> bytes:
+    """The figure as a PNG file's bytes, which name its ``maker``."""
+    return _saved(figure, "png", {"Software": maker})
 
 
-def as_svg(figure: Figure) -> bytes:
-    """The figure as an SVG file's bytes."""
-    return _saved(figure, "svg", {"Date": None, "Creator": None})
+def as_svg(figure: Figure, *, maker: str | None = None) -> bytes:
+    """The figure as an SVG file's bytes, which name its ``maker``."""
+    return _saved(figure, "svg", {"Date": None, "Creator": maker})
 
 
 def as_pixels(figure: Figure) -> NDArray[np.uint8]:
@@ -122,7 +122,7 @@ def as_pixels(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(as_png(figure))).convert("RGB"), dtype=np.uint8)
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+def _saved(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
     buffer = io.BytesIO()
     with style.context(["default", _PARAMETERS]):
         figure.savefig(buffer, format=kind, metadata=metadata)

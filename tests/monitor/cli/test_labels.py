@@ -202,7 +202,7 @@ def test_an_export_replaces_nothing_but_an_export(labelled: Path, monitor: Run) 
     before = database.read_bytes()
     outcome = monitor("labels", "export", "--output", database)
     assert outcome.returncode == 73
-    assert "monitor.db: is there and is no export of labels, so it is not replaced" in outcome.stderr
+    assert "monitor.db: exists and is not an export of labels, so it is not overwritten" in outcome.stderr
     assert database.read_bytes() == before
 
 

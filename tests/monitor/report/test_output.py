@@ -3,21 +3,41 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from monitor.errors import OutputError
-from monitor.report.output import require_writable, write
+from monitor.files.replacing import BEGINNING, MADE_BY, write_whole
+from monitor.models.pictures import as_png
+from monitor.report import page as page_module
+from monitor.report import style
+from monitor.report.output import is_page, is_picture
+from monitor.report.output import require_writable as require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_new_file_and_one_that_exists_are_written(tmp_path: Path) -> None:
+def require_writable(path: Path) -> None:
+    require(path, is_page, "a page of monitor report")
+
+
+def test_a_page_and_a_picture_are_known_again_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
+    page = page_module.DOCUMENT.template.encode()
+    figure = style.new_figure(2, 2)
+    pictures = style.as_png(figure, maker=MADE_BY), style.as_svg(figure, maker=MADE_BY)
+    own = as_png(np.zeros((4, 4, 3), np.uint8))
+    other = style.as_png(figure), style.as_svg(figure), b"<!DOCTYPE html><p>mine", b"SQLite format 3\0", b""
+    assert [is_page(one[:BEGINNING]) for one in (page, own, *pictures, *other)] == [True, *[False] * 8]
+    assert [is_picture(one[:BEGINNING]) for one in (page, own, *pictures, *other)] == [False, *[True] * 3, *[False] * 5]
     path = tmp_path / "page.html"
-    for content in (b"first, and longer", b"second"):
+    for content in (page, page + b"more"):
         require_writable(path)
-        write(path, content)
+        write_whole(path, content)
         assert path.read_bytes() == content
+    path.write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"page\.html: exists and is not a page of monitor report"):
+        require_writable(path)
 
 
 def test_asking_makes_no_file(tmp_path: Path) -> None:
@@ -40,7 +60,7 @@ def test_what_cannot_be_written_is_told_before_and_after(tmp_path: Path, name: s
     with pytest.raises(OutputError, match=sentence):
         require_writable(tmp_path / name)
     with pytest.raises(OutputError, match="cannot be written"):
-        write(tmp_path / name, b"page")
+        write_whole(tmp_path / name, b"page")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -52,10 +72,3 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="may not be written; change the permissions"):
         require_writable(tmp_path / "other.html")
     tmp_path.chmod(0o700)
-
-
-def test_a_full_disk_is_told() -> None:
-    from pathlib import Path
-
-    with pytest.raises(OutputError, match=r"/dev/full: cannot be written: No space left on device"):
-        write(Path("/dev/full"), b"page")
