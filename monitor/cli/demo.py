@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import shutil
@@ -9,28 +10,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from monitor.cli.demo_table import Seen, screen
 from monitor.errors import DataError, OutputError
-from monitor.files.text import from_text, printable
+from monitor.files.text import from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from rich.table import Table
-
-    from monitor.crops.dataset import LabelledPath
+    from monitor.crops.dataset import Dataset, LabelledPath
     from monitor.harness.daemon import Daemon
 
 TRAIN_LIMIT: Final = 3000
 LIVE_LIMIT: Final = 400
 FEED_AT_ONCE: Final = 4
 FEED_PAUSE_SECONDS: Final = 0.1
-ROWS_SHOWN: Final = 14
 
 CONFIGURATION: Final = """\
 # Written by: monitor demo. Every other key has its default; see the sample config.toml.
@@ -49,17 +47,6 @@ level = "error"
 """
 
 
-class Seen(NamedTuple):
-    """One final decision of the daemon beside the label that the crop has."""
-
-    name: str
-    hole: int | None
-    score: float
-    threshold: float
-    verdict: str
-    label: str
-
-
 @click.command("demo")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="A labelled folder; without it, synthetic crops are made."
@@ -67,26 +54,64 @@ class Seen(NamedTuple):
 @click.option(
     "--output", default=Path("demo"), show_default=True, type=click.Path(path_type=Path), help="The demo's folder."
 )
+@click.option(
+    "--state-link",
+    type=click.Path(path_type=Path),
+    help="Also make this a link to the demo's state folder, unless something else is there.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
-def command(data: Path | None, output: Path, seed: int) -> None:
+def command(data: Path | None, output: Path, state_link: Path | None, seed: int) -> None:
     """Show the whole program on synthetic crops or your own.
 
-    Makes crops, trains two detectors, chooses their thresholds, evaluates them, then starts the daemon and feeds it the
-    test crops live. Everything is kept in a new folder; if demo exists it is demo-2, and so on.
+    Makes crops, trains two detectors, chooses their thresholds, evaluates them, starts the daemon, feeds it the test
+    crops live, and writes a report. Everything is kept in a new folder; if demo exists it is demo-2, and so on. If the
+    crops cannot be used, nothing is left behind.
+
+    \b
+    Example: monitor demo --data /path/to/labelled/crops
     """
-    from monitor.crops.dataset import open_dataset, require
     from monitor.harness.daemon import free_port
 
     started = time.monotonic()
+    dataset = None if data is None else _dataset(data)
     folder = _fresh(output)
     config = folder / "config.toml"
-    config.write_text(CONFIGURATION.format(port=free_port()), encoding="utf-8")
     program = [sys.executable, "-m", "monitor", "--config", str(config)]
-    if data is None:
-        data = folder / "crops"
-        _step(program, "gen", "crops", str(data), "--seed", str(seed))
-    dataset = open_dataset(data)
+    try:
+        config.write_text(CONFIGURATION.format(port=free_port()), encoding="utf-8")
+        if data is None:
+            data = folder / "crops"
+            _step(program, "gen", "crops", str(data), "--seed", str(seed))
+        dataset = dataset or _dataset(data)
+        _prepare(program, data, dataset, seed)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    chosen = _sample(dataset.test, seed)
+    if len(chosen) < len(dataset.test):
+        click.echo(f"(the daemon is fed {len(chosen)} of the {len(dataset.test)} test crops, drawn at random)")
+    decisions = _live(folder, config, chosen)
+    _require_all(decisions, chosen, folder)
+    report = _write_report(program, data, folder)
+    linked = state_link is not None and _link(state_link, folder / "state")
+    _print_matrix(decisions)
+    _print_ways(decisions, folder, report, linked=linked)
+    click.echo(f"took {time.monotonic() - started:.0f} s")
+
+
+def _dataset(data: Path) -> Dataset:
+    """The labelled crops; raises the error that says what is missing."""
+    from monitor.configuration.names import DEFAULT_IGNORED
+    from monitor.crops.dataset import open_dataset, require
+    from monitor.files.ignoring import IgnoredNames
+
+    dataset = open_dataset(data, IgnoredNames(DEFAULT_IGNORED))
     require(dataset, "train", "proliv", "test")
+    return dataset
+
+
+def _prepare(program: Sequence[str], data: Path, dataset: Dataset, seed: int) -> None:
+    """Train, calibrate and evaluate."""
     limited = len(dataset.train) > TRAIN_LIMIT
     if limited:
         click.echo(f"(trained on {TRAIN_LIMIT} of the {len(dataset.train)} crops of train/, drawn at random)")
@@ -94,11 +119,28 @@ def command(data: Path | None, output: Path, seed: int) -> None:
     _step(program, "train", "patchstats", "ae", "--data", str(data), "--seed", str(seed), *limit)
     _step(program, "calibrate", "--data", str(data))
     _step(program, "evaluate", str(data), "--all")
-    chosen = _sample(dataset.test, seed)
-    if len(chosen) < len(dataset.test):
-        click.echo(f"(the daemon is fed {len(chosen)} of the {len(dataset.test)} test crops, drawn at random)")
-    decisions = _live(folder, config, chosen)
-    _conclude(decisions, chosen, folder, time.monotonic() - started)
+
+
+def _write_report(program: Sequence[str], data: Path, folder: Path) -> Path | None:
+    """Write the report into the demo's folder; None where the package that draws its pictures is missing."""
+    from monitor.configuration.extras import how_to_install, is_installed
+
+    if not is_installed("matplotlib"):
+        click.echo(f"(no report: its pictures need matplotlib; {how_to_install('report')})")
+        return None
+    report = folder / "report.html"
+    _step(program, "report", "--data", str(data), "--output", str(report))
+    return report
+
+
+def _link(link: Path, state: Path) -> bool:
+    """Make a link to the demo's state; one of an earlier demo is replaced, and anything else stays."""
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        return False
+    link.symlink_to(os.path.relpath(state, link.parent))
+    return True
 
 
 def _fresh(output: Path) -> Path:
@@ -157,7 +199,7 @@ def _feed(daemon: Daemon, inbox: Path, config: Path, chosen: Sequence[LabelledPa
     labels: dict[Path, str] = {}
     seen: list[Seen] = []
     last_crop = 0
-    with _screen() as show:
+    with screen() as show:
         while len(seen) < len(chosen) and not daemon.has_ended() and not daemon.patience.is_over():
             for item in chosen[len(labels) : len(labels) + FEED_AT_ONCE]:
                 target = _target(inbox, item.path.name, labels)
@@ -168,7 +210,8 @@ def _feed(daemon: Daemon, inbox: Path, config: Path, chosen: Sequence[LabelledPa
                 rows = crops.decisions_after(connection, last_crop)
             for row in rows:
                 path = from_text(row.path)
-                seen.append(Seen(path.name, row.hole, row.score, row.threshold, row.verdict, labels[path]))
+                decision = (row.score, row.threshold, row.verdict)
+                seen.append(Seen(row.crop_id, path.name, row.hole, *decision, labels[path]))
                 last_crop = row.crop_id
             if rows:
                 daemon.patience.renew()
@@ -186,52 +229,42 @@ def _target(inbox: Path, name: str, taken: dict[Path, str]) -> Path:
     return target
 
 
-@contextmanager
-def _screen() -> Iterator[Callable[[Sequence[Seen]], None]]:
-    """A live table on a terminal; elsewhere a line for each proliv decision or mistake."""
-    if not sys.stdout.isatty():
-        printed = 0
-
-        def lines(seen: Sequence[Seen]) -> None:
-            nonlocal printed
-            for one in seen[printed:]:
-                if one.verdict != one.label or one.verdict == "proliv":
-                    click.echo("  ".join(_cells(one)))
-            printed = len(seen)
-
-        yield lines
-        return
-    from rich.live import Live
-
-    with Live(_table([]), refresh_per_second=10) as live:
-        yield lambda seen: live.update(_table(seen))
+def _require_all(seen: Sequence[Seen], chosen: Sequence[LabelledPath], folder: Path) -> None:
+    if len(seen) < len(chosen):
+        raise DataError(f"{folder}: the daemon decided on {len(seen)} of {len(chosen)} crops; its messages are above")
 
 
-def _table(seen: Sequence[Seen]) -> Table:
-    from rich.table import Table
-
-    table = Table("crop", "hole", "score", "threshold", "verdict", "label", title=f"{len(seen)} decisions")
-    for one in seen[-ROWS_SHOWN:]:
-        colour = "red" if one.verdict != one.label else "yellow" if one.verdict == "proliv" else None
-        table.add_row(*_cells(one), style=colour)
-    return table
-
-
-def _cells(one: Seen) -> tuple[str, ...]:
-    hole = "-" if one.hole is None else str(one.hole)
-    return printable(one.name), hole, f"{one.score:.6g}", f"{one.threshold:.6g}", one.verdict, f"label {one.label}"
-
-
-def _conclude(seen: Sequence[Seen], chosen: Sequence[LabelledPath], folder: Path, seconds: float) -> None:
-    """Print the confusion matrix of the live decisions, and where everything is."""
+def _print_matrix(seen: Sequence[Seen]) -> None:
+    """Print the confusion matrix of the live decisions."""
     counts = Counter((one.label, one.verdict) for one in seen)
     click.secho("\nThe daemon's decisions against the labels", bold=True)
     click.echo(f"{'':<18}{'decided proliv':>16}{'decided ne_proliv':>20}")
     for label in ("proliv", "ne_proliv"):
         click.echo(f"labelled {label:<9}{counts[label, 'proliv']:>16}{counts[label, 'ne_proliv']:>20}")
-    click.echo(f"\nconfiguration, database and model: {folder}")
-    command = Path(sys.executable).with_name("monitor")
-    click.echo(f"look again:  cd {shlex.quote(str(folder))} && {shlex.quote(str(command))} status")
-    click.echo(f"took {seconds:.0f} s")
-    if len(seen) < len(chosen):
-        raise DataError(f"{folder}: the daemon decided on {len(seen)} of {len(chosen)} crops; its messages are above")
+
+
+def _print_ways(seen: Sequence[Seen], folder: Path, report: Path | None, *, linked: bool) -> None:
+    """Print what a person may want to look at next, as lines to paste."""
+    shown = _from_here(folder)
+    monitor = shlex.quote(_from_here(Path(sys.executable).with_name("monitor")))
+    if not linked:
+        monitor += f" --config {shlex.quote(f'{shown}/config.toml')}"
+    alarm = next((one.crop for one in seen if one.verdict == "proliv"), seen[0].crop)
+    ways = [
+        (f"{monitor} status", "the models and what they decided"),
+        (f"{monitor} show {alarm}", "all that is known of one crop"),
+        (f"{monitor} quality --help", "how good it is in operation, once crops are labelled"),
+    ]
+    if report is not None:
+        ways.insert(0, (f"{shown}/report.html", "figures and pictures: open it in a browser"))
+    width = max(len(way) for way, _ in ways)
+    click.secho("\nLook around", bold=True)
+    click.echo(f"Everything is in {folder}: configuration, crops, database, models.")
+    for way, meaning in ways:
+        click.echo(f"  {way:<{width}}  {meaning}")
+
+
+def _from_here(path: Path) -> str:
+    """A path as a person in the working folder would write it."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
