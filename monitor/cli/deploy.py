@@ -52,9 +52,10 @@ def write_prometheus(program: Program, output: Path, force: bool) -> None:
 
     The limits of the alerts come from [alerts] of the configuration.
     """
-    from monitor.deploy.prometheus import NEXT_STEPS, files
+    from monitor.deploy.prometheus import files, next_steps
 
-    _write(output, files(program.configuration), force=force, next_steps=NEXT_STEPS)
+    configuration = program.configuration
+    _write(output, files(configuration), force=force, next_steps=next_steps(configuration))
 
 
 @command.command("grafana")
@@ -62,9 +63,9 @@ def write_prometheus(program: Program, output: Path, force: bool) -> None:
 @pass_program
 def write_grafana(program: Program, output: Path, force: bool) -> None:
     """Write provisioning files and dashboards."""
-    from monitor.deploy.grafana import NEXT_STEPS, files
+    from monitor.deploy.grafana import files, next_steps
 
-    _write(output, files(program.configuration), force=force, next_steps=NEXT_STEPS)
+    _write(output, files(program.configuration), force=force, next_steps=next_steps())
 
 
 @command.command("systemd")

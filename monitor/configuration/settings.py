@@ -214,7 +214,7 @@ class Metrics(Section):
 
 
 class Alerts(Section):
-    """``[alerts]``: the bounds of the alerting rules that `monitor deploy prometheus` writes."""
+    """``[alerts]``: the bounds of the alerting rules that `monitor deploy prometheus` writes, and their runbooks."""
 
     tpr_target: float = Field(0.9, ge=0, le=1)
     tnr_target: float = Field(0.9, ge=0, le=1)
@@ -223,6 +223,7 @@ class Alerts(Section):
     silent_seconds: float = Field(900.0, gt=0, le=604800)
     pause_seconds: float = Field(7200.0, gt=0, le=604800)
     calibration_days: float = Field(3.0, gt=0, le=365)
+    runbooks: str = ""
 
 
 class Logging(Section):

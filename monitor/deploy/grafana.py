@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.deploy import dashboards
 from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import SCRAPE_SECONDS
+from monitor.files.documentation import page
 
 if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
@@ -22,8 +23,13 @@ NEXT_STEPS: Final = (
     f"      mkdir -p {INSTALLED} && cp {DASHBOARDS}/*.json {INSTALLED}/",
     "      systemctl restart grafana-server",
     "      or import the files of dashboards/ by hand: Dashboards, New, Import",
-    "next: docs/grafana.md says what each dashboard shows; they need the rules of: monitor deploy prometheus",
 )
+
+
+def next_steps() -> list[str]:
+    """What a person does next with the files."""
+    explained = page("docs/grafana.md") or "docs/grafana.md"
+    return [*NEXT_STEPS, f"next: {explained} says what each dashboard shows; they need: monitor deploy prometheus"]
 
 
 def files(configuration: Configuration) -> dict[str, str]:

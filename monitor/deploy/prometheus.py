@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.deploy import alerts, recording
 from monitor.deploy.emitting import to_yaml
-from monitor.deploy.rules import JOB, SCRAPE_SECONDS
+from monitor.deploy.rules import JOB, RUNBOOK, SCRAPE_SECONDS
 from monitor.deploy.values import checked
 from monitor.errors import ConfigurationError
+from monitor.files.documentation import page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.configuration.resolved import Configuration
-    from monitor.deploy.rules import Alert, Recording
 
 CONFIGURATION: Final = "prometheus.yml"
 RECORDING: Final = "monitor.rules.yml"
@@ -26,18 +26,29 @@ NEXT_STEPS: Final = (
     f"next: prometheus --config.file={CONFIGURATION}",
     f"      or copy the job and the rule_files of {CONFIGURATION} into the configuration that you have, put both",
     "      rule files beside it, and have Prometheus load it again (SIGHUP)",
-    "next: docs/alerts.md says what each alert means and what to do",
 )
 
 
 def files(configuration: Configuration) -> dict[str, str]:
     """The files, contents by name. Raises `ConfigurationError` if the daemon has no address that can be scraped."""
     settings = configuration.settings
+    pages = runbooks(configuration)
     return {
         CONFIGURATION: to_yaml(_scraping(configuration), comment=_HEAD),
-        RECORDING: _rule_file("monitor", recording.rules(settings), _RECORDING_HEAD),
-        ALERTS: _rule_file("monitor-alerts", alerts.rules(settings), _ALERTS_HEAD),
+        RECORDING: _rule_file("monitor", [one.as_rule() for one in recording.rules(settings)], _RECORDING_HEAD),
+        ALERTS: _rule_file("monitor-alerts", [one.as_rule(pages) for one in alerts.rules(settings)], _ALERTS_HEAD),
     }
+
+
+def next_steps(configuration: Configuration) -> list[str]:
+    """What a person does next with the files."""
+    return [*NEXT_STEPS, f"next: {runbooks(configuration)} says what each alert means and what to do"]
+
+
+def runbooks(configuration: Configuration) -> str:
+    """Where the page about alerts is: as configured, or the file that is installed with the program."""
+    configured = configuration.settings.alerts.runbooks
+    return checked(configured, f"{configuration.source}: alerts.runbooks") or str(page(RUNBOOK) or RUNBOOK)
 
 
 def target(configuration: Configuration) -> str:
@@ -72,8 +83,8 @@ def _scraping(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _rule_file(group: str, rules: Sequence[Alert | Recording], comment: str) -> str:
-    return to_yaml({"groups": [{"name": group, "rules": [rule.as_rule() for rule in rules]}]}, comment=comment)
+def _rule_file(group: str, rules: Sequence[dict[str, Any]], comment: str) -> str:
+    return to_yaml({"groups": [{"name": group, "rules": list(rules)}]}, comment=comment)
 
 
 _HEAD: Final = f"""\
@@ -89,4 +100,4 @@ _ALERTS_HEAD: Final = f"""\
 {WRITTEN_BY} The bounds are those of [alerts] in the configuration.
 
 severity: critical - look now; warning - look today; info - good to know.
-docs/alerts.md has a section for each: what it means, how to check, what to do."""
+The page of `runbook` has a section for each: what it means, how to check, what to do."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 # The name of the scrape job, which Prometheus adds to every series as the label ``job``.
 JOB: Final = "monitor"
+# The page with a section for each alert.
 RUNBOOK: Final = "docs/alerts.md"
 SCRAPE_SECONDS: Final = 15
 SHORTEST_WINDOW: Final = 60
@@ -39,8 +41,8 @@ class Alert:
     summary: str
     description: str
 
-    def as_rule(self) -> dict[str, Any]:
-        """As a rule file has it."""
+    def as_rule(self, runbooks: str = RUNBOOK) -> dict[str, Any]:
+        """As a rule file has it; ``runbooks``: the address or the path of the page with a section for each alert."""
         hold = {"for": duration(self.hold_seconds)} if self.hold_seconds else {}
         return {
             "alert": self.name,
@@ -50,9 +52,20 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook": f"{RUNBOOK}#{self.name.lower()}",
+                **_runbook(runbooks, self.name.lower()),
             },
         }
+
+
+def _runbook(runbooks: str, section: str) -> dict[str, str]:
+    """``runbook`` for people, and ``runbook_url`` for programs that make links of it, as far as there is an address."""
+
+    def at(page: str) -> str:
+        return f"{page}{section}" if page.endswith(("/", "#", "=")) else f"{page}#{section}"
+
+    if runbooks.startswith("/"):
+        return {"runbook": at(runbooks), "runbook_url": at(Path(runbooks).as_uri())}
+    return {"runbook": at(runbooks), **({"runbook_url": at(runbooks)} if "://" in runbooks else {})}
 
 
 def duration(seconds: float) -> str:

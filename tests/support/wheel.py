@@ -19,10 +19,11 @@ def build_wheel(folder: Path) -> Path:
     copy.mkdir(parents=True)
     target = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     names = ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"])
-    for name in (*names, *target["force-include"]):
-        shutil.copy(CHECKOUT / name, copy)
-    for package in target["packages"]:
-        shutil.copytree(CHECKOUT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in {*names, *target["force-include"], *target["shared-data"], *target["packages"]}:
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(CHECKOUT / name, copy)
     built = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(copy)]
     ended = subprocess.run(built, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr + ended.stdout

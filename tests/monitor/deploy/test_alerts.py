@@ -13,6 +13,7 @@ from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Alerts, Settings, Store
 from monitor.daemon import writer
 from monitor.deploy import alerts, failing, prometheus, recording
+from monitor.errors import ConfigurationError
 from tests.support.rule_cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]
@@ -74,7 +75,32 @@ def test_every_alert_has_a_section_and_every_section_an_alert() -> None:
     text = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     sections = re.findall(r"^### (\w+)$", text, re.MULTILINE)
     assert sections == list(ALERTS)
-    assert all(alert.as_rule()["annotations"]["runbook"].startswith("docs/alerts.md#") for alert in ALERTS.values())
+    assert [alert.as_rule()["annotations"]["runbook"] for alert in ALERTS.values()] == [
+        f"docs/alerts.md#{section.lower()}" for section in sections
+    ]
+
+
+@pytest.mark.parametrize(
+    ("configured", "runbook", "url"),
+    [
+        ("", f"{ROOT}/docs/alerts.md#monitordown", f"{(ROOT / 'docs' / 'alerts.md').as_uri()}#monitordown"),
+        ("https://wiki/alerts", "https://wiki/alerts#monitordown", "https://wiki/alerts#monitordown"),
+        ("https://wiki/alerts/", "https://wiki/alerts/monitordown", "https://wiki/alerts/monitordown"),
+        ("https://wiki/?id=", "https://wiki/?id=monitordown", "https://wiki/?id=monitordown"),
+        ("/srv/a b/alerts.md", "/srv/a b/alerts.md#monitordown", "file:///srv/a%20b/alerts.md#monitordown"),
+        ("the folder on the desk", "the folder on the desk#monitordown", None),
+    ],
+)
+def test_a_runbook_is_a_page_that_is_there_or_as_configured(configured: str, runbook: str, url: str | None) -> None:
+    configuration = Configuration(settings=Settings(alerts=Alerts(runbooks=configured)), file=None)
+    annotations = ALERTS["MonitorDown"].as_rule(prometheus.runbooks(configuration))["annotations"]
+    assert (annotations["runbook"], annotations.get("runbook_url")) == (runbook, url)
+
+
+def test_a_runbook_that_no_rule_file_can_hold_is_refused() -> None:
+    configuration = Configuration(settings=Settings(alerts=Alerts(runbooks="https://wiki\r/")), file=None)
+    with pytest.raises(ConfigurationError, match=r"alerts\.runbooks: .*: has a control character"):
+        prometheus.files(configuration)
 
 
 def test_the_runbook_tells_the_severity_and_how_long_an_alert_waits() -> None:
