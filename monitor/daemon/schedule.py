@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.errors import MonitorError, StoreError
 from monitor.store import runs
 from monitor.store.runs import BEFORE_THE_START
+from monitor.times import on_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,10 @@ class DailyJob:
             with self._database.write() as connection:
                 runs.finish(connection, run_id, outcome=outcome, now=now)
         except StoreError as error:
-            log.warning("the %s run of %s waits: %s; it will be tried again soon", self._name, slot.isoformat(), error)
+            due = on_clock(slot, self._time_zone)
+            log.warning("the %s run of %s waits: %s; it will be tried again soon", self._name, due, error)
             return None
-        log.info("the %s run of %s: %s", self._name, slot.isoformat(), outcome)
+        log.info("the %s run of %s: %s", self._name, on_clock(slot, self._time_zone), outcome)
         return outcome
 
     def _outcome(self, run_id: int, now: datetime) -> str:

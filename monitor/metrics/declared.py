@@ -105,8 +105,8 @@ class Declared:
         )
         self.mse = ModelHistogram(
             "monitor_mse",
-            "Mean squared reconstruction error of scored crops, in squared intensity (0-1); the buckets fit the "
-            "detector's model.",
+            "Mean squared error of scored crops against their reconstruction, or against the mean crop if the detector "
+            "makes none, in squared intensity (0-1); the buckets fit the detector's model.",
             self.registry,
         )
         self.threshold = Gauge(

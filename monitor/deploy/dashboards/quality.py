@@ -188,8 +188,9 @@ def _scores() -> tuple[Panel, ...]:
             histogram("monitor_score"),
         ),
         heatmap(
-            "Reconstruction errors",
-            "The mean squared error, in squared intensity (0-1), whichever score the detector decides by.",
+            "Squared errors",
+            "The mean squared error against the reconstruction, or against the mean crop if the detector makes none, "
+            "in squared intensity (0-1), whichever score the detector decides by.",
             histogram("monitor_mse"),
         ),
     )

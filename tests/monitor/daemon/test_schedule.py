@@ -65,6 +65,14 @@ def test_a_slot_is_a_time_of_the_plants_day(now: str, slot: str) -> None:
     assert newest_slot("03:00", BERLIN, moment) == datetime.fromisoformat(slot).replace(tzinfo=UTC)
 
 
+def test_its_slot_is_told_on_the_plants_clock(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    begun = job(database)
+    begun.begin(NOON)
+    with caplog.at_level(logging.INFO):
+        assert begun.tick(NOON + timedelta(days=1)) == "done"
+    assert "the job run of 2026-03-02 03:00:00+01:00: done" in caplog.messages
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 @pytest.mark.parametrize("at", ["00:00", "01:30", "02:00", "02:15", "02:30", "03:00", "23:59"])
