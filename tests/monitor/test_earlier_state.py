@@ -42,8 +42,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("question", earlier_state.QUESTIONS)
 def test_every_answer_is_the_same(home: Path, question: str) -> None:
-    answer = earlier_state.ask(home, question)
-    assert comparable(answer) == comparable(EXPECTED[question])
+    expected = EXPECTED[question]
+    assert comparable(known_before(earlier_state.ask(home, question), expected)) == comparable(expected)
+
+
+def known_before(value: Any, expected: Any) -> Any:
+    """An answer without the keys that have come since; none may have gone."""
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return {name: known_before(inner, expected[name]) for name, inner in value.items() if name in expected}
+    if isinstance(value, list) and isinstance(expected, list) and len(value) == len(expected):
+        return [known_before(*pair) for pair in zip(by_file(value), by_file(expected), strict=True)]
+    return value
+
+
+def by_file(rows: list[Any]) -> list[Any]:
+    """Rows about files in the order of the files, for folders are read in any order; others as they are."""
+    return sorted(rows, key=lambda row: str(row["file"])) if rows and is_about_a_file(rows[0]) else rows
+
+
+def is_about_a_file(row: Any) -> bool:
+    return isinstance(row, dict) and "file" in row
 
 
 def comparable(value: Any, key: str = "") -> Any:
@@ -51,7 +69,7 @@ def comparable(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         return {name: comparable(inner, name) for name, inner in value.items() if name != "schema"}
     if isinstance(value, list):
-        return [comparable(inner, key) for inner in value]
+        return [comparable(inner, key) for inner in by_file(value)]
     if isinstance(value, str) and key in SENTENCES:
         return "a sentence"
     return Loosely(value) if isinstance(value, float) else value

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -72,7 +73,7 @@ def answers(folder: Path) -> dict[str, Any]:
 
 
 def ask(home: Path, question: str) -> dict[str, Any]:
-    """The exit code of a command and what it printed: values of JSON, or lines."""
+    """The exit code of a command and what it printed: values of JSON, or the rows of a table by their columns."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR")}
     ended = subprocess.run(
         [sys.executable, "-m", "monitor", *question.split()],
@@ -85,7 +86,7 @@ def ask(home: Path, question: str) -> dict[str, Any]:
     assert ended.returncode in (0, 3, 65), ended.stderr
     printed = ended.stdout.replace(str(home), HOME)
     if not question.endswith("json"):
-        return {"exit": ended.returncode, "printed": printed.splitlines()}
+        return {"exit": ended.returncode, "printed": list(csv.DictReader(printed.splitlines()))}
     try:
         return {"exit": ended.returncode, "printed": json.loads(printed)}
     except json.JSONDecodeError:
