@@ -71,8 +71,17 @@ class Line(logging.Formatter):
         return shortened(fold(without_passwords(super().format(record))))
 
 
+# A message's ``extra`` under this name becomes fields of its JSON object: a mapping from names to values of JSON.
+FIELDS: Final = "fields"
+
+
+def fields(**values: str | float | None) -> dict[str, dict[str, str | float | None]]:
+    """The ``extra`` of a message that says the same in fields, for programs; what is None is left out."""
+    return {FIELDS: {name: value for name, value in values.items() if value is not None}}
+
+
 class Json(logging.Formatter):
-    """One object a line: time (UTC, RFC 3339), level, message, logger, thread and, where there is one, traceback."""
+    """One object a line: time (UTC, RFC 3339), level, message, logger, thread, what `fields` gave, and a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Make one line of a record."""
@@ -84,6 +93,8 @@ class Json(logging.Formatter):
             "logger": record.name,
             "thread": record.threadName,
         }
+        for name, value in getattr(record, FIELDS, {}).items():
+            values[name] = shortened(without_passwords(value)) if isinstance(value, str) else value
         if record.exc_info:
             values["traceback"] = shortened(without_passwords(self.formatException(record.exc_info)))
         return json.dumps(values, ensure_ascii=False)

@@ -154,6 +154,8 @@ def _lines(status: Status, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
         yield "active model", "none; monitor train and monitor calibrate make one"
     yield "final decision", describe(status.decide, status.deciding) if status.deciding else "none is made"
     yield "crops", f"{counts.scored} scored, {counts.failed} failed{f' ({reasons})' if reasons else ''}"
+    if counts.by_hand:
+        yield "by hand", f"{counts.by_hand} crops of folders, which count nowhere else"
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
     for name, verdict, crops in status.verdicts:
         yield "decisions", f"{name}: {crops} {verdict}"

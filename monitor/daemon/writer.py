@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import StoreDamagedError, StoreError, StoreRefusedError
 from monitor.files.text import printable
+from monitor.logs import fields
 from monitor.scoring.record import record
 
 if TYPE_CHECKING:
@@ -121,7 +122,11 @@ class Writer:
                     self._commit(thread, [batch.take([row])])
             return
         files = batches[0].files
-        log.error("%s: cannot be recorded, so it has no decision: %s", printable(files.paths[0]), error)
+        path = printable(files.paths[0])
+        log.error(
+            *("%s: cannot be recorded, so it has no decision: %s", path, error),
+            extra=fields(path=path, reason="not_recorded"),
+        )
         if files.labels[0] is None:
             self._metrics.failed.labels("not_recorded").inc()
         self._replies.done(files, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.store.audits import eligible_crops
 from monitor.store.labelled_files import contents_in_both_folders
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.store.labels import LabelledCropRow, LabelRow
+
+
+# Of the crops of one content, the first one of the lowest rank stands for it: see `monitor.store.conditions`.
+RANKS: Final = {"inbox": 0, "folder": 1, "labelled": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,9 @@ def read(connection: Connection) -> LabelledCrops:
     counted = {sha256: valid(rows) for sha256, rows in by_content.items()}
     rows: dict[str, LabelledCropRow] = {}
     for row in labelled_crops(connection):
-        # The first crop that was decided in operation stands for its content, as quality in operation is about it.
-        if row.sha256 not in rows or (rows[row.sha256].source == "labelled" and row.source != "labelled"):
+        # The first crop that was decided in operation stands for its content, as quality in operation is about it; or
+        # else the first one that was scored by hand.
+        if row.sha256 not in rows or RANKS[row.source] < RANKS[rows[row.sha256].source]:
             rows[row.sha256] = row
     labelled_of_draw = Counter(row.audit_id for row in rows.values() if row.audit_id is not None)
     eligible = eligible_crops(connection)
@@ -121,7 +126,7 @@ def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> Labe
         captured_at=row.captured_at,
         seen_at=row.seen_at,
         alarmed=row.verdict == Label.PROLIV.value,
-        in_operation=row.source != "labelled",
+        in_operation=row.source == "inbox",
         audit=row.audit_id,
         weight=weight,
     )

@@ -14,6 +14,7 @@ from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable, to_text
 from monitor.files.walking import crop_files
 from monitor.labels.folder import LabelledFolder, is_folder
+from monitor.logs import fields
 from monitor.scoring import pipeline
 from monitor.scoring.record import Committed, record
 from monitor.store import labelled_files
@@ -78,7 +79,8 @@ def rescan(configuration: Configuration, database: Database, ensemble: Ensemble)
 def warn_unreadable(path: str, refusal: CropRefusedError) -> None:
     """Warn that a labelled file gives no label, and why."""
     log.warning(
-        "%s: %s; its label does not count (%s) until the file is replaced", printable(path), refusal, refusal.reason
+        *("%s: %s; its label does not count (%s) until the file is replaced", printable(path), refusal, refusal.reason),
+        extra=fields(path=printable(path), reason=refusal.reason),
     )
 
 

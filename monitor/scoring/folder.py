@@ -10,10 +10,12 @@ import numpy as np
 
 from monitor.scoring import lookup, pipeline, record
 from monitor.scoring.ensemble import Decision
-from monitor.words import Label
+from monitor.store.crops import identities
+from monitor.words import Identity, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Ensemble
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from monitor.scoring.pools.base import ScoringPool
     from monitor.scoring.pools.batch import PendingBatch
     from monitor.scoring.vote import FinalDecision
+    from monitor.store.crops import CropKey
     from monitor.store.database.engine import Database
+    from monitor.words import Source
 
 
+NO_IDENTITY: Final = Identity(None, None, None)
 # How many batches make one transaction: storing them together takes less processor time than one by one.
 STORED_TOGETHER: Final = 2
 # Into how many parts the last batches are cut, so that all workers finish at nearly the same time.
@@ -43,6 +48,9 @@ class Result(NamedTuple):
     reason: str | None = None
     error: str | None = None
     known: bool = False  # whether it was decided in an earlier run
+    camera: str | None = None
+    captured_at: datetime | None = None
+    id: int | None = None  # the crop's, None where it is not stored
 
     @property
     def outdated(self) -> bool:
@@ -73,11 +81,13 @@ def score_paths(
     *,
     batch_size: int,
     keep: bool,
+    source: Source = "folder",
 ) -> Iterator[list[Result]]:
     """Score crops in batches and yield results, one for each path, in the order of the paths, a few batches at a time.
 
     With ``keep`` the decisions are stored, and those that are stored already are not made again; without it
-    nothing is read from or written to the store. A few batches are scored ahead of those that are stored.
+    nothing is read from or written to the store. A few batches are scored ahead of those that are stored. ``source``:
+    "inbox" where they are to count as decided in operation.
     """
     remaining = iter(paths)
     begun: deque[_Begun] = deque()
@@ -88,7 +98,7 @@ def score_paths(
         fresh, stored = lookup.unknown(database, some, model_ids=model_ids) if keep else (some, {})
         size = batch_size if following else max(batch_size // PARTS, 1)
         starts = range(0, len(fresh), size)
-        batches = [pool.submit(fresh[start : start + size], ensemble, source="folder") for start in starts]
+        batches = [pool.submit(fresh[start : start + size], ensemble, source=source) for start in starts]
         begun.append(_Begun(some, stored, batches))
         # Enough lie ahead that no worker waits while the first are stored.
         if len(begun) > pool.workers // STORED_TOGETHER + 2:
@@ -102,26 +112,30 @@ def score_paths(
 
 def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bool) -> list[Result]:
     decided = [pipeline.decide(part, ensemble) for batch in begun.batches for part in batch.parts()]
-    if keep:
-        record.record(database, decided)
-    fresh = [result for batch in decided for result in _of_batch(batch)]
+    ids = record.record(database, decided).ids if keep else {}
+    fresh = [result for batch in decided for result in _of_batch(batch, ids)]
     if not begun.stored:
         return fresh
-    by_path = {result.path: result for result in (*fresh, *_of_store(begun.stored, ensemble))}
+    by_path = {result.path: result for result in (*fresh, *_of_store(begun.stored, ensemble, database))}
     return [by_path[path] for path in begun.paths]
 
 
-def _of_batch(batch: DecidedBatch) -> list[Result]:
-    rows = zip(batch.files.paths, batch.files.identities, batch.final.listed(), batch.decisions(), strict=True)
-    return [
-        Result(path, identity.hole, final, decisions)
-        if final is not None
-        else Result(path, identity.hole, reason=batch.refusals[row].reason, error=str(batch.refusals[row]))
-        for row, (path, identity, final, decisions) in enumerate(rows)
-    ]
+def _of_batch(batch: DecidedBatch, ids: Mapping[CropKey, int]) -> list[Result]:
+    files = batch.files
+    finals, decisions = batch.final.listed(), batch.decisions()
+    found = []
+    for row, (path, (hole, camera, captured_at)) in enumerate(zip(files.paths, files.identities, strict=True)):
+        refusal = batch.refusals.get(row)
+        reason, error = (None, None) if refusal is None else (refusal.reason, str(refusal))
+        crop_id = ids.get(files.key(row)) if ids else None
+        one = Result(
+            path, hole, finals[row], decisions[row], reason, error, camera=camera, captured_at=captured_at, id=crop_id
+        )
+        found.append(one)
+    return found
 
 
-def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble) -> list[Result]:
+def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble, database: Database) -> list[Result]:
     """The results of the models' stored decisions, which stand.
 
     How they become one final decision is what the configuration says today.
@@ -131,8 +145,13 @@ def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble) -> list[Resu
     scores = np.array([[one.score for one in row] for row in decisions])
     thresholds = np.array([[one.threshold for one in row] for row in decisions])
     finals = ensemble.final(scores, thresholds).listed()
-    for (path, crop), final, row in zip(stored.items(), finals, decisions, strict=True):
-        found.append(Result(path, crop.crop.hole, final, row, known=True))
+    ids = [crop.crop.id for crop in stored.values()]
+    with database.read() as connection:
+        said = identities(connection, ids)
+    for path, crop_id, final, row in zip(stored, ids, finals, decisions, strict=True):
+        hole, camera, captured_at = said.get(crop_id, NO_IDENTITY)  # it may have been deleted for its age meanwhile
+        one = Result(path, hole, final, row, known=True, camera=camera, captured_at=captured_at, id=crop_id)
+        found.append(one)
     return found
 
 

@@ -34,13 +34,15 @@ class Committed:
     """A batch that is in the store.
 
     ``new``: by row of each unlabelled crop of which a decision was not stored before, the ids of those models.
-    ``newly_failed``: the rows of crops whose failure was not stored before. ``at``: Unix time.
+    ``newly_failed``: the rows of crops whose failure was not stored before. ``at``: Unix time. ``ids``: by row, those
+    of the crops that have a row of their own in the store.
     """
 
     batch: DecidedBatch
     new: Mapping[int, Collection[int]]
     newly_failed: Collection[int]
     at: float
+    ids: Mapping[int, int]
 
     @classmethod
     def of(cls, batch: DecidedBatch, recorded: Recorded, at: float) -> Committed:
@@ -53,7 +55,8 @@ class Committed:
             if files.labels[row] is None and (models := recorded.decided.get(key))
         }
         newly_failed = frozenset(row for row in batch.refusals if keys[row] in recorded.failed)
-        return cls(batch, new, newly_failed, at)
+        ids = {row: number for row, key in enumerate(keys) if (number := recorded.ids.get(key)) is not None}
+        return cls(batch, new, newly_failed, at, ids)
 
 
 def record(
@@ -61,7 +64,7 @@ def record(
     batches: Sequence[DecidedBatch],
     place: Place | None = None,
 ) -> Recorded:
-    """Commit batches in one transaction; return what was not stored before.
+    """Commit batches in one transaction; return what was not stored before, and the crops' ids.
 
     ``place``: where the file of a decided crop of the inbox will be moved to. A file that vanished before it could be
     read leaves no row, nor does one that there was no memory for: there is nothing to remember of it. A labelled file
@@ -87,7 +90,8 @@ def record(
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
         taken = labelled_files.take_labelled(connection, labelled)
         labelled_files.forget_files(connection, moved)
-    return Recorded({**recorded.decided, **taken.decided}, recorded.failed | taken.failed)
+    decided, ids = {**recorded.decided, **taken.decided}, {**recorded.ids, **taken.ids}
+    return Recorded(decided, recorded.failed | taken.failed, ids)
 
 
 def _leaves_no_row(refusal: CropRefusedError) -> bool:

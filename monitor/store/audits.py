@@ -92,9 +92,9 @@ def drawn_crops(connection: Connection, audit: int | None = None) -> list[DrawnC
 
 
 def drawn_crop_times(connection: Connection) -> dict[int, datetime]:
-    """When the crops of all draws were seen, by crop id."""
+    """When the crops of all draws were seen, by crop id, without those scored by hand, which an older program drew."""
     # An outer join, so that the query starts from the draws, which are few, whatever SQLite assumes about the tables.
-    query = select(crops.c.id, crops.c.seen_at).select_from(
+    query = select(crops.c.id, crops.c.seen_at, crops.c.source).select_from(
         audit_crops.outerjoin(crops, crops.c.id == audit_crops.c.crop_id)
     )
-    return {row.id: row.seen_at for row in connection.execute(query)}
+    return {row.id: row.seen_at for row in connection.execute(query) if row.source == "inbox"}

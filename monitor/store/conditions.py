@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, false, func, literal_column, select
+from sqlalchemy import case, exists, false, func, literal_column, select
 
 from monitor.store.database.schema import crops, labels
 
@@ -25,8 +25,16 @@ def is_alarm_else_false(crop: FromClause = crops) -> ColumnElement[bool]:
 
 
 def in_operation(crop: FromClause = crops) -> ColumnElement[bool]:
-    """The crop came by itself: through the inbox, or in a folder that was scored; it did not come with a label."""
-    return crop.c.source != "labelled"
+    """The crop came by itself, through the inbox; not in a folder that was scored by hand, and not with a label."""
+    return crop.c.source == "inbox"
+
+
+def rank_of_source(crop: FromClause = crops) -> ColumnElement[int]:
+    """0 for crops in operation, 1 for those scored by hand, 2 for those that came with a label.
+
+    Of the crops of one content, the first one of the lowest rank stands for it.
+    """
+    return case((crop.c.source == "inbox", 0), (crop.c.source == "folder", 1), else_=2)
 
 
 def repeats_earlier() -> ColumnElement[bool]:

@@ -72,11 +72,13 @@ class CropRow(NamedTuple):
 class Recorded(NamedTuple):
     """What a batch added to the store.
 
-    ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new.
+    ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new. ``ids``:
+    of the crops that have a row now, those that were known before among them.
     """
 
-    decided: dict[CropKey, set[int]]
+    decided: Mapping[CropKey, set[int]]
     failed: set[CropKey]
+    ids: Mapping[CropKey, int]
 
 
 class StoredScore(NamedTuple):
@@ -107,7 +109,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     """
     rows = _without_known_unreadable(connection, rows)
     if not rows:
-        return Recorded({}, set())
+        return Recorded({}, set(), {})
     paths = sorted({row.path for row in rows})
     at_paths = select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths))
     known = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
@@ -137,7 +139,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
         insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
     if replaced:
         _replace_final(connection, replaced)
-    return Recorded(new, failed)
+    return Recorded(new, failed, ids)
 
 
 def _decided(connection: Connection, crop_ids: Sequence[int]) -> set[tuple[int, int]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, case, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from monitor.files.chunks import chunks
 from monitor.store import decisions
+from monitor.store.conditions import rank_of_source
 from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows
 from monitor.store.database.schema import crops, labelled_files, labels
 from monitor.store.database.upsert import upsert
@@ -59,7 +60,7 @@ def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) 
     that turned out to be unreadable, or that are so for another reason than before.
     """
     if not files:
-        return Recorded({}, set())
+        return Recorded({}, set(), {})
     contents = {row.sha256 for _, row in files if row.sha256}
     crop_ids = crops_of_contents(connection, contents)
     fresh = {row.sha256: row for _, row in reversed(files) if row.scores and row.sha256 not in crop_ids}
@@ -80,7 +81,7 @@ def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) 
         for row in found.values()
         if row.reason is not None and not (row.path in before and _same_failure(before[row.path], row))
     }
-    return Recorded(recorded.decided, failed)
+    return Recorded(recorded.decided, failed, recorded.ids)
 
 
 def _add_folder_labels(connection: Connection, files: Iterable[tuple[str, CropRow]], crop_ids: dict[str, int]) -> None:
@@ -126,7 +127,7 @@ def crops_of_contents(connection: Connection, contents: Collection[str]) -> dict
         query = (
             select(crops.c.sha256, crops.c.id)
             .where(crops.c.sha256.in_(chunk), crops.c.state == "scored")
-            .order_by(case((crops.c.source == "labelled", 1), else_=0), crops.c.id)
+            .order_by(rank_of_source(), crops.c.id)
         )
         for sha256, crop_id in connection.execute(query):
             found.setdefault(sha256, crop_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import case, func, select
 
+from monitor.store.conditions import in_operation
 from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import crops, scores
 
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
 
 class Span(NamedTuple):
-    """Selects stored decisions: made in [since, until), on crops of ``hole``; None selects all."""
+    """Selects stored decisions: made in [since, until), on crops of ``hole``; None selects all.
+
+    ``in_operation``: not on crops that were scored by hand or that came with a label.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
     hole: int | None = None
+    in_operation: bool = False
 
 
 class Replayed(NamedTuple):
@@ -57,7 +62,7 @@ def replay(connection: Connection, model_id: int, threshold: float, span: Span) 
         func.sum(case((above & ~was_proliv, 1), else_=0)),
         func.sum(case((~above & was_proliv, 1), else_=0)),
     ).select_from(scores)
-    if span.hole is not None:
+    if span.hole is not None or span.in_operation:
         query = query.join(crops, crops.c.id == scores.c.crop_id)
     row = connection.execute(query.where(*_conditions(model_id, span))).one()
     return Replayed(*(int(value or 0) for value in row))
@@ -91,4 +96,6 @@ def _conditions(model_id: int, span: Span) -> list[ColumnElement[bool]]:
         conditions.append(scores.c.scored_at < span.until)
     if span.hole is not None:
         conditions.append(crops.c.hole == span.hole)
+    if span.in_operation:
+        conditions.append(in_operation())
     return conditions

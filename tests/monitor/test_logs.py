@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.logs import LONGEST, Json, Line, fold, shortened, without_passwords
+from monitor.logs import LONGEST, Json, Line, fields, fold, shortened, without_passwords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +125,16 @@ def test_errors_have_a_priority_too(tmp_path: Path, words: list[str], code: int,
     assert ended.returncode == code
     assert line.startswith("<3>{")
     assert sentence in json.loads(line[3:])["message"]
+
+
+def test_a_json_line_has_fields_beside_the_sentence() -> None:
+    extra = fields(id=17, hole=None, path="/inbox/" + "a" * LONGEST, url="http://me:secret@host", score=0.5)
+    record = logging.getLogger("any").makeRecord("any", logging.WARNING, "", 1, "proliv", (), None, extra=extra)
+    line = json.loads(Json().format(record))
+    assert (line["message"], line["id"], line["score"], line["url"]) == ("proliv", 17, 0.5, "http://me:***@host")
+    assert "hole" not in line
+    assert "[…]" in line["path"]
+    assert Line("%(message)s").format(record) == "proliv"
 
 
 def test_the_middle_of_what_is_too_long_is_left_out() -> None:

@@ -313,7 +313,7 @@ def test_several_models_make_one_final_decision(pair: Daemon, small_dataset: Pat
         ]
         assert sum(totals) == decisions
     warnings = re.findall(
-        r"proliv: hole unknown, \S+: by any, \S+ >= 0: ae-\w+ \S+ (?:>=|<) \S+, brightness-\w+ \S+ (?:>=|<) ",
+        r"proliv: hole unknown, crop \d+, \S+: by any, \S+ >= 0: ae-\w+ \S+ (?:>=|<) \S+, brightness-\w+ \S+ (?:>=|<) ",
         pair.text(),
     )
     assert len(warnings) == counts["proliv"]

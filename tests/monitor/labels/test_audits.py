@@ -37,13 +37,15 @@ def test_draws_never_overlap_and_take_each_content_once(connection: Connection) 
     ids = [crop(connection, f"a{number}", f"content{number % 5}") for number in range(10)]
     crop(connection, "broken", failed=True)
     crop(connection, "with label", source="labelled")
+    crop(connection, "by hand", source="folder")
     first = draw(connection, 100, author=None)
     assert first is not None
     assert [one.id for one in first.crops] == ids[:5]
     assert draw(connection, 100, author=None) is None
-    assert connection.execute(audits.select()).all()[0][3:] == (1, 12, 5)
+    assert connection.execute(audits.select()).all()[0][3:] == (1, 13, 5)
     crop(connection, "old content", "content3")  # it was eligible before
-    new = crop(connection, "new", source="folder")
+    crop(connection, "scored by hand before", "new content", source="folder")
+    new = crop(connection, "new", "new content")
     second = draw(connection, 100, author=None)
     assert second is not None
     assert (second.eligible, [one.id for one in second.crops]) == (1, [new])

@@ -93,7 +93,7 @@ def test_a_label_holds_for_every_crop_of_the_content_and_one_stands_for_it(conne
     assert (found.id, found.alarmed, found.in_operation, found.author) == (in_operation, True, True, "anna")
 
 
-def test_only_crops_that_came_with_their_label_are_not_in_operation(connection: Connection) -> None:
+def test_only_what_came_into_the_inbox_is_in_operation(connection: Connection) -> None:
     for name, source in (("a", "inbox"), ("b", "folder"), ("c", "labelled")):
         say(connection, crop(connection, name, source=source), NORMAL, minute=0)
-    assert [one.in_operation for one in labels.read(connection).crops] == [True, True, False]
+    assert [one.in_operation for one in labels.read(connection).crops] == [True, False, False]

@@ -47,7 +47,7 @@ def committed(
 ) -> Committed:
     """A crop with new decisions of these models, committed ``late`` seconds after them."""
     files = crop_files(["1.jpg"], identities=[Identity(hole, camera, at)], changed_at=at - timedelta(seconds=0.1))
-    return Committed(decided_batch(files, [score], MODELS, decided_at=at), {0: models}, (), at.timestamp() + late)
+    return Committed(decided_batch(files, [score], MODELS, decided_at=at), {0: models}, (), at.timestamp() + late, {})
 
 
 def test_the_last_decision_of_each_hole_is_told() -> None:

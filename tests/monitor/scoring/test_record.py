@@ -19,10 +19,10 @@ from monitor.scoring.pipeline import score
 from monitor.scoring.record import Committed, record, rows
 from monitor.store import labelled_files
 from monitor.store.database.engine import Database
-from monitor.store.database.upgrade import upgrade
 from monitor.store.decisions import Recorded
 from monitor.words import Label
 from tests.support.batches import SEEN, crop_files, decided_batch, model
+from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,11 +65,12 @@ def test_only_decided_crops_of_the_inbox_get_a_place_in_the_archive() -> None:
 def test_what_is_new_of_a_commit_excludes_labelled_files_and_what_was_known() -> None:
     files = crop_files(["1", "2", "3", "4"], labels=[None, Label.PROLIV, None, None])
     batch = decided_batch(files, [1.0, 1.0, 1.0, NAN], refusals={3: REFUSAL})
-    recorded = Recorded({files.key(0): {1}, files.key(1): {1}}, {files.key(3)})
+    recorded = Recorded({files.key(0): {1}, files.key(1): {1}}, {files.key(3)}, {files.key(0): 8, files.key(3): 9})
     commit = Committed.of(batch, recorded, 5.0)
     assert commit.new == {0: {1}}
     assert commit.newly_failed == {3}
-    assert Committed.of(batch, Recorded({}, set()), 5.0).newly_failed == frozenset()
+    assert commit.ids == {0: 8, 3: 9}
+    assert Committed.of(batch, Recorded({}, set(), {}), 5.0).newly_failed == frozenset()
 
 
 def test_no_file_is_looked_at_while_the_database_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,11 +26,16 @@ def test_recording_twice_changes_nothing_and_tells_only_of_new_decisions(databas
     broken = failed(crop("2.jpg", "b"))
 
     with database.write() as connection:
-        assert record(connection, [scored, broken]).decided == {(scored.path, scored.sha256): {first.id}}
+        recorded = record(connection, [scored, broken])
+        assert recorded.decided == {(scored.path, scored.sha256): {first.id}}
+        ids = {(row.path, row.sha256): row.id for row in connection.execute(select(crops))}
+        assert recorded.ids == ids
+        assert len(ids) == 2
     with database.write() as connection:
         before = connection.execute(select(scores)).all()
         later = one._replace(mse=0.9, score=0.9, verdict="proliv")
-        assert record(connection, [scored._replace(scores=(later,)), broken]).decided == {}
+        again = record(connection, [scored._replace(scores=(later,)), broken])
+        assert (again.decided, again.ids) == ({}, ids)
         assert connection.execute(select(scores)).all() == before
     with database.write() as connection:
         both = scored._replace(scores=(one, two))

@@ -170,12 +170,13 @@ def test_status_and_the_evidence_are_told_of_them(database: Database) -> None:
         verdicts = traffic.verdicts_since(connection, None)
         since = traffic.verdicts_since(connection, NOW - timedelta(days=999))
     of_crops, of_scores = counts(database)
-    own = {kind: count for kind, count in of_crops.items() if kind[0] != "labelled"}
+    own = {kind: count for kind, count in of_crops.items() if kind[0] == "inbox"}
     assert found.scored == sum(count for kind, count in own.items() if kind[1] == "scored") > 0
     assert found.failed == sum(count for kind, count in own.items() if kind[1] == "failed") > 0
     assert found.failed_by_reason == {
         reason: sum(count for kind, count in own.items() if kind[2] == reason) for reason in REASONS
     }
-    assert found.verdicts["b", "proliv"] == sum(of_scores.get((2, one, "proliv"), 0) for one in ("inbox", "folder"))
+    assert found.verdicts["b", "proliv"] == of_scores.get((2, "inbox", "proliv"), 0)
+    assert found.by_hand == sum(count for kind, count in of_crops.items() if kind[0] == "folder") > 0
     assert verdicts == since == {kind[3]: count for kind, count in of_crops.items() if kind[:2] == ("inbox", "scored")}
     assert found.last_scored_at == NOW
