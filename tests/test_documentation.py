@@ -69,6 +69,13 @@ def test_links_lead_to_files(page: str) -> None:
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
+def test_pictures_are_there_and_small() -> None:
+    # A page with them should open at once, and a checkout not grow with every change of a colour.
+    files = list((ROOT / "docs" / "pictures").iterdir())
+    assert {file.name for file in files} == set(re.findall(r"\(docs/pictures/([^)]+)\)", documented("README.md")))
+    assert sum(file.stat().st_size for file in files) < 300_000
+
+
 def test_folders_in_the_architecture_are_the_modules() -> None:
     listed = re.search(r"```\nmonitor/\n(.*?)\nplugins/", documented("docs/architecture.md"), re.DOTALL)
     assert listed is not None

@@ -32,10 +32,6 @@ class Origins:
                 return line
         return None
 
-    def is_given(self, location: Location) -> bool:
-        """Whether the file or the environment gives a key, so that its value is no default."""
-        return location in self.lines or self.variable_of(location) is not None
-
     def place(self, location: Location) -> str:
         """How a message begins that is about a key or section: ``file:12: section.key`` or ``environment: NAME``."""
         name = self.variable_of(location)

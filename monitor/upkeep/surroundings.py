@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.configuration.environment import ENVIRONMENT_PREFIX
 from monitor.configuration.file import PATH_VARIABLE
-from monitor.configuration.settings import Settings
+from monitor.configuration.settings import Paths, Settings
 from monitor.crops.identity import IdentityPattern
 from monitor.errors import MonitorError
 from monitor.files.ignoring import IgnoredNames
@@ -101,7 +101,7 @@ def _other_folders(configuration: Configuration) -> Iterator[str]:
     labelled = configuration.labelled
     if labelled is not None and labelled.exists() and (problem := _unreadable(labelled)):
         yield f"paths.labelled: {printable(labelled)} {problem}"
-    elif labelled is not None and not labelled.exists() and configuration.origins.is_given(("paths", "labelled")):
+    elif labelled is not None and not labelled.exists() and configuration.settings.paths.labelled != Paths().labelled:
         yield f"paths.labelled: {printable(labelled)} does not exist; create it, or correct the path"
     if configuration.certificate is not None:
         for key, file in zip(("certificate", "key"), configuration.certificate, strict=True):
