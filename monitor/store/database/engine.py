@@ -41,7 +41,8 @@ class Database:
             is_sqlite = parsed.get_backend_name() == "sqlite"
             # A server that does not answer must not delay the daemon's stop by minutes.
             arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {"connect_timeout": 5}
-            self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite)
+            # The connection that was used last is used next: its cache is warm, and the others' do not fill up as well.
+            self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite, pool_use_lifo=True)
         except (ArgumentError, ValueError):
             # The reason is left out: it may quote a part of the password that was taken for a port.
             raise ConfigurationError(

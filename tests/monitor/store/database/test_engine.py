@@ -54,6 +54,16 @@ def test_an_error_takes_the_whole_transaction_back(database: Database) -> None:
         assert states(connection) == []
 
 
+def test_connections_that_were_needed_once_do_not_all_fill_their_caches(database: Database) -> None:
+    with database.read(), database.read(), database.read():
+        pass
+    used = []
+    for _ in range(6):
+        with database.read() as connection:
+            used.append(connection.connection.dbapi_connection)
+    assert len(set(map(id, used))) == 1
+
+
 def test_a_locked_database_is_waited_for_and_then_named(sqlite_file: Path) -> None:
     other = sqlite3.connect(sqlite_file, isolation_level=None)
     other.execute("begin immediate")
