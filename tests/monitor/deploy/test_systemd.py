@@ -15,7 +15,7 @@ import pytest
 from monitor.configuration.file import load
 from monitor.configuration.resolved import Configuration
 from monitor.deploy.systemd import Access, database_hosts, files, warnings
-from monitor.errors import ConfigurationError
+from monitor.errors import ConfigurationError, ExitCode, StoreReplacedError, StoreSchemaError
 from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
@@ -164,6 +164,17 @@ def test_the_watchdog_waits_longer_than_the_database_may(configure: Configure) -
     assert directives(unit(configure()))["WatchdogSec"] == ["120"]
     found = directives(unit(configure("database.busy_seconds = 300")))
     assert (found["WatchdogSec"], found["TimeoutStopSec"]) == (["600"], ["390"])
+
+
+def test_it_is_not_started_again_where_only_a_person_can_help(configure: Configure) -> None:
+    found = directives(unit(configure()))
+    (codes,) = found["RestartPreventExitStatus"]
+    helpless = {ExitCode.USAGE, ExitCode.NO_MODEL, ExitCode.DATA_ERROR, ExitCode.CONFIGURATION}
+    assert {ExitCode(int(code)) for code in codes.split()} == helpless
+    assert found["Restart"] == ["on-failure"]
+    # Restarting goes on with the database that is there now, and with a schema of another version it does not help.
+    assert StoreReplacedError.exit_code not in helpless
+    assert StoreSchemaError.exit_code in helpless
 
 
 def test_a_gpu_is_opened_where_one_is_named(configure: Configure) -> None:

@@ -60,7 +60,12 @@ BOUNDED: Final = {
     "select (select max(id) from crops) > until from counted": "the end of the table",
     "update counted set until = (select max(id) from crops)": "the end of the table",
     "SELECT max(crops.seen_at) AS max_1 \nFROM crops": "the end of an index",
-    "SELECT max((SELECT max(scores.scored_at) AS max_2": "the end of each model's part of an index",
+    "SELECT crops.id \nFROM crops \nWHERE crops.source = ? AND crops.state = ? ORDER BY crops.id DESC\n LIMIT": (
+        "from the end back to the newest crop of the inbox"
+    ),
+    "SELECT crops.path, crops.size_bytes, crops.mtime_ns \nFROM crops \nWHERE crops.source = ? ORDER BY": (
+        "the first and the last few crops of the inbox"
+    ),
     "SELECT score_summaries.camera, score_summaries.hole \nFROM score_summaries": "one row, at a place of an index",
     "SELECT labelled_files.path, labelled_files.label, ": "what was deleted meanwhile, once at the start",
 }
@@ -290,7 +295,7 @@ INDEXES: Final = {
     "known crops of 256 paths": "sqlite_autoindex_crops_1 (path=?)",
     "their stored scores": "sqlite_autoindex_scores_1 (crop_id=?",
     "crops of 256 contents": "ix_crops_sha256 (sha256=?)",
-    "status: counts": "ix_scores_model_id_scored_at (model_id=?)",
+    "status: counts": "sqlite_autoindex_scores_1 (crop_id=?)",
     "last crop of each hole, 7 days": "ix_crops_seen_at (seen_at>?)",
     "quality in all windows": "ix_crops_alarms (seen_at>? AND seen_at<?)",
     "drift": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole=? AND hour",
