@@ -21,6 +21,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.files.ownership import give_same_owner
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -174,9 +176,11 @@ class Trail:
 
     def _open(self, folder: Path, size: int) -> None:
         folder.mkdir(exist_ok=True)
+        give_same_owner(folder, folder.parent)
         self.left_over = _left_over(folder)
         descriptor, name = tempfile.mkstemp(prefix=PREFIX, dir=folder)
         try:
+            give_same_owner(descriptor, folder)
             # All of it now: a write into a mapped file on a full disk ends the program.
             os.posix_fallocate(descriptor, 0, size)
             # It is locked as long as this program lives. By a descriptor of its own, which its workers can close: the

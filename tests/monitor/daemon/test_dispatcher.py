@@ -15,6 +15,7 @@ from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.replies import Replies
 from monitor.errors import CropRefusedError
 from monitor.files.looks import Looks
+from monitor.harness.waiting import wait_until
 from monitor.inbox.messages import Candidate, Done, Incomplete
 from monitor.metrics import Metrics
 from monitor.scoring.batches import ScoredBatch
@@ -125,6 +126,28 @@ def test_parts_are_decided_in_their_order_with_their_labels() -> None:
     assert list(rest.files.paths) == ["2.jpg", "3.jpg"]
     assert list(rest.files.labels) == [Label.PROLIV, Label.NE_PROLIV]
     assert around.metrics.registry.get_sample_value("monitor_crops_seen_total") == 1
+
+
+def test_waiting_for_a_slow_crop_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or systemd's watchdog would kill the daemon for it, and the next one, which meets the same file, again."""
+    waits: list[Callable[[], None]] = []
+    part = scored(crop_files(["1.jpg"]))
+    batch = SimpleNamespace(is_ready=False, when_ready=waits.append, next_part=lambda: part)
+    around = Around(Pool(scored))
+    monkeypatch.setattr(around.dispatcher._pool, "submit", lambda *_, **__: batch)
+    dispatching, deciding = (TimedThread(name, lambda _: None, lambda _: None) for name in ("dispatcher", "decider"))
+    assert around.dispatcher.deliver(Candidate("1.jpg"), lambda: False)
+    around.dispatcher.end(1)
+    around.dispatcher.dispatch(dispatching)
+    deciding.busy()
+    thread = Thread(target=around.dispatcher.decide, args=[deciding])
+    thread.start()
+    wait_until(lambda: not deciding.hangs(0) and not dispatching.hangs(0))
+    assert thread.is_alive()
+    batch.is_ready = True
+    waits[0]()
+    thread.join()
+    assert around.dispatcher.decided.get() is not None
 
 
 LOOKS = crop_files(["1.jpg"]).looks[0]

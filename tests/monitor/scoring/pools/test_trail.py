@@ -122,6 +122,15 @@ def test_a_program_that_lives_is_left_alone(tmp_path: Path) -> None:
     assert Trail(tmp_path, 1).left_over == PATHS[:1]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_writes_belongs_to_the_owner_of_the_state(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 1234)
+    trail = Trail(tmp_path, 1)
+    (file,) = (tmp_path / FOLDER).iterdir()
+    assert {path.stat().st_uid for path in (file, file.parent)} == {1234}
+    trail.close()
+
+
 def test_files_of_other_versions_and_damaged_ones_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / FOLDER
     folder.mkdir()
