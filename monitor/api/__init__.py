@@ -19,6 +19,7 @@ from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
 from monitor.api.training import EpochReport, FitReport, Progress
 from monitor.errors import (
+    ConfigurationError,
     CropRefusedError,
     DataError,
     EvidenceMissingError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SMALLEST_CROP",
+    "ConfigurationError",
     "CropRefusedError",
     "DataError",
     "Detector",

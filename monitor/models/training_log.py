@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 LogKind = Literal["tensorboard", "wandb"]
 
 LOSSES: Final = ("loss/train", "loss/validation")
+# The chart with both curves.
+BOTH_LOSSES: Final = "loss"
 PICTURE: Final = "held-out/crops"
 SCORES: Final = "held-out/scores"
 
@@ -86,8 +88,11 @@ class TensorBoardWriter(Writer):
         self._last_epoch = 0
 
     def epoch(self, report: EpochReport) -> None:
-        """Two curves over the epochs."""
-        for name, loss in zip(LOSSES, (report.train_loss, report.validation_loss), strict=True):
+        """Two curves over the epochs in one chart, and each by itself."""
+        losses = {"train": report.train_loss, "validation": report.validation_loss}
+        self._writer.add_scalars(BOTH_LOSSES, losses, report.epoch)
+        # Earlier logs have these alone, and can be compared with by them.
+        for name, loss in zip(LOSSES, losses.values(), strict=True):
             self._writer.add_scalar(name, loss, report.epoch)
         # What was written so far can be looked at while the training goes on, and survives its end.
         self._writer.flush()

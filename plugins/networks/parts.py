@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from monitor.api import DataError
+from monitor.api import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +23,29 @@ WEIGHTS: Final = "weights.safetensors"
 
 
 def available_device(name: str) -> str:
-    """torch's name of a device; ``auto`` is the GPU where there is one, else the processor."""
+    """torch's name of a device; ``auto`` is the GPU where there is one, else the processor.
+
+    Raises `ConfigurationError` for a GPU that is not there or that this build of torch cannot use.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and (why := _why_no_gpu(name)):
+        raise ConfigurationError(f'pipeline.device is "{name}", but {why}; or set pipeline.device to "auto" or "cpu"')
     return name
+
+
+def _why_no_gpu(name: str) -> str | None:
+    """Why torch cannot use a GPU, and what to do; None where it can."""
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
+        return (
+            f"torch {torch.__version__} is a build for the processor alone; install one with CUDA, as "
+            "https://pytorch.org/get-started says"
+        )
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        return "torch finds no GPU; look at what nvidia-smi says, and whether the driver is as new as torch's CUDA"
+    number = int(name.partition(":")[2] or 0)
+    return None if number < count else f"the GPUs here have the numbers 0 to {count - 1}; take one of them"
 
 
 @contextmanager

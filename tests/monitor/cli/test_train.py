@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -36,6 +37,45 @@ def test_the_name_alone_goes_to_standard_output(home: Path, monitor: Run, rows: 
     assert f"monitor calibrate --data {small_dataset}" in outcome.stderr
     assert [path.name for path in (home / "state" / "models").iterdir()] == [name]
     assert rows("select name, detector, folder, active from models") == [(name, "ae", name, 0)]
+
+
+@pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told_before_the_training(home: Path, monitor: Run, small_dataset: Path) -> None:
+    (home / "config.toml").write_text('[pipeline]\ndevice = "cuda"\n', encoding="utf-8")
+    outcome = monitor("train", "ae", "--data", small_dataset, *QUICK)
+    assert (outcome.returncode, outcome.stdout) == (78, "")
+    assert 'monitor: pipeline.device is "cuda", but torch ' in outcome.stderr
+    assert not (home / "state").exists()
+
+
+def test_a_recipe_trains_as_published_whatever_is_configured(
+    home: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    (home / "config.toml").write_text("[detectors.ae]\ncode_size = 16\nblur_sigma = 2.0\n", encoding="utf-8")
+    outcome = monitor("train", "--recipe", "dense-30x50", "--data", small_dataset, "--limit", "30", *QUICK)
+    assert outcome.returncode == 0, outcome.stderr
+    name = outcome.stdout.strip()
+    assert f"monitor calibrate --model {name} --rule fixed --set threshold=12/4500 --data {small_dataset}" in (
+        outcome.stderr
+    )
+    ((settings,),) = rows("select settings from models")
+    found = json.loads(settings)
+    assert (found["variant"], found["code_size"], found["blur_sigma"], found["epochs"]) == ("dense-30x50", 256, 0, 1)
+    # The loss is a sum over 30 x 50 pixels and 3 channels, so it is a number of another size than a mean.
+    (loss,) = re.findall(r"train loss (\S+)", outcome.stderr)
+    assert float(loss) > 1
+    words = outcome.stderr.partition("monitor calibrate ")[2].split()
+    assert monitor("calibrate", *words).returncode == 0
+    assert rows("select threshold from calibrations") == [(12 / 4500,)]
+
+
+def test_a_recipe_that_is_not_there(monitor: Run, small_dataset: Path) -> None:
+    outcome = monitor("train", "--recipe", "nix", "--data", small_dataset)
+    assert outcome.returncode == 78
+    assert "there is no recipe 'nix'; the recipes are: cvae-64, dense-30x50, linear-2, linear-5" in outcome.stderr
+    both = monitor("train", "ae", "--recipe", "linear-2", "--data", small_dataset)
+    assert both.returncode == 2
+    assert "give either --recipe or DETECTOR" in both.stderr
 
 
 def test_without_a_detector_all_are_trained(home: Path, monitor: Run, small_dataset: Path) -> None:

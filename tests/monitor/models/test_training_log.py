@@ -118,6 +118,10 @@ def test_tensorboard_can_read_what_was_written(tmp_path: Path) -> None:
         assert [(event.step, event.value) for event in events.Scalars(name)] == [
             (step, pytest.approx(loss)) for step, loss in enumerate(losses, 1)
         ]
+        # One chart shows both: the same tag, in a run for each curve.
+        curve = EventAccumulator(str(tmp_path / name.replace("/", "_")))
+        curve.Reload()
+        assert [event.value for event in curve.Scalars("loss")] == pytest.approx(losses)
     (image,) = events.Images("held-out/crops")
     assert (image.step, image.height, image.width) == (2, 20, 30)
     (histogram,) = events.Histograms("held-out/scores")

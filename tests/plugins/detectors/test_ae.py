@@ -70,7 +70,7 @@ def test_the_settings_that_a_model_keeps_are_those_in_effect(variant: str) -> No
     assert Autoencoder.Settings.model_validate(settings.model_dump(mode="json")) == settings
 
 
-def test_a_published_variant_brings_its_recipe_and_what_is_given_wins() -> None:
+def test_a_variant_brings_its_settings_and_what_is_given_wins() -> None:
     dense = Autoencoder.Settings.model_validate({"variant": "dense-30x50"}).model_dump()
     assert (dense["height"], dense["width"], dense["epochs"], dense["patience"]) == (30, 50, 50, 0)
     shorter = Autoencoder.Settings.model_validate({"variant": "dense-30x50", "epochs": 3}).model_dump()
@@ -90,6 +90,56 @@ def test_the_published_networks_have_the_published_layers(variant: str, widths: 
     assert network is not None
     layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
     assert [layers[0].in_features, *(layer.out_features for layer in layers)] == widths
+
+
+RECIPES = {recipe.name: recipe for recipe in Autoencoder.recipes}
+
+
+def test_the_recipes_say_what_the_publications_say() -> None:
+    dense = RECIPES["dense-30x50"]
+    settings = Autoencoder.Settings.model_validate(dense.settings).model_dump()
+    published = {
+        "height": 30, "width": 50, "centre_height": 1, "centre_width": 1, "blur_sigma": 0, "even_light": False,
+        "standardize": False, "loss": "sum", "epochs": 50, "patience": 0, "keep": "last", "batch_size": 64,
+        "learning_rate": 1e-3, "decide_on": "mse", "code_size": 256,
+    }  # fmt: skip
+    assert published.items() <= settings.items()
+    assert (dense.rule, dense.rule_settings) == ("fixed", {"threshold": "12/4500"})
+    found = {name: (one.rule, one.rule_settings) for name, one in RECIPES.items() if name != "dense-30x50"}
+    assert found == {"linear-2": ("fraction-of-max", {"k": 0.56}), "linear-5": ("fraction-of-max", {"k": 0.6})}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_learns_from_colours_as_they_are(name: str) -> None:
+    detector = trained(200, **{**RECIPES[name].settings, "epochs": 4})
+    network = detector._network
+    assert network is not None
+    assert (network.standardization.mean == 0).all()
+    assert (network.standardization.spread == 1).all()
+    usual = detector.score(detector.prepare_batch(crops(20, seed=2))).mse
+    assert detector.score(detector.prepare_batch(bleed_outs(20))).mse.mean() > usual.mean()
+
+
+def test_the_loss_may_be_the_sum_of_squares() -> None:
+    def losses(loss: str) -> list[float]:
+        detector = Autoencoder(Autoencoder.Settings.model_validate({"epochs": 1, "learning_rate": 1e-9, "loss": loss}))
+        batch = detector.prepare_batch(crops(8))
+        report = detector.fit(batch, validation=batch, seed=0, progress=lambda _: None)
+        return [report.epochs[0].train_loss, report.epochs[0].validation_loss]
+
+    assert losses("sum") == pytest.approx([loss * 3 * 32 * 32 for loss in losses("mean")], rel=1e-4)
+
+
+def test_a_model_of_an_earlier_program_is_standardised(tmp_path: Path) -> None:
+    """Its settings have neither of the new keys, and its weights hold mean and deviation."""
+    detector = trained(variant="linear-2")
+    detector.save(tmp_path)
+    new = {"standardize", "loss", "keep"}
+    earlier = {key: value for key, value in detector.settings.model_dump(mode="json").items() if key not in new}
+    settings = Autoencoder.Settings.model_validate(earlier)
+    assert settings == detector.settings
+    batch = detector.prepare_batch(crops(4))
+    assert (Autoencoder.load(tmp_path, settings, "cpu").score(batch).mse == detector.score(batch).mse).all()
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,43 @@ def test_each_padding_fills_the_frame_in_its_own_way() -> None:
     }
 
 
+def test_a_small_crop_may_keep_its_pixels() -> None:
+    crops = [np.random.default_rng(0).integers(1, 256, size=(24, 46, 3), dtype=np.uint8), bright(80, 40)]
+    small, large = fitted(crops, size=(64, 64), share=(1.0, 1.0), padding="black", enlarge=False)
+    assert (small[20:44, 9:55] == crops[0]).all()
+    assert small.sum() == crops[0].sum()
+    # One that is too large is made smaller.
+    assert (large.any(axis=2).sum(axis=0) > 0).sum() == 32
+
+
+def bright(rows: int, columns: int) -> NDArray[np.uint8]:
+    return np.full((rows, columns, 3), 200, dtype=np.uint8)
+
+
+def test_without_standardisation_the_network_sees_intensities() -> None:
+    plain, standardised = trained(standardize=False)._network, trained()._network
+    assert (plain.standardization.mean == 0).all()
+    assert (plain.standardization.spread == 1).all()
+    assert (standardised.standardization.spread < 1).all()
+
+
+def test_the_published_recipe_trains_and_decides_on_the_mean_squared_error() -> None:
+    (recipe,) = VariationalAutoencoder.recipes
+    settings = {**recipe.settings, "epochs": 1}
+    detector = VariationalAutoencoder(VariationalAutoencoder.Settings.model_validate(settings))
+    report = detector.fit(
+        detector.prepare_batch(normal(32)),
+        validation=detector.prepare_batch(normal(16, seed=1)),
+        seed=0,
+        progress=lambda _: None,
+    )
+    assert detector.input_size == (64, 64)
+    scores = detector.score(detector.prepare_batch(proliv(4)))
+    assert scores.decision == "mse"
+    assert np.isfinite(scores.mse).all()
+    assert (recipe.rule, report.best_epoch) == ("mean-proliv", 1)
+
+
 def test_only_the_centre_of_a_crop_is_seen() -> None:
     detector = VariationalAutoencoder(VariationalAutoencoder.Settings(centre_height=0.5, centre_width=0.5))
     (crop,) = normal(1)

@@ -31,6 +31,7 @@ def fit(
     seed: int = 0,
     learning_rate: float = 0.1,
     reports: list[EpochReport] | None = None,
+    keep_last: bool = False,
 ) -> FitReport:
     return fit_epochs(
         network,
@@ -43,6 +44,7 @@ def fit(
         batch_size=2,
         generator=torch.Generator().manual_seed(seed),
         progress=lambda report: None if reports is None else reports.append(report),
+        keep_last=keep_last,
     )
 
 
@@ -65,6 +67,15 @@ def test_each_epoch_sees_every_crop_once_in_a_new_order() -> None:
     first, second = list(chain(*learned[:5])), list(chain(*learned[5:]))
     assert sorted(first) == sorted(second) == crops
     assert crops != first != second != crops
+
+
+@pytest.mark.parametrize(("keep_last", "epoch", "value"), [(False, 2, 0.36), (True, 5, 0.67232)])
+def test_the_weights_of_the_best_epoch_or_of_the_last_one_are_kept(keep_last: bool, epoch: int, value: float) -> None:
+    # Learning from 1, the value is 0.2, 0.36, 0.488, ... after each epoch; 0.36 is the nearest to what is held out.
+    network = Constant()
+    report = fit(network, train=[1.0], validation=[0.35], keep_last=keep_last)
+    assert report.best_epoch == epoch
+    assert network.value.item() == pytest.approx(value)
 
 
 def test_validation_crops_are_never_learned_from() -> None:
