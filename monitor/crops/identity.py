@@ -1,4 +1,4 @@
-"""Which hole, camera and time the name of a file tells."""
+"""Reads the hole, the camera and the time from the name of a crop's file."""
 
 from __future__ import annotations
 
@@ -7,24 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from monitor.configuration.names import checked_name_pattern, checked_time_format
 from monitor.files.text import to_text
 from monitor.words import Identity
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-
-DEFAULT_NAME_PATTERN: Final = (
-    r"(?P<hole>[0-9]+)_CAM_(?P<camera>[^_.]+)_"
-    r"(?P<captured_at>[0-9]{2}-[0-9]{2}-[0-9]{4}_[0-9]{2}-[0-9]{2}-[0-9]{2}-[0-9]{1,6})(?![0-9])"
-)
-"""Reads ``10_CAM_C_01-03-2023_05-39-27-929.jpg`` as hole 10, camera C, captured on 1 March 2023."""
-
-DEFAULT_TIME_FORMAT: Final = "%d-%m-%Y_%H-%M-%S-%f"
-"""The `strptime` format of the default pattern's time: day first, a fraction of a second last."""
-
+# The largest hole number that every database's integer column holds.
 LARGEST_HOLE: Final = 2**31 - 1
-"""The largest hole number that every database's integer column holds."""
 
 _NUMBERS: Final = ("year", "month", "day", "hour", "minute", "second")
 _DIGITS: Final = {
@@ -54,23 +45,21 @@ class IdentityPattern:
     _digits: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            compiled = re.compile(self.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"the name pattern {self.pattern!r} is not a regular expression: {error}") from error
-        if not set(Identity._fields) & set(compiled.groupindex):
-            raise ValueError(
-                f"the name pattern {self.pattern!r} names none of the groups "
-                "(?P<hole>...), (?P<camera>...) and (?P<captured_at>...); at least one is needed"
-            )
-        _check_time_format(self.time_format)
-        object.__setattr__(self, "_compiled", compiled)
+        for what, check, value in (
+            ("name pattern", checked_name_pattern, self.pattern),
+            ("time format", checked_time_format, self.time_format),
+        ):
+            try:
+                check(value)
+            except ValueError as error:
+                raise ValueError(f"the {what} {value!r} {error}") from error
+        object.__setattr__(self, "_compiled", re.compile(self.pattern))
         object.__setattr__(self, "_digits", _only_digits(self.time_format))
 
     def parse(self, file_name: str) -> Identity:
-        """Read a file name without its folder; what it does not say, or says wrongly, is None.
+        """Read a file name without its folder; what is missing from it or wrong is None.
 
-        The camera comes in the form of `to_text`, which any database and any metric takes.
+        The camera is written as `to_text` does, which any database and any metric accepts.
         """
         match = self._compiled.match(file_name)
         groups = match.groupdict() if match else {}
@@ -105,29 +94,14 @@ class IdentityPattern:
 
 
 def _only_digits(time_format: str) -> re.Pattern[str] | None:
-    """Times of a format that holds each of these numbers once, with all their digits; None for another format.
+    """A pattern for times of a format that holds each of these numbers once, with all digits; None for other formats.
 
-    Reading them so takes a third of the time of `strptime`, which reads what does not match, and sees the same in it.
+    It takes a third of the time of `strptime` and reads the same; `strptime` reads what does not match.
     """
     parts = re.split("(%.)", time_format)
     if sorted(part for part in parts if part.startswith("%")) != sorted(_DIGITS):
         return None
     return re.compile("".join(_DIGITS.get(part) or re.escape(part) for part in parts))
-
-
-def _check_time_format(time_format: str) -> None:
-    """Raise `ValueError` unless the format is known to `strptime` and holds a whole date."""
-    sample = datetime(2023, 11, 30, 21, 45, tzinfo=UTC)
-    try:
-        restored = datetime.strptime(sample.strftime(time_format), time_format)  # noqa: DTZ007 - date only
-    except (ValueError, re.error) as error:
-        raise ValueError(
-            f"the time format {time_format!r} is not one that Python's datetime.strptime reads: {error}"
-        ) from error
-    if restored.date() != sample.date():
-        raise ValueError(
-            f"the time format {time_format!r} holds no whole date; it needs a day, a month and a year, such as %d-%m-%Y"
-        )
 
 
 def _hole(text: str | None) -> int | None:

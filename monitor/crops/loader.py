@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
@@ -18,10 +19,13 @@ from monitor.crops.decoder import LARGEST_PIXEL_LIMIT, decode_rgb, format_of, ha
 from monitor.crops.refusals import Limits, out_of_memory, refusal, truncated
 from monitor.errors import CropRefusedError
 from monitor.files.looks import Looks
+from monitor.files.opening import open_below
 from monitor.files.text import printable
 from monitor.words import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -62,20 +66,21 @@ class CropReader:
     Raises `ValueError` when ``max_pixels`` is above `LARGEST_PIXEL_LIMIT`.
     """
 
-    def __init__(self, *, max_bytes: int, max_pixels: int) -> None:
+    def __init__(self, *, max_bytes: int, max_pixels: int, roots: Sequence[str] = ()) -> None:
+        """``roots``: folders below which no link is followed on the way to a file, see `open_below`."""
         if max_pixels > LARGEST_PIXEL_LIMIT:
             raise ValueError(f"the limit of pixels can be at most {LARGEST_PIXEL_LIMIT:,}, got {max_pixels:,}")
         self.max_bytes = max_bytes
         self._limits = Limits(max_pixels)
+        self.roots = roots
 
     def load(self, path: str | os.PathLike[str]) -> FileContent:
         """Read a regular file that is not a symbolic link; raise `CropRefusedError` for anything else."""
-        # Non-blocking, so that opening a pipe without a writer does not wait for one.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags)
+            descriptor = open_below(os.fspath(path), self.roots)
             try:
                 status = os.fstat(descriptor)
+                looks = Looks.of(status).as_read(time.time_ns())
                 data = self._read(descriptor, status)
             finally:
                 os.close(descriptor)
@@ -83,8 +88,7 @@ class CropReader:
             raise _refused_by_system(error) from error
         except MemoryError as error:
             raise out_of_memory() from error
-        looks = Looks.of(status)._replace(size_bytes=len(data))
-        return FileContent(data, hashlib.sha256(data).hexdigest(), looks)
+        return FileContent(data, hashlib.sha256(data).hexdigest(), looks._replace(size_bytes=len(data)))
 
     def _read(self, descriptor: int, status: os.stat_result) -> bytes:
         if not stat.S_ISREG(status.st_mode):
@@ -145,14 +149,14 @@ def _refused_by_system(error: OSError) -> CropRefusedError:
             return refusal(Reason.VANISHED, "it is no longer there")
         case errno.ELOOP:
             return refusal(
-                Reason.SYMLINK, "it is a symbolic link, and links are not followed; put the file itself there"
+                Reason.SYMLINK,
+                "it is a symbolic link, or a folder on the way to it is, and links are not followed; put the file "
+                "itself there",
             )
         case errno.ENXIO | errno.ENODEV:
             return refusal(Reason.NOT_A_FILE, "it is a socket or a device; crops have to be plain files")
         case errno.EACCES | errno.EPERM:
-            return refusal(
-                Reason.UNREADABLE, "it may not be read; give the user who runs this program read permission"
-            )
+            return refusal(Reason.UNREADABLE, "it may not be read; give the user who runs this program read permission")
     return refusal(Reason.UNREADABLE, f"it cannot be read: {error.strerror}")
 
 

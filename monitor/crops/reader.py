@@ -57,7 +57,9 @@ class Reader:
     def __init__(self, configuration: Configuration) -> None:
         """Read with the limits and the name pattern of the configuration."""
         settings = configuration.settings.crops
-        self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
+        watched = (configuration.inbox, configuration.labelled)
+        roots = [os.fspath(folder) for folder in watched if folder is not None]
+        self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, roots=roots)
         self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
 
     def read(
