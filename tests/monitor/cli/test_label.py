@@ -35,11 +35,11 @@ def scored(trained: Path, small_dataset: Path, monitor: Run, rows: Rows) -> Path
     sources = sorted((small_dataset / "train").glob("*.jpg"))
     for name, source in zip(NAMES, sources, strict=False):
         shutil.copyfile(source, folder / name)
-        assert monitor("score", folder, "--exit-zero").returncode == 0
+        assert monitor("score", folder, "--exit-zero", "--as-inbox").returncode == 0
     (folder / "zz.jpg").write_text("no picture")
-    assert monitor("score", folder, "--exit-zero").returncode == 0
+    assert monitor("score", folder, "--exit-zero", "--as-inbox").returncode == 0
     assert [path.rpartition("/")[2] for (path,) in rows("select path from crops order by id")] == [*NAMES, "zz.jpg"]
-    assert rows("select distinct source from crops") == [("folder",)]
+    assert rows("select distinct source from crops") == [("inbox",)]
     return trained
 
 

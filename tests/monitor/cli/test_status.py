@@ -31,12 +31,12 @@ def status(monitor: Run) -> dict[str, Any]:
 def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path) -> None:
     before = status(monitor)
     assert (before["scored"], before["failed"], before["verdicts"], before["last_scored_at"]) == (0, 0, [], None)
-    scored = monitor("score", small_dataset / "test", "--format", "json")
+    scored = monitor("score", small_dataset / "test", "--as-inbox", "--format", "json")
     counts = Counter(json.loads(line)["verdict"] for line in scored.stdout.splitlines())
     (tmp_path / "bad").mkdir()
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "bad" / name).touch()
-    monitor("score", tmp_path / "bad")
+    monitor("score", tmp_path / "bad", "--as-inbox")
     after = status(monitor)
     (model,) = after["models"]
     assert after["configuration"] == str(trained / "config.toml")
@@ -49,10 +49,17 @@ def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: P
     }
     assert (after["decide"], after["deciding"], after["decisions"]) == ("primary", [model["model"]], counts)
     assert datetime.fromisoformat(after["last_scored_at"]) <= datetime.now(UTC)
+    # What is scored by hand is counted beside that.
+    assert after["by_hand"] == 0
+    monitor("score", small_dataset / "proliv")
+    by_hand = status(monitor)
+    assert by_hand.pop("by_hand") == 20
+    assert by_hand == {name: value for name, value in after.items() if name != "by_hand"}
+    assert "by hand        20 crops of folders, which count nowhere else" in monitor("status").stdout
 
 
 def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Path) -> None:
-    monitor("score", small_dataset / "test")
+    monitor("score", small_dataset / "test", "--as-inbox")
     report, table = status(monitor), monitor("status").stdout
     (model,) = report["models"]
     assert f"active model   {model['model']}, threshold {model['threshold']:.6g} by {model['rule']}\n" in table
@@ -67,7 +74,7 @@ def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Pat
 
 def test_final_decisions_are_told_from_those_of_the_models(pair: Path, monitor: Run, small_dataset: Path) -> None:
     (pair / "config.toml").write_text('[decision]\ndecide = "any"\ndetectors = ["ae", "brightness"]\n')
-    monitor("score", small_dataset / "test")
+    monitor("score", small_dataset / "test", "--as-inbox")
     report = status(monitor)
     own = {(one["model"].partition("-")[0], one["verdict"]): one["crops"] for one in report["verdicts"]}
     assert [name.partition("-")[0] for name in report["deciding"]] == ["ae", "brightness"]
