@@ -120,8 +120,8 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
     """Set a model's threshold by hand.
 
     The guard checks it like any other: a large jump, or a threshold that does worse on the newest labelled crops or
-    costs too many of all of them, is refused unless it is accepted. The next nightly run may choose another threshold; calibration.rule = "fixed" keeps
-    it.
+    costs too many of all of them, is refused unless it is accepted. The next nightly run may choose another threshold;
+    calibration.rule = "fixed" keeps it.
 
     \b
     Example:
