@@ -148,8 +148,8 @@ def _state_name(configuration: Configuration) -> str:
             if _STATE_NAME.fullmatch(name):
                 return name
             raise ConfigurationError(
-                f"{configuration.source}: paths.state: {printable(configuration.state)}: systemd takes no such name of "
-                "a state folder; use letters, digits, spaces, and any of @ % + = , . _ -"
+                f"{configuration.source}: paths.state: {printable(configuration.state)}: systemd would misread this "
+                "name of a state folder; use letters, digits, spaces, and any of @ % + = , . _ -"
             )
     raise ConfigurationError(
         f"{configuration.source}: paths.state: {configuration.state} must be below {STATE_ROOT}, where systemd gives "

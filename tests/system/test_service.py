@@ -161,7 +161,7 @@ def test_a_stop_decides_what_was_taken(service: Service) -> None:
         service.machine.wait_until(lambda: service.metrics()["monitor_crops_seen_total"] == 60, UNIT)
         service.machine.wait_until(lambda: "; 60 wait" in service.show("StatusText"), UNIT)
         service.machine.run("systemctl", "stop", "--no-block", UNIT)
-        service.machine.wait_until(lambda: "deciding the crops that were taken" in service.show("StatusText"), UNIT)
+        service.machine.wait_until(lambda: "finishing the crops that were taken" in service.show("StatusText"), UNIT)
         assert service.show("ActiveState") == "deactivating"
         assert service.decided(names) == 0
     service.machine.wait_until(lambda: service.show("ActiveState") == "inactive", UNIT)

@@ -121,7 +121,7 @@ def test_a_file_of_passwords_is_no_pattern() -> None:
 def test_a_state_folder_that_systemd_would_misread_is_refused(name: str) -> None:
     values = Settings(paths=Paths(state=Path(f"/var/lib/{name}"), inbox=Path("/srv/inbox"), labelled=None))
     configuration = Configuration(settings=values, file=Path("/etc/monitor/config.toml"))
-    with pytest.raises(ConfigurationError, match="systemd takes no such name of a state folder"):
+    with pytest.raises(ConfigurationError, match="systemd would misread this name of a state folder"):
         systemd.files(configuration, Access())
 
 
