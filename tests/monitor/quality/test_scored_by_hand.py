@@ -52,8 +52,13 @@ def rows(model: ModelRow, name: str, count: int, **changes: Any) -> list[CropRow
         at = NOW - timedelta(minutes=20 * (number + 4))
         one = decision(model.id, model.calibration_id, mse=0.005 if number % 3 == 0 else 0.001)._replace(scored_at=at)
         values: dict[str, Any] = {
-            **{"verdict": one.verdict, "decision_score": one.score, "decision_threshold": one.threshold},
-            **{"seen_at": at, "captured_at": at, "sha256": f"{name}{number}".ljust(64, "0"), "hole": number % 2},
+            "verdict": one.verdict,
+            "decision_score": one.score,
+            "decision_threshold": one.threshold,
+            "seen_at": at,
+            "captured_at": at,
+            "sha256": f"{name}{number}".ljust(64, "0"),
+            "hole": number % 2,
         }
         made.append(crop(f"{name}{number}.jpg", scores=(one,), **values, **changes))
     return [*made, failed(made[0]._replace(path=f"/inbox/{name}bad.jpg", sha256=name * 8), "truncated")]
