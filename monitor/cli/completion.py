@@ -9,7 +9,7 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print the script that completes monitor's commands and options in a shell.
+    """Print the script that completes commands and options in a shell.
 
     \b
     Examples:

@@ -186,7 +186,7 @@ def test_whoever_asks_for_figures_does_not_wait_for_a_long_night(
         night.set()
         dawn.wait(PATIENCE_SECONDS)
 
-    monkeypatch.setattr(background, "look", look)
+    monkeypatch.setattr(background, "run_nightly", look)
     background.start()
     assert night.wait(PATIENCE_SECONDS)
     # The daemon's main thread, which has to answer signals and systemd's watchdog meanwhile.
