@@ -96,7 +96,9 @@ class Proof:
             with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
                 found = _rows(connection, sorted(contents))
                 (mode,) = connection.execute("pragma journal_mode").fetchone()
-                self._doubt = self._of_files(file, has_log=mode == "wal")
+                (pages,) = connection.execute("pragma page_count").fetchone()
+                (page_bytes,) = connection.execute("pragma page_size").fetchone()
+                self._doubt = self._of_files(file, has_log=mode == "wal") or _cut_off(file, pages * page_bytes)
         except (sqlite3.Error, OSError) as error:
             return f"a new connection cannot read it ({error}); restart monitor, then check it: monitor db check --full"
         return self._doubt or _missing(contents, found)
@@ -150,6 +152,17 @@ class Proof:
 
 # By (device, inode), the descriptors of indexes.
 _index_descriptors: dict[tuple[int, int], int] = {}
+
+
+def _cut_off(file: Path, expected_bytes: int) -> str | None:
+    """What is wrong with a file that is smaller than its pages although its log holds none of them."""
+    log = file.with_name(f"{file.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return None
+    found = file.stat().st_size
+    if found >= expected_bytes:
+        return None
+    return f"the file was cut off: it should have {expected_bytes:,} bytes and has {found:,}; restart monitor"
 
 
 def _index_descriptor(index: Path) -> int:

@@ -27,7 +27,7 @@ def far_east(trained: Path, small_dataset: Path, monitor: Run, monkeypatch: pyte
     """The home of a plant whose clock is ten hours ahead of UTC, with scored crops and a label."""
     monkeypatch.setenv("MONITOR__PLANT__TIME_ZONE", "Asia/Vladivostok")
     monkeypatch.setenv("MONITOR__COMPLETENESS__INTERVAL_SECONDS", "10")
-    assert monitor("score", small_dataset / "proliv", "--exit-zero").returncode == 0
+    assert monitor("score", small_dataset / "proliv", "--exit-zero", "--as-inbox").returncode == 0
     assert monitor("label", "1", "--as", "proliv").returncode == 0
     return trained
 

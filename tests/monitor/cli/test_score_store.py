@@ -64,7 +64,7 @@ class TestStore:
     ) -> None:
         old = {line["model"] for line in scored(monitor, small_dataset / "test")}
         monitor("train", "ae", "--data", small_dataset, "--seed", "7", "--set", "epochs=1")
-        monitor("calibrate", "--data", small_dataset)
+        monitor("calibrate", "--activate", "--data", small_dataset)
         outcome = monitor("score", small_dataset / "test", "--format", "json", "--exit-zero")
         new = {json.loads(line)["model"] for line in outcome.stdout.splitlines()}
         assert len(new) == 1

@@ -142,7 +142,7 @@ def test_damaged_crops_are_named_and_left_out(monitor: Run, small_dataset: Path,
     ("assignments", "sentences"),
     [
         (["nix=1"], ["--set: detectors.ae.nix: unknown key; the keys of detectors.ae: ", "learning_rate"]),
-        (["epochs=many"], ["--set: detectors.ae.epochs: should be a valid integer", "(got 'many')"]),
+        (["epochs=many"], ["--set: detectors.ae.epochs: should be a whole number", "(got 'many')"]),
         (["epochs=0", "nix=1"], ["--set: detectors.ae.epochs: ", "--set: detectors.ae.nix: "]),
     ],
 )

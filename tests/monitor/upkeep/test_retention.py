@@ -401,7 +401,7 @@ def test_a_time_that_something_looks_back_beyond_is_refused(
         merged.setdefault(section, []).append(key)
     text = "\n".join("\n".join([section, *keys]) for section, keys in merged.items())
     file.write_text(f"{text}\n[store]\nkeep_days = {days}\n")
-    with pytest.raises(ConfigurationError, match=f"config.toml: store.keep_days: .*({names})"):
+    with pytest.raises(ConfigurationError, match=rf"config\.toml:\d+: store.keep_days: .*({names})"):
         load(file)
 
 
