@@ -55,6 +55,7 @@ def test_of_an_empty_database(database: Database) -> None:
         "scored": 0,
         "failed": 0,
         "failed_by_reason": {},
+        "by_hand": 0,
         "decisions": {"proliv": 0, "ne_proliv": 0},
         "verdicts": [],
         "nightly_run": None,

@@ -304,8 +304,7 @@ def test_a_failed_migration_leaves_nothing_behind(
     first = copy / "versions" / "0001_first_tables.py"
     broken = first.read_text().replace("def downgrade", "    op.execute('select nonsense')\n\n\ndef downgrade")
     first.write_text(broken)
-    monkeypatch.syspath_prepend(tmp_path / "changed")
-    monkeypatch.delitem(sys.modules, "migrations")
+    monkeypatch.setattr("monitor.store.database.upgrade.folder_of", lambda _package: copy)
 
     with pytest.raises(StoreError, match="nonsense"):
         upgrade(empty)
