@@ -247,7 +247,7 @@ def test_a_locked_database_does_not_hold_up_the_stop(daemon: Daemon, crops: list
             shutil.copyfile(source, daemon.inbox / source.name)
         wait_until(lambda: "decisions wait" in daemon.text(), daemon.text)
         assert daemon.stop() == 0
-        assert "they lie in the inbox" in daemon.text()
+        assert "they stay in the inbox" in daemon.text()
         blocker.execute("rollback")
     daemon.start()
     wait_until(lambda: daemon.count() == 20, daemon.text)
