@@ -409,7 +409,7 @@ def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
         assert b"WATCHDOG=1" in receiver.recv(4096).splitlines()
         assert daemon.stop() == 0
         messages: list[bytes] = []
-        while not messages or not messages[-1].startswith(b"STOPPING=1\nSTATUS=finishing what was taken"):
+        while not messages or not messages[-1].startswith(b"STOPPING=1\nSTATUS=finishing the crops"):
             messages.append(receiver.recv(4096))
 
 
