@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -29,6 +29,12 @@ WRITES = {"monitor_writes": True}
 REBUILDS = {"monitor_writes": True, "monitor_rebuilds": True}
 
 
+# How many connections stay open once they are no longer used, and how many there may be at once. Each that stays keeps a
+# cache that fills in the course of hours: see `monitor.store.database.sqlite`. More than three are hardly ever in use.
+KEPT_CONNECTIONS: Final = 3
+MOST_CONNECTIONS: Final = 15
+
+
 class Database:
     """One database, shared by all threads; each transaction has its own connection."""
 
@@ -41,8 +47,15 @@ class Database:
             is_sqlite = parsed.get_backend_name() == "sqlite"
             # A server that does not answer must not delay the daemon's stop by minutes.
             arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {"connect_timeout": 5}
-            # The connection that was used last is used next: its cache is warm, and the others' do not fill up as well.
-            self.engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=not is_sqlite, pool_use_lifo=True)
+            self.engine = create_engine(
+                parsed,
+                connect_args=arguments,
+                pool_pre_ping=not is_sqlite,
+                # The connection that was used last is used next: its cache is warm.
+                pool_use_lifo=True,
+                pool_size=KEPT_CONNECTIONS,
+                max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
+            )
         except (ArgumentError, ValueError):
             # The reason is left out: it may quote a part of the password that was taken for a port.
             raise ConfigurationError(

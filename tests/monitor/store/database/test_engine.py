@@ -25,6 +25,7 @@ from monitor.errors import (
     StoreRefusedError,
 )
 from monitor.store.database import sqlite
+from monitor.store.database.engine import KEPT_CONNECTIONS
 from monitor.store.database.schema import SCHEMA_REVISION, crops
 from monitor.store.database.upgrade import current_revision, prepare, require_current, upgrade
 from monitor.store.decisions import record
@@ -55,8 +56,9 @@ def test_an_error_takes_the_whole_transaction_back(database: Database) -> None:
 
 
 def test_connections_that_were_needed_once_do_not_all_fill_their_caches(database: Database) -> None:
-    with database.read(), database.read(), database.read():
+    with database.read(), database.read(), database.read(), database.read(), database.read():
         pass
+    assert database.engine.pool.checkedin() == KEPT_CONNECTIONS  # type: ignore[attr-defined]
     used = []
     for _ in range(6):
         with database.read() as connection:
