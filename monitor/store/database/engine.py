@@ -29,8 +29,8 @@ WRITES = {"monitor_writes": True}
 REBUILDS = {"monitor_writes": True, "monitor_rebuilds": True}
 
 
-# How many connections stay open once they are no longer used, and how many there may be at once. Each that stays keeps a
-# cache that fills in the course of hours: see `monitor.store.database.sqlite`. More than three are hardly ever in use.
+# How many connections stay open once they are no longer used, and how many there may be at once. Each that stays keeps
+# a cache that fills in the course of hours: see `monitor.store.database.sqlite`. More are hardly ever in use at once.
 KEPT_CONNECTIONS: Final = 3
 MOST_CONNECTIONS: Final = 15
 
