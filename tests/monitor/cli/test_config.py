@@ -52,7 +52,7 @@ def test_show_as_json_has_every_key_of_the_sample(home: Path, monitor: Run) -> N
     }
     assert found["rules.tpr-at-least.tpr"]["value"] == 0.95
     assert found["detectors.patchstats.height"]["origin"] == "file"
-    assert found["paths.state"]["path"] == str(SAMPLE.parent / "state")
+    assert found["paths.state"]["path"] == str((SAMPLE.parent / "state").resolve())
 
 
 def test_show_only_what_differs_from_the_defaults(home: Path, monitor: Run) -> None:

@@ -7,16 +7,28 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from monitor.harness.waiting import wait_until
 from tests.monitor.cli.conftest import COUNTS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.monitor.cli.conftest import Rows, Start
+
+
+@pytest.fixture
+def many(tmp_path: Path, some_proliv: Path) -> Path:
+    """A folder of crops that takes long enough to score for something to happen meanwhile."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(20_000):
+        os.link(some_proliv, folder / f"{number}.jpg")
+    return folder
 
 
 class TestWorkers:
@@ -82,17 +94,28 @@ class TestWorkers:
         assert [line["reason"] for line in lines if line["file"] == "huge.jpg"] == ["too_large"]
         assert sum(line["verdict"] is not None for line in lines) == 40
 
-    def test_a_worker_that_the_system_kills_ends_it_with_a_sentence(
-        self, trained: Path, start: Start, tmp_path: Path, some_proliv: Path
+    def test_a_worker_that_the_system_kills_is_replaced_and_nothing_is_lost(
+        self, trained: Path, start: Start, many: Path
     ) -> None:
-        folder = tmp_path / "many"
-        folder.mkdir()
-        for number in range(3000):
-            os.link(some_proliv, folder / f"{number}.jpg")
-        process = start("score", folder, "--workers", "2", "--no-store")
-        listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        wait_until(lambda: len(listing.read_text(encoding="ascii").split()) == 2)
-        os.kill(int(listing.read_text(encoding="ascii").split()[0]), signal.SIGKILL)
+        process = start("score", many, "--workers", "2", "--no-store", "--format", "json", "--exit-zero")
+        children = psutil.Process(process.pid).children
+        wait_until(lambda: len(children(recursive=True)) == 3)
+        (nursery,) = children()
+        os.kill(nursery.children()[0].pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()
+        assert b"SIGKILL" in err
+        decided = [json.loads(line) for line in out.splitlines()]
+        assert {line["file"] for line in decided if line["verdict"]} == {one.name for one in many.iterdir()}
+
+    def test_without_the_process_that_replaces_workers_it_ends_with_a_sentence(
+        self, trained: Path, start: Start, many: Path
+    ) -> None:
+        process = start("score", many, "--workers", "2", "--no-store")
+        children = psutil.Process(process.pid).children
+        wait_until(lambda: len(children(recursive=True)) == 3)
+        for one in children(recursive=True):
+            one.kill()
         _, err = process.communicate(timeout=120)
         assert process.returncode == 75, err.decode()
-        assert b"was ended from outside" in err
+        assert b"the processes that score crops are gone" in err

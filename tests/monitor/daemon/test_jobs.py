@@ -50,6 +50,7 @@ def overdue(daemon: Daemon, small_dataset: Path) -> Daemon:
         "MONITOR__CALIBRATION__TPR_TOLERANCE": "1",
         "MONITOR__CALIBRATION__TNR_TOLERANCE": "1",
         "MONITOR__CALIBRATION__FLOOD_LABELS": "1000",
+        "MONITOR__CALIBRATION__MOST_PROLIV_LOST": "1",
     }
     return daemon
 
