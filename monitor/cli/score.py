@@ -108,8 +108,9 @@ def _score(program: Program, target: Path, options: dict[str, Any]) -> Summary:
     database.close()  # no connection may be open when processes are forked
     wished = settings.workers if options["workers"] is None else options["workers"]
     few = len(found.first) < settings.batch_size  # starting processes would take longer than they save
+    workers = 1 if few else wished
     with (
-        open_pool(configuration, program.registry, ensemble, 1 if few else wished, remember=keep) as pool,
+        open_pool(configuration, program.registry, ensemble, workers, remember=keep, root=found.root) as pool,
         bar("scoring", found.total) as advance,
     ):
         summary = Summary()

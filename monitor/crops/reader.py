@@ -54,11 +54,15 @@ class _Unnoted:
 class Reader:
     """Reads and decodes files, and parses their names."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Read with the limits and the name pattern of the configuration."""
+    def __init__(self, configuration: Configuration, root: Path | None = None) -> None:
+        """Read with the limits and the name pattern of the configuration.
+
+        No link is followed below the watched folders, nor below ``root``, whose own links are followed already.
+        """
         settings = configuration.settings.crops
-        watched = (configuration.inbox, configuration.labelled)
-        roots = [os.fspath(folder) for folder in watched if folder is not None]
+        folders = (configuration.inbox, configuration.labelled, root)
+        # Where one lies in another, the outer one holds.
+        roots = sorted((os.fspath(folder) for folder in folders if folder is not None), key=len)
         self.crops = CropReader(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, roots=roots)
         self.pattern = IdentityPattern(settings.name_pattern, settings.time_format, configuration.time_zone)
 

@@ -7,11 +7,13 @@ which loads the models for itself.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor.scoring.pools.remote import IGNORED, RemoteWorker, end_with, in_words, serve
@@ -30,18 +32,19 @@ CODE: Final = (
 class ApartWorker(RemoteWorker):
     """A worker that is a process which begins from nothing."""
 
-    def __init__(self, configuration: Configuration, trail: Trail, number: int) -> None:
-        """``number``: of its slot, which is its own."""
+    def __init__(self, configuration: Configuration, trail: Trail, number: int, root: Path | None = None) -> None:
+        """``number``: of its slot, which is its own. ``root``: as for `Scorer`."""
         trail.slots[number].rest()
         ours, theirs = socket.socketpair()
         with theirs:
             passed = theirs.fileno(), trail.descriptor
-            arguments = [json.dumps(sys.path), *map(str, (*passed, number))]
+            arguments = [json.dumps(_module_folders()), *map(str, (*passed, number))]
             command = [sys.executable, "-P", "-c", CODE, *arguments]
-            self._program = subprocess.Popen(command, pass_fds=passed)  # noqa: S603 - it is this program
+            # Libraries cannot be loaded in a working folder that was removed.
+            self._program = subprocess.Popen(command, pass_fds=passed, cwd="/")  # noqa: S603 - it is this program
         self.process = self._program.pid
         super().__init__(trail.slots[number], Connection(ours.detach()))
-        self.connection.send_bytes(pickle.dumps(configuration))
+        self.connection.send_bytes(pickle.dumps((configuration, root)))
 
     def end(self) -> str:
         """Kill it."""
@@ -55,9 +58,17 @@ class ApartWorker(RemoteWorker):
         self.end()
 
 
+def _module_folders() -> list[str]:
+    """Where this program finds modules, as whole paths; relative ones start in the working folder, if there is one."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return [folder for folder in sys.path if folder.startswith("/")]
+    return [str(here / folder) for folder in sys.path]
+
+
 def main() -> None:
     """Be that process: its arguments are where modules are, the connection, the trail, and the number of its slot."""
-    import os
     import signal
 
     from threadpoolctl import threadpool_limits
@@ -70,10 +81,11 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     end_with(os.getppid())
     connection, descriptor, slot = Connection(int(sys.argv[2])), int(sys.argv[3]), int(sys.argv[4])
-    configuration: Configuration = pickle.loads(connection.recv_bytes())  # noqa: S301 - the program wrote it
+    configuration: Configuration
+    configuration, root = pickle.loads(connection.recv_bytes())  # noqa: S301 - the program wrote it
     settings = configuration.settings.logging
     logs.setup(settings.level, settings.format)
-    scorer = Scorer(configuration, Registry.load())
+    scorer = Scorer(configuration, Registry.load(), root)
     # The time that a crop takes is that of all threads together.
     threadpool_limits(1)
     mapped = map_slot(descriptor, slot)

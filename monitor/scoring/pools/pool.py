@@ -33,7 +33,13 @@ MOST_LOST_THREADS: Final = 4
 
 
 def open_pool(
-    configuration: Configuration, registry: Registry, ensemble: Ensemble, wished: int, *, remember: bool = True
+    configuration: Configuration,
+    registry: Registry,
+    ensemble: Ensemble,
+    wished: int,
+    *,
+    remember: bool = True,
+    root: Path | None = None,
 ) -> WatchedPool:
     """Begin a pool with ``wished`` workers at most, 0: one for each core; on a GPU there is one.
 
@@ -41,25 +47,28 @@ def open_pool(
     and no connection that they could not do without, and the calling thread must live as long as they shall.
 
     ``remember``: should the program be killed, let the next one know by the state folder which files were in hand.
+    ``root``: a folder below which no link is followed, beside the watched ones.
     """
     on_gpu = any(model.detector.device.startswith("cuda") for model in ensemble.models)
     workers = 1 if on_gpu else bounded(wished)
-    scorer = Scorer(configuration, registry)
+    scorer = Scorer(configuration, registry, root)
     # The models and libraries stay: looking through them for garbage again and again takes a twentieth of the time, and
     # the processes would no longer share the memory that is looked through.
     gc.freeze()
     state = configuration.state if remember else None
     seconds = configuration.settings.pipeline.seconds_per_crop
     return (
-        _in_a_thread(configuration, scorer, state, seconds)
+        _in_a_thread(configuration, scorer, state, seconds, root)
         if workers == 1
         else _in_processes(scorer, ensemble, workers, state, seconds)
     )
 
 
-def _in_a_thread(configuration: Configuration, scorer: Scorer, state: Path | None, seconds: float) -> WatchedPool:
+def _in_a_thread(
+    configuration: Configuration, scorer: Scorer, state: Path | None, seconds: float, root: Path | None
+) -> WatchedPool:
     trail = Trail(state, 1 + MOST_LOST_THREADS + 1)
-    pool = WatchedPool(scorer, trail, seconds, lambda: ApartWorker(configuration, trail, MOST_LOST_THREADS + 1))
+    pool = WatchedPool(scorer, trail, seconds, lambda: ApartWorker(configuration, trail, MOST_LOST_THREADS + 1, root))
     slots = iter(trail.slots[:-1])
     pool.start([lambda: ThreadWorker(scorer, slots, pool.finished)])
     return pool

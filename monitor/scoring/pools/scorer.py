@@ -15,6 +15,7 @@ from monitor.words import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from monitor.api import Detector
     from monitor.configuration.resolved import Configuration
@@ -31,9 +32,10 @@ PIXELS_AT_ONCE: Final = 32_000_000
 class Scorer:
     """Reads and scores; ``detectors``, by the ids of their models, are those of the last batch."""
 
-    def __init__(self, configuration: Configuration, registry: Registry) -> None:
+    def __init__(self, configuration: Configuration, registry: Registry, root: Path | None = None) -> None:
+        """``root``: a folder below which no link is followed, as for `Reader`."""
         self._loader = ModelLoader(registry, configuration)
-        self._reader = Reader(configuration)
+        self._reader = Reader(configuration, root)
         self.detectors: Mapping[int, Detector] = {}
 
     def run(self, slot: Slot, number: int, detectors: Mapping[int, Detector]) -> Flat:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.scoring import ensemble
+from monitor.scoring.ensemble import load_active
 from tests.monitor.cli.conftest import fix_threshold, scored
 
 if TYPE_CHECKING:
@@ -106,6 +108,24 @@ class TestFailures:
         assert "7 failed (empty 1, not_a_file 1, symlink 2, too_many_pixels 1, truncated 1, unknown_format 1)" in (
             outcome.stderr
         )
+
+    def test_a_folder_that_became_a_link_since_it_was_listed(
+        self, trained: Path, monitor: Run, tmp_path: Path, some_proliv: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        crop = tmp_path / "crops" / "a" / "b" / "1.jpg"
+        crop.parent.mkdir(parents=True)
+        shutil.copy(some_proliv, crop)
+        named = tmp_path / "named"
+        named.symlink_to(tmp_path / "crops")
+        assert scored(monitor, named)[0]["verdict"] == "proliv"
+
+        def swap_and_load(*arguments: Any) -> Any:
+            (tmp_path / "crops" / "a").rename(tmp_path / "precious")
+            (tmp_path / "crops" / "a").symlink_to(tmp_path / "precious")
+            return load_active(*arguments)
+
+        monkeypatch.setattr(ensemble, "load_active", swap_and_load)
+        assert scored(monitor, named, "--no-store", code=65)[0]["reason"] == "symlink"
 
     def test_a_failed_crop_is_tried_again(
         self, trained: Path, monitor: Run, rows: Rows, tmp_path: Path, some_proliv: Path
