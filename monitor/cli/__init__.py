@@ -125,6 +125,11 @@ def cli(context: click.Context, config: Path | None, log_level: str | None, log_
     """Find bleed-outs (proliv) in crops of casting-table holes.
 
     Advisory only: never use it as a safety interlock.
+
+    \b
+    Examples:
+      monitor demo
+      monitor --config /etc/monitor/config.toml status
     """
     program = context.ensure_object(Program)
     program.config_path = config

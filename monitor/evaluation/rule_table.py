@@ -65,17 +65,18 @@ class Referenced:
     evidence: ScoreEvidence
 
 
-def referenced_models(database: Database, name: str | None = None) -> list[Referenced]:
-    """The models with stored references, the newest first, or the one called ``name``.
+def referenced_models(database: Database, names: Sequence[str] = ()) -> list[Referenced]:
+    """The models with stored references, the newest first, or those with these names.
 
-    Raises `NoModelError` when there is none.
+    Raises `NoModelError` when there is none, or when one that is named has none.
     """
     with database.read() as connection:
-        rows = models.all_models(connection) if name is None else [models.find_model(connection, name)]
+        rows = [models.find_model(connection, name) for name in names] or models.all_models(connection)
         given = [(row, references_of(connection, row.id)) for row in rows]
     found = [Referenced(row, _evidence(scores)) for row, scores in given if scores]
-    if not found:
-        who, options = ("no model has", "") if name is None else (f"{rows[0].name} has no", f" --model {rows[0].name}")
+    without = [row.name for row, scores in given if not scores]
+    if not found or (names and without):
+        who, options = (f"{without[0]} has no", f" --model {without[0]}") if names else ("no model has", "")
         raise NoModelError(
             f"{who} stored scores of labelled crops, from which rules choose; store them: "
             f"monitor calibrate{options} --data DIR"

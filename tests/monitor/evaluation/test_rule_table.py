@@ -124,7 +124,7 @@ def test_references_come_by_model_in_the_order_of_their_digests(database: Databa
 
 def test_no_references_and_an_unknown_model_are_said(database: Database) -> None:
     with pytest.raises(NoModelError, match="nix"):
-        referenced_models(database, "nix")
+        referenced_models(database, ["nix"])
     with database.write() as connection:
         connection.execute(delete(reference_scores))
     with pytest.raises(NoModelError, match="no model has stored scores of labelled crops"):
