@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def commands() -> dict[str, click.Context]:
     """A context of each command, by the words that call it, beginning with ``monitor`` itself."""
-    return {context.command_path: context for context in _below(click.Context(cli, info_name="monitor", obj=Program()))}
+    root = click.Context(cli, info_name="monitor", obj=Program(), **cli.context_settings)
+    return {context.command_path: context for context in _below(root)}
 
 
 def _below(context: click.Context) -> Iterator[click.Context]:
