@@ -197,9 +197,10 @@ def export(program: Program, output: Path | None, output_format: str) -> None:
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@author_option()
 @click.option("--skip-bad", is_flag=True, help="Leave wrong rows out and import the others.")
 @pass_program
-def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
+def import_table(program: Program, file: Path, author: str | None, *, skip_bad: bool) -> None:
     """Import labels from a CSV FILE with a header, or from standard input (-).
 
     The file may be as a spreadsheet saves it: UTF-8, UTF-16 with a byte order mark or Windows-1251, with commas,
@@ -207,8 +208,9 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
 
     The table needs the columns label and sha256 or path; at (by default now), author, note, settles and source are read
     if they are there. A label goes to the crop with the row's sha256, or, in a row without one, to the crop with its
-    path. A label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing
-    is imported, unless --skip-bad is given.
+    path. A row without an author is the label of whoever imports it, who can take it back with monitor labels undo. A
+    label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing is
+    imported, unless --skip-bad is given.
 
     \b
     Examples:
@@ -219,10 +221,11 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
     from monitor.labels.exchange import import_labels
     from monitor.labels.table import parse
 
+    author = author_of(author)
     name = "standard input" if str(file) == "-" else printable(file)
     table = parse(_read(file, name), name, program.configuration.time_zone)
     with program.database(create=False).write() as connection:
-        done = import_labels(connection, table, skip_wrong=skip_bad)
+        done = import_labels(connection, table, author=author, skip_wrong=skip_bad)
     if table.encoding != "UTF-8":
         click.echo(f"{name}: read as {table.encoding}", err=True)
     sentences = [f"line {line}: {sentence}" for line, sentence in done.problems]
