@@ -138,7 +138,9 @@ def check(context: click.Context, output_format: str) -> None:
         problems = str(error).splitlines()
     from monitor.upkeep.surroundings import findings
 
-    warnings = list(findings(None if reading is None else reading.configuration))
+    # In the place of a value that could not be read is a default, which nobody chose.
+    configuration = None if reading is None or reading.document.problems else reading.configuration
+    warnings = list(findings(configuration))
     if output_format == "json":
         path = None if reading is None else _path(reading.found)
         click.echo(json.dumps({"configuration": path, "problems": problems, "warnings": warnings}, ensure_ascii=False))

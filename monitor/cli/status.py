@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
+    from monitor.store.counts import CropCounts
     from monitor.store.runs import RunRow
     from monitor.upkeep.status import Status
 
@@ -169,7 +170,15 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
-    yield "last decision", on_clock(counts.last_scored_at, zone) if counts.last_scored_at else "none yet"
+    yield "last decision", _last_decision(counts, zone)
+
+
+def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:
+    if counts.last_scored_at:
+        return on_clock(counts.last_scored_at, zone)
+    if counts.last_scored_before:
+        return f"before {on_clock(counts.last_scored_before, zone)}; all later crops were scored or labelled by hand"
+    return "none yet"
 
 
 def _some(name: str, values: Sequence[str], most: int) -> Iterator[tuple[str, str]]:
