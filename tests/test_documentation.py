@@ -69,6 +69,11 @@ def test_links_lead_to_files(page: str) -> None:
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
+def test_every_page_is_in_the_readme() -> None:
+    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - set(re.findall(r"\]\(([^)#]+)\)", documented("README.md"))) == set()
+
+
 def test_pictures_are_there_and_small() -> None:
     # A page with them should open at once, and a checkout not grow with every change of a colour.
     files = list((ROOT / "docs" / "pictures").iterdir())
