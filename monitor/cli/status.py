@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LISTED: Final = 20
 LONGEST_SPAN: Final = timedelta(days=31)
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop")
+HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop", "id")
 NOTHING_EXPECTED: Final = (
     "nothing is expected, because completeness.interval_seconds is 0; set it to at least twice the time between two "
     "crops of a hole in seconds, such as interval_seconds = 10"
@@ -137,7 +137,7 @@ def _print_missing(found: WindowCompleteness, most: int, zone: ZoneInfo) -> None
     counts = ", ".join(f"{state} {count}" for state, count in found.counts.items())
     click.echo(counts if found.counts["expected"] else f"{counts}: {NO_CROP_WITH_A_TIME}")
     click.echo()
-    Table(HEADINGS, right=HEADINGS[1:-1]).write(_cells(one, zone) for one in found.holes[:most])
+    Table(HEADINGS, right=(*HEADINGS[1:-2], HEADINGS[-1])).write(_cells(one, zone) for one in found.holes[:most])
     rest = found.holes[most:]
     if rest:
         click.echo(f"and {counted(len(rest), 'more hole')}, {sum(one.missing > 0 for one in rest)} of them with gaps")
@@ -146,7 +146,7 @@ def _print_missing(found: WindowCompleteness, most: int, zone: ZoneInfo) -> None
 def _cells(one: HoleCompleteness, zone: ZoneInfo) -> tuple[str, ...]:
     numbers = (one.hole, one.expected, one.came, one.late, one.missing, one.undecided)
     last = on_clock(one.last, zone) if one.last else "none"
-    return (one.camera, *map(str, numbers), last)
+    return (one.camera, *map(str, numbers), last, "" if one.last_id is None else str(one.last_id))
 
 
 def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str]]:

@@ -155,14 +155,15 @@ def test_missing_holes_are_told_worst_first(interval_of_ten_seconds: Path, monit
         (2, 1, 0),
         (1, 0, 0),
     ]
+    assert [one["last_crop"] for one in report["holes"]] == [13, 11, 6]
     table = monitor("status", "--missing", *span, "--rows", "2").stdout.splitlines()
     assert table[1:] == [
         "camera C: gave crops in 6 intervals; 3 holes expected (learned)",
         "expected 18, came 12, late 1, missing 5",
         "",
-        "camera  hole  expected  came  late  missing  undecided  last crop",
-        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10)}",
-        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40)}",
+        "camera  hole  expected  came  late  missing  undecided  last crop                  id",
+        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10)}  13",
+        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40)}  11",
         "and 1 more hole, 0 of them with gaps",
     ]
 
