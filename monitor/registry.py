@@ -11,6 +11,7 @@ import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 import pluggy
 
@@ -72,6 +73,21 @@ class Registered:
     def distribution(self) -> str:
         """The name of the package that it was installed with."""
         return self.origin.partition(":")[0]
+
+    @property
+    def whose(self) -> str:
+        """For sentences about its faults: " of PACKAGE: PLUG-IN", or "" for one of our own."""
+        return "" if self.distribution == DISTRIBUTION else f" of {self.origin}"
+
+
+# Who offers each class that was imported, for sentences about what its objects do.
+_OFFERED: Final[WeakKeyDictionary[type, Registered]] = WeakKeyDictionary()
+
+
+def whose(plugged: object) -> str:
+    """`Registered.whose` of a detector, of a rule, or of a class of them; "" for one that nobody offers."""
+    offer = _OFFERED.get(plugged if isinstance(plugged, type) else type(plugged))
+    return "" if offer is None else offer.whose
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +214,7 @@ class Registry:
             )
         if missing := sorted(getattr(found, "__abstractmethods__", ())):
             raise PluginError(f"{what} lacks what every {kind.name} has to define: {', '.join(missing)}")
+        _OFFERED[found] = offer
         return found
 
     def _add_entry_point(self, manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:

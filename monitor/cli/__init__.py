@@ -83,6 +83,10 @@ class Commands(LazyGroup):
         offer = None if cmd_name in BUILT_IN else ctx.ensure_object(Program).registry.commands.get(cmd_name)
         try:
             return super().get_command(ctx, cmd_name)
+        except PluginError as error:
+            if offer is None:
+                raise
+            raise PluginError(f"{error}; update the package {offer.distribution}, or uninstall it") from error
         except MonitorError:
             raise
         except (Exception, SystemExit) as error:

@@ -18,6 +18,7 @@ from monitor.errors import ConfigurationError, MonitorError, NoModelError
 from monitor.evaluation.comparison import Judge
 from monitor.models.calls import score_all
 from monitor.models.loader import ModelLoader
+from monitor.registry import whose
 from monitor.store import models
 from monitor.store.references import references_of
 from monitor.thresholds.choice import threshold_by
@@ -128,7 +129,7 @@ def _made(registry: Registry, configuration: Configuration, name: str) -> Thresh
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; the others are measured
-        return _sentence(name, error)
+        return _sentence(name, registry.rules[name].whose, error)
 
 
 def _entry(
@@ -146,12 +147,12 @@ def _chosen(rule: ThresholdRule, evidence: ScoreEvidence) -> float | str:
     try:
         return threshold_by(rule, evidence)
     except Exception as error:  # noqa: BLE001 - likewise
-        return _sentence(rule.name, error)
+        return _sentence(rule.name, whose(rule), error)
 
 
-def _sentence(rule: str, error: Exception) -> str:
+def _sentence(rule: str, who: str, error: Exception) -> str:
     """What an error says; one that was not written for a person goes to the log with its traceback."""
     if isinstance(error, MonitorError):
         return str(error)
-    log.error("the rule %s failed; the others are measured without it", rule, exc_info=error)
-    return f"the rule {rule!r} failed: {type(error).__name__}: {error}"
+    log.error("the rule %s%s failed; the others are measured without it", rule, who, exc_info=error)
+    return f"the rule {rule!r}{who} failed: {type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.api import FitReport
 from monitor.errors import DataError, PluginError
 from monitor.models import folders, hold_out
+from monitor.registry import whose
 from monitor.store import models
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def train(
     )
     if not isinstance(report, FitReport):
         raise PluginError(
-            f"the detector {detector.name!r}: its method fit returned {type(report).__name__}, and it has to return a "
-            "monitor.api.FitReport; update the package that it comes from (monitor plugins names it)"
+            f"the detector {detector.name!r}{whose(detector)}: its method fit returned {type(report).__name__}, and it "
+            "has to return a monitor.api.FitReport; update the package that it comes from"
         )
     saved = folders.save(
         models_folder,
