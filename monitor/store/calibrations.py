@@ -204,7 +204,8 @@ def _rows(
     newest_by: ColumnElement[Any] = calibrations.c.id,
 ) -> list[CalibrationRow]:
     query = select(*columns_of(calibrations, CalibrationRow)).where(*conditions)
-    query = query.order_by(newest_by.desc(), calibrations.c.id.desc()).limit(most)
+    # Programs before schema 0003 stored no end of a calibration. PostgreSQL would take it for later than any.
+    query = query.order_by(newest_by.desc().nulls_last(), calibrations.c.id.desc()).limit(most)
     return select_rows(connection, CalibrationRow, query)
 
 
