@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.labels import labels
+from monitor.store import labels as stored_labels
 from monitor.store.labelled_files import take_labelled
 from monitor.words import Label
 from tests.monitor.labels.conftest import crop, crop_row, say
 
 if TYPE_CHECKING:
+    import pytest
     from sqlalchemy.engine import Connection
+
+    from monitor.store.database.engine import Database
+    from monitor.store.labels import LabelledCropRow
 
 PROLIV, NORMAL = Label.PROLIV, Label.NE_PROLIV
 
@@ -97,3 +102,22 @@ def test_only_what_came_into_the_inbox_is_in_operation(connection: Connection) -
     for name, source in (("a", "inbox"), ("b", "folder"), ("c", "labelled")):
         say(connection, crop(connection, name, source=source), NORMAL, minute=0)
     assert [one.in_operation for one in labels.read(connection).crops] == [True, False, False]
+
+
+def test_a_label_that_is_given_while_all_are_read_is_read_the_next_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write() as connection:
+        crop(connection, "a")
+
+    def meanwhile(connection: Connection) -> list[LabelledCropRow]:
+        with database.write() as other:
+            say(other, 1, PROLIV, "anna", minute=0)
+        return stored_labels.labelled_crops(connection)
+
+    monkeypatch.setattr(labels, "labelled_crops", meanwhile)
+    with database.read() as connection:
+        assert outcome(connection) == ({}, [])
+    monkeypatch.undo()
+    with database.read() as connection:
+        assert outcome(connection) == ({"a": PROLIV}, [])
