@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
     from monitor.words import Source
 
-SOURCES: Final[tuple[Source, ...]] = ("inbox", "folder", "labelled", "folder", "folder")
+SOURCES: Final[tuple[Source, ...]] = ("inbox", *4 * ("folder",))
 
 
 def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
