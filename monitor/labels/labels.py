@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from monitor.store.audits import eligible_crops
@@ -159,7 +160,9 @@ def contradictions(
             words = ", ".join(
                 f"{_name(labeller)} says {' and '.join(sorted(labels))}" for labeller, labels in newest.items()
             )
-            yield Contradiction(sha256, path, f"{path}: {words}; settle it: monitor label {path} --as … --settle")
+            yield Contradiction(
+                sha256, path, f"{path}: {words}; settle it: monitor label {quote(path)} --as … --settle"
+            )
         elif sha256 in in_both_folders and not settled:
             yield Contradiction(
                 sha256, path, f"{path}: lies in labelled/proliv and in labelled/ne_proliv; remove one of the two"

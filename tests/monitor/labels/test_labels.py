@@ -67,6 +67,14 @@ def test_the_folder_is_one_labeller_beside_the_authors(connection: Connection) -
     assert "the labelled folder says ne_proliv" in labels.read(connection).contradictions[0].sentence
 
 
+def test_the_command_that_settles_a_contradiction_can_be_pasted(connection: Connection) -> None:
+    one = crop(connection, "hole 1 (b)")
+    say(connection, one, PROLIV, "anna", minute=0)
+    say(connection, one, NORMAL, "boris", minute=1)
+    (contradiction,) = labels.read(connection).contradictions
+    assert contradiction.sentence.endswith("monitor label '/inbox/hole 1 (b)' --as … --settle")
+
+
 def test_labels_of_one_instant_contradict_each_other(connection: Connection) -> None:
     one, other = crop(connection, "a"), crop(connection, "b")
     say(connection, one, PROLIV, "anna", minute=0)
