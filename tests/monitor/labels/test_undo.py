@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -85,6 +87,19 @@ def test_a_crop_whose_label_was_taken_back_may_be_labelled_and_drawn_again(conne
     assert list(crops_to_audit(connection, one, one)) == [one]
     label(connection, [one], PROLIV, "anna")
     assert counts(connection) == {"a": PROLIV}
+
+
+def test_what_was_given_last_is_taken_back_even_if_the_clock_was_put_back(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = crop(connection, "a"), crop(connection, "b")
+    label(connection, [one], PROLIV, "anna")
+    earlier = Mock(now=lambda zone: datetime.now(zone) - timedelta(hours=1))
+    for module in ("monitor.labels.give", "monitor.store.labels"):
+        monkeypatch.setattr(f"{module}.datetime", earlier)
+    label(connection, [two], PROLIV, "anna")
+    assert take_back(connection, "anna") == [two]
+    assert take_back(connection, "anna") == [one]
 
 
 def test_an_action_that_has_changed_meanwhile_is_not_taken_back(connection: Connection) -> None:
