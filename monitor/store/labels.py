@@ -181,6 +181,17 @@ def newest_action(connection: Connection, author: str) -> list[LabelRow]:
     return [] if newest is None else select_rows(connection, LabelRow, _labels().where(*own, stored_at == newest))
 
 
+def taken_back_since(connection: Connection, moment: datetime) -> bool:
+    """Whether a label that counted at that moment has been taken back since."""
+    later = labels.alias("later")
+    query = (
+        select(labels.c.id)
+        .join(later, later.c.undoes == labels.c.id)
+        .where(later.c.recorded_at > moment, func.coalesce(labels.c.recorded_at, labels.c.at) <= moment)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:
     """Store labels; earlier ones are kept."""
     if rows:
