@@ -58,6 +58,10 @@ class Odd(ThresholdRule):
     name = "odd"
     Settings = Settings
 
+    def __init__(self, settings):
+        super().__init__(settings)
+        {make}
+
     def choose(self, evidence):
         {choose}
 
@@ -101,6 +105,7 @@ WORDS = {
     "heatmap": "return np.zeros((len(crops), 8, 8), dtype=np.float32)",
     "details": "return {}",
     "load": "return cls(settings, device)",
+    "make": "pass",
     "choose": "return 1.0",
     "detector": "Broken",
 }
@@ -271,6 +276,18 @@ def test_a_model_of_a_detector(
     assert outcome.returncode != 0
     assert sentence in outcome.stderr + outcome.stdout
     assert "defect" not in outcome.stderr
+
+
+def test_a_rule_that_cannot_be_made(
+    faulty: Callable[..., None], trained: Path, monitor: Run, small_dataset: Path
+) -> None:
+    faulty(make="raise KeyError('nix')")
+    outcome = monitor("recalibrate", "--rule", "odd")
+    assert outcome.returncode == 78
+    assert outcome.stderr == (
+        "monitor: the rule 'odd' of acme-faults: main cannot be made: KeyError: 'nix'; update the package acme-faults, "
+        "or uninstall it\n"
+    )
 
 
 def test_a_rule_among_all(faulty: Callable[..., None], trained: Path, monitor: Run, small_dataset: Path) -> None:
