@@ -81,7 +81,7 @@ def _size(
     type=click.IntRange(1, MOST),
     default=5,
     show_default=True,
-    help=f"How many; at most {MOST:,}.",
+    help=f"How many are wanted; at most {MOST:,}.",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), help="The random seed; without it, new avatars.")
 @click.option(

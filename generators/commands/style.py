@@ -24,7 +24,7 @@ _WRITTEN_AT_ONCE: Final = 4_000
     *("-n", "--number"),
     metavar="N",
     type=click.IntRange(min=1),
-    help="How many; styles to draw [1], or of --enumerate to print [all].",
+    help="How many are wanted; by default 1, and with --enumerate all.",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), help="The random seed; without it, new styles.")
 @click.option(
