@@ -152,7 +152,7 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     program = Program()
     try:
-        result = cli.main(standalone_mode=False, obj=program)
+        result = cli.main(prog_name="monitor", standalone_mode=False, obj=program)
         sys.stdout.flush()
         code = result if isinstance(result, int) else ExitCode.OK
     except MonitorError as error:
