@@ -99,7 +99,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
-        ("last successes of runs", runs.last_successes),
+        ("last successes of runs", lambda one: runs.last_successes(one, now)),
         ("quality in all windows", lambda one: quality_in_operation(one, windows, active, event_gap_seconds=600)),
         ("drift", lambda one: drift_of_model(one, active[0], Drift(), now)),
         ("completeness", lambda one: completeness_of_window(one, expected, now)),
