@@ -72,12 +72,14 @@ class Contradiction:
 class LabelledCrops:
     """All labelled crops, one for each content, in the order of their ids, and the contradictory contents.
 
-    ``given``: every label that was ever given, also those that no longer count.
+    ``given``: every label that was ever given, also those that no longer count. ``in_both``: the contents that lie in
+    labelled/proliv and in labelled/ne_proliv.
     """
 
     crops: list[LabelledCrop]
     contradictions: list[Contradiction]
     given: list[LabelRow]
+    in_both: Collection[str] = ()
 
     def agreed(self) -> list[LabelledCrop]:
         """The crops whose labels do not contradict each other."""
@@ -107,7 +109,7 @@ def read(connection: Connection) -> LabelledCrops:
         crops.append(_labelled_crop(row, label, max(weight, 1.0)))
     in_both = contents_in_both_folders(connection)
     paths = {sha256: row.path for sha256, row in rows.items()}
-    return LabelledCrops(crops, list(contradictions(counted, in_both, paths)), given)
+    return LabelledCrops(crops, list(contradictions(counted, in_both, paths)), given, in_both)
 
 
 def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> LabelledCrop:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.configuration.settings import Calibration
-    from monitor.labels.labels import LabelledCrop, LabelledCrops
+    from monitor.labels.labels import Contradiction, LabelledCrop, LabelledCrops
     from monitor.store.labels import LabelRow
 
 
@@ -61,10 +61,7 @@ def labels_of_floods(
 
 def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[LabelledCrop]:
     """The crops with the labels that would count if there had been no flood; those without any are left out."""
-    calm: dict[str, list[LabelRow]] = defaultdict(list)
-    for row in labelled.given:
-        if row.id not in floods:
-            calm[row.sha256].append(row)
+    calm = _others(labelled, floods)
     crops = []
     for crop in labelled.crops:
         if crop.label_id not in floods:
@@ -82,6 +79,31 @@ def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[Labe
                 )
             )
     return crops
+
+
+def contradictions_before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[Contradiction]:
+    """The contents whose labels would contradict each other if there had been no flood.
+
+    A folder that was copied to the wrong place contradicts what people said of its crops; that must not take away the
+    labels that show how wrong it is.
+    """
+    of_floods = [row for row in labelled.given if row.id in floods]
+    touched = {row.sha256 for row in of_floods}
+    calm = _others(labelled, floods)
+    paths = {crop.sha256: crop.path for crop in labelled.crops if crop.sha256 in touched and crop.sha256 in calm}
+    in_both = set(labelled.in_both) - {row.sha256 for row in of_floods if row.source == "folder"}
+    judged = labels.contradictions({sha256: labels.valid(calm[sha256]) for sha256 in paths}, in_both, paths)
+    found = [*(one for one in labelled.contradictions if one.sha256 not in touched), *judged]
+    return sorted(found, key=lambda one: one.path)
+
+
+def _others(labelled: LabelledCrops, floods: Collection[int]) -> dict[str, list[LabelRow]]:
+    """By content, the labels that came in no flood, the oldest first."""
+    calm: dict[str, list[LabelRow]] = defaultdict(list)
+    for row in labelled.given:
+        if row.id not in floods:
+            calm[row.sha256].append(row)
+    return calm
 
 
 def floods_of_events(

@@ -35,7 +35,12 @@ from monitor.store.references import calibrated_by_hand_at, references_of
 from monitor.store.traffic import verdicts_since
 from monitor.thresholds.change import UTC_CLOCK
 from monitor.thresholds.evidence import Evidence, Item
-from monitor.thresholds.floods import before_floods, floods_of_events, labels_of_floods
+from monitor.thresholds.floods import (
+    before_floods,
+    contradictions_before_floods,
+    floods_of_events,
+    labels_of_floods,
+)
 from monitor.thresholds.weights import age_weights, event_weights, stratum_weights
 from monitor.words import Label
 
@@ -123,9 +128,11 @@ def _usable(
     zone: ZoneInfo,
 ) -> _Usable:
     """Set aside contradictions, floods, and ne_proliv crops that the model was trained on."""
-    doubtful = {one.sha256 for one in labelled.contradictions}
-    set_aside = _first([one.sentence for one in labelled.contradictions])
-    floods = labels_of_floods(labelled, settings, accepted_until, set_aside, zone)
+    of_floods: list[str] = []
+    floods = labels_of_floods(labelled, settings, accepted_until, of_floods, zone)
+    contradictions = contradictions_before_floods(labelled, floods)
+    doubtful = {one.sha256 for one in contradictions}
+    set_aside = [*_first([one.sentence for one in contradictions]), *of_floods]
     crops = before_floods(labelled, floods)
     events_of_floods = floods_of_events(crops, settings, accepted_until, set_aside, zone)
     known = {crop.sha256 for crop in crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)

@@ -98,6 +98,26 @@ def test_taking_a_flood_back_leaves_the_labels_of_before(store: MadeUp) -> None:
     assert len(found.set_aside) == 1
 
 
+def test_a_flood_that_contradicts_others_takes_their_labels_away_no_more_than_its_own(store: MadeUp) -> None:
+    settings = Calibration(half_life_days=0, flood_labels=5)
+    crops = [store.crop(1.5, camera=f"K{index}") for index in range(8)]
+    for index, crop in enumerate(crops):
+        store.label(crop, "ne_proliv", author="ann", at=NOW + index * DAY)
+    store.label(crops[0], "proliv", author="bob", at=NOW + 9 * DAY)
+    for crop in crops:
+        store.label(crop, "proliv", author="eve", at=NOW + 20 * DAY)
+    found = evidence(store, settings, days=21)
+    assert found.scores.normal.tolist().count(1.5) == 7
+    assert 1.5 not in found.scores.proliv
+    doubtful, flood = found.set_aside
+    assert "ann says ne_proliv, bob says proliv; settle it" in doubtful
+    assert "8 labels of eve were given faster than 5 an hour" in flood
+    # Once they are accepted, all of these labels contradict each other.
+    accepted = evidence(store, settings, days=21, accept=True)
+    assert 1.5 not in accepted.scores.normal
+    assert 1.5 not in accepted.scores.proliv
+
+
 def test_a_flood_that_was_corrected_slowly_is_named_no_more(store: MadeUp) -> None:
     settings = Calibration(half_life_days=0, flood_labels=5)
     crops = [store.crop(1.5, camera=f"K{index}") for index in range(6)]
