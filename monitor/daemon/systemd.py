@@ -6,7 +6,7 @@ import math
 import os
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -31,11 +31,8 @@ def notify(*lines: str) -> None:
         return
     # A leading @ stands for the zero byte of Linux's abstract socket names.
     target = "\0" + address[1:] if address.startswith("@") else address
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        try:
-            sender.sendto("\n".join(lines).encode(), target)
-        except OSError:
-            return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.sendto("\n".join(lines).encode(), target)
 
 
 def watchdog_seconds() -> float | None:

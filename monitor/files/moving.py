@@ -109,8 +109,9 @@ def copy_open(reader: int, target: Place) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     writer = os.open(unfinished.name, flags, stat.S_IMODE(status.st_mode) & 0o666, dir_fd=target.folder)
     try:
-        os.lseek(reader, 0, os.SEEK_SET)
-        with open(reader, "rb", closefd=False) as reading, open(writer, "wb") as writing:  # noqa: PTH123 - descriptors
+        # The writer first, which is closed with it whatever the reader turns out to be.
+        with open(writer, "wb") as writing, open(reader, "rb", closefd=False) as reading:  # noqa: PTH123 - descriptors
+            reading.seek(0)
             shutil.copyfileobj(reading, writing)
             writing.flush()
             os.utime(writer, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -101,7 +101,7 @@ def _entries(
                 for entry in entries:
                     if room < LONGEST_NAME_BYTES and len(os.fsencode(entry.name)) > room:
                         error = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-                    elif not entry.is_dir(follow_symlinks=False):
+                    elif not _may_be_folder(entry):
                         yield entry
                     elif not entry.name.startswith(".") and entry.name not in ignored:
                         waiting.append(entry.path)
@@ -113,6 +113,17 @@ def _entries(
         if on_unreadable is None or (not within and error.errno != errno.ENAMETOOLONG):
             raise unreadable_folder(Path(current), error) from error
         on_unreadable(Path(current), error)
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether to look into it; where the system cannot say what it is, its name decides.
+
+    A share may not tell with the names which are folders, and then fail for a single one. Reading it says why.
+    """
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return not is_crop_name(entry.name)
 
 
 def unreadable_folder(folder: Path, error: OSError) -> InputMissingError:

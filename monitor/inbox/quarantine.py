@@ -89,12 +89,17 @@ class Quarantine:
                     if error.errno != errno.EXDEV:
                         raise
                     return _copied(path, here, there, target, sha256)
-                # Before the content is compared, so that what is written meanwhile shows.
-                status = status_of(there)
-                if status is None or moving.digest(there) != sha256:
-                    moving.give_back(there, here)
-                    return None
-                return Quarantined(path, target, sha256, Looks.of(status))
+                try:
+                    # Before the content is compared, so that what is written meanwhile shows.
+                    status = status_of(there)
+                    if status is not None and moving.digest(there) == sha256:
+                        return Quarantined(path, target, sha256, Looks.of(status))
+                except OSError:
+                    with suppress(FileNotFoundError):
+                        moving.give_back(there, here)
+                    raise
+                moving.give_back(there, here)
+                return None
         finally:
             with suppress(OSError):
                 target.parent.rmdir()  # which fails where the file lies in it

@@ -87,3 +87,14 @@ def test_without_a_watchdog_only_the_end_is_extended(told: Told, monkeypatch: py
 def test_a_short_watchdog_is_fed_thrice_in_its_time(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "300000")
     assert SignsOfLife(lambda _: True, str).pause == pytest.approx(0.1)
+
+
+def test_a_lack_of_descriptors_ends_nothing(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", refuse)
+        systemd.notify("READY=1")
+    systemd.notify("READY=1")
+    assert told() == ["READY=1"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +12,8 @@ from monitor.files import moving
 from monitor.files.moving import Place, opened_folder
 from tests.support.disks import below
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# What this process has open.
+OPEN = Path("/proc/self/fd")
 
 
 def refuse_rename(_source: Place, _target: Place) -> None:
@@ -40,3 +40,17 @@ def test_a_rename_replaces_nothing(tmp_path: Path, way: str, monkeypatch: pytest
 def test_the_c_library_renames_without_replacing() -> None:
     """Else every rename would go the longer way."""
     assert hasattr(ctypes.CDLL(None), "renameat2")
+
+
+def test_a_copy_that_cannot_be_begun_leaves_nothing_open_and_nothing_behind(tmp_path: Path) -> None:
+    """As where a file was replaced by a pipe."""
+    reader, writer = os.pipe()
+    (tmp_path / "to").mkdir()
+    with opened_folder(tmp_path / "to") as folder:
+        before = len(list(OPEN.iterdir()))
+        with pytest.raises(OSError, match="seek"):
+            moving.copy_open(reader, Place(folder, "a"))
+        assert len(list(OPEN.iterdir())) == before
+    os.close(reader)
+    os.close(writer)
+    assert below(tmp_path / "to") == []

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +13,9 @@ from monitor.errors import InputMissingError
 from monitor.files.ignoring import IgnoredNames
 from monitor.files.walking import LONGEST_PATH_BYTES, crop_paths, is_crop_name, is_crop_path
 from tests.support.disks import make_deep_folder, remove_deep_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "A.JPEG", "a.b.Png", "x.bmp", "x.tif", "x.TIFF", "x.webp", " .jpg", "é.jpg"])
@@ -123,3 +129,30 @@ def test_folders_deeper_than_the_longest_path(tmp_path: Path) -> None:
     with pytest.raises(InputMissingError, match=r"longer than the 4,095 bytes .* move what lies in it further up"):
         list(crop_paths(tmp_path))
     remove_deep_folder(tmp_path, "deep")
+
+
+def test_an_entry_that_the_system_says_nothing_of_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share may not tell with the names which are folders, and fail when it is asked for one of them."""
+    for name in ("a.jpg", "stale.jpg", "sub/b.jpg", "stale/c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    @contextmanager
+    def of_a_share(folder: Any) -> Iterator[Any]:
+        with scandir(folder) as entries:
+            yield map(told, sorted(entries, key=lambda entry: "stale" not in entry.name))
+
+    def told(entry: os.DirEntry[str]) -> Any:
+        def is_dir(*, follow_symlinks: bool) -> bool:
+            if "stale" in entry.name:
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return entry.is_dir(follow_symlinks=follow_symlinks)
+
+        return SimpleNamespace(name=entry.name, path=entry.path, is_dir=is_dir)
+
+    found = crop_paths(tmp_path, lambda _folder, _error: None)
+    monkeypatch.setattr(os, "scandir", of_a_share)
+    assert set(found) == {tmp_path / name for name in ("a.jpg", "stale.jpg", "stale/c.jpg", "sub/b.jpg")}

@@ -247,6 +247,18 @@ def test_what_is_written_until_the_end_is_not_left_behind(here: Here) -> None:
     assert path.read_bytes() == b"half and half"
 
 
+def test_what_cannot_be_read_once_it_is_moved_stays(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = here.put("1.jpg", b"bad")
+    content = READER.load(path)
+    monkeypatch.setattr(moving, "digest", refuse)
+    with pytest.raises(OutputError, match="Input/output error"):
+        here.quarantine.take(path, content.sha256, content.looks)
+    assert (below(here.inbox), below(here.folder)) == ([path], [])
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("here", ["another disk"], indirect=True)
 @pytest.mark.parametrize("step", ["copy_open", "digest"])
