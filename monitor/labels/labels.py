@@ -19,7 +19,7 @@ from monitor.store.labels import all_labels, labelled_crops
 from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -38,7 +38,7 @@ class LabelledCrop:
     ``label_id``, ``recorded_at`` (when it was stored), ``source`` and ``author`` are those of the label that counts.
     ``alarmed``: whether the final decision was proliv. ``in_operation``: whether it was decided before it was labelled,
     which a crop that came with its label was not. ``audit``: the random draw that it belongs to. ``weight``: how many
-    crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw.
+    crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw without contradictory ones.
     """
 
     id: int
@@ -100,16 +100,23 @@ def read(connection: Connection) -> LabelledCrops:
         # else the first one that was scored by hand.
         if row.sha256 not in rows or RANKS[row.source] < RANKS[rows[row.sha256].source]:
             rows[row.sha256] = row
-    labelled_of_draw = Counter(row.audit_id for row in rows.values() if row.audit_id is not None)
-    eligible = eligible_crops(connection)
-    crops = []
-    for row in sorted(rows.values(), key=lambda row: row.id):
-        label = counted[row.sha256][-1]
-        weight = 1.0 if row.audit_id is None else eligible[row.audit_id] / labelled_of_draw[row.audit_id]
-        crops.append(_labelled_crop(row, label, max(weight, 1.0)))
     in_both = contents_in_both_folders(connection)
     paths = {sha256: row.path for sha256, row in rows.items()}
-    return LabelledCrops(crops, list(contradictions(counted, in_both, paths)), given, in_both)
+    found = list(contradictions(counted, in_both, paths))
+    weights = _weights(rows.values(), {one.sha256 for one in found}, eligible_crops(connection))
+    crops = [
+        _labelled_crop(row, counted[row.sha256][-1], weights.get(row.audit_id, 1.0))
+        for row in sorted(rows.values(), key=lambda row: row.id)
+    ]
+    return LabelledCrops(crops, found, given, in_both)
+
+
+def _weights(
+    rows: Iterable[LabelledCropRow], doubtful: Collection[str], eligible: Mapping[int, int]
+) -> dict[int | None, float]:
+    """How many crops a labelled crop of each draw stands for; the ``doubtful`` contents stand for none."""
+    labelled = Counter(row.audit_id for row in rows if row.sha256 not in doubtful)
+    return {audit: max(crops / labelled[audit], 1.0) for audit, crops in eligible.items() if labelled[audit]}
 
 
 def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> LabelledCrop:

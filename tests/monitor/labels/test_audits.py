@@ -33,6 +33,20 @@ def test_a_labelled_crop_of_a_draw_stands_for_its_share_of_what_was_drawn_from(c
     assert [one.id for one in drawn_crops(connection)] == [one.id for one in done.crops[3:]]
 
 
+def test_the_others_of_a_draw_stand_for_a_crop_whose_labels_contradict_each_other(connection: Connection) -> None:
+    for number in range(30):
+        crop(connection, f"passed{number}")
+    done = draw(connection, 3, author="anna", seed=1)
+    assert done is not None
+    for drawn in done.crops:
+        say(connection, drawn.id, Label.NE_PROLIV, "anna", minute=1)
+    say(connection, done.crops[0].id, Label.PROLIV, "boris", minute=2)
+    assert [one.weight for one in read(connection).agreed()] == [15.0] * 2
+    for drawn in done.crops[1:]:
+        say(connection, drawn.id, Label.PROLIV, "boris", minute=2)
+    assert read(connection).agreed() == []
+
+
 def test_draws_never_overlap_and_take_each_content_once(connection: Connection) -> None:
     ids = [crop(connection, f"a{number}", f"content{number % 5}") for number in range(10)]
     crop(connection, "broken", failed=True)
