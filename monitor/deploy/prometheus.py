@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.deploy import alerts, recording
@@ -63,8 +65,22 @@ def target(configuration: Configuration) -> str:
             f"{configuration.source}: metrics.port: 0 takes a different port at every start, which Prometheus "
             "cannot know; set a port, such as 9464"
         )
-    host = checked(EVERY_ADDRESS.get(metrics.host, metrics.host), f"{configuration.source}: metrics.host")
+    source = f"{configuration.source}: metrics.host"
+    host = checked(EVERY_ADDRESS.get(metrics.host, metrics.host), source)
+    if not _is_host(host):
+        raise ConfigurationError(
+            f"{source}: {host}: is neither the name of a machine nor an address, so Prometheus could not scrape it; "
+            "write one as casting-7, 10.1.2.3 or ::1, without the port, which is metrics.port"
+        )
     return f"[{host}]:{metrics.port}" if ":" in host else f"{host}:{metrics.port}"
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return re.fullmatch(r"[\w.-]+", text) is not None
+    return True
 
 
 def _scraping(configuration: Configuration) -> dict[str, Any]:

@@ -101,6 +101,12 @@ def test_the_target_is_the_daemons_address(host: str, target: str) -> None:
     assert prometheus.target(Configuration(settings=Settings(metrics=Metrics(host=host)), file=None)) == target
 
 
+@pytest.mark.parametrize("host", ["http://casting-7", "casting-7/metrics", "[::1]", "casting-7:9464", "casting 7"])
+def test_what_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"metrics\.host: .*: is neither the name of a machine nor an address"):
+        prometheus.files(Configuration(settings=Settings(metrics=Metrics(host=host)), file=None))
+
+
 def test_with_a_certificate_it_is_scraped_over_https(tmp_path: Path) -> None:
     metrics = Metrics(certificate=Path("tls/monitor.pem"), key=Path("tls/key.pem"))
     configuration = Configuration(settings=Settings(metrics=metrics), file=tmp_path / "config.toml")
