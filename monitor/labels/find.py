@@ -97,15 +97,17 @@ class _Targets:
         """The crops of all targets; raises when one target means nothing."""
         named: list[FoundCrop] = []
         numbered: list[FoundCrop] = []
-        patterns = []
+        patterns = [target for target in targets if _is_pattern(target)]
+        # Before the first query: a share may take hours to answer, and what a transaction has read stays in SQLite's
+        # log until it ends.
+        files = [target for target in targets if not (_is_id(target) or _is_pattern(target))]
+        contents = {target: self._content(target) for target in files}
         for target in targets:
-            if re.fullmatch("[0-9]+", target, re.ASCII):
+            if _is_id(target):
                 numbered.append(self._of_id(int(target)))
                 named.append(numbered[-1])
-            elif re.search(r"[*?\[]", target) and not os.path.lexists(target):
-                patterns.append(target)
-            else:
-                named.append(self._of_file(target))
+            elif target in contents:
+                named.append(self._of_file(target, contents[target]))
         matched = self._of_patterns(patterns) if patterns else []
         return Found([*named, *matched], len(matched), numbered)
 
@@ -118,19 +120,24 @@ class _Targets:
             )
         return self._checked(found[0])
 
-    def _of_file(self, target: str) -> FoundCrop:
+    def _content(self, target: str) -> str | CropRefusedError:
+        """The sha256 of a file, or why it cannot be read."""
+        try:
+            return self._reader.load(Path(target)).sha256
+        except CropRefusedError as refusal:
+            return refusal
+
+    def _of_file(self, target: str, content: str | CropRefusedError) -> FoundCrop:
         """The crop with the content of the file, or, where the file is gone, the crop with its path."""
         path = Path(target)
         # As the daemon stores a path, as a person may type it, and as our own messages show it.
         texts = {target, printable(os.path.abspath(path)), printable(os.path.realpath(path))}  # noqa: PTH100
         stored = find_crops(self._connection, paths=sorted(texts))
-        try:
-            sha256 = self._reader.load(path).sha256
-        except CropRefusedError as refusal:
-            if refusal.reason != "vanished" and not stored:
-                raise InputMissingError(f"{printable(target)}: cannot be read: {refusal}") from None
-            return self._checked(_of_path(target, stored))
-        return self._of_content(target, sha256, stored)
+        if isinstance(content, str):
+            return self._of_content(target, content, stored)
+        if content.reason != "vanished" and not stored:
+            raise InputMissingError(f"{printable(target)}: cannot be read: {content}")
+        return self._checked(_of_path(target, stored))
 
     def _of_content(self, target: str, sha256: str, stored: Sequence[FoundCrop]) -> FoundCrop:
         same = [crop for crop in stored if crop.sha256 == sha256]
@@ -180,6 +187,14 @@ class _Targets:
                 "so that the shell does not expand it"
             )
         return found
+
+
+def _is_id(target: str) -> bool:
+    return re.fullmatch("[0-9]+", target, re.ASCII) is not None
+
+
+def _is_pattern(target: str) -> bool:
+    return re.search(r"[*?\[]", target) is not None and not os.path.lexists(target)
 
 
 def _of_path(target: str, stored: Sequence[FoundCrop]) -> FoundCrop:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from monitor.crops.loader import CropReader
 from monitor.errors import DataError, InputMissingError
@@ -15,9 +16,13 @@ from monitor.store import decisions
 from tests.monitor.labels.conftest import START, crop, crop_row
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
+
+    from monitor.crops.loader import FileContent
+    from monitor.store.database.engine import Database
 
 READER = CropReader(max_bytes=1000, max_pixels=1000)
 
@@ -63,6 +68,29 @@ def test_a_file_is_found_by_its_content_before_its_path(
     copy.write_bytes(b"three")
     with pytest.raises(InputMissingError, match=r"copy.jpg: its content is not known; score it first"):
         find(connection, copy)
+
+
+def test_files_are_read_before_the_database_is(database: Database, tmp_path: Path) -> None:
+    """What a transaction has read stays in SQLite's log until it ends, and a share may take hours to answer."""
+    paths = [tmp_path / "first.jpg", tmp_path / "second.jpg"]
+    with database.write() as connection:
+        for path in paths:
+            path.write_bytes(path.name.encode())
+            store(connection, path, path.name.encode())
+    statements: list[str] = []
+    before_reading: list[int] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *occasion: statements.append(occasion[2]))
+
+    class Reader(CropReader):
+        def load(self, path: str | os.PathLike[str]) -> FileContent:
+            before_reading.append(sum(one.startswith("SELECT") for one in statements))
+            return super().load(path)
+
+    selection = Selection(["2", *map(str, paths), "*first*"])
+    with database.read() as connection:
+        found = find_selected(connection, Reader(max_bytes=1000, max_pixels=1000), selection)
+    assert [one.id for one in found.crops] == [2, 1, 2, 1]
+    assert before_reading == [0, 0]
 
 
 def test_a_failed_crop_of_a_file_cannot_be_labelled(connection: Connection, tmp_path: Path) -> None:
