@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 # How many bytes of its own name a file keeps while it is copied to another file system: file systems allow 255.
 LONGEST_NAME_BYTES: Final = 230
+
+# So many folders of the same content are numbered in their order.
+NAMES_IN_ORDER: Final = 10
 
 
 class Quarantine:
@@ -74,7 +78,8 @@ class Quarantine:
             try:
                 new.mkdir()
             except FileExistsError:
-                number += 1
+                # A camera may write one and the same content thousands of times, and a share takes its time for each.
+                number = number + 1 if number < NAMES_IN_ORDER else NAMES_IN_ORDER + secrets.randbelow(10**9)
             else:
                 return new
 

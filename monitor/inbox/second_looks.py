@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.errors import MonitorError, StoreDamagedError, StoreError
 from monitor.files import moving
+from monitor.files.folders import UNFINISHED_PREFIX
 from monitor.files.looks import Looks, is_gone
 from monitor.files.moving import Place, opened_folder
 from monitor.files.opening import digest_of_open
@@ -251,12 +252,13 @@ class SecondLooks:
     def _recover_folder(self, place: Path) -> None:
         with opened_folder(self.folder, (place.name,)) as folder:
             moved_ns = os.fstat(folder).st_mtime_ns
-            for name in os.listdir(folder):  # noqa: PTH208 - of a descriptor
+            seconds = time.time() - moved_ns / 1e9
+            names = os.listdir(folder)  # noqa: PTH208 - of a descriptor
+            for name in names:
                 there = Place(folder, name)
                 status = moving.status_of(there)
-                if status is None or not stat.S_ISREG(status.st_mode):
+                if status is None or not stat.S_ISREG(status.st_mode) or name.startswith(UNFINISHED_PREFIX):
                     continue
-                seconds = time.time() - moved_ns / 1e9
                 if status.st_ctime_ns < moved_ns + TOGETHER_NS and seconds > WATCH_SECONDS:
                     continue  # the usual one is not read
                 sha256 = moving.digest(there) or ""
@@ -268,8 +270,10 @@ class SecondLooks:
                 elif seconds <= WATCH_SECONDS:
                     now = time.monotonic()
                     self._plan(_Watched(file, now + WATCH_SECONDS, now), now)
-        with suppress(OSError):
-            place.rmdir()  # which fails where something is left in it
+        # A new one that is empty is about to get a file.
+        if names or seconds > WATCH_SECONDS:
+            with suppress(OSError):
+                place.rmdir()  # which fails where something is left in it
 
     def _path_of(self, place: Path) -> Path:
         """Where a file of the quarantine came from, as far as the store knows."""

@@ -48,10 +48,14 @@ class Suspects:
         return self._given_up.pop(path, None)
 
     def clear(self, paths: Iterable[str]) -> None:
-        """These were worked on, and no worker ended."""
-        if self._ended_alone:
+        """These were worked on, and no worker ended.
+
+        One that was given up meanwhile, as two workers may have had it in hand, is not given up any more.
+        """
+        if self._ended_alone or self._given_up:
             for path in paths:
                 self._ended_alone.pop(path, None)
+                self._given_up.pop(path, None)
 
     def suspect(self, paths: Sequence[str], reason: GivenUp) -> bool:
         """A worker ended by one of these files; whether that one is given up now, for this reason."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from monitor.crops.loader import CropReader
 from monitor.errors import OutputError
 from monitor.files import moving
+from monitor.files.folders import UNFINISHED_PREFIX
 from monitor.harness.waiting import wait_until
 from monitor.inbox import second_looks
 from monitor.inbox.quarantine import Quarantine, hidden_name
-from monitor.inbox.second_looks import ON_THE_WAY, SecondLooks
+from monitor.inbox.second_looks import FOLDER, ON_THE_WAY, SecondLooks
 from monitor.store.database.engine import Database
 from monitor.store.decisions import record
 from monitor.threads import TimedThread
@@ -23,7 +25,6 @@ from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from monitor.files.moving import Place
 
@@ -245,6 +246,49 @@ def test_what_is_written_until_the_end_is_not_left_behind(here: Here) -> None:
         file.write(b" and half")
     here.stop()
     assert path.read_bytes() == b"half and half"
+
+
+def test_many_files_of_the_same_content_are_moved_without_trying_all_names(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a camera with a full disk writes zeros alone: the writer of decisions waits for each."""
+    tried: list[Path] = []
+    make = Path.mkdir
+
+    def mkdir(folder: Path, *arguments: Any, **options: Any) -> None:
+        tried.append(folder)
+        make(folder, *arguments, **options)
+
+    for number in range(60):
+        here.fail(here.put(f"{number}.jpg", b"bad"), stored=False)
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    moved = here.fail(here.put("60.jpg", b"bad"), stored=False)
+    assert len([folder for folder in tried if folder.parent == here.folder]) < 20
+    assert FOLDER.fullmatch(moved.parent.name)
+
+
+def test_a_folder_that_a_file_is_about_to_be_moved_into_is_not_removed(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files fail while a quarantine from before the start is still looked through."""
+    make = Quarantine._new_folder
+
+    def new_folder(quarantine: Quarantine, name: str) -> Path:
+        made = make(quarantine, name)
+        here.looks._recover()
+        return made
+
+    monkeypatch.setattr(Quarantine, "_new_folder", new_folder)
+    assert here.fail(here.put("1.jpg", b"bad")).read_bytes() == b"bad"
+
+
+def test_what_a_crash_cut_off_is_not_put_into_the_inbox(here: Here) -> None:
+    moved = here.fail(here.put("1.jpg", b"bad"))
+    here.stop()
+    cut_off = moved.with_name(f"{UNFINISHED_PREFIX}1")
+    cut_off.write_bytes(b"b")
+    SecondLooks(here.inbox, here.folder, here.database)._recover()
+    assert (below(here.inbox), below(here.folder)) == ([], sorted([moved, cut_off]))
 
 
 def test_what_cannot_be_read_once_it_is_moved_stays(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

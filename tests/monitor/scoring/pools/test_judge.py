@@ -52,6 +52,13 @@ class TestSuspects:
             assert not suspects.suspect(["a"], REASON)
             suspects.clear(["a"])
 
+    def test_a_file_that_another_worker_answers_about_is_not_given_up(self) -> None:
+        """Else the next file of its name would be refused without being tried."""
+        suspects = Suspects()
+        suspects.give_up("a", REASON)
+        suspects.clear(["a"])
+        assert suspects.given_up("a") is None
+
 
 class TestJudge:
     def test_the_time_that_one_file_took_is_its_own(self) -> None:
