@@ -153,34 +153,25 @@ def _change(
 ) -> Change:
     """Judge a change of one model's threshold and, unless it is a dry run, store it."""
     while True:
-        # The evidence is read in a transaction of its own, so that the lock for writing is held only while storing.
+        # The evidence is read in a transaction of its own, so that the lock for writing is held only while storing. The
+        # rule chooses after it: it may take its time, and meanwhile SQLite's log could not be emptied.
         with database.read() as connection:
             active = calibrations.active(connection, model.id)
             done = _done(connection, model, active, request.run_id)
             if done is not None:
                 return done
-            # To accept a threshold is not to accept labels; only a person who asks for a new choice has looked at them.
-            accept = request.accept and request.origin == "recalibrate"
-            gathered = gather_evidence(
-                connection,
-                model.id,
-                settings,
-                now=request.now,
-                accept=accept,
-                given=given,
-                trained_on=trained_on,
-                zone=request.zone,
-            )
+            gathered = _gathered(connection, model, settings, request, given=given, trained_on=trained_on)
             trial = calibrations.shadow(connection, model.id)
             by_rule = request.origin in ("nightly", "recalibrate")
+            judged = None
             if active is not None and trial is not None and by_rule and not request.accept:
-                outcome, record = judge_trial(connection, model, active, trial, gathered, settings, request)
-            else:
-                rolled_back = calibrations.newest(connection, model.id, "rolled_back")
-                judgement = Judgement(
-                    model, active, rolled_back, choose_from(gathered), gathered, settings, request, data
-                )
-                outcome, record = judgement.outcome(), judgement.record
+                judged = judge_trial(connection, model, active, trial, gathered, settings, request)
+            rolled_back = calibrations.newest(connection, model.id, "rolled_back")
+        if judged is None:
+            choice = choose_from(gathered)
+            judgement = Judgement(model, active, rolled_back, choice, gathered, settings, request, data)
+            judged = judgement.outcome(), judgement.record
+        outcome, record = judged
         if dry_run:
             return outcome
         with database.write() as connection:
@@ -191,6 +182,29 @@ def _change(
                     on_activated(connection)
                 return outcome
         log.info("%s: its threshold was changed meanwhile; the new one is judged again", model.name)
+
+
+def _gathered(
+    connection: Connection,
+    model: ModelRow,
+    settings: Calibration,
+    request: ChangeRequest,
+    *,
+    given: Sequence[ReferenceRow] | None,
+    trained_on: Collection[str],
+) -> Evidence:
+    # To accept a threshold is not to accept labels; only a person who asks for a new choice has looked at them.
+    accept = request.accept and request.origin == "recalibrate"
+    return gather_evidence(
+        connection,
+        model.id,
+        settings,
+        now=request.now,
+        accept=accept,
+        given=given,
+        trained_on=trained_on,
+        zone=request.zone,
+    )
 
 
 def _ids(*rows: CalibrationRow | None) -> list[int | None]:

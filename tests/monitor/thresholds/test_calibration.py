@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -160,6 +162,19 @@ def test_a_threshold_that_is_changed_meanwhile_is_judged_again(made: MadeUp, mon
     assert [(row.threshold, row.state) for row in made.rows()] == [
         (2.0, "superseded"), (2.1, "superseded"), (2.3, "active"),
     ]  # fmt: skip
+
+
+def test_a_rule_that_takes_its_time_keeps_no_log_from_being_emptied(store: MadeUp) -> None:
+    class Slow(Odd):
+        def choose(self, evidence: ScoreEvidence) -> float:
+            store.crop(1.0, at=NOW)
+            with closing(sqlite3.connect(str(store.database.file), isolation_level=None, timeout=0)) as connection:
+                hindered.append(connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
+            return 2.2
+
+    hindered: list[int] = []
+    night(store, midpoint(LOW, Slow(NoSettings())))
+    assert (hindered, store.active().threshold) == ([0], 2.2)
 
 
 def test_a_model_without_a_threshold_cannot_be_recalibrated(tmp_path: Path) -> None:
