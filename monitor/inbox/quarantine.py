@@ -43,7 +43,7 @@ class Quarantine:
         """``second_looks``: told of every file that is moved to their folder."""
         self._inbox = second_looks.inbox
         self._folder = second_looks.folder
-        self._moved = second_looks.watch
+        self._second_looks = second_looks
 
     def take(self, path: Path, sha256: str, looks: Looks) -> Path | None:
         """Move a file of the inbox; returns where it lies now.
@@ -68,7 +68,7 @@ class Quarantine:
             ) from None
         if quarantined is None:
             return None
-        self._moved(quarantined)
+        self._second_looks.watch(quarantined)
         return quarantined.place
 
     def _new_folder(self, name: str) -> Path:
@@ -93,7 +93,8 @@ class Quarantine:
                 except OSError as error:
                     if error.errno != errno.EXDEV:
                         raise
-                    return _copied(path, here, there, target, sha256)
+                    with self._second_looks.leaving_alone(path.with_name(hidden_name(path.name))):
+                        return _copied(path, here, there, target, sha256)
                 try:
                     # Before the content is compared, so that what is written meanwhile shows.
                     status = status_of(there)

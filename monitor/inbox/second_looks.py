@@ -14,7 +14,7 @@ import re
 import secrets
 import stat
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -32,6 +32,7 @@ from monitor.files.walking import files_below
 from monitor.store import crops
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -97,6 +98,7 @@ class SecondLooks:
         # A heap of (when to look, a number that keeps the order, the file).
         self._due: list[tuple[float, int, _Watched]] = []
         self._ended = False
+        self._under_way: Path | None = None
 
     @classmethod
     def of(cls, configuration: Configuration, database: Database) -> Self | None:
@@ -107,6 +109,15 @@ class SecondLooks:
     def watch(self, file: Quarantined) -> None:
         """Look at this file from now on; never waits."""
         self._mailbox.put(file)
+
+    @contextmanager
+    def leaving_alone(self, path: Path) -> Iterator[None]:
+        """Do not take this file of the inbox for one that a crash left on the way; for one thread alone."""
+        self._under_way = path
+        try:
+            yield
+        finally:
+            self._under_way = None
 
     def stop(self) -> None:
         """End the thread once every file was looked at once more."""
@@ -238,11 +249,13 @@ class SecondLooks:
             if not (path.name.startswith(".") and path.name.endswith(ON_THE_WAY)):
                 continue
             name = path.name[1 : -len(ON_THE_WAY)]
-            if not name:
-                continue  # it was not hidden by this program
+            if not name or path == self._under_way:
+                continue  # it was not hidden by this program, or is right now
             try:
                 with self._opened_inbox(path) as inbox:
                     moving.give_back(Place(inbox, path.name), Place(inbox, name))
+            except FileNotFoundError:
+                continue  # it has arrived meanwhile
             except OSError as error:
                 log.error(  # noqa: TRY400 - a sentence for a person
                     "%s: cannot get its name %s back: %s; tried again at the next start",

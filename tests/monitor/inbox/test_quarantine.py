@@ -282,6 +282,23 @@ def test_a_folder_that_a_file_is_about_to_be_moved_into_is_not_removed(
     assert here.fail(here.put("1.jpg", b"bad")).read_bytes() == b"bad"
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("here", ["another disk"], indirect=True)
+def test_a_file_that_is_on_the_way_to_another_disk_is_not_taken_for_one_that_a_crash_left(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking through a large inbox at the start takes long, and files fail meanwhile."""
+    copy_open = moving.copy_open
+
+    def copy(reader: int, target: Place) -> None:
+        here.looks._give_back_on_the_way()
+        copy_open(reader, target)
+
+    monkeypatch.setattr(moving, "copy_open", copy)
+    moved = here.fail(here.put("1.jpg", b"bad"))
+    assert (below(here.inbox), below(here.folder)) == ([], [moved])
+
+
 def test_what_a_crash_cut_off_is_not_put_into_the_inbox(here: Here) -> None:
     moved = here.fail(here.put("1.jpg", b"bad"))
     here.stop()
