@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ import pytest
 from monitor.errors import WorkerLostError
 from monitor.harness.waiting import wait_until
 from monitor.scoring import pipeline
-from monitor.scoring.pools import apart, watched
 from monitor.scoring.pools import pool as pool_module
+from monitor.scoring.pools import watched
 from monitor.scoring.pools.thread import ThreadWorker
 from tests.monitor.scoring.pools.conftest import SECONDS_PER_CROP, rows
 from tests.support.decoding_traps import write_distribution
@@ -208,7 +209,7 @@ class TestThread:
         def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
-        monkeypatch.setattr(apart.subprocess, "Popen", refuse)
+        monkeypatch.setattr(subprocess, "Popen", refuse)
         pool = home.start(1)
         pool._seconds = pool._judge._seconds = 0.05
         batch = pool.submit([trap("sleep-a-bit")], home.ensemble)
