@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.files.looks import look as really_look
 from monitor.store import consistency
-from monitor.upkeep import check as upkeep_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,7 +222,6 @@ def test_no_transaction_is_open_while_files_are_looked_at(
         decide(trained, name)
     (trained / "inbox" / "2.jpg").unlink()
     hindered: list[int] = []
-    really_look = upkeep_check.look
 
     def look(path: str) -> Looks | None:
         with closing(sqlite3.connect(trained / "state" / "monitor.db", isolation_level=None, timeout=0)) as connection:
@@ -230,7 +229,7 @@ def test_no_transaction_is_open_while_files_are_looked_at(
             hindered.append(connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
         return really_look(path)
 
-    monkeypatch.setattr(upkeep_check, "look", look)
+    monkeypatch.setattr("monitor.upkeep.check.look", look)
     assert set(check()[1]) == {"vanished"}
     assert (len(hindered), any(hindered)) == (3, False)
 
