@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
     from monitor.store.database.engine import Database
 
+# The descriptors of the locks that this process holds.
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+# A process that is forked would hold them as well. One that scores crops may wait for a share that does not answer, so
+# that nothing can end it.
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def only_daemon(
@@ -44,8 +58,10 @@ def only_daemon(
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _held.add(descriptor)
         yield
     finally:
+        _held.discard(descriptor)
         os.close(descriptor)
 
 
