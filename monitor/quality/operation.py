@@ -23,7 +23,7 @@ from monitor.formulas.events import events
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
 from monitor.labels import labels
 from monitor.store.audits import drawn_crop_times
-from monitor.store.labels import labelled_scores
+from monitor.store.labels import verdicts_in_operation
 from monitor.store.traffic import alarms_by_hole
 from monitor.times import iso
 from monitor.words import DECISION, Label
@@ -207,8 +207,8 @@ def _verdicts(connection: Connection, decided: Sequence[LabelledCrop], models: S
     """The final decisions on the labelled crops, and then those of each model."""
     verdicts = [_Verdicts(DECISION, None, {crop.id: crop.alarmed for crop in decided})]
     for model in models:
-        scores = labelled_scores(connection, model.id)
-        own = {crop_id: row.verdict == Label.PROLIV.value for crop_id, row in scores.items()}
+        given = verdicts_in_operation(connection, model.id)
+        own = {crop_id: verdict == Label.PROLIV.value for crop_id, verdict in given.items()}
         verdicts.append(_Verdicts(model.detector, model.name, own))
     return verdicts
 

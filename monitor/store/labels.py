@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
+
+
+# The models that decide on a crop do so together; one whose decision is later than the first by more than this did not.
+LONGEST_DECISION: Final = timedelta(minutes=1)
 
 
 class LabelRow(NamedTuple):
@@ -143,6 +147,24 @@ def labelled_scores(connection: Connection, model_id: int) -> dict[int, Labelled
         scores.c.model_id == model_id, scores.c.crop_id.in_(labelled)
     )
     return {row.crop_id: row for row in select_rows(connection, LabelledScoreRow, query)}
+
+
+def verdicts_in_operation(connection: Connection, model_id: int) -> dict[int, str]:
+    """The model's verdicts on the crops whose content has a label, by crop id, as they were when the crops came.
+
+    Those that it gave later are left out: a new model scores labelled crops that others have decided on before.
+    """
+    first = scores.alias("first")
+    decided_at = select(func.min(first.c.scored_at)).where(first.c.crop_id == scores.c.crop_id).scalar_subquery()
+    labelled = select(crops.c.id).where(crops.c.sha256.in_(labelled_contents()))
+    query = select(scores.c.crop_id, scores.c.verdict, scores.c.scored_at, decided_at).where(
+        scores.c.model_id == model_id, scores.c.crop_id.in_(labelled)
+    )
+    return {
+        crop_id: verdict
+        for crop_id, verdict, scored_at, decided in connection.execute(query)
+        if scored_at - decided <= LONGEST_DECISION
+    }
 
 
 def given_labels(connection: Connection) -> Iterator[GivenLabelRow]:

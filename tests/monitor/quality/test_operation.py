@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, select
 
 from monitor.formulas.rates import interval, weighted_rate
-from monitor.quality.operation import NOT_AUDITED, Quality, Rates, Window, last_days, quality_in_operation
+from monitor.quality.operation import (
+    NOT_AUDITED,
+    Confusion,
+    Quality,
+    Rates,
+    Window,
+    last_days,
+    quality_in_operation,
+)
 from monitor.store import models
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import audit_crops, audits, calibrations, crops, labels, scores
@@ -183,6 +191,21 @@ def test_a_detector_is_held_to_what_it_decided_itself_then(database: Database) -
     assert rates(found).tpr == weighted_rate([True] * 4 + [False] * 2, [1.0] * 6)
     assert rates(found, "ae").tpr == weighted_rate([True] * 4 + [False], [1.0] * 5)
     assert rates(found, "ae").model == "ae-1"
+
+
+def test_a_model_that_scored_labelled_crops_later_did_not_decide_on_them_in_operation(database: Database) -> None:
+    fill(database, [CAUGHT, MISSED, FALSE_ALARM])
+    new = {"name": "new-1", "detector": "new", "fingerprint": "2" * 64, "folder": "new-1", "settings": {}}
+    with database.write() as connection:
+        models.add_model(connection, **new)
+        for row in connection.execute(select(scores)).all():
+            later = timedelta(days=1) if row.crop_id == 1 else timedelta(0)
+            values = {**row._asdict(), "model_id": 2, "scored_at": row.scored_at + later}
+            connection.execute(insert(scores).values(values))
+    with database.read() as connection:
+        (found,) = quality_in_operation(connection, [WEEK], models.all_models(connection), event_gap_seconds=600)
+    assert rates(found).confusion == rates(found, "ae").confusion == Confusion(tp=1, fp=1, fn=1)
+    assert rates(found, "new").confusion == Confusion(fp=1, fn=1)
 
 
 def test_a_window_goes_by_the_time_of_seeing_whatever_the_cameras_clock_says(database: Database) -> None:
