@@ -195,9 +195,8 @@ def test_a_detector_is_held_to_what_it_decided_itself_then(database: Database) -
 
 def test_a_model_that_scored_labelled_crops_later_did_not_decide_on_them_in_operation(database: Database) -> None:
     fill(database, [CAUGHT, MISSED, FALSE_ALARM])
-    new = {"name": "new-1", "detector": "new", "fingerprint": "2" * 64, "folder": "new-1", "settings": {}}
     with database.write() as connection:
-        models.add_model(connection, **new)
+        models.add_model(connection, name="new-1", detector="new", fingerprint="2" * 64, folder="new-1", settings={})
         for row in connection.execute(select(scores)).all():
             later = timedelta(days=1) if row.crop_id == 1 else timedelta(0)
             values = {**row._asdict(), "model_id": 2, "scored_at": row.scored_at + later}
