@@ -72,3 +72,5 @@ class Heartbeat:
         except MonitorError as error:
             # The writer meets the same error, and says what follows from it.
             log.debug("no sign of life was stored: %s", error)
+        except Exception:
+            log.exception("no sign of life was stored, by a defect; the daemon goes on and tries again")

@@ -6,7 +6,7 @@ import os
 import socket
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -88,6 +88,30 @@ def test_a_pipeline_that_hangs_gives_no_sign(
     wait_until(lambda: asked > 3, lambda: "it does not look whether the pipeline moves")
     heartbeat.stop()
     assert seen(database) == []
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_defect_is_told_and_the_next_sign_is_given(
+    database: Database,
+    configuration: Configuration,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(daemons, "RENEWED_EVERY", timedelta(milliseconds=20))
+    enter, fails = daemons.enter, [True]
+
+    def enter_later(*arguments: Any) -> int:
+        if fails:
+            fails.clear()
+            raise ZeroDivisionError
+        return enter(*arguments)
+
+    monkeypatch.setattr(daemons, "enter", enter_later)
+    heartbeat = Heartbeat(configuration, database, lambda _seconds: True)
+    heartbeat.start()
+    wait_until(lambda: len(seen(database)) == 1, lambda: "it has not entered")
+    heartbeat.stop()
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_database_that_is_away_stops_nothing(configuration: Configuration, tmp_path: Path) -> None:
