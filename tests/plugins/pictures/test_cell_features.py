@@ -28,8 +28,8 @@ def test_no_crops_have_no_features() -> None:
 
 def test_cells_are_numbered_row_by_row() -> None:
     whole, part = CellGrid(SIZE, cell=8), CellGrid(SIZE, cell=8, share=(0.5, 0.5))
-    assert (list(part.rows), list(part.columns)) == ([1, 2], [2, 3])
-    assert part.places_in(whole).tolist() == [8, 9, 14, 15]
+    assert (list(part.rows), list(part.columns)) == ([1, 2], [1, 2, 3, 4])
+    assert part.places_in(whole).tolist() == [7, 8, 9, 10, 13, 14, 15, 16]
 
 
 @pytest.mark.parametrize("light", [0.5, 1.0])
