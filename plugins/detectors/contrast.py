@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from monitor.api import DataError, Detector, FitReport, KnownProliv, Scores
-from plugins.detectors.contrast_parts import GRID, SIZE, Part
+from plugins.detectors.contrast_parts import GRID, SIZE, Part, rows_of
 from plugins.networks.allocation import keep_freed_memory
 from plugins.pictures.brightness import errors_in_its_light, gains, scales
 from plugins.pictures.cell_features import batches
@@ -157,8 +157,8 @@ class Contrast(Detector):
 
     def latent(self, crops: Pixels) -> Floats:
         """The networks' last hidden numbers: float32 (N, D)."""
-        parts, features = self._trained(), GRID.measure(crops)
-        return np.concatenate([part.head.codes(features.reshape(len(crops), -1)) for part in parts], axis=1)
+        parts, rows = self._trained(), rows_of(GRID.measure(crops))
+        return np.concatenate([part.head.codes(rows) for part in parts], axis=1)
 
     def details(self) -> Mapping[str, Any]:
         """What it learned proliv from, and where the usual ends in each fold."""

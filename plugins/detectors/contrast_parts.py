@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
@@ -39,7 +40,7 @@ class Part(NamedTuple):
 
     def odds(self, features: Floats) -> NDArray[np.float64]:
         """The logarithm of the odds of proliv, chaos or empty hole, of features float32 (N, C, K): float64 (N,)."""
-        return log_odds(self.head.logits(_rows(features)))
+        return log_odds(self.head.logits(rows_of(features)))
 
     def log_distance(self, features: Floats) -> NDArray[np.float64]:
         """The logarithm of patchstats' distance: float64 (N,)."""
@@ -57,7 +58,7 @@ class Part(NamedTuple):
 
     def by_cell(self, features: Floats, kappa: float) -> NDArray[np.float64]:
         """How much less `contrast` would be without what each cell shows: float64 (N, C), >= 0."""
-        rows = _rows(features)
+        rows = rows_of(features)
         standardized = self.head.standardized(rows)
         hidden = standardized @ self.head.first + self.head.first_bias
         count, cells = features.shape[:2]
@@ -94,6 +95,6 @@ def log_odds(logits: Floats) -> NDArray[np.float64]:
     return odds
 
 
-def _rows(features: Floats) -> Floats:
+def rows_of(features: Floats) -> Floats:
     """float32 (N, C K) of features (N, C, K)."""
-    return features.reshape(len(features), -1)
+    return features.reshape(len(features), math.prod(features.shape[1:]))

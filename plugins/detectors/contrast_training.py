@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.api import DataError, EpochReport, KnownProliv
-from plugins.detectors.contrast_parts import CLASSES, GRID, USUAL, Part
+from plugins.detectors.contrast_parts import CLASSES, GRID, USUAL, Part, rows_of
 from plugins.detectors.folds import fold_of_each, held_out_of, learned_by
 from plugins.detectors.patchstats import PatchStatistics
 from plugins.networks.head_training import Examples, train_head
-from plugins.pictures.cell_features import FEATURES
 from plugins.pictures.made_up.mixture import CHAOS, NORMAL, Material, chaos_out_of_nothing, mixture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from monitor.api import Floats, Pixels, Progress
+    from monitor.api import Pixels, Progress
     from plugins.networks.head import Head
 
 log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ class Training:
 
         made = list(mixture(material, self._settings.pool, self._made_with(fold)))
         pool = Examples(
-            np.concatenate([_rows(GRID.measure(some.pictures)) for some in made]),
+            np.concatenate([rows_of(GRID.measure(some.pictures)) for some in made]),
             np.concatenate([some.classes for some in made]),
         )
         return train_head(
@@ -108,7 +107,7 @@ class Training:
         normal = self._normal[held_out_of(self._normal_folds, fold)]
         proliv = self._proliv[self._proliv_folds == fold]
         classes = np.repeat(np.array([NORMAL, CHAOS], dtype=np.int64), [len(normal), len(proliv)])
-        return Examples(_rows(np.concatenate([normal, proliv])), classes)
+        return Examples(rows_of(np.concatenate([normal, proliv])), classes)
 
     def _middle(self, fold: int, part: Part) -> float:
         """Halfway between the highest held-out normal crops and the lowest proliv."""
@@ -124,8 +123,3 @@ class Training:
     def _made_with(self, fold: int) -> int:
         """The seed of a fold's made-up pictures."""
         return SEEDS_APART * self._seed + fold
-
-
-def _rows(features: Floats) -> Floats:
-    """float32 (N, C K) of features (N, C, K)."""
-    return features.reshape(-1, len(GRID) * len(FEATURES))
