@@ -7,7 +7,7 @@ gradients of the opponent colours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -74,9 +74,25 @@ class CellGrid:
 
     def colours(self, batch: Pixels) -> Floats:
         """The colours of the cells and of one more pixel all around: float32 (3, n, h + 2, w + 2), 0-255."""
-        cut = batch[:, _span(self.rows, self.cell, batch.shape[1])]
-        cut = cut[:, :, _span(self.columns, self.cell, batch.shape[2])]
-        return np.moveaxis(cut, 3, 0).astype(np.float32, order="C")
+        down = _span(self.rows, self.cell, batch.shape[1])
+        across = _span(self.columns, self.cell, batch.shape[2])
+        cut = np.moveaxis(batch[:, down.inside, across.inside], 3, 0)
+        if not any((*down.beyond, *across.beyond)):
+            return cut.astype(np.float32, order="C")
+        # Beyond the edge the edge's pixels repeat. Filling the frame takes a third of the time of indexing for it.
+        (top, bottom), (left, right) = down.beyond, across.beyond
+        height, width = cut.shape[2:]
+        framed = np.empty((3, len(batch), top + height + bottom, left + width + right), dtype=np.float32)
+        framed[:, :, top : top + height, left : left + width] = cut
+        if top:
+            framed[:, :, 0] = framed[:, :, 1]
+        if bottom:
+            framed[:, :, -1] = framed[:, :, -2]
+        if left:
+            framed[..., 0] = framed[..., 1]
+        if right:
+            framed[..., -1] = framed[..., -2]
+        return framed
 
     def features(self, colours: Floats, scale: Floats) -> Floats:
         """The features of each cell, float32 (n, C, K), of the colours that `colours` has cut out.
@@ -106,7 +122,16 @@ class CellGrid:
         return np.concatenate([means, np.log(energies, out=energies)]).transpose(1, 2, 0)
 
 
-def _span(cells: range, cell: int, length: int) -> slice | NDArray[np.intp]:
-    """The pixels of these cells along a side of ``length`` pixels and one more at both ends, the edge's if need be."""
+class _Span(NamedTuple):
+    """The pixels of some cells along a side and one more at both ends: those ``inside`` the picture.
+
+    ``beyond``: how many lie before its first pixel and after its last one, 0 or 1 each.
+    """
+
+    inside: slice
+    beyond: tuple[int, int]
+
+
+def _span(cells: range, cell: int, length: int) -> _Span:
     start, stop = cells[0] * cell - 1, (cells[-1] + 1) * cell + 1
-    return slice(start, stop) if start >= 0 and stop <= length else np.arange(start, stop).clip(0, length - 1)
+    return _Span(slice(max(start, 0), min(stop, length)), (int(start < 0), int(stop > length)))
