@@ -30,7 +30,7 @@ PROLIV_QUANTILE: Final = 0.01
 # the lowest hundredth of that: 0.54 to 0.67 and 0.49 to 0.68.
 MADE_UP_QUANTILE: Final = 0.1
 # How many pictures of made-up chaos stand in for proliv where a fold holds none out.
-STAND_INS: Final = 1024
+STAND_INS: Final = 512
 # Apart from each other for every seed and fold, and for the two purposes of made-up pictures.
 SEEDS_APART: Final = 1000
 

@@ -68,7 +68,7 @@ def train_head(
         for _ in range(epochs):
             network.train()
             total = 0.0
-            for rows in torch.randperm(len(features))[: steps * batch].split(batch):
+            for rows in torch.randperm(len(features))[: steps * batch].reshape(steps, batch):
                 loss = cross_entropy(network(features[rows]), labels[rows], label_smoothing=LABEL_SMOOTHING)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]

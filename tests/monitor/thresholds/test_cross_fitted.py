@@ -68,7 +68,9 @@ class Remembers(Detector):
 
     def score(self, crops: Pixels) -> Scores:
         likeness = [REMEMBERED if crop.tobytes() in self.known else NORMAL for crop in crops]
-        return Scores(np.zeros(len(crops), dtype=np.float32), {"likeness": np.float32(likeness)}, "likeness")
+        return Scores(
+            np.zeros(len(crops), dtype=np.float32), {"likeness": np.array(likeness, dtype=np.float32)}, "likeness"
+        )
 
     def save(self, folder: Path) -> None: ...
 

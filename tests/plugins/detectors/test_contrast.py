@@ -11,6 +11,7 @@ from plugins.detectors import contrast_training
 from plugins.detectors.contrast import Contrast
 from plugins.detectors.contrast_parts import GRID
 from plugins.detectors.folds import fold_of_each
+from plugins.pictures.made_up.mixture import mixture
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
 if TYPE_CHECKING:
@@ -75,11 +76,10 @@ def test_little_proliv_makes_a_working_model(
 
 def test_no_fold_learns_from_what_it_is_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Pixels, Pixels]] = []
-    original = contrast_training.mixture
 
     def note(material: Material, count: int, seed: int) -> Any:
         seen.append((material.normal, material.proliv))
-        return original(material, count, seed)
+        return mixture(material, count, seed)
 
     monkeypatch.setattr(contrast_training, "mixture", note)
     detector = Contrast(Contrast.Settings(pool=256, epochs=1))

@@ -259,11 +259,10 @@ def test_each_epoch_is_reported(detector: Detector) -> None:
 def test_one_that_learns_from_proliv_gives_each_a_score_that_was_not_learned_from_it(
     detector: Detector, count: int
 ) -> None:
+    if not detector.learns_from_proliv:
+        pytest.skip(f"the detector {detector.name} does not learn from proliv")
     learner = untrained(type(detector))
     report = fit(learner, proliv=count)
-    if not learner.learns_from_proliv:
-        assert report.cross_fitted is None
-        pytest.skip(f"the detector {detector.name} does not learn from proliv")
     assert report.cross_fitted is not None
     report.cross_fitted.check(count)
     assert report.cross_fitted.decision == learner.score(learner.prepare_batch(pictures(1, seed=3))).decision
