@@ -57,7 +57,13 @@ class Part(NamedTuple):
         return self.odds(features) / ODDS + kappa * beyond
 
     def by_cell(self, features: Floats, kappa: float) -> NDArray[np.float64]:
-        """How much less `contrast` would be without what each cell shows: float64 (N, C), >= 0."""
+        """How much less `contrast` would be without what each cell shows: float64 (N, C), >= 0.
+
+        In the network the cell's features become the usual ones, and patchstats loses the cell's distance.
+        """
+        # The gradient of c by the features says nothing where a ReLU is off or a feature is cut off, as most are in a
+        # bleed-out. Leaving out features lights up the chaos of real proliv and next to nothing of normal crops, and
+        # the first layer is linear, so that all cells cost little more than one.
         rows = rows_of(features)
         standardized = self.head.standardized(rows)
         hidden = standardized @ self.head.first + self.head.first_bias
@@ -65,10 +71,8 @@ class Part(NamedTuple):
         weights = self.head.first.reshape(cells, len(FEATURES), -1)
         by_cell = np.einsum("nck,ckh->nch", standardized.reshape(count, cells, -1), weights)
         without = (hidden[:, None] - by_cell).reshape(count * cells, -1)
-        lost = log_odds(self.head.of_first(hidden))[:, None] - log_odds(self.head.of_first(without)).reshape(
-            count, cells
-        )
-        share = lost.clip(0) / ODDS
+        odds, odds_without = (log_odds(self.head.of_first(one)) for one in (hidden, without))
+        share = (odds[:, None] - odds_without.reshape(count, cells)).clip(0) / ODDS
         places = self.patchstats.grid.places_in(GRID)
         trimmed = self.patchstats.settings.trimmed
         distances = self.patchstats.regions.log_distances(features[:, places], trimmed=trimmed)
