@@ -117,6 +117,7 @@ class Contrast(Detector):
             )  # fmt: skip
         training = Training(crops, known, self.settings, seed, progress)
         self._parts = [training.part(fold) for fold in range(self.settings.folds)]
+        # Nearly the mean of all crops: each is in the picture of every fold but one.
         self._picture = np.mean([part.patchstats.picture for part in self._parts], axis=0, dtype=np.float32)
         self._known = len(known.crops)
         contrasts = training.cross_fitted(self._parts)

@@ -23,6 +23,7 @@ CELL: Final = 4
 # All cells of a crop, for the network.
 GRID: Final = CellGrid(SIZE, cell=CELL)
 USUAL: Final = PatchStatistics.Settings.model_validate({"height": SIZE[0], "width": SIZE[1], "cell": CELL})
+# Normal, chaos and empty hole, in this order. `plugins.pictures.made_up.mixture` has their names, but needs torch.
 CLASSES: Final = 3
 # The network's odds count for a third. It has seen made-up pictures, and is surer of itself than it should be.
 ODDS: Final = 3
@@ -61,9 +62,9 @@ class Part(NamedTuple):
 
         In the network the cell's features become the usual ones, and patchstats loses the cell's distance.
         """
-        # The gradient of c by the features says nothing where a ReLU is off or a feature is cut off, as most are in a
-        # bleed-out. Leaving out features lights up the chaos of real proliv and next to nothing of normal crops, and
-        # the first layer is linear, so that all cells cost little more than one.
+        # The gradient of c by the features says nothing where a ReLU is off or a feature is cut off, whatever speaks for
+        # proliv there. Leaving out features lights up the chaos of real proliv and next to nothing of normal crops. The
+        # first layer is linear, so that all cells cost little more than one.
         rows = rows_of(features)
         standardized = self.head.standardized(rows)
         hidden = standardized @ self.head.first + self.head.first_bias

@@ -31,7 +31,8 @@ PROLIV_QUANTILE: Final = 0.01
 MADE_UP_QUANTILE: Final = 0.1
 # How many pictures of made-up chaos stand in for proliv where a fold holds none out.
 STAND_INS: Final = 512
-# Apart from each other for every seed and fold, and for the two purposes of made-up pictures.
+# Keeps the numbers that are drawn for one seed apart from those for the next one, for every fold, and those for the
+# pictures of the network apart from those for stand-ins.
 SEEDS_APART: Final = 1000
 
 
@@ -59,9 +60,11 @@ class Training:
         patchstats = PatchStatistics(USUAL)
         patchstats.fit(material.normal, validation=material.normal[:0], seed=self._seed, progress=self._progress)
         head = self._head(fold, material)
-        # The middle is found with the part's own measure, so that both are of one kind.
         middle = self._middle(fold, Part(head, patchstats, 0.0))
-        log.info("fold %d: made of %d crops and %d proliv; middle %.3f", fold + 1, *map(len, material[::2]), middle)
+        log.info(
+            "fold %d: made of %d crops and %d proliv; middle %.3f",
+            fold + 1, len(material.normal), len(material.proliv), middle,
+        )  # fmt: skip
         return Part(head, patchstats, middle)
 
     def cross_fitted(self, parts: list[Part]) -> NDArray[np.float64]:
