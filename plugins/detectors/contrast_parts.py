@@ -62,7 +62,7 @@ class Part(NamedTuple):
 
         In the network the cell's features become the usual ones, and patchstats loses the cell's distance.
         """
-        # The gradient of c by the features says nothing where a ReLU is off or a feature is cut off, whatever speaks for
+        # The gradient of c by the features is nothing where a ReLU is off or a feature is cut off, whatever speaks for
         # proliv there. Leaving out features lights up the chaos of real proliv and next to nothing of normal crops. The
         # first layer is linear, so that all cells cost little more than one.
         rows = rows_of(features)
