@@ -9,7 +9,7 @@ export DATA
 # Empty: whatever torch the usual index has.
 TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null 2>&1 || echo https://download.pytorch.org/whl/cpu)
 
-.PHONY: demo data test quick lint format pictures clean
+.PHONY: demo data test quick lint format pictures man clean
 
 # The data first: nobody should wait for an installation to be told of a wrong path.
 demo: data $(VENV)/installed
@@ -40,6 +40,10 @@ format: $(VENV)/installed
 
 pictures: $(VENV)/installed
 	$(VENV)/bin/python -m docs.draw_pictures
+
+# The manual pages of all commands; a test says when they are not those of the code any more.
+man: $(VENV)/installed
+	$(VENV)/bin/python -m docs.write_man_pages
 
 clean:
 	rm -rf $(VENV) build dist

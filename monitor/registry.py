@@ -11,17 +11,18 @@ import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 import pluggy
 
 from monitor.api import Detector, Provider, ThresholdRule, hookspecs
 from monitor.api.providers import PROJECT_NAME
-from monitor.errors import PluginError
+from monitor.errors import MonitorError, PluginError
 from monitor.files.packages import import_ours
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from importlib.metadata import EntryPoint
 
     from pydantic import BaseModel
@@ -72,6 +73,21 @@ class Registered:
     def distribution(self) -> str:
         """The name of the package that it was installed with."""
         return self.origin.partition(":")[0]
+
+    @property
+    def whose(self) -> str:
+        """For sentences about its faults: " of PACKAGE: PLUG-IN", or "" for one of our own."""
+        return "" if self.distribution == DISTRIBUTION else f" of {self.origin}"
+
+
+# Who offers each class that was imported, for sentences about what its objects do.
+_OFFERED: Final[WeakKeyDictionary[type, Registered]] = WeakKeyDictionary()
+
+
+def whose(plugged: object) -> str:
+    """`Registered.whose` of a detector, of a rule, or of a class of them; "" for one that nobody offers."""
+    offer = _OFFERED.get(plugged if isinstance(plugged, type) else type(plugged))
+    return "" if offer is None else offer.whose
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +160,29 @@ class Registry:
         Raises `PluginError` likewise, and `ConfigurationError` for every setting that is wrong.
         """
         settings = self.settings_of(DETECTOR, name, configuration, overrides)
-        return self.detector_class(name)(settings, configuration.settings.pipeline.device)
+        device = configuration.settings.pipeline.device
+        return cast("Detector", self._made(DETECTOR, name, lambda kind: kind(settings, device)))
 
     def new_rule(
         self, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
     ) -> ThresholdRule:
         """Make the threshold rule ``name`` as configured, with ``overrides`` over its settings; raises likewise."""
-        return self.rule_class(name)(self.settings_of(RULE, name, configuration, overrides))
+        settings = self.settings_of(RULE, name, configuration, overrides)
+        return cast("ThresholdRule", self._made(RULE, name, lambda kind: kind(settings)))
+
+    def _made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
+        """Make one of a class; the nightly run does so as well, and tells of a `PluginError` alone in a sentence."""
+        found = self.class_of(kind, name)
+        try:
+            return make(found)
+        except MonitorError:
+            raise
+        except Exception as error:
+            offer = self.offers[kind][name]
+            raise PluginError(
+                f"the {kind.name} {name!r} of {offer.origin} cannot be made: {type(error).__name__}: {error}; update "
+                f"the package {offer.distribution}, or uninstall it"
+            ) from error
 
     def settings_of(
         self, kind: Kind, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
@@ -198,6 +230,7 @@ class Registry:
             )
         if missing := sorted(getattr(found, "__abstractmethods__", ())):
             raise PluginError(f"{what} lacks what every {kind.name} has to define: {', '.join(missing)}")
+        _OFFERED[found] = offer
         return found
 
     def _add_entry_point(self, manager: pluggy.PluginManager, entry_point: EntryPoint) -> None:

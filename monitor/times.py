@@ -27,16 +27,6 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def to_minute(moment: datetime) -> str:
-    """A time in UTC for people, such as ``2024-05-01 14:30 UTC``."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def to_second(moment: datetime) -> str:
-    """A time in UTC for people, such as ``2024-05-01 14:30:59 UTC``."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def on_clock(moment: datetime, zone: tzinfo) -> str:
     """A time for people, on the plant's clock with its offset, such as ``2024-05-01 17:30:59+03:00``."""
     try:

@@ -84,7 +84,7 @@ class Refusal(StrEnum):
     LOSES_NE_PROLIV = "loses_ne_proliv"
     # One labelling action brings most of the new labels that speak for it, and it costs crops of the other class.
     ONE_ACTION = "one_action"
-    # The active threshold was changed before its trial was over.
+    # Before its trial was over, the active threshold was changed, or labels from before it were taken back.
     WITHDRAWN = "withdrawn"
     # It is the threshold that was rolled back, and nothing has been labelled since.
     ROLLED_BACK = "rolled_back"

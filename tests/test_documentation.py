@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor.api import Detector, ThresholdRule
 from monitor.cli import COMMANDS
 from monitor.errors import ExitCode
 from monitor.metrics import Metrics
 from monitor.metrics.histograms import ModelHistogram
 from monitor.registry import KINDS
 from monitor.words import Reason, Refusal
+
+if TYPE_CHECKING:
+    from abc import ABCMeta
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,6 +64,43 @@ def test_every_hook_is_documented() -> None:
     assert written == {kind.hook for kind in KINDS}
 
 
+def members(contract: ABCMeta) -> dict[str, str]:
+    """The public members of a contract by name: required, optional, or given by the base class."""
+    annotated = contract.__annotations__
+    # What is abstract, or declared without a value, has to be defined.
+    required = {*contract.__abstractmethods__, *(name for name in annotated if not hasattr(contract, name))}
+    given = {"settings", "device", "offers"} & {*signature(contract).parameters, *vars(contract)}
+    public = {name for name in (*vars(contract), *annotated, *given) if not name.startswith("_")}
+    return {
+        name: "required" if name in required else "given" if name in given else "optional" for name in sorted(public)
+    }
+
+
+def test_the_table_of_a_detectors_members_is_the_code() -> None:
+    rows = re.findall(r"^\| (`.+`) \| (required|optional|given) \|", documented("docs/plugins.md"), re.MULTILINE)
+    written = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+    assert written == members(Detector)
+
+
+def test_the_page_about_ones_own_detector_has_every_member_of_the_contracts() -> None:
+    text = documented("docs/detectors/your-own.md")
+    table = re.findall(r"^\|([^|]*)\|([^|]*)\|[^|]*\|$", text.partition("## 2.")[2], re.MULTILINE)[2:]
+    assert table
+    written = {
+        name: kind
+        for column, kind in enumerate(("required", "optional"))
+        for cells in table
+        for name in re.findall(r"`(\w+)`", cells[column].partition(":")[0])
+    }
+    wanted = members(Detector)
+    assert written == {name: kind for name, kind in wanted.items() if kind != "given"}
+    (given,) = re.findall(r"^The base class gives (.*)\. A detector", text, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", given)) == {name for name, kind in wanted.items() if kind == "given"}
+    (rule,) = re.findall(r"A rule has to define ([^.]*)\.", text)
+    required = {name for name, kind in members(ThresholdRule).items() if kind == "required"}
+    assert set(re.findall(r"`(\w+)`", rule)) == required
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_in_the_readme_or_the_changelog(command: str) -> None:
     assert re.search(rf"`?(monitor )?{command}\b", documented("README.md") + documented("CHANGELOG.md"))
@@ -67,6 +110,11 @@ def test_every_command_is_in_the_readme_or_the_changelog(command: str) -> None:
 def test_links_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", documented(page))
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_every_page_is_in_the_readme() -> None:
+    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - set(re.findall(r"\]\(([^)#]+)\)", documented("README.md"))) == set()
 
 
 def test_pictures_are_there_and_small() -> None:

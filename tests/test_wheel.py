@@ -73,6 +73,11 @@ def test_the_wheel_holds_every_file_of_its_packages(wheel: Path) -> None:
     pages = {*(file for file in files if file.startswith("docs/")), "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
     told = {f"{name}.data/data/share/doc/proliv-monitor/{page}" for page in (*pages, "LICENSE", "config.toml")}
     assert {one for one in names if "/share/doc/" in one} == told
+    manual = {file.partition("docs/man/")[2] for file in files if file.startswith("docs/man/")}
+    assert {one for one in names if "/share/man/" in one} == {
+        f"{name}.data/data/share/man/man1/{one}" for one in manual
+    }
+    assert {"monitor.1", "monitor-score.1", "monitor-gen-crops.1"} <= manual
 
 
 def test_pages_lead_from_one_to_another_and_alerts_to_their_page(

@@ -52,4 +52,9 @@ class Report:
 
 @click.group(cls=LazyGroup, providers=COMMANDS)
 def gen() -> None:
-    """Draw styles, avatars and crops at random."""
+    """Draw styles, avatars and crops at random.
+
+    \b
+    Example:
+      monitor gen crops crops/
+    """

@@ -38,6 +38,7 @@ def _size(
 @click.command("avatar")
 @click.option(
     "--images",
+    metavar="DIR",
     type=click.Path(path_type=Path, readable=False),
     help="Learn from the images of this folder. Without: from a dozen faces that come with the program.",
 )
@@ -59,27 +60,46 @@ def _size(
     type=click.FloatRange(min=0),
     callback=finite,
     metavar="A",
-    help="Added to the count of each of a channel's 256 values.  [default: 0] "
-    "With --from-style added to each count of the table.  [default: 1]",
+    help="Added to each count; that of each of a channel's 256 values [0], or with --from-style of the table [1].",
 )
 @click.option("--from-style", is_flag=True, help="Draw the faces of random styles, as gen style does.")
 @click.option(
-    "--styles", type=click.Path(path_type=Path, readable=False), help="With --from-style: another table of styles."
+    "--styles",
+    metavar="FILE",
+    type=click.Path(path_type=Path, readable=False),
+    help="Another table of styles; only with --from-style.",
 )
 @click.option(
-    "--given", multiple=True, metavar="ATTRIBUTE=VALUE", help="With --from-style: only styles with it. Repeatable."
+    "--given",
+    multiple=True,
+    metavar="ATTRIBUTE=VALUE",
+    help="Only styles with this value; may be repeated; only with --from-style.",
 )
-@click.option("-n", "--number", type=click.IntRange(1, MOST), default=5, show_default=True, help="Avatars to make.")
-@click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same avatars; without, new ones.")
 @click.option(
-    "--output",
+    *("-n", "--number"),
+    metavar="N",
+    type=click.IntRange(1, MOST),
+    default=5,
+    show_default=True,
+    help=f"How many are wanted; at most {MOST:,}.",
+)
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="The random seed; without it, new avatars.")
+@click.option(
+    *("-o", "--output"),
+    metavar="DIR",
     type=click.Path(path_type=Path, readable=False),
     default=Path("avatars"),
     show_default=True,
-    help="The folder for PNG files, contact-sheet.png and index.html.",
+    help="Where to write; a folder for PNG files, contact-sheet.png and index.html.",
 )
-@click.option("--force", is_flag=True, help="Overwrite avatars that are there already.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite files that already exist.")
+@click.option(
+    *("--format", "form"),
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of what is printed.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -96,6 +116,11 @@ def command(
     """Make avatars: random pictures, each with its exact log-probability.
 
     Every pixel takes its colours from the images as often as the images show them. JSON is one object a line.
+
+    \b
+    Examples:
+      monitor gen avatar --seed 1
+      monitor gen avatar --from-style -n 20 --output faces/
     """
     _check(context, options, from_style=from_style)
 

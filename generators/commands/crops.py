@@ -78,7 +78,12 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
     help="Share of the test's proliv crops that show an empty hole.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed gives the same files."
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The random seed; the same gives the same files.",
 )
 @click.option("--stream", is_flag=True, help="Write crops into the inbox OUT in real time, as a camera would.")
 @click.option(
@@ -133,6 +138,11 @@ def command(context: click.Context, /, out: Path, *, stream: bool, **options: An
     their names, until --seconds or --crops or Ctrl-C. Now and then metal breaks out of a hole, first some drops,
     then more; after that the hole is empty until it is repaired. The holes of camera C look like those of the
     labelled crops of the same seed.
+
+    \b
+    Examples:
+      monitor gen crops crops/
+      monitor gen crops inbox/ --stream --rate 2 --seconds 60
     """
     _refuse_mixed(context, stream=stream)
     (_stream if stream else _dataset)(out, **options)

@@ -21,14 +21,18 @@ _WRITTEN_AT_ONCE: Final = 4_000
 
 @click.command("style")
 @click.option(
-    "-n", "--number", type=click.IntRange(min=1), help="Styles to draw [1], or of --enumerate to print [all]."
+    *("-n", "--number"),
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many are wanted; by default 1, and with --enumerate all.",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="The same seed draws the same styles; without, new ones.")
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="The random seed; without it, new styles.")
 @click.option(
     "--styles",
     "file",
+    metavar="FILE",
     type=click.Path(path_type=Path, readable=False),
-    help="Another table, of counts or of observations: TOML, JSON or CSV, as in docs/generators.md.",
+    help="Another table of styles; counts or observations in TOML, JSON or CSV, as in docs/generators.md.",
 )
 @click.option(
     "--smoothing",
@@ -37,7 +41,7 @@ _WRITTEN_AT_ONCE: Final = 4_000
     show_default=True,
     callback=finite,
     metavar="A",
-    help="Added to each count: p = (n + A) / (N + A d); 0: plain maximum likelihood.",
+    help="Added to each count; p = (n + A) / (N + A d), and 0 is plain maximum likelihood.",
 )
 @click.option(
     "--model",
@@ -50,7 +54,7 @@ _WRITTEN_AT_ONCE: Final = 4_000
     "--given",
     multiple=True,
     metavar="ATTRIBUTE=VALUE",
-    help="Only styles with this value; probabilities are then those under this condition. Repeatable.",
+    help="Only styles with this value; may be repeated; probabilities are then those under this condition.",
 )
 @click.option("--enumerate", "everything", is_flag=True, help="All possible styles, the likeliest first.")
 @click.option(
@@ -58,10 +62,16 @@ _WRITTEN_AT_ONCE: Final = 4_000
     "asked",
     multiple=True,
     metavar="STYLE",
-    help="The probability of this style: its values in order, 'a, b, c', or 'attribute=value, …', or as JSON. "
-    "Repeatable.",
+    help="The probability of this style: its values in order, 'a, b, c', or 'attribute=value, …', or as JSON; may be "
+    "repeated.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@click.option(
+    *("--format", "form"),
+    type=click.Choice(["text", "json", "csv"]),
+    default="text",
+    show_default=True,
+    help="The form of what is printed.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -79,6 +89,12 @@ def command(
     """Draw styles at random, each with the probability of every attribute and of the whole.
 
     With --enumerate or --probability nothing is drawn. JSON is one object a line.
+
+    \b
+    Examples:
+      monitor gen style
+      monitor gen style -n 1000 --seed 1 --format csv > styles.csv
+      monitor gen style --enumerate --number 10
     """
     if asked and (everything or number is not None):
         raise click.UsageError("--probability asks for given styles; leave out -n and --enumerate", context)

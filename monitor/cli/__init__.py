@@ -83,6 +83,10 @@ class Commands(LazyGroup):
         offer = None if cmd_name in BUILT_IN else ctx.ensure_object(Program).registry.commands.get(cmd_name)
         try:
             return super().get_command(ctx, cmd_name)
+        except PluginError as error:
+            if offer is None:
+                raise
+            raise PluginError(f"{error}; update the package {offer.distribution}, or uninstall it") from error
         except MonitorError:
             raise
         except (Exception, SystemExit) as error:
@@ -125,6 +129,11 @@ def cli(context: click.Context, config: Path | None, log_level: str | None, log_
     """Find bleed-outs (proliv) in crops of casting-table holes.
 
     Advisory only: never use it as a safety interlock.
+
+    \b
+    Examples:
+      monitor demo
+      monitor --config /etc/monitor/config.toml status
     """
     program = context.ensure_object(Program)
     program.config_path = config
@@ -143,7 +152,7 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     program = Program()
     try:
-        result = cli.main(standalone_mode=False, obj=program)
+        result = cli.main(prog_name="monitor", standalone_mode=False, obj=program)
         sys.stdout.flush()
         code = result if isinstance(result, int) else ExitCode.OK
     except MonitorError as error:

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from monitor.cli.options import detectors_option, format_option, seed_option
 from monitor.cli.program import Program, pass_program
 
 FEWEST_CROPS = 500
@@ -16,7 +17,7 @@ LEAST_MANY = 20_000
 
 
 @click.command("bench")
-@click.option("--detector", "names", multiple=True, metavar="NAME", help="Measure this detector; may be repeated.")
+@detectors_option("by default all are measured, and what plug-ins add")
 @click.option(
     "--crops",
     default=20_000,
@@ -32,14 +33,12 @@ LEAST_MANY = 20_000
     type=click.IntRange(LEAST_MANY, 10_000_000),
     help="Also compare the memory for scoring this many files with that for 10,000, with the first detector.",
 )
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 2), help="Seed of the made-up crops."
-)
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@seed_option("it decides which crops are made up", default=0, kind=click.IntRange(0, 2**32 - 2))
+@format_option()
 @pass_program
 def command(
     program: Program,
-    names: tuple[str, ...],
+    detectors: tuple[str, ...],
     crops: int,
     rounds: int,
     many: int | None,
@@ -56,6 +55,11 @@ def command(
     The section [pipeline] is taken from the configuration; everything else has its default. All files are written to a
     temporary folder on the disk that TMPDIR names; nothing of yours is read or changed. The machine should not be doing
     anything else.
+
+    \b
+    Examples:
+      monitor bench
+      monitor bench --detector patchstats --crops 5000 --format json
     """
     # So that the folder is removed and the measured programs end even if a supervisor ends this one.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -64,15 +68,15 @@ def command(
 
     configuration = program.configuration
     known = subjects(program.registry)
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in detectors if name not in known]
     if unknown:
         raise click.BadParameter(
             f"{unknown[0]!r} cannot be measured; there are: {', '.join(known)}", param_hint="--detector"
         )
     from monitor.bench import course, machine
 
-    others = () if names else tuple(program.registry.benchmarks)
-    plan = course.Plan(list(dict.fromkeys(names)) or known, crops, rounds, seed, others, many or 0)
+    others = () if detectors else tuple(program.registry.benchmarks)
+    plan = course.Plan(list(dict.fromkeys(detectors)) or known, crops, rounds, seed, others, many or 0)
     figures = course.run(program.registry, configuration, plan, lambda text: click.echo(text, err=True))
     if machine.was_busy(figures["machine"]["yardstick"].values()):
         click.echo(

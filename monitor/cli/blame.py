@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.registry import DISTRIBUTION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from monitor.registry import Registered, Registry
+
+# What plug-ins derive their classes from: its methods work with what theirs say, such as `Detector.input_size`.
+INTERFACE: Final = "monitor.api"
 
 
 def culprit(error: BaseException, registry: Registry) -> Registered | None:
@@ -18,7 +24,7 @@ def culprit(error: BaseException, registry: Registry) -> Registered | None:
     """
     others = [offer for offer in registry.all() if offer.distribution != DISTRIBUTION]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    modules = [str(frame.f_globals.get("__name__", "")) for frame in reversed(frames)]
+    modules = [name for frame in reversed(frames) for name in _modules(frame)]
     if isinstance(error, TypeError) and frames:
         # A method that does not take what it is called with is never entered; the message begins with its class.
         kinds = {kind for value in frames[-1].f_locals.values() for kind in type(value).__mro__}
@@ -28,6 +34,14 @@ def culprit(error: BaseException, registry: Registry) -> Registered | None:
         if found is not None and _shared(module, found):
             return found
     return None
+
+
+def _modules(frame: FrameType) -> Iterator[str]:
+    """The module whose code a frame runs, and, for a default method of the interface, that of the object it is for."""
+    module = str(frame.f_globals.get("__name__", ""))
+    yield module
+    if module.startswith(f"{INTERFACE}."):
+        yield from (kind.__module__ for kind in type(frame.f_locals.get("self")).__mro__)
 
 
 def sentence(found: Registered, error: BaseException) -> str:

@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import author_of
-from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
+from monitor.cli.options import (
+    accept_option,
+    author_of,
+    data_option,
+    detectors_option,
+    dry_run_option,
+    models_option,
+    rule_option,
+    set_option,
+)
+from monitor.cli.program import Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,26 +28,19 @@ if TYPE_CHECKING:
 
 
 @click.command("calibrate")
-@click.option("--model", "names", multiple=True, help="A model's name; may be repeated.")
-@click.option(
-    "--detector", "detectors", multiple=True, metavar="NAME", help="The newest model of this detector; may be repeated."
-)
-@click.option(
-    "--data",
-    required=True,
-    type=FOLDER,
-    help="The labelled folder; the held-out crops of its train/ and its proliv/ are used.",
-)
-@click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
+@models_option("by default the newest of each detector")
+@detectors_option("the newest model of each gets a threshold")
+@data_option("the held-out crops of its train/ and its proliv/ are used", required=True)
+@rule_option("overrides calibration.rule")
+@set_option("of the rule")
 @click.option(
     "--activate/--no-activate",
     default=None,
     help="Make each model its detector's active one, and the last of them the primary, or leave the active models as "
     "they are. By default a model is activated only where its detector has no active model.",
 )
-@click.option("--accept", is_flag=True, help="Accept a threshold that the guard of [calibration] would refuse.")
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
+@accept_option()
+@dry_run_option()
 @pass_program
 def command(
     program: Program,

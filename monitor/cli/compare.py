@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli.program import FOLDER, Program, pass_program
+from monitor.cli.options import data_option, earlier_data_argument, given_data, models_option, output_option
+from monitor.cli.program import Program, pass_program
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -22,36 +23,31 @@ if TYPE_CHECKING:
 FORMATS: Final = (".png", ".svg")
 
 
-def _picture(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    if path.suffix.lower() not in FORMATS:
-        raise click.BadParameter(f"{str(path)!r} must end in {' or '.join(FORMATS)}, which says how to draw")
-    return path
-
-
 @click.command("compare")
-@click.argument("directory", metavar="DIR", type=FOLDER)
-@click.option(
-    "--model",
-    "names",
-    multiple=True,
-    help=f"A calibrated model's name, or {DECISION}; without it, all calibrated models and the final decision.",
-)
-@click.option(
-    "--output",
+@data_option("laid out as for monitor evaluate")
+@earlier_data_argument()
+@models_option(f"{DECISION} is the final decision; by default it and all calibrated models")
+@output_option(
+    "FILE",
+    "a .png or .svg file; an earlier picture is overwritten, any other file is not",
     default=Path("compare.png"),
-    show_default=True,
-    type=click.Path(path_type=Path),
-    callback=_picture,
-    help="The picture, a .png or .svg file; an earlier picture is overwritten, any other file is not.",
 )
 @pass_program
-def command(program: Program, directory: Path, names: tuple[str, ...], output: Path) -> None:
+def command(
+    program: Program, data: Path | None, earlier_data: Path | None, names: tuple[str, ...], output: Path
+) -> None:
     """Draw the ROC curves of several models together.
 
-    DIR is laid out as for monitor evaluate. A mark on each curve is where the threshold in use stands. Prints a line
-    for each: the area under the curve, then TPR (the caught share of proliv) and TNR (the passed share of ne_proliv)
-    at the threshold. Nothing is stored.
+    A mark on each curve is where the threshold in use stands. Prints a line for each: the area under the curve, then
+    TPR (the caught share of proliv) and TNR (the passed share of ne_proliv) at the threshold. Nothing is stored.
+
+    \b
+    Examples:
+      monitor compare --data crops/
+      monitor compare --data crops/ --model ae-8596479d03a2 --model decision --output roc.svg
     """
+    data = given_data(data, earlier_data)
+    _require_picture(output)
     # Without a database there is nothing to compare, which is said before anything else is looked at.
     program.database(create=False)
     from monitor.files.replacing import MADE_BY, write_whole
@@ -61,11 +57,18 @@ def command(program: Program, directory: Path, names: tuple[str, ...], output: P
     from monitor.report import curves, style
 
     require_writable(output, is_picture, "a picture that monitor made")
-    found = _read(program, directory)
+    found = _read(program, data)
     drawn = [_curve(judge, found.proliv) for judge in _judges(program, names, found.crops)]
     figure = curves.roc([curve for curve in drawn if curve])
     draw = style.as_svg if output.suffix.lower() == ".svg" else style.as_png
     write_whole(output, draw(figure, maker=MADE_BY))
+
+
+def _require_picture(path: Path) -> None:
+    if path.suffix.lower() not in FORMATS:
+        raise click.BadParameter(
+            f"{str(path)!r} must end in {' or '.join(FORMATS)}, which says how to draw", param_hint="--output"
+        )
 
 
 def _read(program: Program, directory: Path) -> CropsWithTruth:

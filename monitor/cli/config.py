@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor.cli.options import format_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
 from monitor.cli.wording import counted
@@ -22,20 +23,21 @@ HEADINGS: Final = ("key", "from", "value")
 # Where the sample is written to unless a path is given; the program finds it there by itself.
 DEFAULT_PATH: Final = Path("config.toml")
 
-output_format = click.option(
-    "--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
-
 
 @click.group("config")
 def command() -> None:
-    """Show, check and write the configuration."""
+    """Show, check and write the configuration.
+
+    \b
+    Example:
+      monitor config show --changed
+    """
 
 
 @command.command("show")
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @click.option("--changed", is_flag=True, help="Show only values that differ from the defaults.")
-@output_format
+@format_option()
 @pass_program
 def show(program: Program, keys: tuple[str, ...], changed: bool, output_format: str) -> None:
     """Show every key with its value and where it comes from.
@@ -44,7 +46,8 @@ def show(program: Program, keys: tuple[str, ...], changed: bool, output_format: 
     are hidden.
 
     \b
-    Example: monitor config show paths metrics.port
+    Example:
+      monitor config show paths metrics.port
     """
     from monitor.configuration.file import read
     from monitor.configuration.listing import entries
@@ -109,7 +112,7 @@ def _described(found: Found) -> str:
 
 
 @command.command("check")
-@output_format
+@format_option()
 @click.pass_context
 def check(context: click.Context, output_format: str) -> None:
     """Say everything that is wrong with the configuration, and what may not work on this machine.
@@ -119,7 +122,8 @@ def check(context: click.Context, output_format: str) -> None:
     that do nothing. Run it as the user of the service, because permissions are those of the user.
 
     \b
-    Example: monitor --config /etc/monitor/config.toml config check
+    Example:
+      monitor --config /etc/monitor/config.toml config check
     """
     from monitor.configuration.file import read
     from monitor.errors import ConfigurationError, ExitCode
@@ -134,7 +138,9 @@ def check(context: click.Context, output_format: str) -> None:
         problems = str(error).splitlines()
     from monitor.upkeep.surroundings import findings
 
-    warnings = list(findings(None if reading is None else reading.configuration))
+    # In the place of a value that could not be read is a default, which nobody chose.
+    configuration = None if reading is None or reading.document.problems else reading.configuration
+    warnings = list(findings(configuration))
     if output_format == "json":
         path = None if reading is None else _path(reading.found)
         click.echo(json.dumps({"configuration": path, "problems": problems, "warnings": warnings}, ensure_ascii=False))
@@ -162,7 +168,8 @@ def init(path: Path) -> None:
     It has every key with its default. A file that exists is never overwritten; "-" writes to standard output.
 
     \b
-    Example: monitor config init /etc/monitor/config.toml
+    Example:
+      monitor config init /etc/monitor/config.toml
     """
     from monitor.configuration.sample import sample_text
 

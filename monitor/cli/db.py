@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.cli.options import dry_run_option, format_option, output_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.wording import counted
 from monitor.errors import ExitCode
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.group("db")
 def command() -> None:
-    """Upgrade, check, back up and prune the database."""
+    """Upgrade, check, back up and prune the database.
+
+    \b
+    Example:
+      monitor db check
+    """
 
 
 @command.command("upgrade")
@@ -30,6 +36,10 @@ def upgrade_schema(program: Program, no_copy: bool) -> None:
 
     The daemon must be stopped; when it starts, it does the same by itself. A SQLite file is copied before; the copies
     of the last two upgrades are kept beside it.
+
+    \b
+    Example:
+      monitor db upgrade
     """
     from monitor.store.database.lock import only_daemon
     from monitor.store.database.schema import SCHEMA_REVISION
@@ -50,7 +60,12 @@ def upgrade_schema(program: Program, no_copy: bool) -> None:
 @command.command()
 @pass_program
 def current(program: Program) -> None:
-    """Print the schema of the database."""
+    """Print the schema of the database.
+
+    \b
+    Example:
+      monitor db current
+    """
     from monitor.store.database.upgrade import current_revision
 
     database = program.raw_database()
@@ -59,12 +74,16 @@ def current(program: Program) -> None:
 
 @command.command("check")
 @click.option("--full", is_flag=True, help="Check every index of the database too, which takes twice as long.")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option()
 @pass_program
 def check_all(program: Program, full: bool, output_format: str) -> int:
     """Check tables, rows, models and files for damage and gaps.
 
     The exit code is 65 if something is wrong; notes alone are no fault.
+
+    \b
+    Example:
+      monitor db check --full
     """
     from monitor.store.database.schema import SCHEMA_REVISION
     from monitor.upkeep.check import check
@@ -93,19 +112,21 @@ def _print(finding: Finding) -> None:
 
 
 @command.command("backup")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="A folder, in which the backup is named by the time, or a new name.  [default: this folder]",
+@output_option(
+    "PATH", "a folder, in which the backup is named by the time, or a new name; by default the working folder"
 )
 @click.option("--models", is_flag=True, help="Save the models and the configuration as well, in a folder.")
 @pass_program
-def save_backup(program: Program, output: Path, models: bool) -> None:
+def save_backup(program: Program, output: Path | None, models: bool) -> None:
     """Back up the database, even while the daemon runs.
 
     The copy shows one moment, and is opened and checked before it gets its name. With --models, the backup is a folder
     with all that another machine needs to go on: the database, its models and the configuration file.
+
+    \b
+    Examples:
+      monitor db backup --output /var/backups/
+      monitor db backup --models --output /var/backups/
     """
     from datetime import UTC, datetime
 
@@ -113,7 +134,7 @@ def save_backup(program: Program, output: Path, models: bool) -> None:
     from monitor.upkeep.backup import backup
 
     database = program.database(create=False)
-    saved = backup(database, program.configuration, output, datetime.now(UTC), with_models=models)
+    saved = backup(database, program.configuration, output or Path(), datetime.now(UTC), with_models=models)
     size = f"{saved.size_bytes / 1e6:.1f} MB"
     holds = f"{counted(saved.crops, 'crop')}, {counted(saved.models, 'model')}"
     click.echo(
@@ -126,10 +147,11 @@ def save_backup(program: Program, output: Path, models: bool) -> None:
 @command.command()
 @click.option(
     "--keep-days",
+    metavar="DAYS",
     type=click.FloatRange(0, 36500, min_open=True),
     help="Overrides store.keep_days of the configuration.",
 )
-@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@dry_run_option()
 @click.option(
     "--vacuum", is_flag=True, help="Then make the database file as small as possible; the daemon must be stopped."
 )
@@ -143,6 +165,11 @@ def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool
     """Delete old decisions on crops without a label, with their archived files, even while the daemon runs.
 
     The rows of alarms stay, so that TPR and TNR of past times do not change. If interrupted, the next run goes on.
+
+    \b
+    Examples:
+      monitor db prune --dry-run --keep-days 90
+      monitor db prune --vacuum
     """
     from datetime import UTC, datetime
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.cli.demo_table import Seen, screen
+from monitor.cli.options import data_option, output_option, seed_option
 from monitor.errors import DataError, OutputError
 from monitor.files.text import from_text
 
@@ -48,18 +49,15 @@ level = "error"
 
 
 @click.command("demo")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="A labelled folder; without it, synthetic crops are made."
-)
-@click.option(
-    "--output", default=Path("demo"), show_default=True, type=click.Path(path_type=Path), help="The demo's folder."
-)
+@data_option("without it, synthetic crops are made")
+@output_option("DIR", "a new folder, with a number at its end if it is there already", default=Path("demo"))
 @click.option(
     "--state-link",
+    metavar="PATH",
     type=click.Path(path_type=Path),
     help="Also make this a link to the demo's state folder, unless something else is there.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@seed_option("of the crops and the training", default=0)
 def command(data: Path | None, output: Path, state_link: Path | None, seed: int) -> None:
     """Show the whole program on synthetic crops or your own.
 
@@ -68,7 +66,9 @@ def command(data: Path | None, output: Path, state_link: Path | None, seed: int)
     crops cannot be used, nothing is left behind.
 
     \b
-    Example: monitor demo --data /path/to/labelled/crops
+    Examples:
+      monitor demo
+      monitor demo --data crops/
     """
     from monitor.harness.daemon import free_port
 
@@ -118,7 +118,7 @@ def _prepare(program: Sequence[str], data: Path, dataset: Dataset, seed: int) ->
     limit = ["--limit", str(TRAIN_LIMIT)] if limited else []
     _step(program, "train", "patchstats", "ae", "--data", str(data), "--seed", str(seed), *limit)
     _step(program, "calibrate", "--data", str(data))
-    _step(program, "evaluate", str(data), "--all")
+    _step(program, "evaluate", "--data", str(data), "--all")
 
 
 def _write_report(program: Sequence[str], data: Path, folder: Path) -> Path | None:

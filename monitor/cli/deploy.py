@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.options import output_option
 from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 
 @click.group("deploy")
@@ -18,18 +19,17 @@ def command() -> None:
     """Write configurations for Prometheus, Grafana and systemd.
 
     They fit the configuration of monitor that is in use.
+
+    \b
+    Example:
+      monitor deploy systemd --output systemd/
     """
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--output`` and ``--force``, for each command of the group."""
-    output = click.option(
-        "--output",
-        required=True,
-        type=click.Path(path_type=Path),
-        help="The folder to write to; it is created if it is missing.",
-    )
-    force = click.option("--force", is_flag=True, help="Overwrite files whose content differs.")
+    output = output_option("DIR", "the folder is made if it is missing", required=True)
+    force = click.option("--force", is_flag=True, help="Overwrite files that already exist.")
     return output(force(function))
 
 
@@ -51,6 +51,10 @@ def write_prometheus(program: Program, output: Path, force: bool) -> None:
     """Write a scrape configuration, recording rules and alerting rules.
 
     The limits of the alerts come from [alerts] of the configuration.
+
+    \b
+    Example:
+      monitor deploy prometheus --output prometheus/
     """
     from monitor.deploy.prometheus import files, next_steps
 
@@ -62,7 +66,12 @@ def write_prometheus(program: Program, output: Path, force: bool) -> None:
 @output_options
 @pass_program
 def write_grafana(program: Program, output: Path, force: bool) -> None:
-    """Write provisioning files and dashboards."""
+    """Write provisioning files and dashboards.
+
+    \b
+    Example:
+      monitor deploy grafana --output grafana/
+    """
     from monitor.deploy.grafana import files, next_steps
 
     _write(output, files(program.configuration), force=force, next_steps=next_steps())
@@ -72,6 +81,7 @@ def write_grafana(program: Program, output: Path, force: bool) -> None:
 @output_options
 @click.option(
     "--name",
+    metavar="NAME",
     default="monitor",
     show_default=True,
     help="The name of the service; choose another one for each casting table.",
@@ -79,12 +89,14 @@ def write_grafana(program: Program, output: Path, force: bool) -> None:
 @click.option(
     "--group",
     "groups",
+    metavar="NAME",
     multiple=True,
     help="A group that the service needs to read the camera's folders or to move files; may be repeated.",
 )
 @click.option(
     "--allow",
     "networks",
+    metavar="ADDRESS",
     multiple=True,
     help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
@@ -95,6 +107,11 @@ def write_systemd(
     """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
 
     It starts this installation of the program with the configuration file that is in use.
+
+    \b
+    Examples:
+      monitor --config /etc/monitor/config.toml deploy systemd --output systemd/
+      monitor deploy systemd --output systemd/ --group camera --allow 10.1.2.0/24
     """
     from monitor.deploy.systemd import Access, files, next_steps, warnings
 

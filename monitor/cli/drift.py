@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.cli.options import format_option, models_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
 
@@ -17,8 +18,8 @@ HEADINGS = ("", "state", "shift", "PSI", "t", "p", "crops", "")
 
 
 @click.command("drift")
-@click.option("--model", "names", multiple=True, help="A model's name; by default all active models.")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@models_option("by default all active models")
+@format_option()
 @pass_program
 def command(program: Program, names: tuple[str, ...], output_format: str) -> None:
     """Show whether scores have moved since the calibration.

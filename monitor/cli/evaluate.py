@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli.program import FOLDER, Program, pass_program
+from monitor.cli.options import data_option, earlier_data_argument, format_option, given_data, models_option
+from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.words import DECISION
 
@@ -26,19 +27,21 @@ NAME_WIDTH: Final = 18
 
 
 @click.command("evaluate")
-@click.argument("directory", metavar="DIR", type=FOLDER)
-@click.option("--model", "name", help="A calibrated model's name; without it, the primary.")
+@data_option("its test/ is measured, or the folder itself if it has none")
+@earlier_data_argument()
+@models_option("by default the primary")
 @click.option("--all", "everything", is_flag=True, help="All calibrated models and the final decision, side by side.")
 @click.option(
     "--robustness", is_flag=True, help="Measure also on the crops compressed harder, moved, and in other light."
 )
 @click.option("--rules", is_flag=True, help="Every threshold rule, by what it would choose for every model.")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option()
 @pass_program
 def command(
     program: Program,
-    directory: Path,
-    name: str | None,
+    data: Path | None,
+    earlier_data: Path | None,
+    names: tuple[str, ...],
     everything: bool,
     robustness: bool,
     rules: bool,
@@ -46,32 +49,41 @@ def command(
 ) -> None:
     """Measure a model on a labelled folder.
 
-    DIR holds test/, or is itself such a folder: proliv/ and ne_proliv/, or imgs/ and test_annotation.txt. Prints
-    TPR (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the
-    area under the ROC curve. Nothing is stored.
+    DIR holds test/, or is itself such a folder: proliv/ and ne_proliv/, or imgs/ and test_annotation.txt. Prints TPR
+    (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the area
+    under the ROC curve. Nothing is stored.
 
-    With --all, every model that has a threshold is measured, the newest first, and last the final decision as the
-    configuration makes it ([decision]), whose detector is "decision"; JSON is then one array.
+    With several --model, they are measured side by side. With --all, every model that has a threshold is, the newest
+    first, and last the final decision as the configuration makes it ([decision]), whose detector is "decision". JSON
+    is then one array.
 
     With --robustness, the models are also measured on the crops after each of several changes: JPEG quality 60, moved
     by 3 pixels each way, 15 per cent darker and brighter.
 
     With --rules, every threshold rule, configured as for calibration, chooses from the labelled crops that `monitor
-    calibrate` was given, for every model that has them, or for the --model; each threshold is measured on DIR. A rule
+    calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule
     that cannot choose says why. JSON is one array. No threshold is changed.
+
+    \b
+    Examples:
+      monitor evaluate --data crops/
+      monitor evaluate --data crops/ --all --robustness --format json
+      monitor evaluate --data crops/ --rules --model ae-8596479d03a2
     """
-    if everything and name:
+    directory = given_data(data, earlier_data)
+    names = tuple(dict.fromkeys(names))
+    if everything and names:
         raise click.UsageError("give either --all or --model")
     if rules and (everything or robustness):
         raise click.UsageError("--rules goes together with --model and --format alone")
     if rules:
-        _evaluate_rules(program, directory, name, output_format)
+        _evaluate_rules(program, directory, names, output_format)
     else:
-        _evaluate_models(program, directory, name, everything, robustness, output_format)
+        _evaluate_models(program, directory, names, everything, robustness, output_format)
 
 
 def _evaluate_models(
-    program: Program, directory: Path, name: str | None, everything: bool, robustness: bool, output_format: str
+    program: Program, directory: Path, names: Sequence[str], everything: bool, robustness: bool, output_format: str
 ) -> None:
     from monitor.crops.dataset import open_labelled
     from monitor.evaluation import comparison
@@ -82,11 +94,13 @@ def _evaluate_models(
     database = program.database(create=False)
     registry = program.registry
     active = load_active(database, registry, configuration) if everything else None
-    model = None if everything else load_model(database, registry, configuration, name)
+    wanted: Sequence[str | None] = () if everything else names or (None,)
+    chosen = [load_model(database, registry, configuration, name) for name in wanted]
+    several = everything or len(chosen) > 1
     found = _read(program, directory, labelled)
 
     def measured(crops: ReadCrops) -> list[dict[str, Any]]:
-        judges = [comparison.judge(model, crops)] if model else []
+        judges = [comparison.judge(model, crops) for model in chosen]
         if active:
             judges = comparison.judge_all(active, database, registry, configuration, crops)
         return [
@@ -97,26 +111,26 @@ def _evaluate_models(
     if robustness:
         _add_robustness(reports, found.crops, measured)
     if output_format == "json":
-        click.echo(json.dumps(reports if everything else reports[0]))
-    elif everything:
+        click.echo(json.dumps(reports if several else reports[0]))
+    elif several:
         _print_side_by_side(reports)
     else:
         _print(reports[0])
-    if robustness and output_format == "table":
+    if robustness and output_format == "text":
         for report in reports:
             _print_robustness(report)
     for report in reports:
-        _say_uncounted(labelled, report["n"], report["model"] if everything else None)
+        _say_uncounted(labelled, report["n"], report["model"] if several else None)
 
 
-def _evaluate_rules(program: Program, directory: Path, name: str | None, output_format: str) -> None:
+def _evaluate_rules(program: Program, directory: Path, names: Sequence[str], output_format: str) -> None:
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_labelled
     from monitor.evaluation import rule_table
 
     configuration = program.configuration
     labelled = open_labelled(directory, program.ignored)
-    models = rule_table.referenced_models(program.database(create=False), name)
+    models = rule_table.referenced_models(program.database(create=False), names)
     found = _read(program, directory, labelled)
     with bar("judging", len(models)) as advance:
         entries = rule_table.tabulate(

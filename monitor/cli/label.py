@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli.options import author_of, bounded, echo_range, moment
+from monitor.cli.options import (
+    author_of,
+    author_option,
+    bounded,
+    dry_run_option,
+    echo_range,
+    format_option,
+    hole_option,
+    limit_option,
+    moment,
+    note_option,
+    seed_option,
+    since_option,
+    until_option,
+    yes_option,
+)
 from monitor.cli.program import Program, pass_program
 from monitor.cli.selection import confirm, show_selection
 from monitor.cli.tables import Table
@@ -27,32 +42,25 @@ MANY: Final = 10
 # A bare number may be a hole's instead of a crop's id. Ids of crops that came within this time are in everyday use, as
 # alarms and tables show them; an older one is more likely a mistake, and is asked about.
 EVERYDAY: Final = timedelta(weeks=4)
-LARGEST_HOLE: Final = 2**31 - 1
 
 
 @click.command("label")
 @click.argument("targets", metavar="[FILE|ID|PATTERN]...", nargs=-1)
 @click.option("--as", "given", type=click.Choice([label.value for label in Label]), help="What the crops show.")
-@click.option("--note", help="A note, kept with the label.")
-@click.option("--author", help="Who gives the label; by default the login name.")
+@note_option()
+@author_option()
 @click.option("--settle", is_flag=True, help="Settle a disagreement: older labels of these crops become void.")
-@click.option("--hole", type=click.IntRange(0, LARGEST_HOLE), help="Instead of targets: the crops of this hole.")
-@click.option("--camera", help="Instead of targets: the crops of this camera.")
-@click.option("--since", metavar="TIME", help="Instead of targets: the crops from this time on.")
-@click.option("--until", metavar="TIME", help="Instead of targets: the crops before this time.")
-@click.option("--yes", is_flag=True, help=f"Do not ask: neither about more than {MANY} crops nor an old id.")
-@click.option("--dry-run", is_flag=True, help="Show which crops would be labelled, and label nothing.")
+@hole_option("instead of targets")
+@click.option("--camera", metavar="NAME", help="Only crops of this camera; instead of targets.")
+@since_option("instead of targets")
+@until_option("instead of targets")
+@yes_option(f"neither about more than {MANY} crops nor an old id")
+@dry_run_option()
 @click.option("--audit", type=click.IntRange(1), metavar="N", help="Draw N crops at random for labelling.")
-@click.option("--seed", type=int, help="With --audit: make the draw repeatable.")
+@seed_option("makes the draw of --audit repeatable", kind=click.INT)
 @click.option("--audit-open", is_flag=True, help="List the drawn crops that are not labelled yet.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="The format of the lists that --audit and --audit-open print.",
-)
+@limit_option("by default all; only with --audit-open")
+@format_option(more="only with --audit and --audit-open")
 @pass_program
 def command(program: Program, /, targets: tuple[str, ...], given: str | None, **options: Any) -> None:
     """Label crops as proliv or ne_proliv.
@@ -83,8 +91,12 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
     if options["audit"] is not None or options["audit_open"]:
         if labels_crops or (options["audit"] is not None and options["audit_open"]):
             raise click.UsageError("--audit and --audit-open only list crops; label them with a separate command")
+        if options["limit"] is not None and not options["audit_open"]:
+            raise click.UsageError("--audit N draws N crops; --limit goes with --audit-open")
         _audit(program, options)
         return
+    if options["limit"] is not None:
+        raise click.UsageError("--limit goes with --audit-open")
     if given is None:
         raise click.UsageError(f"say what the crops show: --as {' or --as '.join(label.value for label in Label)}")
     if bool(targets) == chooses:
@@ -159,7 +171,7 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
     if options["audit_open"]:
         with database.read() as connection:
             crops = drawn_crops(connection)
-        _list(crops, as_json=as_json)
+        _list(crops[: options["limit"]], as_json=as_json)
         click.echo(f"{counted(len(crops), 'drawn crop')} not labelled yet", err=True)
         return
     count = options["audit"]

@@ -5,12 +5,23 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli.options import author_of, bounded
+from monitor.cli.options import (
+    author_of,
+    author_option,
+    bounded,
+    dry_run_option,
+    format_option,
+    limit_option,
+    note_option,
+    output_option,
+    yes_option,
+)
 from monitor.cli.program import Program, pass_program
 from monitor.cli.selection import confirm, show_selection
 from monitor.cli.tables import Table
@@ -43,33 +54,34 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--contradictions", is_flag=True, help="List only the crops whose labels contradict each other.")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@limit_option("the newest; by default all")
+@format_option()
 @pass_program
-def list_labels(program: Program, output_format: str, *, contradictions: bool) -> None:
+def list_labels(program: Program, limit: int | None, output_format: str, *, contradictions: bool) -> None:
     """List every label ever given, the oldest first.
 
     The newest label of a crop counts; one that was taken back does not.
 
     \b
     Examples:
-      monitor labels list
+      monitor labels list --limit 20
       monitor labels list --contradictions
     """
     as_json = output_format == "json"
     database = program.database(create=False)
     if contradictions:
-        _list_contradictions(database, as_json=as_json)
+        _list_contradictions(database, limit, as_json=as_json)
     else:
-        _list(database, program.configuration.time_zone, as_json=as_json)
+        _list(database, limit, program.configuration.time_zone, as_json=as_json)
 
 
-def _list(database: Database, zone: ZoneInfo, *, as_json: bool) -> None:
+def _list(database: Database, limit: int | None, zone: ZoneInfo, *, as_json: bool) -> None:
     from monitor.labels.exchange import as_dict
     from monitor.store.labels import given_labels
 
     # Fetched before anything is printed: a reader that waits, such as less, must not hold the transaction open.
     with database.read() as connection:
-        given = list(given_labels(connection))
+        given = deque(given_labels(connection), limit)
     headings = ("given at", "label", "source", "author", "crop", "path", "note")
     table = Table(headings, right=("crop",), plain="{}  {:<9}  {:<7}  {:<12}  {:>8}  {}  {}", plain_headings=False)
     for rows in chunks(given, PIECE):
@@ -81,11 +93,11 @@ def _list(database: Database, zone: ZoneInfo, *, as_json: bool) -> None:
         click.echo("nothing is labelled yet; see: monitor label --help", err=True)
 
 
-def _list_contradictions(database: Database, *, as_json: bool) -> None:
+def _list_contradictions(database: Database, limit: int | None, *, as_json: bool) -> None:
     from monitor.labels.labels import read
 
     with database.read() as connection:
-        found = read(connection).contradictions
+        found = read(connection).contradictions[:limit]
     if not found:
         click.echo("no labels contradict each other", err=True)
     for one in found:
@@ -102,10 +114,10 @@ def _cells(row: GivenLabelRow, zone: ZoneInfo) -> tuple[str, ...]:
 
 
 @command.command("undo")
-@click.option("--author", help="Whose labels; by default the login name.")
-@click.option("--note", help="Why they are taken back; kept with the labels.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Show what would be taken back, and change nothing.")
+@author_option()
+@note_option("why they are taken back")
+@yes_option()
+@dry_run_option()
 @pass_program
 def undo_labels(program: Program, author: str | None, note: str | None, *, yes: bool, dry_run: bool) -> None:
     """Take back the labels that an author gave last, by one command or import.
@@ -143,7 +155,7 @@ def undo_labels(program: Program, author: str | None, note: str | None, *, yes: 
 
 
 @command.command("export")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to standard output.")
+@output_option("FILE", "by default to standard output")
 @click.option(
     "--format",
     "output_format",
@@ -185,9 +197,10 @@ def export(program: Program, output: Path | None, output_format: str) -> None:
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@author_option()
 @click.option("--skip-bad", is_flag=True, help="Leave wrong rows out and import the others.")
 @pass_program
-def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
+def import_table(program: Program, file: Path, author: str | None, *, skip_bad: bool) -> None:
     """Import labels from a CSV FILE with a header, or from standard input (-).
 
     The file may be as a spreadsheet saves it: UTF-8, UTF-16 with a byte order mark or Windows-1251, with commas,
@@ -195,8 +208,9 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
 
     The table needs the columns label and sha256 or path; at (by default now), author, note, settles and source are read
     if they are there. A label goes to the crop with the row's sha256, or, in a row without one, to the crop with its
-    path. A label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing
-    is imported, unless --skip-bad is given.
+    path. A row without an author is the label of whoever imports it, who can take it back with monitor labels undo. A
+    label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing is
+    imported, unless --skip-bad is given.
 
     \b
     Examples:
@@ -207,10 +221,11 @@ def import_table(program: Program, file: Path, *, skip_bad: bool) -> None:
     from monitor.labels.exchange import import_labels
     from monitor.labels.table import parse
 
+    author = author_of(author)
     name = "standard input" if str(file) == "-" else printable(file)
     table = parse(_read(file, name), name, program.configuration.time_zone)
     with program.database(create=False).write() as connection:
-        done = import_labels(connection, table, skip_wrong=skip_bad)
+        done = import_labels(connection, table, author=author, skip_wrong=skip_bad)
     if table.encoding != "UTF-8":
         click.echo(f"{name}: read as {table.encoding}", err=True)
     sentences = [f"line {line}: {sentence}" for line, sentence in done.problems]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli.options import format_option, limit_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
 from monitor.times import on_clock
@@ -30,20 +31,21 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@limit_option("the newest; by default all")
+@format_option()
 @pass_program
-def list_models(program: Program, output_format: str) -> None:
+def list_models(program: Program, limit: int | None, output_format: str) -> None:
     """List all models, the newest first.
 
     \b
     Example:
-      monitor models list --format json
+      monitor models list --limit 10
     """
     from monitor.models.description import as_dict
     from monitor.store.models import all_models
 
     with program.database(create=False).read() as connection:
-        rows = all_models(connection)
+        rows = all_models(connection)[:limit]
     if output_format == "json":
         for row in rows:
             click.echo(json.dumps(as_dict(row)))
@@ -65,7 +67,7 @@ def _cells(row: ModelRow, zone: ZoneInfo) -> tuple[str, ...]:
 
 @command.command()
 @click.argument("model")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option()
 @pass_program
 def show(program: Program, model: str, output_format: str) -> None:
     """Show a model's settings, threshold and training, and what its detector says about itself.

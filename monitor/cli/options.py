@@ -1,14 +1,19 @@
-"""What several commands read from the command line: thresholds, times, authors and notes."""
+"""What several commands read from the command line: the options that they share, thresholds, times, authors and notes.
+
+The help of a shared option begins with the same words in every command; what it means for the one command follows a
+semicolon (``more``).
+"""
 
 from __future__ import annotations
 
 import getpass
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 
+from monitor.cli.program import FOLDER
 from monitor.configuration.numbers import fraction
 from monitor.files.text import printable
 from monitor.labels.remarks import remark
@@ -16,8 +21,183 @@ from monitor.times import on_clock, parse_time
 from monitor.words import LONGEST_AUTHOR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
     from zoneinfo import ZoneInfo
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
+# A database keeps the number of a hole in four bytes.
+LARGEST_HOLE: Final = 2**31 - 1
+# numpy takes no larger one.
+SEED: Final = click.IntRange(0, 2**32 - 1)
+
+
+class OutputForm(click.Choice[str]):
+    """The forms of what a command prints; ``table``, the name of ``text`` in earlier versions, is still taken."""
+
+    name = "form"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse other forms, naming those that there are."""
+        return super().convert("text" if value == "table" else value, param, ctx)
+
+
+class EarlierArgument(click.Argument):
+    """A positional argument of earlier versions that is an option now: it is still taken, and shown nowhere."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Leave it out of the line of usage."""
+        return []
+
+
+def _help(common: str, more: str) -> str:
+    return f"{common}; {more}." if more else f"{common}."
+
+
+def data_option(more: str, *, required: bool = False) -> Callable[[Decorated], Decorated]:
+    """``--data DIR``: the labelled folder."""
+    return click.option(
+        "--data", metavar="DIR", type=FOLDER, required=required, help=_help("The labelled folder", more)
+    )
+
+
+def earlier_data_argument() -> Callable[[Decorated], Decorated]:
+    """The labelled folder as a positional argument, as earlier versions had it; `given_data` reads both."""
+    return click.argument("earlier_data", cls=EarlierArgument, type=FOLDER, required=False)
+
+
+def given_data(data: Path | None, earlier_data: Path | None) -> Path:
+    """The labelled folder, which is given once: with ``--data``, or as in earlier versions without."""
+    if data is not None and earlier_data is not None:
+        raise click.UsageError(f"the labelled folder is given twice, {data} and {earlier_data}; give --data alone")
+    folder = data or earlier_data
+    if folder is None:
+        raise click.UsageError("name the labelled folder: --data DIR")
+    return folder
+
+
+def output_option(
+    metavar: Literal["DIR", "FILE", "PATH"], more: str, *, default: Path | None = None, required: bool = False
+) -> Callable[[Decorated], Decorated]:
+    """``-o``, ``--output``: where to write, which is a folder, a file, or either."""
+    # Told a default, even that there is none, click would not ask for one that is required.
+    told: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
+    return click.option(
+        *("-o", "--output"), metavar=metavar, type=FOLDER, required=required, help=_help("Where to write", more), **told
+    )
+
+
+def format_option(*forms: Literal["text", "json", "csv"], more: str = "") -> Callable[[Decorated], Decorated]:
+    """``--format``: text for people, by default, or another form; without ``forms`` text or JSON."""
+    return click.option(
+        *("--format", "output_format"),
+        type=OutputForm(forms or ("text", "json")),
+        default="text",
+        show_default=True,
+        help=_help("The form of what is printed", more),
+    )
+
+
+def model_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--model NAME``, of a command that works on one model."""
+    return click.option("--model", "name", metavar="NAME", help=_help("A model's name", more))
+
+
+def models_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--model NAME``, of a command that works on several models."""
+    return click.option(
+        "--model", "names", metavar="NAME", multiple=True, help=_help("A model's name", f"may be repeated; {more}")
+    )
+
+
+def detectors_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--detector NAME``, which may be repeated."""
+    return click.option(
+        "--detector",
+        "detectors",
+        metavar="NAME",
+        multiple=True,
+        help=_help("A detector's name", f"may be repeated; {more}"),
+    )
+
+
+def rule_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--rule NAME``."""
+    return click.option("--rule", "rule_name", metavar="NAME", help=_help("The threshold rule", more))
+
+
+def set_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--set KEY=VALUE``, which may be repeated; `monitor.cli.program.parse_assignments` reads it."""
+    return click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help=_help("Override a setting", f"may be repeated; {more}"),
+    )
+
+
+def accept_option(more: str = "") -> Callable[[Decorated], Decorated]:
+    """``--accept``."""
+    common = "Accept a threshold that the guard of [calibration] would refuse"
+    return click.option("--accept", is_flag=True, help=_help(common, more))
+
+
+def since_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--since TIME``; `moment` reads it."""
+    common = "Only crops from TIME on, such as 2026-11-01 or 2026-11-01T06:00+05:00"
+    return click.option("--since", metavar="TIME", help=_help(common, more))
+
+
+def until_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--until TIME``; `moment` reads it."""
+    return click.option("--until", metavar="TIME", help=_help("Only crops before TIME", more))
+
+
+def hole_option(more: str = "") -> Callable[[Decorated], Decorated]:
+    """``--hole N``."""
+    return click.option(
+        "--hole", metavar="N", type=click.IntRange(0, LARGEST_HOLE), help=_help("Only crops of this hole", more)
+    )
+
+
+def limit_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--limit N``, of a command that lists."""
+    return click.option("--limit", metavar="N", type=click.IntRange(min=1), help=_help("List at most N", more))
+
+
+def earlier_limit_option(name: str) -> Callable[[Decorated], Decorated]:
+    """What ``--limit`` was called in earlier versions."""
+    return click.option(name, "earlier_limit", type=click.IntRange(min=1), hidden=True)
+
+
+def seed_option(
+    more: str, *, default: int | None = None, kind: click.ParamType[int] = SEED
+) -> Callable[[Decorated], Decorated]:
+    """``--seed N``."""
+    told: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
+    return click.option("--seed", metavar="N", type=kind, help=_help("The random seed", more), **told)
+
+
+def dry_run_option() -> Callable[[Decorated], Decorated]:
+    """``--dry-run``."""
+    return click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
+
+
+def author_option() -> Callable[[Decorated], Decorated]:
+    """``--author NAME``; `author_of` reads it."""
+    return click.option("--author", metavar="NAME", help="The author of the labels; by default the login name.")
+
+
+def note_option(more: str = "") -> Callable[[Decorated], Decorated]:
+    """``--note TEXT``; `bounded` reads it."""
+    return click.option("--note", metavar="TEXT", help=_help("A note that is kept with the labels", more))
+
+
+def yes_option(more: str = "") -> Callable[[Decorated], Decorated]:
+    """``--yes``; `monitor.cli.selection.confirm` asks without."""
+    return click.option("--yes", is_flag=True, help=_help("Do not ask", more))
 
 
 class Threshold(click.ParamType[float]):

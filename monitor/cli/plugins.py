@@ -6,6 +6,7 @@ import json
 
 import click
 
+from monitor.cli.options import format_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
 
@@ -13,10 +14,15 @@ HEADINGS = ("name", "kind", "from", "summary")
 
 
 @click.command("plugins")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option()
 @pass_program
 def command(program: Program, output_format: str) -> None:
-    """List detectors, rules, commands and benchmarks, and which package each comes from."""
+    """List detectors, rules, commands and benchmarks, and which package each comes from.
+
+    \b
+    Example:
+      monitor plugins
+    """
     registry = program.registry
     rows = [(one.provider.name, one.kind.name, one.origin, one.provider.summary) for one in registry.all()]
     if output_format == "json":

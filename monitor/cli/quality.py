@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from monitor.cli.options import echo_range, moment
+from monitor.cli.options import echo_range, format_option, models_option, moment, since_option, until_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted
@@ -33,16 +33,11 @@ NAME_WIDTH: Final = 28
     multiple=True,
     help="The last DAYS days; may be repeated. By default quality.window_days of the configuration.",
 )
-@click.option("--since", metavar="TIME", help="Instead: crops from TIME on (2026-11-01, or 2026-11-01T06:00+05:00).")
-@click.option("--until", metavar="TIME", help="With --since: crops before TIME; by default until now.")
+@since_option("instead of --window")
+@until_option("by default until now; only with --since")
 @click.option("--by", type=click.Choice(["hole", "camera"]), help="Show each hole or camera as well.")
-@click.option(
-    "--model",
-    "names",
-    multiple=True,
-    help="A model's name; by default all active models. The final decision is always shown.",
-)
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@models_option("by default all active models; the final decision is always shown")
+@format_option()
 @pass_program
 def command(
     program: Program,

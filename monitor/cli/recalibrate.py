@@ -6,19 +6,25 @@ import json
 
 import click
 
-from monitor.cli.options import author_of
+from monitor.cli.options import (
+    accept_option,
+    author_of,
+    dry_run_option,
+    format_option,
+    models_option,
+    rule_option,
+    set_option,
+)
 from monitor.cli.program import Program, parse_assignments, pass_program
 
 
 @click.command("recalibrate")
-@click.option("--model", "names", multiple=True, help="A model's name; by default all active models.")
-@click.option("--rule", "rule_name", help="The threshold rule; overrides calibration.rule.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
-@click.option(
-    "--accept", is_flag=True, help="Accept what the guard of [calibration] would refuse, including floods of labels."
-)
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and change no threshold.")
-@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@models_option("by default all active models")
+@rule_option("overrides calibration.rule")
+@set_option("of the rule")
+@accept_option("floods of labels as well")
+@dry_run_option()
+@format_option()
 @pass_program
 def command(
     program: Program,

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.options import Threshold, echo_range, moment
+from monitor.cli.options import (
+    Threshold,
+    echo_range,
+    format_option,
+    hole_option,
+    model_option,
+    moment,
+    rule_option,
+    set_option,
+    since_option,
+    until_option,
+)
 from monitor.cli.program import Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
@@ -20,13 +31,13 @@ if TYPE_CHECKING:
 
 @click.command("replay")
 @click.option("--threshold", type=Threshold(), help="The threshold to decide with.")
-@click.option("--rule", "rule_name", help="The rule that chooses the threshold from everything labelled.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the rule.")
-@click.option("--model", "name", help="A model's name; by default the primary.")
-@click.option("--since", metavar="TIME", help="Only crops decided from TIME on (ISO 8601, on the plant's clock).")
-@click.option("--until", metavar="TIME", help="Only crops decided before TIME.")
-@click.option("--hole", type=click.IntRange(min=0), help="Only crops of this hole.")
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@rule_option("chooses from everything labelled")
+@set_option("of the rule")
+@model_option("by default the primary")
+@since_option("by when they were decided")
+@until_option("by when they were decided")
+@hole_option()
+@format_option()
 @pass_program
 def command(
     program: Program,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.program import FOLDER, Program, pass_program
+from monitor.cli.options import data_option, models_option, output_option
+from monitor.cli.program import Program, pass_program
 
 if TYPE_CHECKING:
     from monitor.report.build import Subjects
@@ -16,15 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.option("--data", type=FOLDER, help="A labelled folder to measure the models on.")
-@click.option("--model", "names", multiple=True, help="A calibrated model's name; without it, every active one.")
-@click.option(
-    "--output",
-    default=Path("report.html"),
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The page; an earlier page is overwritten, any other file is not.",
-)
+@data_option("the models are measured on it")
+@models_option("by default all active models")
+@output_option("FILE", "an earlier page is overwritten, any other file is not", default=Path("report.html"))
 @pass_program
 def command(program: Program, data: Path | None, names: tuple[str, ...], output: Path) -> None:
     """Write an HTML page about the models: figures, and pictures with a sentence each.
@@ -32,6 +27,11 @@ def command(program: Program, data: Path | None, names: tuple[str, ...], output:
     The page is one file that needs nothing else. Without --data it shows what the models' folders and the store know:
     losses, where the thresholds come from, the stored scores. With --data, the models also judge the folder's crops:
     those of train/ that were held out from training, proliv/ and test/. Nothing is stored. Prints the page's path.
+
+    \b
+    Examples:
+      monitor report
+      monitor report --data crops/ --output pages/march.html
     """
     database = program.database(create=False)
     from monitor.cli.progress import bar

@@ -130,7 +130,7 @@ class CsvWriter:
 
 
 WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {
-    "table": TableWriter,
+    "text": TableWriter,
     "json": JsonWriter,
     "csv": CsvWriter,
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from monitor.cli.options import format_option
 from monitor.cli.program import FOLDER, Program
 from monitor.cli.results import WRITERS
 from monitor.files.text import printable
@@ -33,9 +34,7 @@ ORDERS: Final[dict[str, Callable[[Result], tuple[object, ...]]]] = {
 
 @click.command("score")
 @click.argument("target", metavar="DIR|FILE", type=FOLDER)
-@click.option(
-    "--format", "output_format", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
-)
+@format_option("text", "json", "csv")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if a proliv was found, instead of with 3.")
 @click.option("--no-store", is_flag=True, help="Score every crop again and store nothing.")
 @click.option(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from monitor.cli.options import format_option, output_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import number
@@ -19,6 +19,7 @@ from monitor.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     import numpy as np
@@ -34,13 +35,8 @@ ENLARGED: Final = 6
 
 @click.command("show")
 @click.argument("target", metavar="ID|FILE")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write the picture, and each active model's reconstruction and heat map, into this folder.",
-)
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option("DIR", "a folder for the picture, and each active model's reconstruction and heat map")
+@format_option()
 @pass_program
 def command(program: Program, target: str, output: Path | None, output_format: str) -> None:
     """Show what is known of a crop: its decisions, thresholds, labels and places.
@@ -70,7 +66,7 @@ def command(program: Program, target: str, output: Path | None, output_format: s
         click.echo(json.dumps(details.as_dict(), ensure_ascii=False))
     else:
         _print(details, program.configuration.time_zone)
-    terminal = output_format == "table" and sys.stdout.isatty()
+    terminal = output_format == "text" and sys.stdout.isatty()
     if output is not None or terminal:
         _pictures(program, details, output, terminal=terminal)
 

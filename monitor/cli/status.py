@@ -8,24 +8,33 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli.options import echo_range, moment
+from monitor.cli.options import (
+    earlier_limit_option,
+    echo_range,
+    format_option,
+    limit_option,
+    moment,
+    since_option,
+    until_option,
+)
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
 from monitor.times import on_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
+    from monitor.store.counts import CropCounts
     from monitor.store.runs import RunRow
     from monitor.upkeep.status import Status
 
-DEFAULT_ROWS: Final = 20
+LISTED: Final = 20
 LONGEST_SPAN: Final = timedelta(days=31)
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop")
+HEADINGS: Final = ("camera", "hole", "expected", "came", "late", "missing", "undecided", "last crop", "id")
 NOTHING_EXPECTED: Final = (
     "nothing is expected, because completeness.interval_seconds is 0; set it to at least twice the time between two "
     "crops of a hole in seconds, such as interval_seconds = 10"
@@ -39,19 +48,21 @@ NO_CROP_WITH_A_TIME: Final = "no camera gave a crop with a time in these interva
 
 @click.command("status")
 @click.option("--missing", is_flag=True, help="Show which holes were expected and came, came late or are missing.")
-@click.option("--since", metavar="TIME", help="With --missing: from TIME on (2026-11-01, or 2026-11-01T06:00+05:00).")
-@click.option("--until", metavar="TIME", help="With --missing: before TIME; by default until now.")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=1),
-    default=DEFAULT_ROWS,
-    show_default=True,
-    help="With --missing: show at most N holes in the table, those with most missing crops first.",
-)
-@click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@since_option("only with --missing")
+@until_option("by default until now; only with --missing")
+@limit_option(f"with --missing holes, the worst first, else daemons and models' decisions; by default {LISTED}")
+@earlier_limit_option("--rows")
+@format_option()
 @pass_program
 def command(
-    program: Program, *, missing: bool, since: str | None, until: str | None, rows: int, output_format: str
+    program: Program,
+    *,
+    missing: bool,
+    since: str | None,
+    until: str | None,
+    limit: int | None,
+    earlier_limit: int | None,
+    output_format: str,
 ) -> None:
     """Show the active models and what has been decided.
 
@@ -68,6 +79,7 @@ def command(
     from monitor.upkeep.status import read_status
 
     found = _completeness(program, since, until) if missing else None
+    most = limit or earlier_limit or LISTED
     if output_format == "json":
         report = read_status(program.configuration, program.database(create=False)).as_dict()
         if missing:
@@ -75,11 +87,11 @@ def command(
         click.echo(json.dumps(report))
     elif not missing:
         status = read_status(program.configuration, program.database(create=False))
-        print_pairs(_lines(status, program.configuration.time_zone), width=14)
+        print_pairs(_lines(status, program.configuration.time_zone, most), width=14)
     elif found is None:
         click.echo(NOTHING_EXPECTED)
     else:
-        _print_missing(found, rows, program.configuration.time_zone)
+        _print_missing(found, most, program.configuration.time_zone)
 
 
 def _completeness(program: Program, since: str | None, until: str | None) -> WindowCompleteness | None:
@@ -105,7 +117,7 @@ def _completeness(program: Program, since: str | None, until: str | None) -> Win
         return found and with_last_crops(connection, found, settings, now)
 
 
-def _print_missing(found: WindowCompleteness, rows: int, zone: ZoneInfo) -> None:
+def _print_missing(found: WindowCompleteness, most: int, zone: ZoneInfo) -> None:
     grid = found.grid
     click.echo(
         f"{on_clock(grid.since, zone)} to {on_clock(grid.until, zone)}: "
@@ -125,8 +137,8 @@ def _print_missing(found: WindowCompleteness, rows: int, zone: ZoneInfo) -> None
     counts = ", ".join(f"{state} {count}" for state, count in found.counts.items())
     click.echo(counts if found.counts["expected"] else f"{counts}: {NO_CROP_WITH_A_TIME}")
     click.echo()
-    Table(HEADINGS, right=HEADINGS[1:-1]).write(_cells(one, zone) for one in found.holes[:rows])
-    rest = found.holes[rows:]
+    Table(HEADINGS, right=(*HEADINGS[1:-2], HEADINGS[-1])).write(_cells(one, zone) for one in found.holes[:most])
+    rest = found.holes[most:]
     if rest:
         click.echo(f"and {counted(len(rest), 'more hole')}, {sum(one.missing > 0 for one in rest)} of them with gaps")
 
@@ -134,10 +146,10 @@ def _print_missing(found: WindowCompleteness, rows: int, zone: ZoneInfo) -> None
 def _cells(one: HoleCompleteness, zone: ZoneInfo) -> tuple[str, ...]:
     numbers = (one.hole, one.expected, one.came, one.late, one.missing, one.undecided)
     last = on_clock(one.last, zone) if one.last else "none"
-    return (one.camera, *map(str, numbers), last)
+    return (one.camera, *map(str, numbers), last, "" if one.last_id is None else str(one.last_id))
 
 
-def _lines(status: Status, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str]]:
     from monitor.scoring.vote import describe
 
     counts = status.counts
@@ -145,8 +157,7 @@ def _lines(status: Status, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     yield "configuration", status.configuration
     yield "inbox", str(status.inbox)
     yield "database", status.database
-    for sentence in _daemons(status, zone):
-        yield "daemon", sentence
+    yield from _some("daemon", list(_daemons(status, zone)), most)
     for model in status.models:
         marked = " (fallback: too little proliv)" if model.fallback else ""
         yield "active model", f"{model.name}, threshold {number(model.threshold)} by {model.rule}{marked}"
@@ -157,10 +168,25 @@ def _lines(status: Status, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     if counts.by_hand:
         yield "by hand", f"{counts.by_hand} crops of folders, which count nowhere else"
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
-    for name, verdict, crops in status.verdicts:
-        yield "decisions", f"{name}: {crops} {verdict}"
+    yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
-    yield "last decision", on_clock(counts.last_scored_at, zone) if counts.last_scored_at else "none yet"
+    yield "last decision", _last_decision(counts, zone)
+
+
+def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:
+    if counts.last_scored_at:
+        return on_clock(counts.last_scored_at, zone)
+    if counts.last_scored_before:
+        return f"before {on_clock(counts.last_scored_before, zone)}; all later crops were scored or labelled by hand"
+    return "none yet"
+
+
+def _some(name: str, values: Sequence[str], most: int) -> Iterator[tuple[str, str]]:
+    """A line for each of the first ``most`` values, and one that counts the others."""
+    for value in values[:most]:
+        yield name, value
+    if len(values) > most:
+        yield name, f"and {len(values) - most} more: add --limit {len(values)}"
 
 
 def _daemons(status: Status, zone: ZoneInfo) -> Iterator[str]:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli.options import Threshold, author_of, bounded
+from monitor.cli.options import (
+    Threshold,
+    accept_option,
+    author_of,
+    bounded,
+    earlier_limit_option,
+    format_option,
+    limit_option,
+    model_option,
+    models_option,
+)
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
@@ -26,10 +36,7 @@ if TYPE_CHECKING:
 
 # How many calibrations are listed without --limit.
 LISTED: Final = 50
-model_option = click.option("--model", "name", help="A model's name; by default the primary.")
-format_option = click.option(
-    "--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+of_primary = model_option("by default the primary")
 
 
 @click.group("threshold")
@@ -45,7 +52,7 @@ def command() -> None:
 
 
 @command.command()
-@format_option
+@format_option()
 @pass_program
 def show(program: Program, output_format: str) -> None:
     """Show the threshold of every active model, where it comes from, and what is in trial or was refused.
@@ -68,13 +75,13 @@ def show(program: Program, output_format: str) -> None:
 
 
 @command.command("list")
-@click.option("--model", "name", help="A model's name; by default all models.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the newest N.  [default: 50]")
-@click.option("--most", type=click.IntRange(min=1), hidden=True)  # the name of --limit in earlier versions
-@format_option
+@models_option("by default all models")
+@limit_option(f"the newest; by default {LISTED}")
+@earlier_limit_option("--most")
+@format_option()
 @pass_program
 def list_calibrations(
-    program: Program, name: str | None, limit: int | None, most: int | None, output_format: str
+    program: Program, names: tuple[str, ...], limit: int | None, earlier_limit: int | None, output_format: str
 ) -> None:
     """List every calibration ever made, including refused ones, the newest first.
 
@@ -87,12 +94,12 @@ def list_calibrations(
     from monitor.thresholds.overview import as_dict
 
     with program.database(create=False).read() as connection:
-        names = {row.id: row.name for row in all_models(connection)}
-        chosen = find_model(connection, name).id if name else None
-        rows = history(connection, chosen, most=limit or most or LISTED)
+        name_of = {row.id: row.name for row in all_models(connection)}
+        chosen = [find_model(connection, name).id for name in names]
+        rows = history(connection, *chosen, most=limit or earlier_limit or LISTED)
     if output_format == "json":
         for row in rows:
-            click.echo(json.dumps({"model": names[row.model_id], **as_dict(row)}))
+            click.echo(json.dumps({"model": name_of[row.model_id], **as_dict(row)}))
     elif rows:
         zone = program.configuration.time_zone
         table = Table(
@@ -100,7 +107,7 @@ def list_calibrations(
             right=("", "threshold"),
             plain="{:>6}  {:<25}  {:<28} {:<11} {:>12}  {:<10}  {}",
         )
-        table.write(_cells(row, names[row.model_id], zone) for row in rows)
+        table.write(_cells(row, name_of[row.model_id], zone) for row in rows)
 
 
 def _cells(row: CalibrationRow, model: str, zone: ZoneInfo) -> tuple[str, ...]:
@@ -112,9 +119,9 @@ def _cells(row: CalibrationRow, model: str, zone: ZoneInfo) -> tuple[str, ...]:
 
 @command.command("set")
 @click.argument("value", type=Threshold())
-@click.option("--why", required=True, help="The reason, kept with the threshold.")
-@model_option
-@click.option("--accept", is_flag=True, help="Accept a threshold that the guard of [calibration] would refuse.")
+@click.option("--why", metavar="TEXT", required=True, help="The reason, kept with the threshold.")
+@of_primary
+@accept_option()
 @pass_program
 def set_value(program: Program, value: float, why: str, name: str | None, accept: bool) -> None:
     """Set a model's threshold by hand.
@@ -148,7 +155,7 @@ def set_value(program: Program, value: float, why: str, name: str | None, accept
 
 
 @command.command()
-@model_option
+@of_primary
 @pass_program
 def rollback(program: Program, name: str | None) -> None:
     """Restore the previous threshold.
@@ -177,8 +184,8 @@ def rollback(program: Program, name: str | None) -> None:
 @command.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@model_option
-@format_option
+@of_primary
+@format_option()
 @pass_program
 def diff(program: Program, first: str, second: str, name: str | None, output_format: str) -> None:
     """Show which stored crops would change their verdict from one threshold to another.

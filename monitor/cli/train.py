@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.program import FOLDER, Program, parse_assignments, pass_program
+from monitor.cli.options import data_option, seed_option, set_option
+from monitor.cli.program import Program, parse_assignments, pass_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,19 +27,17 @@ log = logging.getLogger(__name__)
 
 @click.command("train")
 @click.argument("detectors", nargs=-1, metavar="[DETECTOR]...")
-@click.option(
-    "--data",
-    required=True,
-    type=FOLDER,
-    help="The labelled folder; its train/ is used, and proliv/ by detectors that learn from proliv.",
-)
+@data_option("its train/ is used, and proliv/ by detectors that learn from proliv", required=True)
 @click.option("--recipe", "recipe_name", metavar="NAME", help="Repeat a published experiment instead of a DETECTOR.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Overrides training.seed.")
-@click.option("--limit", type=click.IntRange(2), help="Train on N crops, and on N proliv, drawn at random by the seed.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override a setting of the detector.")
+@seed_option("overrides training.seed")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(2), help="Train on at most N crops, and N proliv; drawn by the seed."
+)
+@set_option("of the detector")
 @click.option("--log", "kind", type=click.Choice(["tensorboard", "wandb"]), help="Write a log of the training.")
 @click.option(
     "--log-dir",
+    metavar="DIR",
     type=click.Path(path_type=Path),
     help="The folder for logs, each in a folder of its own; by default logs/ in the state folder.",
 )
@@ -68,6 +67,12 @@ def command(
 
     A log holds the losses of every epoch and, at the end, ten held-out crops with their reconstructions and the
     held-out scores. W&B runs stay on this machine unless WANDB_MODE=online is set.
+
+    \b
+    Examples:
+      monitor train patchstats --data crops/
+      monitor train ae --data crops/ --set epochs=20 --seed 1 --log tensorboard
+      monitor train --recipe dense-30x50 --data crops/
     """
     if log_dir and not kind:
         raise click.UsageError("--log-dir is the folder for a log; choose the kind of log with --log")

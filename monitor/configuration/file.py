@@ -46,14 +46,6 @@ class Reading(NamedTuple):
     problems: list[str]
 
 
-def find_file(explicit: Path | None) -> Path | None:
-    """The absolute path of the configuration file that applies, or None.
-
-    Raises `ConfigurationError` when one that was named is missing.
-    """
-    return find(explicit).file
-
-
 def find(explicit: Path | None) -> Found:
     """The configuration file that applies; raises `ConfigurationError` when one that was named is missing."""
     for path, named_by in _candidates(explicit):

@@ -25,9 +25,9 @@ class CropFiles:
 
     ``seen_at``: when the batch was begun, in UTC. ``source``: where the files were found. ``labels``: what the labelled
     folder says that a file lies in; None elsewhere. ``digests``: the sha256 of the contents, empty where a file could
-    not be read. ``looks``: what the files looked like when they were read; None where they could not be. ``sizes``:
-    (width, height) in pixels, None where a file was not decoded. ``ended``: whether a file carries its format's end
-    mark; None where it was not decoded or is too small.
+    not be read. ``looks``: what the files looked like before they were read or refused; None where they could not be
+    looked at. ``sizes``: (width, height) in pixels, None where a file was not decoded. ``ended``: whether a file
+    carries its format's end mark; None where it was not decoded or is too small.
     """
 
     paths: Sequence[str]

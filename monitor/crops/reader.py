@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from monitor.crops.identity import IdentityPattern
 from monitor.crops.loader import CropReader
 from monitor.crops.refusals import lacks_memory
 from monitor.errors import CropRefusedError
+from monitor.files.looks import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +113,13 @@ class Reader:
     def _read_one(self, name: str, steps: Steps) -> _ReadFile:
         digest, looks = "", None
         try:
-            content = self.crops.load(name)
+            try:
+                content = self.crops.load(name)
+            except CropRefusedError:
+                # Another file may take its place at any moment, and must not be taken for the one that is refused. So
+                # it is looked at first, and refused for what it is after that.
+                looks = looks_now(name)
+                content = self.crops.load(name)
             digest, looks = content.sha256, content.looks
             steps.decoding()
             decoded = self.crops.decode(content)
@@ -121,6 +129,12 @@ class Reader:
         if min(size) < SMALLEST_CROP:
             return _ReadFile(digest, looks, size, None, None, _too_small(size))
         return _ReadFile(digest, looks, size, decoded.ended, decoded.pixels, None)
+
+
+def looks_now(path: str) -> Looks | None:
+    """What a file looks like that is about to be read; None where it cannot be looked at."""
+    looks = look(path)
+    return None if looks is None else looks.as_read(time.time_ns())
 
 
 class _ReadFile(NamedTuple):

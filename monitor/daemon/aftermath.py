@@ -146,8 +146,10 @@ class MoveFailed:
         files = commit.batch.files
         for row, refusal in commit.batch.refusals.items():
             looks = files.looks[row]
-            if files.labels[row] is not None or looks is None or refusal.reason == "detector_error":
+            if files.labels[row] is not None or refusal.reason == "detector_error":
                 continue
+            if looks is None or not files.digests[row]:
+                continue  # it was not read
             path = Path(files.paths[row])
             try:
                 moved = self._take(path, files.digests[row], looks)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from monitor.crops.refusals import lacks_memory
 from monitor.daemon.batch_queue import BatchQueue
 from monitor.daemon.dispatched import DispatchedBatches
-from monitor.daemon.replies import looks_when_read
 from monitor.files.text import printable
 from monitor.scoring import pipeline
 
@@ -121,7 +120,7 @@ class Dispatcher:
         ended = files.ended[row]
         if ended and refusal is None:
             return True
-        unchanged = looks_when_read(files, row) == candidate.looks
+        unchanged = files.looks[row] == candidate.looks
         unfinished = ended is False and not (candidate.settled and unchanged)
         # A file is not to blame for a lack of memory, however long it lasts.
         given_up = candidate.final and unchanged and not lacks_memory(refusal)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.files.looks import look
 from monitor.inbox.messages import Done, Incomplete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.crops.batch import CropFiles
-    from monitor.files.looks import Looks
     from monitor.scoring.record import Committed
 
 
@@ -29,11 +27,11 @@ class Replies:
 
     def done(self, files: CropFiles, row: int) -> None:
         """A file was decided, recorded as failed, or had vanished."""
-        self._send(files, row, Done(files.paths[row], looks_when_read(files, row)))
+        self._send(files, row, Done(files.paths[row], files.looks[row]))
 
     def incomplete(self, files: CropFiles, row: int) -> None:
         """A file is not complete yet."""
-        self._send(files, row, Incomplete(files.paths[row], looks_when_read(files, row)))
+        self._send(files, row, Incomplete(files.paths[row], files.looks[row]))
 
     def committed(self, commit: Committed) -> None:
         """All files of a batch are done."""
@@ -42,8 +40,3 @@ class Replies:
 
     def _send(self, files: CropFiles, row: int, message: Done | Incomplete) -> None:
         (self._to_inbox if files.labels[row] is None else self._to_labelled)(message)
-
-
-def looks_when_read(files: CropFiles, row: int) -> Looks | None:
-    """What a file looked like when it was read, or looks like now where it could not be."""
-    return files.looks[row] or look(files.paths[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -55,7 +56,8 @@ class SignsOfLife:
         self._status = status
         self._patience = watchdog_seconds()
         self._told = ""
-        self._told_at = 0.0
+        # Not 0: a machine that has just been started counts its seconds from there.
+        self._told_at = -math.inf
 
     @property
     def pause(self) -> float:

@@ -93,8 +93,10 @@ def _scans() -> list[Alert]:
             "monitor_file_events == 0",
             recording.FAILING_SECONDS,
             "warning",
-            "The kernel tells the daemon on {{ $labels.instance }} of no new files in the {{ $labels.folder }} folder",
-            "Crops are found by scans alone, which takes longer. The log says why: journalctl -u monitor -p warning",
+            "The kernel does not tell the daemon on {{ $labels.instance }} of new files in the {{ $labels.folder }} "
+            "folder, or in some of its sub-folders",
+            "Crops there are found by scans alone, which takes longer. The log says why: "
+            "journalctl -u monitor -p warning",
         ),
     ]
 

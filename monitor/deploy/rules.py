@@ -61,7 +61,9 @@ def _runbook(runbooks: str, section: str) -> dict[str, str]:
     """``runbook`` for people, and ``runbook_url`` for programs that make links of it, as far as there is an address."""
 
     def at(page: str) -> str:
-        return f"{page}{section}" if page.endswith(("/", "#", "=")) else f"{page}#{section}"
+        whole = f"{page}{section}" if page.endswith(("/", "#", "=")) else f"{page}#{section}"
+        # Annotations are templates, in which two braces begin an action.
+        return whole.replace("{{", '{{ "{{" }}')
 
     if runbooks.startswith("/"):
         return {"runbook": at(runbooks), "runbook_url": at(Path(runbooks).as_uri())}

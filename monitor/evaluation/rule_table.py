@@ -18,6 +18,7 @@ from monitor.errors import ConfigurationError, MonitorError, NoModelError
 from monitor.evaluation.comparison import Judge
 from monitor.models.calls import score_all
 from monitor.models.loader import ModelLoader
+from monitor.registry import whose
 from monitor.store import models
 from monitor.store.references import references_of
 from monitor.thresholds.choice import threshold_by
@@ -65,17 +66,18 @@ class Referenced:
     evidence: ScoreEvidence
 
 
-def referenced_models(database: Database, name: str | None = None) -> list[Referenced]:
-    """The models with stored references, the newest first, or the one called ``name``.
+def referenced_models(database: Database, names: Sequence[str] = ()) -> list[Referenced]:
+    """The models with stored references, the newest first, or those with these names.
 
-    Raises `NoModelError` when there is none.
+    Raises `NoModelError` when there is none, or when one that is named has none.
     """
     with database.read() as connection:
-        rows = models.all_models(connection) if name is None else [models.find_model(connection, name)]
+        rows = [models.find_model(connection, name) for name in names] or models.all_models(connection)
         given = [(row, references_of(connection, row.id)) for row in rows]
     found = [Referenced(row, _evidence(scores)) for row, scores in given if scores]
-    if not found:
-        who, options = ("no model has", "") if name is None else (f"{rows[0].name} has no", f" --model {rows[0].name}")
+    without = [row.name for row, scores in given if not scores]
+    if not found or (names and without):
+        who, options = (f"{without[0]} has no", f" --model {without[0]}") if names else ("no model has", "")
         raise NoModelError(
             f"{who} stored scores of labelled crops, from which rules choose; store them: "
             f"monitor calibrate{options} --data DIR"
@@ -127,7 +129,7 @@ def _made(registry: Registry, configuration: Configuration, name: str) -> Thresh
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; the others are measured
-        return _sentence(name, error)
+        return _sentence(name, registry.rules[name].whose, error)
 
 
 def _entry(
@@ -145,12 +147,12 @@ def _chosen(rule: ThresholdRule, evidence: ScoreEvidence) -> float | str:
     try:
         return threshold_by(rule, evidence)
     except Exception as error:  # noqa: BLE001 - likewise
-        return _sentence(rule.name, error)
+        return _sentence(rule.name, whose(rule), error)
 
 
-def _sentence(rule: str, error: Exception) -> str:
+def _sentence(rule: str, who: str, error: Exception) -> str:
     """What an error says; one that was not written for a person goes to the log with its traceback."""
     if isinstance(error, MonitorError):
         return str(error)
-    log.error("the rule %s failed; the others are measured without it", rule, exc_info=error)
-    return f"the rule {rule!r} failed: {type(error).__name__}: {error}"
+    log.error("the rule %s%s failed; the others are measured without it", rule, who, exc_info=error)
+    return f"the rule {rule!r}{who} failed: {type(error).__name__}: {error}"

@@ -42,7 +42,8 @@ Tidied: TypeAlias = Literal["deleted", "archived", "changed", "failed"]
 class Claims:
     """Claims files of the inbox, and deletes or archives them.
 
-    ``may_be_left``: whether claims may lie in the inbox, from before a crash or because they could not be given back.
+    ``may_be_left``: whether claims may lie in the inbox, from before a crash or because they could not be given back or
+    were in a folder that could not be read.
     """
 
     def __init__(
@@ -63,8 +64,11 @@ class Claims:
 
     def left(self) -> Iterator[Path]:
         """The claims that lie in the inbox; raises `InputMissingError` where that cannot be read."""
-        found = files_below(self._inbox, lambda _folder, _error: None, self._ignored)
+        found = files_below(self._inbox, self._note_unreadable, self._ignored)
         return (Path(path) for path in found if CLAIM.fullmatch(path.rpartition("/")[2]))
+
+    def _note_unreadable(self, _folder: Path, _error: OSError) -> None:
+        self.may_be_left = True
 
     def recover(self, path: Path) -> Tidied:
         """Finish what an earlier claim began, or give the file its name back."""

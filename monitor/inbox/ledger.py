@@ -80,9 +80,13 @@ class Ledger:
         changes = list(self._changed_ns.values())
         return Waiting(len(changes), min(changes, default=None))
 
+    def is_pending(self, path: str) -> bool:
+        """Whether a path is in flight or incomplete."""
+        return path in self._in_flight or path in self._incomplete
+
     def is_known(self, path: str) -> bool:
-        """Whether a path is in flight, is incomplete, or was finished and has not changed since."""
-        return path in self._in_flight or path in self._incomplete or self._is_finished(path)
+        """Whether a path is pending, or was finished and has not changed since."""
+        return self.is_pending(path) or self._is_finished(path)
 
     def touch(self, path: str) -> bool:
         """Note that an event named a path; whether it has to be offered now."""

@@ -1,11 +1,13 @@
 """The kernel's file events, which nudge a watcher to look at a file before the next scan comes to it.
 
-They only help. Whatever goes wrong with them (no free inotify instance, folders nested too deep for the library, no
-memory), the scan finds every file all the same.
+They only help. Whatever goes wrong with them (no free inotify instance, no watch left for a sub-folder, folders nested
+too deep for the library, no memory), the scan finds every file all the same.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import logging
 import os
 import threading
@@ -40,6 +42,9 @@ MAILBOX_LIMIT: Final = 100_000
 LONGEST_PAUSE_SECONDS: Final = 600.0
 # How long to wait for a thread of watchdog to end.
 JOIN_SECONDS: Final = 5.0
+# Of inotify(7).
+IN_DELETE_SELF: Final = 0x400
+NO_WATCH_LEFT: Final = OSError(errno.ENOSPC, "inotify watch limit reached")
 
 
 class Nudges:
@@ -54,6 +59,8 @@ class Nudges:
         self._threads: Sequence[threading.Thread] = ()
         # (device, inode) of the folder that is observed.
         self._observed: tuple[int, int] | None = None
+        # The kernel had no watch left, so sub-folders may be without.
+        self._lacks_watches = False
         self._has_warned = False
         self._pause = scan_seconds
         self._ask_again_at = 0.0
@@ -66,22 +73,29 @@ class Nudges:
         try:
             status = self._folder.stat()
             folder = (status.st_dev, status.st_ino)
-            if self._observed == folder and self.is_observing():
+            is_due = time.monotonic() >= self._ask_again_at
+            if self._observed == folder and self._is_alive() and not (self._lacks_watches and is_due):
+                self._notice_lack()
                 return
             ended_by = next((error for thread in self._threads if (error := _ended_by.get(thread))), None)
             self.unobserve()
             if ended_by is not None:
                 self._go_without(ended_by)
-            elif time.monotonic() >= self._ask_again_at:
+            elif is_due:
                 self._begin()
                 self._observed = folder
-                self._has_warned = False
-                self._pause = self._scan_seconds
+                self._notice_lack()
+                if not self._lacks_watches:
+                    self._has_warned = False
+                    self._pause = self._scan_seconds
         except Exception as error:  # noqa: BLE001 - RecursionError, MemoryError, no thread to be had: the scan goes on
             self._go_without(error)
 
     def is_observing(self) -> bool:
-        """Whether events still come; may be asked from any thread."""
+        """Whether events still come from every sub-folder; may be asked from any thread."""
+        return self._is_alive() and not self._lacks_watches
+
+    def _is_alive(self) -> bool:
         # watchdog's emitter ends when its folder is removed, even where the next folder gets the same inode.
         threads = self._threads
         return bool(threads) and all(thread.is_alive() for thread in threads)
@@ -89,6 +103,7 @@ class Nudges:
     def unobserve(self) -> None:
         """End watchdog's threads, if there are any."""
         observer, self._observer, self._threads = self._observer, None, ()
+        self._lacks_watches = False
         if observer is not None:
             # It is not asked for anything any more, so nothing is lost by what it raises.
             with suppress(Exception):
@@ -108,14 +123,24 @@ class Nudges:
         observer.start()
         self._threads = [one for one in threading.enumerate() if one not in before and _is_watchdogs(one)]
 
+    def _notice_lack(self) -> None:
+        """Notice that the kernel has no watch left: watchdog then leaves out sub-folders, and says nothing."""
+        if not self._lacks_watches and _is_limit_reached(self._folder) and _has_sub_folder(self._folder):
+            self._lacks_watches = True
+            self._ask_again_later(NO_WATCH_LEFT, " in some sub-folders")
+
     def _go_without(self, error: BaseException) -> None:
         self.unobserve()
+        self._ask_again_later(error)
+
+    def _ask_again_later(self, error: BaseException, where: str = "") -> None:
         self._ask_again_at = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
         log.log(
             logging.DEBUG if self._has_warned else logging.WARNING,
-            "%s: the kernel gives no file events (%s); crops are found by the scan alone, up to %g s later; %s",
-            printable(self._folder), error or type(error).__name__, self._scan_seconds, _remedy(error),
+            "%s: the kernel gives no file events%s (%s); crops%s are found by the scan alone, up to %g s later; %s",
+            printable(self._folder), where, error or type(error).__name__, " there" if where else "",
+            self._scan_seconds, _remedy(error),
         )  # fmt: skip
         self._has_warned = True
 
@@ -133,6 +158,26 @@ class _Handler(FileSystemEventHandler):
         path = os.fsdecode(event.dest_path if isinstance(event, FileMovedEvent) else event.src_path)
         if is_crop_path(path, self._folder, self._ignored) and self._mailbox.qsize() < MAILBOX_LIMIT:
             self._mailbox.put(Touched(path))
+
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def _is_limit_reached(folder: Path) -> bool:
+    """Whether the kernel refuses one more watch."""
+    descriptor = _libc.inotify_init1(os.O_CLOEXEC)
+    if descriptor < 0:
+        return False
+    try:
+        is_refused = _libc.inotify_add_watch(descriptor, os.fsencode(folder), IN_DELETE_SELF) < 0
+        return is_refused and ctypes.get_errno() == errno.ENOSPC
+    finally:
+        os.close(descriptor)
+
+
+def _has_sub_folder(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.is_dir(follow_symlinks=False) for entry in entries)
 
 
 def _remedy(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.errors import MonitorError, StoreDamagedError, StoreError
 from monitor.files import moving
-from monitor.files.looks import Looks
+from monitor.files.looks import Looks, is_gone
 from monitor.files.moving import Place, opened_folder
 from monitor.files.opening import digest_of_open
 from monitor.files.text import from_text, printable
@@ -174,6 +174,8 @@ class SecondLooks:
             self._look_at_deleted(watched, watched.file.deleted)
             return True
         file = watched.file
+        if is_gone(file.place):
+            return False  # a person has removed it, perhaps with its folder
         with opened_folder(self.folder, (file.place.parent.name,)) as folder:
             there = Place(folder, file.place.name)
             status = moving.status_of(there)
@@ -216,9 +218,12 @@ class SecondLooks:
         """At the start: put back what was written to meanwhile, and look on at what was moved not long ago."""
         try:
             self._give_back_on_the_way()
+        except MonitorError as error:
+            log.error("%s; files that were on the way to the quarantine are looked for at the next start", error)  # noqa: TRY400
+        try:
             with os.scandir(self.folder) as entries:
                 folders = [Path(entry.path) for entry in entries if FOLDER.fullmatch(entry.name)]
-        except (MonitorError, OSError):
+        except OSError:
             return  # there is no quarantine yet
         for folder in folders:
             try:
@@ -229,9 +234,19 @@ class SecondLooks:
     def _give_back_on_the_way(self) -> None:
         """Give files their names back that a crash left on the way to another file system."""
         for path in map(Path, files_below(self.inbox, lambda _folder, _error: None)):
-            if path.name.startswith(".") and path.name.endswith(ON_THE_WAY):
+            if not (path.name.startswith(".") and path.name.endswith(ON_THE_WAY)):
+                continue
+            name = path.name[1 : -len(ON_THE_WAY)]
+            if not name:
+                continue  # it was not hidden by this program
+            try:
                 with self._opened_inbox(path) as inbox:
-                    moving.give_back(Place(inbox, path.name), Place(inbox, path.name[1 : -len(ON_THE_WAY)]))
+                    moving.give_back(Place(inbox, path.name), Place(inbox, name))
+            except OSError as error:
+                log.error(  # noqa: TRY400 - a sentence for a person
+                    "%s: cannot get its name %s back: %s; tried again at the next start",
+                    printable(path), printable(name), error.strerror,
+                )  # fmt: skip
 
     def _recover_folder(self, place: Path) -> None:
         with opened_folder(self.folder, (place.name,)) as folder:

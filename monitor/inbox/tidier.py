@@ -143,9 +143,13 @@ class Tidier:
 
     def _recover_claims(self) -> None:
         self._claims.may_be_left = False
-        for path in self._claims.left():
-            if not self._attempt(path, partial(self._claims.recover, path)):
-                return
+        try:
+            for path in self._claims.left():
+                if not self._attempt(path, partial(self._claims.recover, path)):
+                    return
+        except MonitorError:
+            self._claims.may_be_left = True  # a share may be away for a while
+            raise
 
     def _tidy(self, paths: Sequence[str]) -> None:
         """Tidy those of the paths that the store has a decision on, unless there is trouble."""

@@ -15,7 +15,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreDamagedError
 from monitor.files.chunks import chunks
 from monitor.files.folders import make_folder
 from monitor.files.ignoring import NOTHING
@@ -186,6 +186,8 @@ class Watcher:
             whole = whole and not self._unreadable
             self._retries.scanned(time.monotonic())
             self.has_scanned = True
+        except StoreDamagedError:
+            raise  # waiting does not cure it, and where no events come, nothing else would notice
         except (MonitorError, OSError) as error:
             self.has_scanned = whole = False
             log.error(  # noqa: TRY400
@@ -201,8 +203,10 @@ class Watcher:
         """Walk the folder and offer what neither the ledger nor the store knows."""
         for chunk in chunks(crop_files(self.folder, self._warn_unreadable, self.ignored), SCAN_CHUNK):
             self._thread.busy()  # a folder may be as large as it likes, as long as the work goes on
-            asked = [path for path in chunk if not self._ledger.is_known(path)]
             again = self._retries.due(time.monotonic())
+            # What was finished may have failed, and only the store knows whether that may be over.
+            is_left_out = self._ledger.is_pending if again else self._ledger.is_known
+            asked = [path for path in chunk if not is_left_out(path)]
             for path in self._unknown(asked, again=again, alive=self._thread.busy):
                 self._offer(path)
             # Events have waited long enough behind a chunk of a large backlog.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.labels.table import Row, Table
-    from monitor.store.labels import FoundCrop, GivenLabelRow
+    from monitor.store.labels import FoundCrop, GivenLabelRow, LabelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,19 @@ def as_dict(label: GivenLabelRow) -> dict[str, Any]:
     return {**label._asdict(), "captured_at": iso(label.captured_at), "at": iso(label.at)}
 
 
-def import_labels(connection: Connection, table: Table, *, skip_wrong: bool = False) -> Imported:
+def import_labels(connection: Connection, table: Table, *, author: str, skip_wrong: bool = False) -> Imported:
     """Add the labels of a table; one that is there already (content, label, author and time) is not added again.
 
-    Each goes to the crop of its sha256, and only without one to the crop of its path. When a row is wrong, nothing is
-    added, unless ``skip_wrong`` leaves the wrong rows out. What was taken back is not given again by an older export.
+    ``author`` gives the labels of rows that name none; such a row is there already whoever gave its label. Each goes to
+    the crop of its sha256, and only without one to the crop of its path. When a row is wrong, nothing is added, unless
+    ``skip_wrong`` leaves the wrong rows out. What was taken back is not given again by an older export.
     """
     standing = [row for row in table.rows if not row.taken_back]
     linked, unlinked = _link(connection, standing)
     problems = sorted([*table.problems, *unlinked])
     if problems and not skip_wrong:
         return Imported(0, 0, problems)
-    new = _new_labels(connection, linked)
+    new = _new_labels(connection, linked, author)
     add_labels(connection, new)
     return Imported(len(new), len(linked) - len(new), problems, len(table.rows) - len(standing))
 
@@ -124,14 +125,21 @@ def _why_unknown(row: Row, at_path: Sequence[FoundCrop]) -> str:
     return f"{printable(row.path)}: no scored crop has this path; score it first: monitor score DIR"
 
 
-def _new_labels(connection: Connection, linked: Sequence[_Linked]) -> list[NewLabel]:
-    """Those that are not stored yet, each once."""
+def _new_labels(connection: Connection, linked: Sequence[_Linked], author: str) -> list[NewLabel]:
+    """Those that are not stored yet, each once, and with an author."""
     stored = labels_of_contents(connection, {one.sha256 for one in linked}, even_taken_back=True)
-    known = {(sha256, row.label, row.author, row.at) for sha256, rows in stored.items() for row in rows}
+    known = {key for sha256, rows in stored.items() for row in rows for key in _keys(sha256, row)}
     new = []
     for sha256, label in linked:
-        key = (sha256, label.label, label.author, label.at)
-        if key not in known:
-            known.add(key)
-            new.append(label)
+        keys = _keys(sha256, label)
+        if keys[0] not in known:
+            known.update(keys)
+            # A label of the folder is nobody's; every other has an author, who alone can take it back.
+            nobodys = label.author is None and label.source != "folder"
+            new.append(label._replace(author=author) if nobodys else label)
     return new
+
+
+def _keys(sha256: str, label: NewLabel | LabelRow) -> tuple[tuple[object, ...], ...]:
+    """What tells a label from others: with its author, and without."""
+    return (sha256, label.label, label.author, label.at), (sha256, label.label, None, label.at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from monitor.store.audits import eligible_crops
@@ -34,10 +35,10 @@ RANKS: Final = {"inbox": 0, "folder": 1, "labelled": 2}
 class LabelledCrop:
     """A scored crop with the label that counts, one for each content.
 
-    ``label_id``, ``labelled_at``, ``recorded_at`` (when it was stored), ``source`` and ``author`` are those of the
-    label that counts. ``alarmed``: whether the final decision was proliv. ``in_operation``: whether it was decided
-    before it was labelled, which a crop that came with its label was not. ``audit``: the random draw that it belongs
-    to. ``weight``: how many crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw.
+    ``label_id``, ``recorded_at`` (when it was stored), ``source`` and ``author`` are those of the label that counts.
+    ``alarmed``: whether the final decision was proliv. ``in_operation``: whether it was decided before it was labelled,
+    which a crop that came with its label was not. ``audit``: the random draw that it belongs to. ``weight``: how many
+    crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw.
     """
 
     id: int
@@ -45,7 +46,6 @@ class LabelledCrop:
     sha256: str
     label: Label
     label_id: int
-    labelled_at: datetime
     recorded_at: datetime
     source: str
     author: str | None
@@ -117,7 +117,6 @@ def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> Labe
         sha256=row.sha256,
         label=Label(label.label),
         label_id=label.id,
-        labelled_at=label.at,
         recorded_at=label.recorded_at,
         source=label.source,
         author=label.author,
@@ -161,7 +160,9 @@ def contradictions(
             words = ", ".join(
                 f"{_name(labeller)} says {' and '.join(sorted(labels))}" for labeller, labels in newest.items()
             )
-            yield Contradiction(sha256, path, f"{path}: {words}; settle it: monitor label {path} --as … --settle")
+            yield Contradiction(
+                sha256, path, f"{path}: {words}; settle it: monitor label {quote(path)} --as … --settle"
+            )
         elif sha256 in in_both_folders and not settled:
             yield Contradiction(
                 sha256, path, f"{path}: lies in labelled/proliv and in labelled/ne_proliv; remove one of the two"

@@ -18,6 +18,7 @@ from monitor.scoring.vote import verdict
 from monitor.store import labelled_files
 from monitor.store.crops import archived_places
 from monitor.store.decisions import add_scores, stored_scores
+from monitor.words import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.resolved import Configuration
+    from monitor.errors import CropRefusedError
     from monitor.files.looks import Looks
     from monitor.labels.labels import LabelledCrop
     from monitor.scoring.ensemble import Ensemble
@@ -35,16 +37,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How many lost files the warning names.
-LOST_SHOWN: Final = 3
+# How many files a warning names.
+SHOWN: Final = 3
+# With these the file is not the crop's any more, even where nothing could be read of it.
+LOST: Final = frozenset({Reason.VANISHED, Reason.EMPTY, Reason.SYMLINK, Reason.NOT_A_FILE})
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredMissing:
-    """How many labelled crops were scored later, and of how many the file is deleted or changed."""
+    """How many labelled crops were scored later; the others have no file to score.
+
+    ``lost``: it is deleted or changed. ``refused``: it is there and was not read, as for lack of memory.
+    """
 
     scored: int
-    lost: int
+    lost: int = 0
+    refused: int = 0
 
 
 class _Found(NamedTuple):
@@ -60,13 +68,14 @@ def score_missing(configuration: Configuration, database: Database, ensemble: En
     """Let each model of the ensemble score the labelled crops that it has not scored, from their files.
 
     The file is the crop's own, or an archived or labelled one of the same content; one whose content has changed is
-    not taken. A decision that was made stands. One warning names what is lost.
+    not taken. A decision that was made stands. One warning names what is lost, and one what was refused.
     """
     reader = Reader(configuration)
     with database.read() as connection:
         crops = labels.read(connection).crops
     scored = 0
     lost: list[str] = []
+    refused: list[str] = []
     for batch in chunks(crops, configuration.settings.pipeline.batch_size):
         with database.read() as connection:
             missing = _missing(connection, batch, ensemble)
@@ -74,19 +83,24 @@ def score_missing(configuration: Configuration, database: Database, ensemble: En
         found: list[_Found] = []
         for crop, models in missing:
             one = _read_again(reader, crop, models, places[crop.sha256])
-            if one is None:
+            if isinstance(one, _Found):
+                found.append(one)
+            elif one is None:
                 lost.append(crop.path)
             else:
-                found.append(one)
+                refused.append(f"{crop.path}: {one}")
         scored += _score(database, found, ensemble)
-    if lost:
-        shown = ", ".join(lost[:LOST_SHOWN]) + (", …" if len(lost) > LOST_SHOWN else "")
+    _warn(lost, "their files are deleted or changed", ", ", "until a copy lies in the labelled folder")
+    _warn(refused, "their files are not read", "; ", "until they can be read, which is tried again the next time")
+    return ScoredMissing(scored, len(lost), len(refused))
+
+
+def _warn(crops: Sequence[str], why: str, between: str, until: str) -> None:
+    if crops:
         log.warning(
-            "%d labelled crops have no score of every active model, and their files are deleted or changed: %s; "
-            "they do not count for those models until a copy lies in the labelled folder",
-            len(lost), shown,
+            "%d labelled crops have no score of every active model, and %s: %s; they do not count for those models %s",
+            len(crops), why, between.join(crops[:SHOWN]) + (f"{between}…" if len(crops) > SHOWN else ""), until,
         )  # fmt: skip
-    return ScoredMissing(scored, len(lost))
 
 
 def _missing(
@@ -109,14 +123,25 @@ def _places(connection: Connection, crops: Sequence[LabelledCrop]) -> dict[str, 
     return places
 
 
-def _read_again(reader: Reader, crop: LabelledCrop, missing: frozenset[int], places: Iterable[str]) -> _Found | None:
-    """The crop's picture, from the first place that still has its content; None where none has."""
+def _read_again(
+    reader: Reader, crop: LabelledCrop, missing: frozenset[int], places: Iterable[str]
+) -> _Found | CropRefusedError | None:
+    """The crop's picture, from the first place that still has its content; None where none has.
+
+    A refusal: of a file that has the content, or may have it.
+    """
+    refused = None
     for place in places:
         read = reader.read([from_text(place)])
+        digest = read.files.digests[0]
+        if digest and digest != crop.sha256:
+            continue
         (pixels,) = read.pixels
-        if pixels is not None and read.files.digests[0] == crop.sha256:
+        if pixels is not None:
             return _Found(crop, pixels, read.files.looks[0], missing)
-    return None
+        if read.refusals[0].reason not in LOST:
+            refused = read.refusals[0]
+    return refused
 
 
 def _score(database: Database, found: Sequence[_Found], ensemble: Ensemble) -> int:

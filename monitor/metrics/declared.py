@@ -224,7 +224,8 @@ class Declared:
         )
         self.file_events = Gauge(
             "monitor_file_events",
-            "1 while the kernel tells of new files in the folder at once, 0 while only scans find them.",
+            "1 while the kernel tells of new files in the folder and its sub-folders at once, "
+            "0 while only scans find them in some.",
             ["folder"],
             **own,
         )

@@ -91,9 +91,9 @@ def _free_bytes(folder: Path) -> int | None:
         return None
 
 
-def _runs(database: Database, _configuration: Configuration, metrics: Metrics, _now: datetime) -> None:
+def _runs(database: Database, _configuration: Configuration, metrics: Metrics, now: datetime) -> None:
     with database.read() as connection:
-        successes = last_successes(connection)
+        successes = last_successes(connection, now)
     metrics.show_runs(successes)
 
 

@@ -13,6 +13,7 @@ from monitor.crops.refusals import out_of_memory
 from monitor.errors import CropRefusedError
 from monitor.files.chunks import chunks
 from monitor.files.text import printable
+from monitor.registry import whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,5 +97,6 @@ def _refusal(detector: Detector, error: Exception) -> CropRefusedError:
     words = printable(str(error))[:LONGEST_MESSAGE]
     if isinstance(error, CropRefusedError):
         return CropRefusedError("detector_refused", f"the detector {detector.name} refuses it: {words}")
-    log.warning("the detector %s failed on a crop: %s: %s", detector.name, type(error).__name__, words)
-    return CropRefusedError("detector_error", f"the detector {detector.name} failed: {type(error).__name__}: {words}")
+    who = f"{detector.name}{whose(detector)}"
+    log.warning("the detector %s failed on a crop: %s: %s", who, type(error).__name__, words)
+    return CropRefusedError("detector_error", f"the detector {who} failed: {type(error).__name__}: {words}")

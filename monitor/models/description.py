@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.errors import PluginError
 from monitor.models.folders import folder_of, training_report
 from monitor.models.loader import ModelLoader
+from monitor.registry import whose
 from monitor.store import calibrations
 from monitor.times import iso
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from monitor.api import FitReport
+    from monitor.api import Detector, FitReport
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.calibrations import CalibrationRow
@@ -49,8 +52,20 @@ def describe(connection: Connection, registry: Registry, configuration: Configur
         "calibration": _calibration(calibration) if calibration else None,
         "training": _training(training_report(configuration.models, row)),
         "settings": row.settings,
-        "details": dict(detector.details()),
+        "details": _details(detector),
     }
+
+
+def _details(detector: Detector) -> dict[str, Any]:
+    """What a detector says about itself; raises `PluginError` where JSON cannot hold it."""
+    details = detector.details()
+    try:
+        return dict(json.loads(json.dumps(details)))
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f"the detector {detector.name!r}{whose(detector)}: its method details returned what JSON cannot hold: "
+            f"{error}; update the package that it comes from"
+        ) from error
 
 
 def _calibration(row: CalibrationRow) -> dict[str, Any]:

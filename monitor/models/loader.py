@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from monitor.errors import ModelDamagedError, MonitorError
 from monitor.models.folders import DETECTOR_FOLDER, folder_of, verify
+from monitor.registry import whose
 
 if TYPE_CHECKING:
     from monitor.api import Detector
@@ -50,9 +51,8 @@ class ModelLoader:
                 f"{error.error_count()} problems; train it again: monitor train {row.detector}"
             ) from error
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise ModelDamagedError(
-                f"{folder}: cannot be loaded by the detector {row.detector!r}: {reason}; train it again"
-            ) from error
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            who = f"the detector {row.detector!r}{whose(detector_class)}"
+            raise ModelDamagedError(f"{folder}: cannot be loaded by {who}: {reason}; train it again") from error
         log.debug("%s is computed by %s", row.name, computed_by)
         return detector, computed_by

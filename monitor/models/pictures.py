@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from monitor.errors import PluginError
 from monitor.files.replacing import MADE_BY
+from monitor.registry import whose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,11 +28,26 @@ def pictures_of(detector: Detector, pixels: Picture, hole: int | None) -> dict[s
     prepared = detector.prepare_batch([pixels], [hole])
     found = {"view": np.ascontiguousarray(prepared[0, ..., :3])}
     if detector.offers("reconstruct"):
-        reconstructed = np.clip(detector.reconstruct(prepared)[0, ..., :3], 0, 1)
+        reconstructed = np.clip(_asked(detector, "reconstruct", prepared, (*detector.input_size, 3)), 0, 1)
         found["reconstruction"] = np.rint(reconstructed * 255).astype(np.uint8)
     if detector.offers("heatmap"):
-        found["heatmap"] = coloured(detector.heatmap(prepared)[0])
+        found["heatmap"] = coloured(_asked(detector, "heatmap", prepared, tuple(detector.input_size)))
     return found
+
+
+def _asked(
+    detector: Detector, method: Literal["reconstruct", "heatmap"], prepared: Picture, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """What a method makes of the one prepared crop; raises `PluginError` where it is no array of this shape."""
+    made = getattr(detector, method)(prepared)
+    if not isinstance(made, np.ndarray) or made.shape != (1, *shape):
+        found = f"an array of shape {made.shape}" if isinstance(made, np.ndarray) else type(made).__name__
+        raise PluginError(
+            f"the detector {detector.name!r}{whose(detector)}: its method {method} returned {found}, and it has to "
+            f"return an array of shape {(1, *shape)}; update the package that it comes from"
+        )
+    first: NDArray[np.float32] = made[0]
+    return first
 
 
 def coloured(heatmap: NDArray[np.float32]) -> Picture:

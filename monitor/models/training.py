@@ -16,6 +16,7 @@ from monitor.api import FitReport, KnownProliv, Scores
 from monitor.crops.in_memory import ReadCrops
 from monitor.errors import DataError, PluginError
 from monitor.models import folders, hold_out
+from monitor.registry import whose
 from monitor.store import models
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def train(
     )
     if not isinstance(report, FitReport):
         raise PluginError(
-            f"the detector {detector.name!r}: its method fit returned {type(report).__name__}, and it has to return a "
-            "monitor.api.FitReport; update the package that it comes from (monitor plugins names it)"
+            f"the detector {detector.name!r}{whose(detector)}: its method fit returned {type(report).__name__}, and it "
+            "has to return a monitor.api.FitReport; update the package that it comes from"
         )
     if detector.learns_from_proliv:
         _check_cross_fitted(detector, report, len(data.proliv.pixels))
@@ -132,7 +133,7 @@ def _known_proliv(detector: Detector, data: TrainingData) -> dict[str, Any]:
 
 def _check_cross_fitted(detector: Detector, report: FitReport, count: int) -> None:
     """Raise `PluginError` unless every known proliv has a cross-fitted score, without which a threshold is a guess."""
-    what = f"the detector {detector.name!r} learns from proliv, and its method fit has to return"
+    what = f"the detector {detector.name!r}{whose(detector)} learns from proliv, and its method fit has to return"
     if not isinstance(report.cross_fitted, Scores):
         raise PluginError(f"{what} a FitReport with cross_fitted, the monitor.api.Scores of the proliv that it got")
     try:

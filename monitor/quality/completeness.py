@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from monitor.configuration.checks import parse_holes
 from monitor.quality.expected_holes import Presence, expected_holes, learn_presence
-from monitor.store.arrivals import FAST_CLOCK_SECONDS, Arrivals, CameraArrivals, Grid, arrivals
+from monitor.store.arrivals import FAST_CLOCK_SECONDS, Arrivals, CameraArrivals, Grid, HoleArrivals, arrivals
 from monitor.store.traffic import last_crops
 from monitor.times import iso
 from monitor.words import UNKNOWN
@@ -33,14 +33,15 @@ STATES: Final = ("expected", "came", "late", "missing")
 WRONG_CLOCK_SHARE: Final = 0.1
 
 NO_CROPS: Final = CameraArrivals(0, 0, 0, 0)
+NOTHING: Final = HoleArrivals(0, 0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
 class HoleCompleteness:
     """The intervals of one hole.
 
-    ``undecided``: the missing ones whose crops came and could not be decided on. ``last``: the time of the last crop
-    that was decided on; None where none is known.
+    ``undecided``: the missing ones whose crops came and could not be decided on. ``last``, ``last_id``: the time and
+    the id of the last crop that was decided on; None where none is known.
     """
 
     camera: str
@@ -50,6 +51,7 @@ class HoleCompleteness:
     late: int
     undecided: int
     last: datetime | None
+    last_id: int | None
 
     @property
     def missing(self) -> int:
@@ -69,6 +71,7 @@ class HoleCompleteness:
             **self.counts,
             "undecided": self.undecided,
             "last_crop_at": iso(self.last),
+            "last_crop": self.last_id,
         }
 
 
@@ -176,12 +179,15 @@ def completeness_of_window(
 def with_last_crops(
     connection: Connection, found: WindowCompleteness, settings: Completeness, now: datetime
 ) -> WindowCompleteness:
-    """Add the time of the last decided crop to holes without any in the window, looking ``learn_days`` back."""
+    """Add the last decided crop to holes without any in the window, looking ``learn_days`` back."""
     if all(hole.last for hole in found.holes):
         return found
     rows = last_crops(connection, now - timedelta(days=settings.learn_days))
-    last = {(row.camera or UNKNOWN, row.hole): row.decided_at for row in rows}
-    holes = (replace(one, last=one.last or last.get((one.camera, one.hole))) for one in found.holes)
+    last = {(row.camera or UNKNOWN, row.hole): row for row in rows}
+    holes = []
+    for one in found.holes:
+        row = None if one.last else last.get((one.camera, one.hole))
+        holes.append(replace(one, last=row.decided_at, last_id=row.id) if row else one)
     return replace(found, holes=tuple(holes))
 
 
@@ -207,7 +213,8 @@ def compare_with_expected(
         for hole in frozenset(expected.get(one.camera, ())):
             # A camera that is not among the busiest has no active interval here, so none of its holes counts.
             found = came.holes.get((one.camera, hole)) if one.arrivals.active else None
-            counts = (found.came, found.late, found.undecided, found.last) if found else (0, 0, 0, None)
+            came_of = found or NOTHING
+            counts = came_of.came, came_of.late, came_of.undecided, came_of.last, came_of.last_id
             holes.append(HoleCompleteness(one.camera, hole, one.arrivals.active, *counts))
     worst_first = sorted(holes, key=lambda one: (-one.missing, -one.late, one.camera, one.hole))
     return WindowCompleteness(grid, cameras, tuple(worst_first))

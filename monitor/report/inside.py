@@ -12,6 +12,7 @@ from monitor.errors import NotOfferedError
 from monitor.files.chunks import chunks
 from monitor.files.text import printable
 from monitor.models.calls import SCORED_AT_ONCE
+from monitor.registry import whose
 from monitor.report import codes, style, wording
 from monitor.report.crops import Caption, Seen, choose_labelled, sheet
 from monitor.report.measuring import FolderPart
@@ -76,7 +77,8 @@ def _contained(detector: Detector, what: str, make: Callable[[], list[PagePart]]
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
         reason = f"{type(error).__name__}: {printable(str(error))}"
         log.warning(
-            "detector %s: %s cannot be shown (%s); the report goes on without them", detector.name, what, reason
+            "detector %s%s: %s cannot be shown (%s); the report goes on without them",
+            *(detector.name, whose(detector), what, reason),
         )
         return [Note(f"{what[0].upper()}{what[1:]} cannot be shown: {reason}", warning=True)]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.crops.refusals import lacks_memory
-from monitor.files.looks import StoredLooks, look
+from monitor.files.looks import StoredLooks
 from monitor.files.text import to_text
 from monitor.scoring import lookup
 from monitor.store import decisions, labelled_files
@@ -114,7 +114,7 @@ def _row(
 ) -> CropRow:
     files = batch.files
     path, label = files.paths[row], files.labels[row]
-    looks = files.looks[row] or look(path)
+    looks = files.looks[row]
     stored = looks.stored if looks else StoredLooks(0, 0, None, None)
     width, height = files.sizes[row] or (None, None)
     identity = files.identities[row]

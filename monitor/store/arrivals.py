@@ -76,13 +76,15 @@ class HoleArrivals(NamedTuple):
     """The intervals with crops of a hole.
 
     ``came``: with a crop that was decided on in time. ``late``: only later. ``undecided``: with crops of which none
-    was decided on. ``last``: the time of the last crop that was decided on, if any.
+    was decided on. ``last``: the time of the last crop that was decided on, if any. ``last_id``: the crop that was
+    decided on last.
     """
 
     came: int
     late: int
     undecided: int
     last: datetime | None
+    last_id: int | None = None
 
 
 class Arrivals(NamedTuple):
@@ -127,6 +129,7 @@ def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool])
     decided = crops.c.state == "scored"
     timed = (
         select(
+            crops.c.id,
             func.coalesce(crops.c.camera, UNKNOWN).label("camera"),
             crops.c.hole,
             case((captured <= seen + FAST_CLOCK_SECONDS, captured), else_=seen).label("moment"),
@@ -146,6 +149,7 @@ def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool])
             *(rows.c.camera, rows.c.hole, rows.c.interval),
             func.min(rows.c.decided).label("first_decided"),
             func.max(rows.c.moment).label("last"),
+            func.max(case((rows.c.decided.is_not(None), rows.c.id))).label("last_id"),
             func.count().label("crops"),
             func.sum(rows.c.ahead).label("ahead"),
             func.sum(rows.c.inside).label("inside"),
@@ -168,6 +172,7 @@ def _counted(
             func.sum(taken.c.crops).label("second"),
             func.sum(taken.c.ahead).label("third"),
             func.sum(before).label("fourth"),
+            cast(null(), BigInteger).label("last_id"),
         )
         .group_by(taken.c.camera)
         .order_by(foremost, active.desc(), taken.c.camera)
@@ -181,6 +186,7 @@ def _counted(
             func.sum(case((taken.c.first_decided > due, 1), else_=0)).label("second"),
             func.sum(case((taken.c.first_decided.is_(None), 1), else_=0)).label("third"),
             func.max(case((taken.c.first_decided.is_not(None), taken.c.last))).label("fourth"),
+            func.max(taken.c.last_id).label("last_id"),
         )
         .where(taken.c.hole.is_not(None), inside)
         .group_by(taken.c.camera, taken.c.hole)
@@ -190,12 +196,12 @@ def _counted(
     cameras: dict[str, CameraArrivals] = {}
     holes: dict[tuple[str, int], HoleArrivals] = {}
     both = union_all(select(by_camera.subquery()), select(by_hole.subquery()))
-    for camera, hole, intervals, second, third, fourth in connection.execute(both):
+    for camera, hole, intervals, second, third, fourth, last_id in connection.execute(both):
         if hole is None:
             cameras[camera] = CameraArrivals(intervals, int(second), int(third), int(fourth))
         else:
             last = None if fourth is None else datetime.fromtimestamp(int(fourth), UTC)
-            holes[camera, hole] = HoleArrivals(intervals - int(second), int(second), int(third), last)
+            holes[camera, hole] = HoleArrivals(intervals - int(second), int(second), int(third), last, last_id)
     return Arrivals(cameras, holes)
 
 

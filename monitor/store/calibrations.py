@@ -114,9 +114,9 @@ def find(connection: Connection, calibration_id: int) -> CalibrationRow:
     return row
 
 
-def history(connection: Connection, model_id: int | None = None, *, most: int = 1000) -> list[CalibrationRow]:
-    """The newest ``most`` calibrations of a model, or of all models, newest first."""
-    conditions = [] if model_id is None else [calibrations.c.model_id == model_id]
+def history(connection: Connection, *model_ids: int, most: int = 1000) -> list[CalibrationRow]:
+    """The newest ``most`` calibrations of these models, or of all models, newest first."""
+    conditions = [calibrations.c.model_id.in_(model_ids)] if model_ids else []
     return _rows(connection, *conditions, most=most)
 
 
@@ -204,7 +204,8 @@ def _rows(
     newest_by: ColumnElement[Any] = calibrations.c.id,
 ) -> list[CalibrationRow]:
     query = select(*columns_of(calibrations, CalibrationRow)).where(*conditions)
-    query = query.order_by(newest_by.desc(), calibrations.c.id.desc()).limit(most)
+    # Programs before schema 0003 stored no end of a calibration. PostgreSQL would take it for later than any.
+    query = query.order_by(newest_by.desc().nulls_last(), calibrations.c.id.desc()).limit(most)
     return select_rows(connection, CalibrationRow, query)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import exists, func, not_, select, true
+from sqlalchemy import exists, func, not_, select
 
 from monitor.store.conditions import is_alarm_else_false
-from monitor.store.database.rows import stream_rows
+from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import calibrations, crops, metadata, models, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
@@ -73,13 +74,22 @@ def active_without_threshold(connection: Connection) -> list[str]:
     return list(connection.execute(query.order_by(models.c.id)).scalars())
 
 
-def file_rows(connection: Connection, ids: Collection[int] | None = None) -> Iterator[FileRow]:
-    """Every decided crop one row at a time, or those with the given ids, in the order of their ids."""
+def file_rows(connection: Connection, *, after: int, most: int) -> list[FileRow]:
+    """The first ``most`` decided crops with ids above ``after``, in the order of their ids."""
+    return select_rows(connection, FileRow, _file_rows().where(crops.c.id > after).limit(most))
+
+
+def file_rows_of(connection: Connection, ids: Collection[int]) -> list[FileRow]:
+    """The decided crops with these ids, in the order of their ids."""
+    return select_rows(connection, FileRow, _file_rows().where(crops.c.id.in_(sorted(ids))))
+
+
+def _file_rows() -> Select[Any]:
     query = select(
         *(crops.c.id, crops.c.path, crops.c.archived_path, crops.c.size_bytes, crops.c.mtime_ns, crops.c.source),
         (~exists().where(scores.c.crop_id == crops.c.id)).label("pruned"),
-    ).where(crops.c.state == "scored", true() if ids is None else crops.c.id.in_(sorted(ids)))
-    return stream_rows(connection, FileRow, query.order_by(crops.c.id))
+    )
+    return query.where(crops.c.state == "scored").order_by(crops.c.id)
 
 
 def _paths(connection: Connection, *conditions: ColumnElement[bool]) -> list[str]:

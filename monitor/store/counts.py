@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
+# How many of the newest crops are looked at for one of the inbox. Where more than these were scored by hand since, it
+# is not looked for further back.
+LOOKED_AT: Final = 100_000
+
+
 class CropCounts(NamedTuple):
     """Crops of the inbox by what became of them.
 
     ``final``: final decisions by verdict. ``verdicts``: decisions of single models, by (model's name, verdict).
+    ``last_scored_at``: when the last decision was made; None before the first, and where it was made before
+    ``last_scored_before``, since when `LOOKED_AT` other crops came.
     ``by_hand``: crops of folders that were scored by hand, which are in none of the other numbers.
     """
 
@@ -28,6 +35,7 @@ class CropCounts(NamedTuple):
     final: dict[str, int]
     verdicts: dict[tuple[str, str], int]
     last_scored_at: datetime | None
+    last_scored_before: datetime | None
     by_hand: int
 
 
@@ -43,20 +51,27 @@ def count_crops(connection: Connection) -> CropCounts:
         .where(score_tallies.c.source == "inbox")
         .group_by(models.c.name, score_tallies.c.verdict)
     )
+    scored = sum(int(row.crops) for row in found if row.state == "scored")
+    last, looked_back_until = _last_scored(connection) if scored else (None, None)
     return CropCounts(
-        scored=sum(int(row.crops) for row in found if row.state == "scored"),
+        scored=scored,
         failed=sum(int(row.crops) for row in found if row.state == "failed"),
         failed_by_reason={row.reason: int(row.crops) for row in found if row.state == "failed"},
         final={row.verdict: int(row.crops) for row in found if row.state == "scored"},
         verdicts={(name, verdict): int(count) for name, verdict, count in connection.execute(verdicts) if count},
-        last_scored_at=_last_scored_at(connection),
+        last_scored_at=last,
+        last_scored_before=looked_back_until,
         by_hand=int(connection.execute(by_hand).scalar() or 0),
     )
 
 
-def _last_scored_at(connection: Connection) -> datetime | None:
-    """When the last decision on a crop of the inbox was made."""
-    # Two lookups by id, where the latest time of all decisions would be found by reading every one of them.
-    scored = select(crops.c.id).where(in_operation(), crops.c.state == "scored").order_by(crops.c.id.desc()).limit(1)
-    crop_id = connection.execute(scored).scalar()
-    return connection.execute(select(func.max(scores.c.scored_at)).where(scores.c.crop_id == crop_id)).scalar()
+def _last_scored(connection: Connection) -> tuple[datetime | None, datetime | None]:
+    """When the last decision on a crop of the inbox was made, or since when only other crops have come."""
+    # Lookups by id, where the latest time of all decisions would be found by reading every one of them.
+    newest = connection.execute(select(func.max(crops.c.id))).scalar() or 0
+    looked_at = crops.c.id > newest - LOOKED_AT
+    scored = select(crops.c.id).where(in_operation(), crops.c.state == "scored", looked_at)
+    crop_id = connection.execute(scored.order_by(crops.c.id.desc()).limit(1)).scalar()
+    if crop_id is None:
+        return None, connection.execute(select(crops.c.seen_at).where(looked_at).order_by(crops.c.id).limit(1)).scalar()
+    return connection.execute(select(func.max(scores.c.scored_at)).where(scores.c.crop_id == crop_id)).scalar(), None

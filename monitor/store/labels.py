@@ -176,8 +176,20 @@ def newest_action(connection: Connection, author: str) -> list[LabelRow]:
     """The labels that the author gave last and did not take back: all that one command or import stored; maybe none."""
     stored_at = func.coalesce(labels.c.recorded_at, labels.c.at)
     own = (labels.c.author == author, labels.c.source != "folder", stands())
-    newest = connection.execute(select(stored_at).where(*own).order_by(stored_at.desc()).limit(1)).scalar()
+    # By the order of storing: a clock that ran ahead gave earlier ones a later time.
+    newest = connection.execute(select(stored_at).where(*own).order_by(labels.c.id.desc()).limit(1)).scalar()
     return [] if newest is None else select_rows(connection, LabelRow, _labels().where(*own, stored_at == newest))
+
+
+def taken_back_since(connection: Connection, moment: datetime) -> bool:
+    """Whether a label that counted at that moment has been taken back since."""
+    later = labels.alias("later")
+    query = (
+        select(labels.c.id)
+        .join(later, later.c.undoes == labels.c.id)
+        .where(later.c.recorded_at > moment, func.coalesce(labels.c.recorded_at, labels.c.at) <= moment)
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:

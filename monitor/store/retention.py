@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
-from monitor.store.conditions import is_alarm_else_false
+from monitor.store.conditions import in_operation, is_alarm_else_false
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
 from monitor.store.references import calibrated_by_hand_at
@@ -51,8 +51,12 @@ class SummaryKey(NamedTuple):
 
 
 def newest_seen(connection: Connection) -> datetime | None:
-    """When the newest crop was seen; None if there is no crop."""
-    return connection.execute(select(func.max(crops.c.seen_at))).scalar()
+    """When the newest crop of the inbox was seen, or, where none ever came there, the newest of all; None without any.
+
+    Crops that are scored or labelled by hand while the line stands make nothing of the line older.
+    """
+    newest = select(crops.c.seen_at).order_by(crops.c.seen_at.desc()).limit(1)
+    return connection.execute(newest.where(in_operation())).scalar() or connection.execute(newest).scalar()
 
 
 def last_old_id(connection: Connection, before: datetime) -> int:

@@ -99,11 +99,14 @@ def newest_runs(connection: Connection, job: str, most: int) -> list[RunRow]:
     return select_rows(connection, RunRow, query)
 
 
-def last_successes(connection: Connection) -> dict[str, datetime]:
-    """By job, when its last run that did not fail ended; a slot from before the first start counts as one."""
+def last_successes(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """By job, when its last run that did not fail ended; a slot from before the first start counts as one.
+
+    Runs that ended after ``now`` are ignored: a clock that ran ahead stored them.
+    """
     query = (
         select(runs.c.job, func.max(runs.c.finished_at).label("finished_at"))
-        .where(runs.c.finished_at.is_not(None), ~func.coalesce(runs.c.outcome, "").startswith("failed"))
+        .where(runs.c.finished_at <= now, ~func.coalesce(runs.c.outcome, "").startswith("failed"))
         .group_by(runs.c.job)
     )
     return {row.job: row.finished_at for row in connection.execute(query)}

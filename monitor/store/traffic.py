@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class LastCrop(NamedTuple):
     """The last crop of a hole that was decided on.
 
-    ``crops``: how many of the hole there were. ``score`` and ``threshold``: those of the final decision.
+    ``crops``: how many of the hole there were. ``score`` and ``threshold``: those of the final decision. ``id``: the
+    crop's.
     """
 
     camera: str | None
@@ -30,6 +31,7 @@ class LastCrop(NamedTuple):
     score: float
     threshold: float
     verdict: str
+    id: int
 
 
 def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, int]:
@@ -58,7 +60,7 @@ def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
     query = (
         select(
             *(crops.c.camera, crops.c.hole, newest.c.crops, func.max(scores.c.scored_at)),
-            *(crops.c.decision_score, crops.c.decision_threshold, crops.c.verdict),
+            *(crops.c.decision_score, crops.c.decision_threshold, crops.c.verdict, crops.c.id),
         )
         .join(newest, newest.c.id == crops.c.id)
         .join(scores, scores.c.crop_id == crops.c.id)

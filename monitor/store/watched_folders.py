@@ -9,6 +9,7 @@ from sqlalchemy import select
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, watched_folders
 from monitor.store.database.upsert import upsert
+from monitor.store.retention import last_old_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,6 +53,7 @@ def witnesses(connection: Connection, most: int, *, before: datetime | None = No
     """The first and the last ``most`` crops that were found in an inbox, of those that were seen before then."""
     query = select(*columns_of(crops, Witness)).where(crops.c.source == "inbox")
     if before is not None:
-        query = query.where(crops.c.seen_at < before)
+        # Up to the last of them: where there are fewer, the search would go on through all crops that are kept.
+        query = query.where(crops.c.seen_at < before, crops.c.id <= last_old_id(connection, before))
     ends = (query.order_by(crops.c.id).limit(most), query.order_by(crops.c.id.desc()).limit(most))
     return [row for end in ends for row in select_rows(connection, Witness, end)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import DataError, EvidenceMissingError, MonitorError
 from monitor.formulas.weights import effective_size
+from monitor.registry import whose
 from monitor.thresholds import guard
 from monitor.thresholds.guard import Refused
 from monitor.words import Refusal
@@ -43,7 +44,7 @@ def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choic
     except MonitorError as error:
         return Choice(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, str(error)))
     except Exception as error:  # noqa: BLE001 - a rule is a third party's code and may raise anything
-        sentence = f"the rule {rule.name!r} failed: {type(error).__name__}: {error}"
+        sentence = f"the rule {rule.name!r}{whose(rule)} failed: {type(error).__name__}: {error}"
         return Choice(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, sentence))
 
 
@@ -55,7 +56,7 @@ def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
     except (TypeError, ValueError):
         threshold = math.nan
     if not math.isfinite(threshold):
-        raise DataError(f"the rule {rule.name!r} chose {chosen!r}, which is no threshold")
+        raise DataError(f"the rule {rule.name!r}{whose(rule)} chose {chosen!r}, which is no threshold")
     return threshold
 
 

@@ -76,7 +76,6 @@ def before_floods(labelled: LabelledCrops, floods: Collection[int]) -> list[Labe
                     crop,
                     label=Label(row.label),
                     label_id=row.id,
-                    labelled_at=row.at,
                     recorded_at=row.recorded_at,
                     source=row.source,
                     author=row.author,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.store import calibrations, replay
+from monitor.store.labels import taken_back_since
 from monitor.thresholds import guard
 from monitor.thresholds.change import Change
 from monitor.thresholds.evidence import scores_by_label
@@ -54,6 +55,9 @@ def judge_trial(
     if trial.created_at > request.now:
         ahead = Refused(Refusal.WITHDRAWN, "it began in the future: a clock ran ahead")
         return _refuse(waiting, trial, ahead, {}, request)
+    if taken_back_since(connection, trial.created_at):
+        undone = Refused(Refusal.WITHDRAWN, "labels that it may have been chosen from were taken back since")
+        return _refuse(waiting, trial, undone, {}, request)
     if settings.shadow and (request.now < until or not seen.crops):
         return waiting, lambda _: None
     tried: dict[str, Any] = {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Examples that are given of what was found.
 EXAMPLES: Final = 5
-# Rows that are read once more in one transaction.
+# Rows that are read in one transaction.
 ROWS: Final = 1000
 
 
@@ -179,21 +179,32 @@ def _missing_files(database: Database, configuration: Configuration, unknown: se
     """
     gone: list[str] = []
     suspects: list[int] = []
-    with database.read() as connection:
-        for row in consistency.file_rows(connection):
-            unknown.discard(hash(row.archived_path))
-            state = _state(row, configuration)
-            if state == "vanished":
-                suspects.append(row.id)
-            elif state == "gone":
-                gone.append(row.path)
+    for row in _decided(database):
+        unknown.discard(hash(row.archived_path))
+        state = _state(row, configuration)
+        if state == "vanished":
+            suspects.append(row.id)
+        elif state == "gone":
+            gone.append(row.path)
     vanished: list[str] = []
     # A daemon may have been moving them: their rows and places are read once more.
     for ids in chunks(suspects, ROWS):
         with database.read() as connection:
-            rows = consistency.file_rows(connection, ids)
-            vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
+            rows = consistency.file_rows_of(connection, ids)
+        vanished += [row.archived_path or row.path for row in rows if _state(row, configuration) == "vanished"]
     return vanished, gone
+
+
+def _decided(database: Database) -> Iterator[FileRow]:
+    """Every decided crop. No transaction stays open while its file is looked at: a share may take hours to answer."""
+    after = 0
+    while True:
+        with database.read() as connection:
+            rows = consistency.file_rows(connection, after=after, most=ROWS)
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1].id
 
 
 def _vanished(places: list[str], configuration: Configuration) -> Iterator[Finding]:

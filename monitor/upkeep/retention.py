@@ -4,8 +4,9 @@ Crops are deleted 200 at a time, in short transactions with pauses in between, s
 up. An interruption at any moment leaves nothing half done: the archived file is deleted before the row that names it,
 so that a file that cannot be deleted is tried again the next time.
 
-The age of a crop is counted from the newest crop or from the clock, whichever is earlier, so that a line that stands
-still keeps what it has. A clock that has jumped ahead is not believed until the daemon's second run (`believed`).
+The age of a crop is counted from the newest crop of the inbox or from the clock, whichever is earlier, so that a line
+that stands still keeps what it has. A clock that has jumped ahead is not believed until the daemon's second run
+(`believed`).
 """
 
 from __future__ import annotations

@@ -129,6 +129,7 @@ class Status:
             ],
             "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
             "last_scored_at": iso(self.counts.last_scored_at),
+            "last_scored_before": iso(self.counts.last_scored_before),
             "by_hand": self.counts.by_hand,
         }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -73,8 +74,8 @@ def bring_up_to_date(
 
 def copies(file: Path) -> list[Path]:
     """The copies that are kept of earlier databases, the newest schema last."""
-    # Not by a pattern: the name of the database may hold any character.
-    return sorted(path for path in file.parent.iterdir() if path.name.startswith(f"{file.name}.schema-"))
+    name = re.compile(rf"{re.escape(file.name)}\.schema-\d{{4}}", re.ASCII)
+    return sorted(path for path in file.parent.iterdir() if name.fullmatch(path.name) and path.is_file())
 
 
 def _refuse_while_others_run(database: Database) -> None:

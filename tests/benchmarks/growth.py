@@ -35,6 +35,7 @@ from monitor.store import (
     retention,
     runs,
     traffic,
+    watched_folders,
 )
 from monitor.store.counts import count_crops
 from monitor.store.crops import archived_places, known_crops
@@ -47,6 +48,7 @@ from monitor.store.references import reference_ranges
 from monitor.store.runs import NIGHTLY
 from monitor.store.summaries import HOUR
 from monitor.thresholds.gather import gather_evidence
+from monitor.upkeep.inbox_identity import MOST_WITNESSES
 from monitor.upkeep.retention import BATCH as PRUNED
 from tests.benchmarks.big_store import BEGINNING, grow, moment
 
@@ -97,7 +99,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
-        ("last successes of runs", runs.last_successes),
+        ("last successes of runs", lambda one: runs.last_successes(one, now)),
         ("quality in all windows", lambda one: quality_in_operation(one, windows, active, event_gap_seconds=600)),
         ("drift", lambda one: drift_of_model(one, active[0], Drift(), now)),
         ("completeness", lambda one: completeness_of_window(one, expected, now)),
@@ -109,6 +111,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("retention: newest crop", retention.newest_seen),
         ("retention: last old number", lambda one: retention.last_old_id(one, old)),
         ("retention: first old crops", lambda one: retention.old_crops(one, old, after=0, until=newest, most=PRUNED)),
+        ("retention: witnesses of the inbox", lambda one: watched_folders.witnesses(one, MOST_WITNESSES, before=old)),
         ("retention: old summaries",
          lambda one: retention.old_summaries(one, 1, old, after=None, most=PRUNED)),
     ]  # fmt: skip

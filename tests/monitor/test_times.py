@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.times import iso, parse_time, to_minute, to_second
+from monitor.times import iso, on_clock, parse_time
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 MOMENT = datetime(2024, 5, 1, 11, 30, 59, tzinfo=UTC)
@@ -34,5 +34,4 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 def test_times_are_written_for_programs_and_for_people() -> None:
     assert (iso(MOMENT), iso(None)) == ("2024-05-01T11:30:59+00:00", None)
-    assert to_minute(MOMENT) == "2024-05-01 11:30 UTC"
-    assert to_second(MOMENT) == "2024-05-01 11:30:59 UTC"
+    assert on_clock(MOMENT, MOSCOW) == "2024-05-01 14:30:59+03:00"

@@ -21,7 +21,9 @@ def build_wheel(folder: Path) -> Path:
     names = ("pyproject.toml", project["project"]["readme"], *project["project"]["license-files"])
     for name in {*names, *target["force-include"], *target["shared-data"], *target["packages"]}:
         if (CHECKOUT / name).is_dir():
-            shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # The manual pages are a folder of their own within that of the documentation.
+            without = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(CHECKOUT / name, copy / name, ignore=without, dirs_exist_ok=True)
         else:
             shutil.copy(CHECKOUT / name, copy)
     built = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(copy)]

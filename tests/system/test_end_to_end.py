@@ -195,7 +195,7 @@ def _give_a_defect(plant: Plant) -> None:
     """Let the detector fail on pictures of one colour."""
     (module,) = plant.machine.path("/opt/monitor/lib").glob("python*/site-packages/brightness_detector.py")
     text = module.read_text()
-    scoring = "    def score(self, crops):\n"
+    scoring = "    def score(self, crops: Pixels) -> Scores:\n"
     assert scoring in text
     defect = f"        if (crops[..., :3] == {ODD}).all():\n            raise RuntimeError('a defect')\n"
     module.write_text(text.replace(scoring, scoring + defect).replace("pixels.min() == pixels.max()", "False"))

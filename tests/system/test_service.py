@@ -144,14 +144,13 @@ def test_a_hung_pipeline_is_killed_and_the_crop_decided_after_the_restart(servic
     # Longer than the watchdog waits, the writer is inside of one commit; the other threads go on.
     with service.locked_database():
         names = service.feed(3)
-        service.machine.wait_until(lambda: int(service.show("NRestarts")) > 0, UNIT)
+        # On a busy machine it may be killed at another place first; the message says where each thread was.
+        service.machine.wait_until(lambda: "in _commit" in service.machine.messages(UNIT), UNIT)
     service.until_decided(names)
     service.machine.wait_until(lambda: service.show("ActiveState") == "active", UNIT)
     told = service.machine.messages(UNIT)
     assert "Failed with result 'watchdog'" in told
-    # Where each thread was.
     assert "Fatal Python error: Aborted" in told
-    assert "in _commit" in told
 
 
 def test_a_stop_decides_what_was_taken(service: Service) -> None:

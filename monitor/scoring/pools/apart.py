@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from monitor.errors import WorkerLostError
 from monitor.scoring.pools.remote import IGNORED, RemoteWorker, end_with, in_words, serve
 from monitor.scoring.pools.trail import map_slot
 
@@ -33,15 +34,25 @@ class ApartWorker(RemoteWorker):
     """A worker that is a process which begins from nothing."""
 
     def __init__(self, configuration: Configuration, trail: Trail, number: int, root: Path | None = None) -> None:
-        """``number``: of its slot, which is its own. ``root``: as for `Scorer`."""
+        """``number``: of its slot, which is its own. ``root``: as for `Scorer`. Raises `WorkerLostError`.
+
+        It ends with the thread that makes it.
+        """
         trail.slots[number].rest()
         ours, theirs = socket.socketpair()
         with theirs:
             passed = theirs.fileno(), trail.descriptor
             arguments = [json.dumps(_module_folders()), *map(str, (*passed, number))]
             command = [sys.executable, "-P", "-c", CODE, *arguments]
-            # Libraries cannot be loaded in a working folder that was removed.
-            self._program = subprocess.Popen(command, pass_fds=passed, cwd="/")  # noqa: S603 - it is this program
+            try:
+                # Libraries cannot be loaded in a working folder that was removed.
+                self._program = subprocess.Popen(command, pass_fds=passed, cwd="/")  # noqa: S603 - it is this program
+            except OSError as error:
+                ours.close()
+                raise WorkerLostError(
+                    f"{sys.executable}: the process that tries files alone cannot be started: {error.strerror}; free "
+                    "some memory or correct the installation, and start again"
+                ) from None
         self.process = self._program.pid
         super().__init__(trail.slots[number], Connection(ours.detach()))
         self.connection.send_bytes(pickle.dumps((configuration, root)))

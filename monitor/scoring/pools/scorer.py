@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from monitor.crops.reader import Reader
+from monitor.crops.reader import Reader, looks_now
 from monitor.errors import CropRefusedError
 from monitor.models.loader import ModelLoader
 from monitor.scoring import pipeline
@@ -54,17 +54,18 @@ class Scorer:
 
     def given_up(self, path: str, reason: GivenUp, model_ids: Sequence[int]) -> Flat:
         """The answer about a file that is not worked on any more."""
-        refusal, identity, digest, looks = reason.refusal, Identity(None, None, None), "", None
+        refusal, identity, digest, looks = reason.refusal, Identity(None, None, None), "", looks_now(path)
         # What names the failed crop in the store, and moves it to the quarantine. Whatever took too long or ended a
         # worker before the content was read would do it here, too.
         if reason.was_read:
             identity = self._reader.pattern.parse(path.rpartition("/")[2])
             try:
                 content = self._reader.crops.load(path)
-                digest, looks = content.sha256, tuple(content.looks)
+                digest, looks = content.sha256, content.looks
             except CropRefusedError as error:
                 refusal = error
         none = np.full((1, len(model_ids)), np.nan)
+        seen = None if looks is None else tuple(looks)
         return wire.Flat(
-            [tuple(identity)], [digest], [looks], [None], [None], tuple(model_ids), none, none, {0: refusal}, {}
+            [tuple(identity)], [digest], [seen], [None], [None], tuple(model_ids), none, none, {0: refusal}, {}
         )

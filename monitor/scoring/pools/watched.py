@@ -168,10 +168,8 @@ class WatchedPool(ScoringPool):
         """The worker that should be given a task now; None where all have enough to do."""
         among: Collection[Worker] = self._workers
         if self._make_apart is not None and task.paths[0] in self._suspects:
-            if self._apart is None:
-                self._apart = self._make_apart()
-                self._selector.register(self._apart.connection, selectors.EVENT_READ, self._apart)
-            among = [self._apart]
+            # Where there is none yet, the overseer makes it as soon as it looks.
+            among = [self._apart] if self._apart is not None else []
         free = [worker for worker in among if len(worker.tasks) < TASKS]
         # An idle one, or else the one that began last with what it has in hand: not one that stands still.
         return min(free, key=lambda worker: (len(worker.tasks), -worker.busy_since), default=None)
@@ -216,6 +214,26 @@ class WatchedPool(ScoringPool):
                 self._selector.unregister(self._apart.connection)
                 self._apart.end()
                 self._apart = None
+        self._provide_apart()
+
+    def _provide_apart(self) -> None:
+        """Make the worker for suspects if one waits for it; raises `WorkerLostError`.
+
+        Only the overseer does: the worker is killed when the thread ends that has made it, and whichever thread hands
+        out a task has nothing to answer it with where no worker can be made.
+        """
+        if self._make_apart is None or self._apart is not None:
+            return
+        with self._lock:
+            is_wanted = any(task.paths[0] in self._suspects for task in self._waiting)
+        if not is_wanted:
+            return
+        made = self._make_apart()
+        with self._lock:
+            self._apart = made
+            self._selector.register(made.connection, selectors.EVENT_READ, made)
+            given_up = self._hand_out()
+        self._answer(given_up)
 
     def _relieve(self, now: float) -> None:
         """Give tasks that wait behind a long one to idle workers as well; the first answer counts."""
@@ -234,8 +252,10 @@ class WatchedPool(ScoringPool):
         """Put another worker in the place of one that has ended, or that takes too long."""
         if isinstance(worker, RemoteWorker):
             self._selector.unregister(worker.connection)
-        how = worker.end()
         with self._lock:
+            # Nothing must be handed to it meanwhile: what is written to a connection that is being closed may go to
+            # whatever is opened next.
+            how = worker.end()
             # From here on its answers count no more.
             make = self._workers.pop(worker, None)
             if make is None:

@@ -78,8 +78,12 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads and sees one consistent state."""
-        with self._translated_errors(), self._connect() as connection, connection.begin():
-            yield connection
+        with self._translated_errors(), self._connect() as connection:
+            if self.file is None:
+                # By default each statement would see what other programs have stored since the one before it.
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

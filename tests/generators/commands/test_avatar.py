@@ -1,4 +1,4 @@
-"""``monitor gen avatar``: files, metadata, what it says, and what it refuses."""
+"""``monitor gen avatar``: what it makes, what it says of it, and usage that it refuses."""
 
 from __future__ import annotations
 
@@ -7,40 +7,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from generators.avatars.models import CoherentModel, embedded_sources, generate
-from generators.avatars.sources import read_sources
-from generators.commands import gen
 from generators.commands.avatar import command
 from generators.styles.sampling import StyleModel, default_table
-from monitor.api import DataError, InputMissingError, OutputError
+from monitor.api import DataError
+from tests.generators.commands.conftest import SMALL, images, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-SMALL = "44x46"
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(gen, ["avatar", *map(str, arguments)])
-
-
-def images(folder: Path, *, count: int = 3, size: tuple[int, int] = (12, 10), mode: str = "RGB") -> Path:
-    """A folder of images ``0.png``, ``1.png``, ... of noise."""
-    folder.mkdir()
-    generator = np.random.default_rng(1)
-    for number in range(count):
-        pixels = generator.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
-        Image.fromarray(pixels).convert(mode).save(folder / f"{number}.png")
-    return folder
 
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:
@@ -171,195 +151,6 @@ def test_wrong_usage(tmp_path: Path, arguments: list[str], said: str) -> None:
     assert result.exit_code == 2
     assert said in result.output
     assert not (tmp_path / "out").exists()
-
-
-def refusal(error: type[Exception], *arguments: object) -> str:
-    result = run(*arguments)
-    assert isinstance(result.exception, error), result.output
-    return str(result.exception)
-
-
-def save(path: Path, mode: str, size: tuple[int, int] = (12, 10), **options: Any) -> None:
-    Image.new(mode, size).save(path, **options)
-
-
-def truncated(path: Path) -> None:
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (10, 12, 3), dtype=np.uint8)).save(path)
-    path.write_bytes(path.read_bytes()[:-200])
-
-
-def animated(path: Path) -> None:
-    frames = [Image.new("RGB", (12, 10), colour) for colour in ("red", "blue")]
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-
-
-def sixteen_bits_of_colour(path: Path) -> None:
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", 12, 10, 16, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + b"\x12\x34" * 36) * 10)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
-
-
-@pytest.mark.parametrize(
-    ("name", "make", "said"),
-    [
-        ("9.png", lambda path: save(path, "RGB", (10, 12)), r"is 10x12 pixels, but 0.png is 12x10; .*--resize 12x10"),
-        ("9.png", lambda path: path.write_bytes(b"not an image"), "is damaged or not an image of a known kind"),
-        ("9.png", lambda path: path.write_bytes(b""), "is damaged or not an image of a known kind"),
-        ("9.png", truncated, "is damaged or not an image of a known kind"),
-        ("9.gif", animated, "is animated"),
-        ("9.png", animated, "is animated"),
-        ("9.tif", animated, "has several pages"),
-        ("9.png", lambda path: save(path, "I;16"), "has 16 bits a channel"),
-        ("9.png", sixteen_bits_of_colour, "has 16 bits a channel"),
-        ("9.tif", lambda path: save(path, "F"), "has the mode F"),
-        ("9.jpg", lambda path: save(path, "CMYK"), "has the mode CMYK"),
-        ("9.png", lambda path: save(path, "1", (5000, 5000)), "has 5000x5000 pixels"),
-        ("9.png", lambda path: save(path, "1", (15000, 15000)), "is the most"),
-        ("9.png", lambda path: path.symlink_to("nowhere"), "cannot be read"),
-    ],
-)
-def test_images_that_do_not_fit(tmp_path: Path, name: str, make: Callable[[Path], None], said: str) -> None:
-    folder = images(tmp_path / "in")
-    make(folder / name)
-    message = refusal(
-        InputMissingError if said == "cannot be read" else DataError,
-        *("--images", folder, "--output", tmp_path / "out"),
-    )
-    assert message.startswith(f"{folder / name}: ")
-    assert re.search(said, message)
-    assert "\n" not in message
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(("count", "said"), [(0, "holds no image"), (1, "holds a single image, 0.png")])
-def test_too_few_images(tmp_path: Path, count: int, said: str) -> None:
-    folder = images(tmp_path / "in", count=count)
-    (folder / "notes.txt").write_text("none")
-    (folder / "._0.png").write_bytes(b"what another system keeps beside images")
-    (folder / "folder.png").mkdir()
-    assert said in refusal(DataError, "--images", folder)
-
-
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert "there is no such folder" in refusal(InputMissingError, "--images", tmp_path / "nowhere")
-    assert "is a file" in refusal(InputMissingError, "--images", tmp_path / "file")
-
-
-def test_too_many_pixels_in_all(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for number in range(8):
-        save(folder / f"{number}.png", "L", (16, 16))
-    message = refusal(DataError, "--images", folder, "--resize", "4096x4096")
-    assert message.startswith(f"{folder}: 8 images of 4096x4096 pixels are too many")
-    message = refusal(DataError, "--resize", "4096x4096")
-    assert message.startswith("built-in faces: 12 images of 4096x4096 pixels are too many")
-
-
-def test_images_of_different_sizes_are_brought_to_one(tmp_path: Path) -> None:
-    folder = images(tmp_path / "in")
-    save(folder / "9.png", "RGB", (30, 20))
-    assert read_sources(folder, "first").pixels.shape == (4, 10, 12, 3)
-    assert read_sources(folder, (7, 5)).pixels.shape == (4, 5, 7, 3)
-
-
-def test_what_images_are_read_as(tmp_path: Path) -> None:
-    """Grey, palettes and black-and-white become RGB; one with transparency makes all RGBA."""
-    folder = images(tmp_path / "in", count=1)
-    values = (np.arange(120, dtype=np.uint8) * 2).reshape(10, 12)
-    grey = Image.fromarray(values)
-    grey.save(folder / "grey.png")
-    grey.convert("1").save(folder / "white.bmp")
-    grey.convert("P").save(folder / "palette.gif")
-    read = read_sources(folder)
-    assert read.names == ("0.png", "grey.png", "palette.gif", "white.bmp")
-    assert read.pixels.shape == (4, 10, 12, 3)
-    np.testing.assert_array_equal(read.pixels[1], np.repeat(values[..., None], 3, axis=2))
-    np.testing.assert_array_equal(read.pixels[2], read.pixels[1])
-    Image.merge("LA", (grey, grey)).save(folder / "pale.png")
-    grey.convert("P").save(folder / "stencil.png", transparency=0)
-    read = read_sources(folder)
-    assert read.pixels.shape == (6, 10, 12, 4)
-    np.testing.assert_array_equal(read.pixels[2, ..., 3], values)
-    assert set(np.unique(read.pixels[4, ..., 3])) == {0, 255}
-    assert (read.pixels[[0, 1, 3, 5], ..., 3] == 255).all()
-
-
-def test_images_are_turned_as_they_were_taken(tmp_path: Path) -> None:
-    folder = images(tmp_path / "in", size=(10, 12))
-    turned = Image.new("RGB", (12, 10))
-    exif = turned.getexif()
-    exif[0x0112] = 6
-    turned.save(folder / "9.jpg", exif=exif)
-    assert read_sources(folder).pixels.shape == (4, 12, 10, 3)
-
-
-def test_images_that_differ_in_too_little_may_be_copied_and_it_is_said(tmp_path: Path) -> None:
-    folder = images(tmp_path / "in", count=1)
-    with Image.open(folder / "0.png") as image:
-        image.putpixel((3, 3), (1, 2, 3))
-        image.save(folder / "1.png")
-    result = run("--images", folder, "--output", tmp_path / "out")
-    assert result.exit_code == 0
-    assert "may be a copy" in result.stderr
-
-
-@pytest.mark.process
-def test_a_reader_that_has_enough_gets_all_files_all_the_same(
-    tmp_path: Path, clean_environment: dict[str, str]
-) -> None:
-    # The pipe is closed before the first line is written.
-    for form in ("text", "json"):
-        out = tmp_path / form
-        program = [sys.executable, "-m", "monitor", "gen", "avatar", "-n", "20", "--resize", SMALL, "--format", form]
-        with subprocess.Popen(
-            [*program, "--output", str(out)], env=clean_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdout.close()
-            messages = process.stderr.read()
-        assert process.returncode == 0
-        assert b"rror" not in messages
-        assert len(list(out.glob("avatar-*.png"))) == 20
-        assert (out / "index.html").is_file()
-        assert (out / "contact-sheet.png").is_file()
-
-
-def test_avatars_that_are_there_are_kept_unless_forced(tmp_path: Path) -> None:
-    source, out = images(tmp_path / "in"), tmp_path / "out"
-    assert run("--images", source, "-n", 3, "--seed", 1, "--output", out).exit_code == 0
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    message = refusal(OutputError, "--images", source, "-n", 2, "--seed", 2, "--output", out)
-    assert message.startswith(f"{out / 'contact-sheet.png'} and 3 more of these names are there already")
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert run("--images", source, "-n", 2, "--seed", 2, "--output", out, "--force").exit_code == 0
-    after = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert after["avatar-0003.png"] == before["avatar-0003.png"]
-    assert all(after[name] != before[name] for name in ("avatar-0001.png", "avatar-0002.png", "index.html"))
-
-
-def test_other_files_in_the_folder_are_no_hindrance(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("kept")
-    assert run("--output", tmp_path, "--resize", SMALL, "-n", 1).exit_code == 0
-    assert (tmp_path / "notes.txt").read_text() == "kept"
-
-
-def test_places_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("kept")
-    for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/avatars")):
-        message = refusal(OutputError, "--from-style", "--output", out)
-        assert message.startswith(f"{out}: ")
-        assert "--output" in message
-    (tmp_path / "out" / "avatar-0001.png").mkdir(parents=True)
-    assert "avatar-0001.png" in refusal(OutputError, "--from-style", "--output", tmp_path / "out", "--force")
 
 
 @pytest.mark.process

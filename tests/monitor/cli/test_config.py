@@ -93,6 +93,14 @@ def test_check_finds_everything_at_once(home: Path, monitor: Run, monkeypatch: p
     assert len(json.loads(as_json.stdout)["problems"]) == 3
 
 
+def test_check_warns_of_nothing_that_was_not_chosen(home: Path, monitor: Run) -> None:
+    (home / "config.toml").write_text('[paths]\ninbox = "C:\\crops\\new"\n', encoding="utf-8")
+    checked = monitor("config", "check")
+    assert checked.returncode == 78
+    assert "config.toml:2: paths.inbox: is a Windows path" in checked.stderr
+    assert "warning: paths.inbox" not in checked.stdout
+
+
 def test_check_warns_of_what_this_machine_lacks(home: Path, monitor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("MONITOR__METRICS__ENABLED", "false")

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from monitor.store import consistency
+from monitor.upkeep import check as upkeep_check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from monitor.files.looks import Looks
     from tests.monitor.cli.conftest import Run
 
     Check = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
@@ -201,14 +203,36 @@ def test_files_that_a_daemon_moves_meanwhile_are_no_findings(
     claim = first.rename(first.with_name(".1.monitor-claim"))
     before = consistency.file_rows
 
-    def file_rows(*arguments: Any) -> Iterator[consistency.FileRow]:
-        yield from before(*arguments)
-        monkeypatch.setattr(consistency, "file_rows", before)
-        claim.rename(day / "1.jpg")
-        decide(trained, "2.jpg", archived_path=str(day / "2.jpg")).rename(day / "2.jpg")
+    def file_rows(*arguments: Any, **options: Any) -> list[consistency.FileRow]:
+        rows = before(*arguments, **options)
+        if not rows:
+            claim.rename(day / "1.jpg")
+            decide(trained, "2.jpg", archived_path=str(day / "2.jpg")).rename(day / "2.jpg")
+        return rows
 
     monkeypatch.setattr(consistency, "file_rows", file_rows)
     assert check() == (0, {})
+
+
+def test_no_transaction_is_open_while_files_are_looked_at(
+    check: Check, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share may take hours to answer, and SQLite's log cannot be emptied as long as anything reads."""
+    for name in ("1.jpg", "2.jpg"):
+        decide(trained, name)
+    (trained / "inbox" / "2.jpg").unlink()
+    hindered: list[int] = []
+    really_look = upkeep_check.look
+
+    def look(path: str) -> Looks | None:
+        with closing(sqlite3.connect(trained / "state" / "monitor.db", isolation_level=None, timeout=0)) as connection:
+            connection.execute("update crops set camera = ?", (f"C{len(hindered)}",))
+            hindered.append(connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
+        return really_look(path)
+
+    monkeypatch.setattr(upkeep_check, "look", look)
+    assert set(check()[1]) == {"vanished"}
+    assert (len(hindered), any(hindered)) == (3, False)
 
 
 def test_the_table_names_a_few_and_says_what_to_do(monitor: Run, check: Check, trained: Path) -> None:

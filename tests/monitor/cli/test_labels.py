@@ -106,13 +106,15 @@ def test_a_table_of_others_is_imported(scored: Path, monitor: Run, rows: Rows) -
         "",
         f"proliv,{scored}/crops/a.jpg,,twice,2024-05-01T09:00Z",
     )
-    assert monitor("labels", "import", file).stdout == "2 labels imported; 1 were there already\n"
+    done = monitor("labels", "import", file, "--author", "vera")
+    assert done.stdout == "2 labels imported; 1 were there already\n"
     found = rows(LABELS)
     assert [(row[2], row[3], row[4], row[6]) for row in found] == [
-        ("proliv", "import", None, None),
-        ("ne_proliv", "import", None, None),
+        ("proliv", "import", "vera", None),
+        ("ne_proliv", "import", "vera", None),
     ]
     assert found[0][5] == "2024-05-01 09:00:00.000000"
+    assert monitor("labels", "undo", "--author", "vera", "--yes").stdout.endswith("2 labels taken back\n")
 
 
 def test_every_wrong_row_is_told_and_nothing_imported(scored: Path, monitor: Run, rows: Rows) -> None:

@@ -56,34 +56,6 @@ def test_what_is_mistyped_is_answered_with_what_is_like_it(monitor: Run, words: 
     assert (outcome.returncode, meant in outcome.stderr) == (2, True), outcome.stderr
 
 
-OWN_EXAMPLES = (
-    *(
-        "score",
-        "show",
-        "run",
-        "label",
-        "labels list",
-        "labels export",
-        "labels import",
-        "labels undo",
-        "threshold show",
-    ),
-    *("threshold list", "threshold set", "threshold rollback", "threshold diff", "models list", "models show"),
-    *("models activate", "models rollback", "quality", "drift", "status", "replay", "recalibrate"),
-)
-
-
-@pytest.mark.parametrize("line", OWN_EXAMPLES)
-def test_the_help_of_a_command_has_an_example_that_its_options_allow(monitor: Run, line: str) -> None:
-    text = monitor(*line.split(), "--help").stdout
-    described, _, options = text.partition("Options:")
-    examples = [one for one in described.splitlines() if one.startswith("    monitor ")]
-    assert "Example" in described
-    assert examples
-    for option in {word for one in examples for word in one.split() if word.startswith("--") and word != "--config"}:
-        assert option in options, option
-
-
 @pytest.mark.parametrize("words", [(), ("nix",), ("score",), ("score", "a", "b"), ("status", "--nix")])
 def test_wrong_command_lines(monitor: Run, words: tuple[str, ...]) -> None:
     outcome = monitor(*words)

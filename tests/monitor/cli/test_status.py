@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.store import counts
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -28,11 +30,13 @@ def status(monitor: Run) -> dict[str, Any]:
     return report
 
 
-def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path) -> None:
+def test_it_tells_what_was_decided(
+    trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = status(monitor)
     assert (before["scored"], before["failed"], before["verdicts"], before["last_scored_at"]) == (0, 0, [], None)
     scored = monitor("score", small_dataset / "test", "--as-inbox", "--format", "json")
-    counts = Counter(json.loads(line)["verdict"] for line in scored.stdout.splitlines())
+    verdicts = Counter(json.loads(line)["verdict"] for line in scored.stdout.splitlines())
     (tmp_path / "bad").mkdir()
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "bad" / name).touch()
@@ -45,9 +49,9 @@ def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: P
     assert after["daemon_process"] is None
     assert (after["scored"], after["failed"], after["failed_by_reason"]) == (40, 2, {"empty": 2})
     assert {(one["model"], one["verdict"]): one["crops"] for one in after["verdicts"]} == {
-        (model["model"], verdict): count for verdict, count in counts.items()
+        (model["model"], verdict): count for verdict, count in verdicts.items()
     }
-    assert (after["decide"], after["deciding"], after["decisions"]) == ("primary", [model["model"]], counts)
+    assert (after["decide"], after["deciding"], after["decisions"]) == ("primary", [model["model"]], verdicts)
     assert datetime.fromisoformat(after["last_scored_at"]) <= datetime.now(UTC)
     # What is scored by hand is counted beside that.
     assert after["by_hand"] == 0
@@ -56,6 +60,8 @@ def test_it_tells_what_was_decided(trained: Path, monitor: Run, small_dataset: P
     assert by_hand.pop("by_hand") == 20
     assert by_hand == {name: value for name, value in after.items() if name != "by_hand"}
     assert "by hand        20 crops of folders, which count nowhere else" in monitor("status").stdout
+    monkeypatch.setattr(counts, "LOOKED_AT", 5)
+    assert "\nlast decision  before 20" in monitor("status").stdout
 
 
 def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Path) -> None:
@@ -149,14 +155,15 @@ def test_missing_holes_are_told_worst_first(interval_of_ten_seconds: Path, monit
         (2, 1, 0),
         (1, 0, 0),
     ]
+    assert [one["last_crop"] for one in report["holes"]] == [13, 11, 6]
     table = monitor("status", "--missing", *span, "--rows", "2").stdout.splitlines()
     assert table[1:] == [
         "camera C: gave crops in 6 intervals; 3 holes expected (learned)",
         "expected 18, came 12, late 1, missing 5",
         "",
-        "camera  hole  expected  came  late  missing  undecided  last crop",
-        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10)}",
-        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40)}",
+        "camera  hole  expected  came  late  missing  undecided  last crop                  id",
+        f"C          3         6     2     0        4          1  {BEGIN + timedelta(seconds=10)}  13",
+        f"C          2         6     4     1        1          0  {BEGIN + timedelta(seconds=40)}  11",
         "and 1 more hole, 0 of them with gaps",
     ]
 

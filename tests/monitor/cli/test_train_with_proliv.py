@@ -42,7 +42,7 @@ def test_its_threshold_is_chosen_from_cross_fitted_scores(
     stored = rows("select sha256, score, mse from reference_scores where label = 'proliv'")
     assert {digest: {"score": score, "mse": mse} for digest, score, mse in stored} == kept
     assert rows("select rule, fallback from calibrations") == [("quantile-midpoint", 0)]
-    assert monitor("evaluate", small_dataset).returncode == 0
+    assert monitor("evaluate", "--data", small_dataset).returncode == 0
     assert monitor("score", small_dataset / "test").returncode in (0, 3)
 
 

@@ -51,6 +51,7 @@ def overdue(daemon: Daemon, small_dataset: Path) -> Daemon:
         "MONITOR__CALIBRATION__TNR_TOLERANCE": "1",
         "MONITOR__CALIBRATION__FLOOD_LABELS": "1000",
         "MONITOR__CALIBRATION__MOST_PROLIV_LOST": "1",
+        "MONITOR__CALIBRATION__ONE_ACTION_LABELS": "1000",
     }
     return daemon
 

@@ -26,7 +26,7 @@ def site(tmp_path: Path, daemon: Daemon) -> Path:
     write_distribution(tmp_path / "site")
     daemon.environment |= {
         "PYTHONPATH": str(tmp_path / "site"),
-        "MONITOR__PIPELINE__SECONDS_PER_CROP": "0.5",
+        "MONITOR__PIPELINE__SECONDS_PER_CROP": "2",
         "MONITOR__PATHS__QUARANTINE": "quarantine",
     }
     return tmp_path / "site"
@@ -59,7 +59,7 @@ def test_they_are_recorded_as_failed_whatever_they_do_and_remembered_over_a_kill
     daemon.until((site / "sprung").exists)
     daemon.kill()
 
-    daemon.environment["MONITOR__PIPELINE__SECONDS_PER_CROP"] = "0.5"
+    daemon.environment["MONITOR__PIPELINE__SECONDS_PER_CROP"] = "2"
     for word in ("spin-locked", "kill", "crash"):
         lay(daemon, crops[0], word)
     for crop in crops[1:]:

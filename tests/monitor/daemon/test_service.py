@@ -413,6 +413,7 @@ def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
             messages.append(receiver.recv(4096))
 
 
+@pytest.mark.process
 def test_without_an_active_model_the_daemon_says_what_to_do(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     assert daemon.start(ready=False).wait(PATIENCE_SECONDS) == 4

@@ -97,6 +97,23 @@ def test_a_runbook_is_a_page_that_is_there_or_as_configured(configured: str, run
     assert (annotations["runbook"], annotations.get("runbook_url")) == (runbook, url)
 
 
+def test_a_runbook_is_told_as_it_is_even_if_it_looks_like_a_template(promtool: str, tmp_path: Path) -> None:
+    page = "https://wiki/{{page}}/{{{x}}"
+    rule = {**ALERTS["MonitorDown"].as_rule(page), "expr": "vector(1)", "for": "0s"}
+    (tmp_path / "rules.json").write_text(json.dumps({"groups": [{"name": "tried", "rules": [rule]}]}))
+    told = {"runbook": f"{page}#monitordown", "runbook_url": f"{page}#monitordown"}
+    told |= {name: rule["annotations"][name] for name in ("summary", "description")}
+    told["summary"] = told["summary"].replace("{{ $labels.instance }}", "")
+    expected = {"exp_labels": {"severity": "critical"}, "exp_annotations": told}
+    tried = {
+        "interval": "1m",
+        "alert_rule_test": [{"alertname": "MonitorDown", "eval_time": "1m", "exp_alerts": [expected]}],
+    }
+    (tmp_path / "tests.json").write_text(json.dumps({"rule_files": ["rules.json"], "tests": [tried]}))
+    ended = subprocess.run([promtool, "test", "rules", tmp_path / "tests.json"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_a_runbook_that_no_rule_file_can_hold_is_refused() -> None:
     configuration = Configuration(settings=Settings(alerts=Alerts(runbooks="https://wiki\r/")), file=None)
     with pytest.raises(ConfigurationError, match=r"alerts\.runbooks: .*: has a control character"):

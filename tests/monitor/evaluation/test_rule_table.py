@@ -124,7 +124,7 @@ def test_references_come_by_model_in_the_order_of_their_digests(database: Databa
 
 def test_no_references_and_an_unknown_model_are_said(database: Database) -> None:
     with pytest.raises(NoModelError, match="nix"):
-        referenced_models(database, "nix")
+        referenced_models(database, ["nix"])
     with database.write() as connection:
         connection.execute(delete(reference_scores))
     with pytest.raises(NoModelError, match="no model has stored scores of labelled crops"):
@@ -137,10 +137,10 @@ def test_whatever_one_rule_does_the_others_are_measured(
     (state / "odd_rules.py").write_text(RULES, encoding="utf-8")
     monkeypatch.syspath_prepend(state)
     entries = table(state, database, offering("raising", "endless", "counting", "absent", "unmade"), crops)
-    assert entries["raising"].reason == "the rule 'raising' failed: ZeroDivisionError: division by zero"
+    assert entries["raising"].reason == "the rule 'raising' of a test failed: ZeroDivisionError: division by zero"
     assert "Traceback" in caplog.text
-    assert "the rule 'unmade' failed: PydanticUserError" in str(entries["unmade"].reason)
-    assert entries["endless"].reason == "the rule 'endless' chose inf, which is no threshold"
+    assert "the rule 'unmade' of a test failed: PydanticUserError" in str(entries["unmade"].reason)
+    assert entries["endless"].reason == "the rule 'endless' of a test chose inf, which is no threshold"
     assert "cannot be imported from odd_rules:Absent" in str(entries["absent"].reason)
     counting = entries["counting"].evaluation
     assert counting is not None

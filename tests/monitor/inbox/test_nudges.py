@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
-from watchdog.observers.inotify import InotifyObserver
-from watchdog.observers.inotify_c import InotifyFD
+from watchdog.observers import Observer
+from watchdog.observers.api import EventEmitter
 
 from monitor.files.ignoring import IgnoredNames
 from monitor.harness.waiting import wait_until
@@ -70,7 +70,7 @@ def test_whatever_fails_the_scan_goes_on(
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     threads = threading.active_count()
     with monkeypatch.context() as patch:
-        patch.setattr(nudges if step == "Observer" else InotifyObserver, step, fail)
+        patch.setattr(nudges if step == "Observer" else Observer, step, fail)
         here.observe()
     assert not here.is_observing()
     (warning,) = caplog.messages
@@ -96,7 +96,7 @@ def test_events_that_end_by_an_error_are_noticed_and_told_of_once(
     here.observe()
     assert here.is_observing()
     with monkeypatch.context() as patch:
-        patch.setattr(InotifyFD, "handle_event", fail)
+        patch.setattr(EventEmitter, "queue_event", fail)
         (tmp_path / "folder").mkdir()
         wait_until(lambda: not here.is_observing())
         here.observe()
@@ -156,3 +156,32 @@ def test_a_kernel_that_gives_no_events_is_asked_again_and_told_of_once(
     assert here.is_observing()
     here.unobserve()
     assert not here.is_observing()
+
+
+def test_sub_folders_that_the_kernel_has_no_watch_for_are_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Events still come from the others, and the folder is watched anew some time later."""
+    here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(nudges, "_is_limit_reached", lambda _folder: True)
+        here.observe()
+        assert here.is_observing()  # there is no sub-folder that could lack its watch
+        (tmp_path / "folder").mkdir()
+        here.observe()
+        assert not here.is_observing()
+        threads = here._threads
+        here.observe()
+        assert all(thread.is_alive() for thread in threads)
+        here._ask_again_at = 0.0
+        here.observe()
+        assert not here.is_observing()
+    (warning,) = caplog.messages
+    assert f"{tmp_path}: the kernel gives no file events in some sub-folders ([Errno 28] inotify watch" in warning
+    assert "crops there are found by the scan alone, up to 7 s later; raise fs.inotify.max_user_watches" in warning
+    here.observe()
+    assert not here.is_observing()
+    here._ask_again_at = 0.0
+    here.observe()
+    assert here.is_observing()
+    here.unobserve()

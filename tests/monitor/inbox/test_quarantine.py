@@ -275,6 +275,43 @@ def test_a_file_that_a_crash_left_on_the_way_gets_its_name_back(here: Here, name
     assert (found.name == name) == (len(os.fsencode(name)) <= 230)
 
 
+def test_one_file_on_the_way_that_cannot_get_its_name_back_holds_up_no_other(here: Here) -> None:
+    """Anyone who may write into the inbox chooses names there, such as one that leaves nothing to be given back."""
+    here.stop()
+    for number in range(5):
+        here.put(f"{number}/{ON_THE_WAY}", b"odd")
+        here.put(f"{number}/.1.jpg{ON_THE_WAY}", b"bad")
+    here.folder.mkdir()
+    changed = here.folder / sha256(here.put("2.jpg", b"bad"))[:16] / "2.jpg"
+    changed.parent.mkdir()
+    (here.inbox / "2.jpg").rename(changed)
+    changed.write_bytes(b"written to")
+    here.restart()
+    wait_until((here.inbox / "2.jpg").exists)
+    assert all((here.inbox / str(number) / "1.jpg").exists() for number in range(5))
+
+
+def test_a_quarantine_is_looked_at_though_the_inbox_is_away(here: Here, caplog: pytest.LogCaptureFixture) -> None:
+    moved = here.fail(here.put("1.jpg", b"bad"))
+    here.stop()
+    away = here.inbox.rename(here.inbox.with_name("away"))
+    here.restart()
+    wait_until(lambda: bool(here.looks._due))
+    assert "no such folder" in caplog.text
+    away.rename(here.inbox)
+    moved.write_bytes(b"written to")
+    wait_until((here.inbox / "1.jpg").exists)
+
+
+def test_a_folder_that_a_person_has_removed_is_no_trouble(here: Here, caplog: pytest.LogCaptureFixture) -> None:
+    moved = here.fail(here.put("1.jpg", b"bad"))
+    moved.unlink()
+    moved.parent.rmdir()
+    wait_until(lambda: not here.looks._due and here.looks._mailbox.empty())
+    here.stop()
+    assert caplog.text == ""
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("here", ["another disk"], indirect=True)
 def test_only_so_many_deleted_files_are_kept_open(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

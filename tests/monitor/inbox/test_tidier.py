@@ -44,6 +44,21 @@ def test_claims_wait_while_the_database_does_not_answer(
     assert (below(here.inbox), here.outcomes) == ([], {"failed": 1, "deleted": 1})
 
 
+@pytest.mark.parametrize("closed", ["the inbox", "a folder within"])
+def test_claims_wait_while_their_folder_cannot_be_read(decided_inbox: MakeInbox, closed: str) -> None:
+    here = decided_inbox("delete")
+    path = here.put("sub/1.jpg", b"one")
+    path.rename(path.with_name(f".{here.decide(path)}.monitor-claim"))
+    tidier = here.tidier()
+    with as_nobody(here.home):
+        folder = here.inbox if closed == "the inbox" else path.parent
+        folder.chmod(0)
+        tidier._sweep()
+        folder.chmod(0o755)
+        tidier._sweep()
+    assert (below(here.inbox), here.outcomes) == ([], {"deleted": 1})
+
+
 def test_what_may_not_be_changed_holds_up_no_other_file(
     decided_inbox: MakeInbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.configuration.settings import Watch
-from monitor.errors import StoreBusyError
+from monitor.errors import ExitCode, StoreBusyError, StoreError, StoreReplacedError
 from monitor.files.looks import look
 from monitor.harness.waiting import wait_until
-from monitor.inbox import watcher
+from monitor.inbox import retries, watcher
 from monitor.inbox.ledger import Waiting
 from monitor.inbox.messages import Candidate, Done, Incomplete, Stop
 from monitor.inbox.watcher import Watcher
@@ -37,6 +37,8 @@ class Pipeline:
         self.lookups = 0
         self.again: list[bool] = []
         self.fails = False
+        self.error: StoreError = StoreBusyError("locked")
+        self.died: list[ExitCode] = []
         self.scans_ended: deque[bool] = deque()
         self.works: set[float | None] = set()
         self.watcher = Watcher(
@@ -48,7 +50,7 @@ class Pipeline:
         )
         self.full = Event()
         self.stuck = Event()
-        self.thread = TimedThread("watcher", self.watcher.run, lambda _code: None)
+        self.thread = TimedThread("watcher", self.watcher.run, self.died.append)
 
     def _unknown(self, paths: Sequence[str], *, again: bool, alive: Callable[[], None]) -> Sequence[str]:
         self.lookups += 1
@@ -57,7 +59,7 @@ class Pipeline:
         while self.stuck.is_set():
             time.sleep(0.005)
         if self.fails:
-            raise StoreBusyError("locked")
+            raise self.error
         return [path for path in paths if path not in self.known]
 
     def _deliver(self, candidate: Candidate) -> bool:
@@ -296,6 +298,19 @@ def test_a_store_that_refuses_fails_the_scan(start: Callable[..., Pipeline], tmp
     wait_until(lambda: pipeline.scans_ended[-1])
 
 
+def test_a_store_that_was_replaced_ends_the_daemon_though_no_event_ever_comes(
+    start: Callable[..., Pipeline], tmp_path: Path
+) -> None:
+    """On a share, a scan is all that finds crops: nothing else would notice that none can be stored any more."""
+    pipeline = start(scan_seconds=0.05)
+    pipeline.without_events()
+    pipeline.error = StoreReplacedError("replaced")
+    pipeline.fails = True
+    (tmp_path / "inbox" / "crop.jpg").write_bytes(b"x")
+    pipeline.thread.join(PATIENCE_SECONDS)
+    assert pipeline.died == [ExitCode.TEMPORARY_FAILURE]
+
+
 def test_a_scan_that_gets_no_answer_hangs_and_waiting_does_not(start: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = start(scan_seconds=0.05)
     wait_until(lambda: pipeline.thread.busy_since is None)  # waits for the next scan
@@ -408,3 +423,17 @@ def test_failures_that_may_be_over_are_tried_again_in_the_first_scan_alone(
     pipeline.scans(3)
     assert pipeline.again[0]
     assert not any(pipeline.again[1:])
+
+
+def test_failures_that_may_be_over_are_tried_again_later_though_they_look_the_same(
+    start: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a group of the daemon's user or a mount was corrected: no file shows that."""
+    monkeypatch.setattr(retries, "RETRY_SECONDS", 0.5)
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "1.jpg").write_bytes(b"x")
+    pipeline = start(scan_seconds=0.05)
+    candidate = pipeline.take()
+    pipeline.watcher.mailbox.put(Done(candidate.path, look(candidate.path)))
+    assert pipeline.take() == candidate
+    assert pipeline.again.count(True) == 2

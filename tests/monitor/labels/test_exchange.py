@@ -53,17 +53,17 @@ def test_a_row_goes_to_the_crop_of_its_content_and_only_without_one_to_that_of_i
         row(4, path="/inbox/c", minute=2),
         row(5, sha256="same", path="/inbox/a", minute=3),
     ]
-    assert import_labels(connection, Table(rows, [])) == Imported(4, 0, [])
+    assert import_labels(connection, Table(rows, []), author="vera") == Imported(4, 0, [])
     assert [crop_id for crop_id, _ in imported(connection)] == [in_operation, other, other, came_with_its_label]
 
 
 def test_a_label_that_is_there_is_not_added_again(connection: Connection) -> None:
     crop(connection, "a")
     again = [row(2, sha256="a"), row(3, path="/inbox/a"), row(4, sha256="a", minute=1)]
-    assert import_labels(connection, Table(again, [])) == Imported(2, 1, [])
-    assert import_labels(connection, Table(again, [])) == Imported(0, 3, [])
+    assert import_labels(connection, Table(again, []), author="vera") == Imported(2, 1, [])
+    assert import_labels(connection, Table(again, []), author="vera") == Imported(0, 3, [])
     connection.execute(delete(labels))
-    assert import_labels(connection, Table(again[:1], [])) == Imported(1, 0, [])
+    assert import_labels(connection, Table(again[:1], []), author="vera") == Imported(1, 0, [])
 
 
 def test_a_wrong_row_keeps_all_out_unless_wrong_ones_are_skipped(connection: Connection) -> None:
@@ -79,7 +79,7 @@ def test_a_wrong_row_keeps_all_out_unless_wrong_ones_are_skipped(connection: Con
         Problem(5, "/inbox/b: no scored crop has this path; score it first: monitor score DIR"),
         Problem(6, "is wrong"),
     ]
-    assert import_labels(connection, table) == Imported(0, 0, problems)
+    assert import_labels(connection, table, author="vera") == Imported(0, 0, problems)
     assert imported(connection) == []
-    assert import_labels(connection, table, skip_wrong=True) == Imported(1, 0, problems)
+    assert import_labels(connection, table, author="vera", skip_wrong=True) == Imported(1, 0, problems)
     assert imported(connection) == [(1, "proliv")]

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.labels import labels
+from monitor.store import labels as stored_labels
 from monitor.store.labelled_files import take_labelled
 from monitor.words import Label
 from tests.monitor.labels.conftest import crop, crop_row, say
 
 if TYPE_CHECKING:
+    import pytest
     from sqlalchemy.engine import Connection
+
+    from monitor.store.database.engine import Database
+    from monitor.store.labels import LabelledCropRow
 
 PROLIV, NORMAL = Label.PROLIV, Label.NE_PROLIV
 
@@ -62,6 +67,14 @@ def test_the_folder_is_one_labeller_beside_the_authors(connection: Connection) -
     assert "the labelled folder says ne_proliv" in labels.read(connection).contradictions[0].sentence
 
 
+def test_the_command_that_settles_a_contradiction_can_be_pasted(connection: Connection) -> None:
+    one = crop(connection, "hole 1 (b)")
+    say(connection, one, PROLIV, "anna", minute=0)
+    say(connection, one, NORMAL, "boris", minute=1)
+    (contradiction,) = labels.read(connection).contradictions
+    assert contradiction.sentence.endswith("monitor label '/inbox/hole 1 (b)' --as … --settle")
+
+
 def test_labels_of_one_instant_contradict_each_other(connection: Connection) -> None:
     one, other = crop(connection, "a"), crop(connection, "b")
     say(connection, one, PROLIV, "anna", minute=0)
@@ -97,3 +110,22 @@ def test_only_what_came_into_the_inbox_is_in_operation(connection: Connection) -
     for name, source in (("a", "inbox"), ("b", "folder"), ("c", "labelled")):
         say(connection, crop(connection, name, source=source), NORMAL, minute=0)
     assert [one.in_operation for one in labels.read(connection).crops] == [True, False, False]
+
+
+def test_a_label_that_is_given_while_all_are_read_is_read_the_next_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write() as connection:
+        crop(connection, "a")
+
+    def meanwhile(connection: Connection) -> list[LabelledCropRow]:
+        with database.write() as other:
+            say(other, 1, PROLIV, "anna", minute=0)
+        return stored_labels.labelled_crops(connection)
+
+    monkeypatch.setattr(labels, "labelled_crops", meanwhile)
+    with database.read() as connection:
+        assert outcome(connection) == ({}, [])
+    monkeypatch.undo()
+    with database.read() as connection:
+        assert outcome(connection) == ({"a": PROLIV}, [])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from monitor.crops.loader import CropReader
+from monitor.crops.refusals import out_of_memory
 from monitor.labels import missing_scores
 from monitor.labels.give import give
 from monitor.labels.missing_scores import ScoredMissing
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from monitor.crops.loader import Decoded, FileContent
     from tests.monitor.labels.conftest import Home
 
 
@@ -74,5 +77,32 @@ def test_many_lost_crops_are_one_warning(
     home.ensemble = both
     assert home.score_missing() == ScoredMissing(0, 6)
     (record,) = [one for one in caplog.records if one.name == missing_scores.__name__]
-    assert record.getMessage().count(".jpg") == missing_scores.LOST_SHOWN
+    assert record.getMessage().count(".jpg") == missing_scores.SHOWN
     assert home.scores() == 6
+
+
+def test_what_is_not_read_is_not_said_to_be_deleted(
+    pair_home: Home, pictures: Sequence[Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = pair_home
+    both = home.ensemble
+    home.ensemble = Ensemble(both.models[1:], "primary")
+    for number, picture in enumerate(pictures[:2]):
+        shutil.copyfile(picture, home.labelled / "proliv" / f"{number}.jpg")
+    home.rescan()
+    (home.labelled / "proliv" / "1.jpg").unlink()
+    (home.labelled / "proliv" / "1.jpg").symlink_to(pictures[1])
+
+    def decode(_reader: CropReader, _content: FileContent) -> Decoded:
+        raise out_of_memory()
+
+    home.ensemble = both
+    with monkeypatch.context() as patch:
+        patch.setattr(CropReader, "decode", decode)
+        assert home.score_missing() == ScoredMissing(0, lost=1, refused=1)
+    lost, refused = (one.getMessage() for one in caplog.records if one.name == missing_scores.__name__)
+    assert "and their files are deleted or changed: " in lost
+    assert lost.count(".jpg") == 1
+    assert f"{home.labelled}/proliv/1.jpg" in lost
+    assert f"and their files are not read: {home.labelled}/proliv/0.jpg: the machine has too little memory" in refused
+    assert home.score_missing() == ScoredMissing(1, lost=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -87,6 +89,19 @@ def test_a_crop_whose_label_was_taken_back_may_be_labelled_and_drawn_again(conne
     assert counts(connection) == {"a": PROLIV}
 
 
+def test_what_was_given_last_is_taken_back_even_if_the_clock_was_put_back(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = crop(connection, "a"), crop(connection, "b")
+    label(connection, [one], PROLIV, "anna")
+    earlier = Mock(now=lambda zone: datetime.now(zone) - timedelta(hours=1))
+    for module in ("monitor.labels.give", "monitor.store.labels"):
+        monkeypatch.setattr(f"{module}.datetime", earlier)
+    label(connection, [two], PROLIV, "anna")
+    assert take_back(connection, "anna") == [two]
+    assert take_back(connection, "anna") == [one]
+
+
 def test_an_action_that_has_changed_meanwhile_is_not_taken_back(connection: Connection) -> None:
     one, two = crop(connection, "a"), crop(connection, "b")
     label(connection, [one], PROLIV, "anna")
@@ -110,6 +125,19 @@ def test_neither_an_earlier_export_nor_a_later_one_revives_what_was_taken_back(c
     take_back(connection, "anna")
     later = exported()
     assert len(later.splitlines()) == 2
-    assert import_labels(connection, parse(earlier, "labels.csv", MOSCOW)) == Imported(0, 1, [])
-    assert import_labels(connection, parse(later, "labels.csv", MOSCOW)) == Imported(0, 0, [], 1)
+    assert import_labels(connection, parse(earlier, "labels.csv", MOSCOW), author="vera") == Imported(0, 1, [])
+    assert import_labels(connection, parse(later, "labels.csv", MOSCOW), author="vera") == Imported(0, 0, [], 1)
     assert counts(connection) == {}
+
+
+def test_an_import_without_authors_is_that_of_the_importer_alone(connection: Connection) -> None:
+    one, two, three = (crop(connection, name, name * 64) for name in "abc")
+    label(connection, [one], PROLIV, "anna")
+    say(connection, three, NORMAL, minute=0)
+    rows = f"{'b' * 64},proliv,2024-05-01,,import\n{'c' * 64},ne_proliv,2024-05-01,,folder\n"
+    table = parse(f"sha256,label,at,author,source\n{rows}".encode(), "labels.csv", MOSCOW)
+    assert import_labels(connection, table, author="anna") == Imported(2, 0, [])
+    assert [row.author for row in all_labels(connection)] == ["anna", None, None, "anna"]
+    assert import_labels(connection, table, author="boris") == Imported(0, 2, [])
+    assert take_back(connection, "anna") == [two]
+    assert counts(connection) == {"a" * 64: PROLIV, "c" * 64: NORMAL}

@@ -72,9 +72,9 @@ def test_what_is_restored_gives_way_to_what_was_decided_since() -> None:
     metrics.count_committed(committed("A", 1, NOW))
     before, ahead = NOW - timedelta(days=2), NOW + timedelta(days=2)
     rows = [
-        LastCrop("C", 3, 1, before, 1.0, 2.0, "ne_proliv"),
-        LastCrop("A", 1, 9, before, 1.0, 2.0, "proliv"),
-        LastCrop("B", 2, 5, ahead, 3.0, 2.0, "proliv"),
+        LastCrop("C", 3, 1, before, 1.0, 2.0, "ne_proliv", id=3),
+        LastCrop("A", 1, 9, before, 1.0, 2.0, "proliv", id=1),
+        LastCrop("B", 2, 5, ahead, 3.0, 2.0, "proliv", id=2),
     ]
     metrics.restore_holes(rows, NOW + timedelta(seconds=1))
     found = shown(metrics.registry)

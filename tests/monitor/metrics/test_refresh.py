@@ -297,6 +297,17 @@ def test_space_runs_and_models_are_published(store: MadeUp, tmp_path: Path) -> N
         assert found["monitor_database_size_bytes"] == sum(one.stat().st_size for one in tmp_path.glob("monitor.db*"))
 
 
+def test_a_run_that_a_clock_ahead_has_stored_is_no_success_for_ever(store: MadeUp) -> None:
+    with store.database.write() as connection:
+        for days, outcome in ((0, "1 activated"), (365, "1 activated"), (3, "failed by a defect")):
+            at = NOW + timedelta(days=days)
+            values = {"job": "recalibrate", "slot": at, "started_at": at, "finished_at": at, "outcome": outcome}
+            connection.execute(insert(runs).values(values))
+    metrics = Metrics()
+    refresh_figures(store.database, Configuration(settings=Settings(), file=None), metrics, NOW + timedelta(days=3))
+    assert shown(metrics.registry)['monitor_run_last_success_timestamp_seconds{task="nightly"}'] == NOW.timestamp()
+
+
 def test_buckets_are_made_of_what_the_store_has(store: MadeUp) -> None:
     with store.database.read() as connection:
         ranges = references.reference_ranges(connection, store.model.id)

@@ -47,7 +47,7 @@ def test_what_a_detector_raises_while_it_loads_names_the_model(
         raise error
 
     monkeypatch.setattr(REGISTRY.detector_class("ae"), "load", fail)
-    reason = " ".join(str(error).split())
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
     with pytest.raises(ModelDamagedError, match=f"^{saved.folder}: cannot be loaded by the detector 'ae': {reason}; "):
         loader_of(saved).load(row_of(saved))
 

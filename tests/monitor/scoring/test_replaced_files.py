@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
+from monitor.configuration.file import load
+from monitor.crops.reader import Reader
 from monitor.files.looks import look
 from monitor.files.text import to_text
+from monitor.scoring.ensemble import Ensemble
 from monitor.scoring.lookup import new, undecided, unknown
+from monitor.scoring.pipeline import score
+from monitor.scoring.record import record as record_batches
 from monitor.store.database.engine import Database
 from monitor.store.database.schema import crops
 from monitor.store.decisions import record
+from tests.support.batches import model
 from tests.support.disks import as_nobody, replace_like, sha256
 from tests.support.stored_crops import crop, decided, decision, failed, make_active
 from tests.support.stores import upgrade
@@ -177,3 +183,36 @@ def test_a_failure_that_may_be_over_is_not_tried_at_every_scan(database: Databas
     if reason == "unreadable":
         path.chmod(0o640)
         assert new(database, [str(path)], again=False) == [str(path)]
+
+
+@pytest.mark.parametrize("refused", ["empty", "symlink", "too_large", "not_a_file"])
+def test_what_comes_in_the_place_of_a_refused_file_while_its_row_waits_is_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """A locked database may hold the row up for minutes."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "inbox" / "1.jpg"
+    path.parent.mkdir()
+    if refused == "symlink":
+        path.symlink_to("elsewhere.jpg")
+    elif refused == "not_a_file":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"" if refused == "empty" else bytes(100))
+    monkeypatch.setenv("MONITOR__CROPS__MAX_BYTES", "99")
+    batch = score(Reader(load()).read([path]), Ensemble((model(1),), "primary"))
+    assert batch.refusals[0].reason == refused
+    path.unlink()
+    path.write_bytes(b"another one")
+    record_batches(database, [batch])
+    assert new(database, [str(path)], again=False) == [str(path)]
+
+
+def test_a_refused_file_that_stays_is_not_read_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "empty.jpg"
+    path.touch()
+    record_batches(database, [score(Reader(load()).read([path]), Ensemble((model(1),), "primary"))])
+    assert new(database, [str(path)], again=False) == []

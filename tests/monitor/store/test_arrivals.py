@@ -95,7 +95,7 @@ def test_an_interval_has_a_crop_in_time_or_late_or_none_that_was_decided_on(data
     ]
     assert found(database, rows, grid()) == Arrivals(
         {"C": CameraArrivals(active=7, crops=10, ahead=0, before=0)},
-        {("C", 1): HoleArrivals(3, 2, 1, at(26)), ("C", 2): HoleArrivals(1, 0, 0, at(30))},
+        {("C", 1): HoleArrivals(3, 2, 1, at(26), 9), ("C", 2): HoleArrivals(1, 0, 0, at(30), 10)},
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 
-from monitor.store.calibrations import active_thresholds, add, judged_since
+from monitor.store.calibrations import active_thresholds, add, judged_since, roll_back
+from monitor.store.database.schema import calibrations
 from tests.support.stored_crops import NOW, add_model, calibrate, make_active
 
 if TYPE_CHECKING:
@@ -42,3 +43,15 @@ def test_a_calibration_that_lies_ahead_was_not_judged_by_the_newest_labels(datab
         model = make_active(connection, "1")
         assert judged_since(connection, model.id, NOW) == NOW
         assert judged_since(connection, model.id, NOW - timedelta(seconds=1)) is None
+
+
+def test_the_threshold_before_is_not_one_of_an_earlier_program_which_stored_no_ends(database: Database) -> None:
+    with database.write() as connection:
+        model = add_model(connection, "1")
+        for threshold in (0.1, 0.2):
+            calibrate(connection, model, threshold)
+        connection.execute(update(calibrations).values(ended_at=None))
+        for threshold in (0.3, 0.4):
+            calibrate(connection, model, threshold)
+        back = [roll_back(connection, model.id, NOW) for _ in range(2)]
+        assert [found and found[1].threshold for found in back] == [0.3, 0.2]

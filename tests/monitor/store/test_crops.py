@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
 from monitor.files.text import from_text, to_text
+from monitor.store import counts
 from monitor.store.counts import count_crops
 from monitor.store.crops import crop_by_id, decisions_after, known_crops
 from monitor.store.database.schema import crops
@@ -16,7 +17,12 @@ from monitor.store.decisions import record, stored_scores
 from tests.support.stored_crops import NOW, crop, decided, decision, failed, make_active, states, unreadable
 
 if TYPE_CHECKING:
+    import pytest
+
     from monitor.store.database.engine import Database
+    from monitor.words import Source
+
+SOURCES: Final[tuple[Source, ...]] = ("inbox", *4 * ("folder",))
 
 
 def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
@@ -42,6 +48,24 @@ def test_what_is_stored_comes_back_as_it_was(database: Database) -> None:
         assert (summary.scored, summary.failed, summary.failed_by_reason) == (1, 1, {"truncated": 1})
         assert (summary.final, summary.verdicts) == ({"proliv": 1}, {(model.name, "proliv"): 1})
         assert summary.last_scored_at == NOW
+
+
+def test_the_last_decision_in_operation_is_looked_for_among_the_newest_crops(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "LOOKED_AT", 3)
+    with database.write() as connection:
+        model = make_active(connection, "1")
+        assert model.calibration_id is not None
+        one = decision(model.id, model.calibration_id, mse=0.1)
+    found = []
+    for number in range(5):
+        with database.read() as connection:
+            summary = count_crops(connection)
+        found.append((summary.last_scored_at, summary.last_scored_before))
+        with database.write() as connection:
+            record(connection, [decided(f"{number}.jpg", str(number), one)._replace(source=SOURCES[number])])
+    assert found == [(None, None), (NOW, None), (NOW, None), (NOW, None), (None, NOW)]
 
 
 def test_changed_content_under_one_path_is_another_crop(database: Database) -> None:

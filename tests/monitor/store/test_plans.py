@@ -59,9 +59,8 @@ BOUNDED: Final = {
     "SELECT max(crops.id) AS max_1 \nFROM crops": "the end of the table",
     "select (select max(id) from crops) > until from counted": "the end of the table",
     "update counted set until = (select max(id) from crops)": "the end of the table",
-    "SELECT max(crops.seen_at) AS max_1 \nFROM crops": "the end of an index",
-    "SELECT crops.id \nFROM crops \nWHERE crops.source = ? AND crops.state = ? ORDER BY crops.id DESC\n LIMIT": (
-        "from the end back to the newest crop of the inbox"
+    "SELECT crops.seen_at \nFROM crops \nWHERE crops.source = ? ORDER BY crops.seen_at DESC": (
+        "the end of an index, beyond what was scored by hand since"
     ),
     "SELECT crops.path, crops.size_bytes, crops.mtime_ns \nFROM crops \nWHERE crops.source = ? ORDER BY": (
         "the first and the last few crops of the inbox"

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from monitor.labels.undo import undo
+from monitor.store.labels import newest_action
 from monitor.thresholds.calibration import recalibrate
 from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.rules import Rules
@@ -72,6 +74,25 @@ def test_a_trial_is_judged_by_what_was_labelled_meanwhile_alone(made: MadeUp) ->
     for index in range(10):
         made.label(made.crop(2.1, camera=f"D{index}", at=NOW + 2 * DAY), "proliv", at=NOW + 2 * DAY)
     assert night(made, rules, 6).refusal == Refusal.WORSE_TPR
+
+
+def test_a_trial_ends_when_labels_that_it_was_chosen_from_are_taken_back(made: MadeUp) -> None:
+    rules = odd_in_shadow(2.2)
+    for author, day in (("ann", 0.5), ("bob", 2.5)):
+        made.label(made.crop(1.5, at=NOW + day * DAY), "ne_proliv", author=author, at=NOW + day * DAY)
+    assert night(made, rules, 1).result == "shadow"
+
+    def take_back(author: str) -> None:
+        with made.database.write() as connection:
+            undo(connection, newest_action(connection, author), author=author, note=None)
+
+    # What was labelled since the trial began had no part in it.
+    take_back("bob")
+    assert night(made, rules, 3).result == "shadow"
+    take_back("ann")
+    outcome = night(made, rules, 5)
+    assert (outcome.refusal, made.active().threshold) == (Refusal.WITHDRAWN, 2.0)
+    assert night(made, rules, 6).result == "shadow"
 
 
 def test_a_trial_that_began_in_the_future_is_withdrawn(made: MadeUp) -> None:

@@ -330,6 +330,23 @@ def test_a_clock_that_runs_ahead_deletes_nothing_more(
     assert prune(sqlite_store.database, configuration, 30, clock).crops == gone
 
 
+def test_a_line_that_stands_keeps_what_it_has_though_crops_are_scored_or_labelled_by_hand(
+    store: MadeUp, configuration: Configuration
+) -> None:
+    kept = [store.crop(0.1, at=OLD - days * DAY) for days in (20, 10, 0)]
+    kept += [store.crop(0.1, source=source) for source in ("folder", "labelled")]
+    assert prune(store.database, configuration, 30, NOW).crops == 0
+    assert sorted(present(store)) == kept
+    kept.append(store.crop(0.1))
+    assert prune(store.database, configuration, 30, NOW).crops == 3
+
+
+def test_what_was_scored_by_hand_alone_is_as_old_as_its_newest(store: MadeUp, configuration: Configuration) -> None:
+    for days in (40, 20, 0):
+        store.crop(0.1, at=NOW - days * DAY, source="folder")
+    assert prune(store.database, configuration, 30, NOW).crops == 1
+
+
 def test_an_interrupted_run_goes_on_the_next_time(
     sqlite_store: MadeUp, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:

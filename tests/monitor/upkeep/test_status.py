@@ -60,6 +60,7 @@ def test_of_an_empty_database(database: Database) -> None:
         "verdicts": [],
         "nightly_run": None,
         "last_scored_at": None,
+        "last_scored_before": None,
     }
 
 

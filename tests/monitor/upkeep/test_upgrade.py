@@ -98,6 +98,24 @@ def test_the_copies_of_two_upgrades_are_kept_and_one_cut_off_is_not(tmp_path: Pa
     assert not (tmp_path / "monitor.db.unfinished-copy").exists()
 
 
+def test_only_copies_are_forgotten_whatever_else_lies_beside_them(tmp_path: Path) -> None:
+    others = ["monitor.db.schema-0001.mine", "monitor.db.schema-0002-wal", "monitor.db.schema-notes"]
+    for name in ("monitor.db.schema-0003", *others[:2]):
+        (tmp_path / name).touch()
+    (tmp_path / others[2]).mkdir()
+    (tmp_path / "monitor.db.schema-0000").mkdir()
+    with earlier(tmp_path, BEFORE) as database:
+        bring_up_to_date(database)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        *others,
+        "monitor.db",
+        "monitor.db.schema-0000",
+        "monitor.db.schema-0003",
+        f"monitor.db.schema-{BEFORE}",
+    }
+
+
 def test_none_is_kept_where_none_is_wished(tmp_path: Path) -> None:
     with earlier(tmp_path, BEFORE) as database:
         assert bring_up_to_date(database, keep_copy=False) == Upgraded(BEFORE, None)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor.errors import WorkerLostError
 from monitor.harness.waiting import wait_until
 from monitor.scoring import pipeline
+from monitor.scoring.pools import apart, watched
 from monitor.scoring.pools import pool as pool_module
-from monitor.scoring.pools import watched
 from monitor.scoring.pools.thread import ThreadWorker
 from tests.monitor.scoring.pools.conftest import SECONDS_PER_CROP, rows
+from tests.support.decoding_traps import write_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from monitor.scoring.pools.batch import PendingBatch
     from tests.monitor.scoring.pools.conftest import Home
 
     Trap = Callable[..., str]
@@ -168,6 +173,26 @@ class TestThread:
         assert [len(part.files) for part in parts] == [5, 1, 1, 1, 12]
         assert rows(parts) == dict.fromkeys(good)
 
+    def test_a_worker_that_is_being_ended_is_given_nothing_more(self, home: Home, good: Sequence[str]) -> None:
+        """What is written to a connection while it is closed may go to the file that is opened next."""
+        pool = home.start(1)
+        (worker,) = pool._workers
+        batches: list[PendingBatch] = []
+        submitting = Thread(target=lambda: batches.append(pool.submit(good, home.ensemble)))
+        given: list[int] = []
+
+        def end() -> str:
+            submitting.start()
+            submitting.join(0.5)
+            given.append(len(worker.tasks))
+            return type(worker).end(worker)
+
+        worker.end = end  # type: ignore[method-assign]
+        pool._replace(worker, "hanging")
+        submitting.join()
+        assert given == [0]
+        assert rows(list(batches[0].parts())) == dict.fromkeys(good)
+
     def test_too_many_of_them_end_the_program(self, home: Home, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pool_module, "MOST_LOST_THREADS", 1)
         pool = home.start(1)
@@ -176,3 +201,38 @@ class TestThread:
         assert rows([batch.next_part()]) == {first: "too_costly"}
         with pytest.raises(Exception, match="cannot be ended"):
             batch.next_part()
+
+    def test_a_process_for_suspects_that_cannot_be_made_leaves_no_one_waiting(
+        self, home: Home, trap: Trap, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        monkeypatch.setattr(apart.subprocess, "Popen", refuse)
+        pool = home.start(1)
+        pool._seconds = pool._judge._seconds = 0.05
+        batch = pool.submit([trap("sleep-a-bit")], home.ensemble)
+        with pytest.raises(WorkerLostError, match="Resource temporarily unavailable"):
+            batch._future.result(timeout=30)
+
+    def test_a_process_for_suspects_outlives_the_thread_that_submitted_them(
+        self, home: Home, trap: Trap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """When the daemon stops, that thread ends before all that it has submitted is scored."""
+        write_distribution(tmp_path / "site")
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        pool = home.start(1)
+        pool._seconds = 600
+        slow = trap("sleep-a-bit")
+        pool._suspects.suspect([slow], None)  # type: ignore[arg-type]
+        batches: list[PendingBatch] = []
+
+        def submit() -> None:
+            batches.append(pool.submit([slow], home.ensemble))
+            wait_until((tmp_path / "site" / "sprung").exists)
+
+        submitting = Thread(target=submit)
+        submitting.start()
+        submitting.join()
+        assert rows(list(batches[0].parts())) == {slow: None}
+        assert "a worker ended" not in caplog.text

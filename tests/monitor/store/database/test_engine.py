@@ -55,6 +55,20 @@ def test_an_error_takes_the_whole_transaction_back(database: Database) -> None:
         assert states(connection) == []
 
 
+def test_a_transaction_that_reads_sees_one_state_whatever_is_stored_meanwhile(database: Database) -> None:
+    with database.read() as reading:
+        assert states(reading) == []
+        with database.write() as writing:
+            record(writing, [unreadable("1.jpg")])
+        assert states(reading) == []
+    with database.read() as reading:
+        assert len(states(reading)) == 1
+    # One that writes goes on seeing what others commit while it waits for them, on the same connection too.
+    with database.write() as writing:
+        if writing.dialect.name == "postgresql":
+            assert writing.execute(text("show transaction_isolation")).scalar() == "read committed"
+
+
 def test_connections_that_were_needed_once_do_not_all_fill_their_caches(database: Database) -> None:
     with database.read(), database.read(), database.read(), database.read(), database.read():
         pass
