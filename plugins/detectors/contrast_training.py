@@ -91,13 +91,12 @@ class Training:
             self.reports.append(report)
             self._progress(report)
 
-        made = list(mixture(material, self._settings.pool, self._made_with(fold)))
-        pool = Examples(
-            np.concatenate([rows_of(GRID.measure(some.pictures)) for some in made]),
-            np.concatenate([some.classes for some in made]),
-        )
+        features, classes = [], []
+        for made in mixture(material, self._settings.pool, self._made_with(fold)):
+            features.append(rows_of(GRID.measure(made.pictures)))
+            classes.append(made.classes)
         return train_head(
-            pool,
+            Examples(np.concatenate(features), np.concatenate(classes)),
             self._held_out(fold),
             classes=CLASSES,
             epochs=epochs,
