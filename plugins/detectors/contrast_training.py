@@ -29,7 +29,7 @@ PROLIV_QUANTILE: Final = 0.01
 # Some made-up chaos is hardly to be seen. Measured with real proliv beside it, its lowest tenth reaches as far down as
 # the lowest hundredth of that: 0.54 to 0.67 and 0.49 to 0.68.
 MADE_UP_QUANTILE: Final = 0.1
-# How many pictures of made-up chaos stand in for proliv where a fold holds none out.
+# How many pictures of made-up chaos stand in for proliv where a fold holds none out, at most.
 STAND_INS: Final = 512
 # Keeps the numbers that are drawn for one seed apart from those for the next one, for every fold, and those for the
 # pictures of the network apart from those for stand-ins.
@@ -118,7 +118,8 @@ class Training:
         proliv, quantile = self._proliv[self._proliv_folds == fold], PROLIV_QUANTILE
         if len(proliv) == 0:
             material = Material(self._crops[held_out], self._weights[held_out], self._known.crops[:0])
-            chaos = chaos_out_of_nothing(material, STAND_INS, self._made_with(fold) + SEEDS_APART // 2)
+            count = min(STAND_INS, self._settings.pool)
+            chaos = chaos_out_of_nothing(material, count, self._made_with(fold) + SEEDS_APART // 2)
             proliv, quantile = GRID.measure(chaos), MADE_UP_QUANTILE
         return float((low + np.quantile(part.log_distance(proliv), quantile)) / 2)
 
