@@ -12,6 +12,11 @@ def monitor_register_detectors() -> list[Provider]:
             "local statistics: how far each place is from the usual",
             "plugins.detectors.patchstats:PatchStatistics",
         ),
+        Provider(
+            "contrast",
+            "patchstats and a network that knows proliv: few false alarms on what is merely new",
+            "plugins.detectors.contrast:Contrast",
+        ),
         Provider("ae", "autoencoder: the error of reconstructing a crop", "plugins.detectors.ae:Autoencoder"),
         Provider(
             "cvae", "variational autoencoder: the pattern of its error", "plugins.detectors.cvae:VariationalAutoencoder"

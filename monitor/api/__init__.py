@@ -17,7 +17,7 @@ from monitor.api.providers import Provider, hookimpl
 from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
-from monitor.api.training import EpochReport, FitReport, Progress
+from monitor.api.training import EpochReport, FitReport, KnownProliv, Progress
 from monitor.errors import (
     ConfigurationError,
     CropRefusedError,
@@ -42,6 +42,7 @@ __all__ = [
     "FitReport",
     "Floats",
     "InputMissingError",
+    "KnownProliv",
     "LazyGroup",
     "NotOfferedError",
     "OutputError",

@@ -45,6 +45,11 @@ class Detector(ABC):
     Settings: ClassVar[type[BaseModel]]
     # Published experiments that the detector repeats, for `monitor train --recipe`; none need be there.
     recipes: ClassVar[Sequence[Recipe]] = ()
+    # Whether `fit` also gets ``proliv``, a `KnownProliv`, and returns cross-fitted scores of it.
+    learns_from_proliv: ClassVar[bool] = False
+    # The threshold that the deciding score itself suggests, used for as long as too little proliv is known to choose
+    # one; None: calibration.fallback_rule chooses.
+    natural_threshold: ClassVar[float | None] = None
 
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
         """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``, or ``auto``.
@@ -122,6 +127,9 @@ class Detector(ABC):
         ``validation``: uint8 (M, H, W, 3), held out, for stopping early and for what has to be learned on crops
         that the weights have not seen. The threshold is chosen on them as well, so nothing may be fitted to them
         closely. The same crops and ``seed`` give the same weights on one machine.
+
+        A detector with ``learns_from_proliv`` takes ``proliv`` as well, a `KnownProliv`, by its name; with a default,
+        such as None, because others are called without it.
         """
 
     @abstractmethod

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.api.arrays import Pixels
+    from monitor.api.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,31 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FitReport:
-    """What `Detector.fit` did: the loss curves and the epoch whose weights were kept (0: not trained by epochs)."""
+    """What `Detector.fit` did: the loss curves and the epoch whose weights were kept (0: not trained by epochs).
+
+    ``cross_fitted``: the scores of the known proliv, in their order, from a detector that learns from them; see
+    `KnownProliv`. None from all others.
+    """
 
     epochs: tuple[EpochReport, ...] = ()
     best_epoch: int = 0
+    cross_fitted: Scores | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownProliv:
+    """The proliv that a detector with ``learns_from_proliv`` learns from, and what has to stay together in folds.
+
+    ``crops``: uint8 (P, H, W, 3) as `Detector.prepare_batch` returns them; P is 0 where no proliv is known. ``groups``,
+    (P,): crops of one hole and near-duplicates have the same number, from 0 without gaps. ``normal_groups``, (N,): the
+    same for the N normal crops that `fit` gets, by near-duplicates alone.
+
+    What was learned by heart has a high score, which says nothing about proliv that is still to come. So the detector
+    also gives each of these crops the score that it would have if nothing of its group had been learned from, by
+    leaving out one part of the groups after the other (cross-fitting), and thresholds are chosen from those scores:
+    `FitReport.cross_fitted`.
+    """
+
+    crops: Pixels
+    groups: NDArray[np.intp]
+    normal_groups: NDArray[np.intp]

@@ -100,7 +100,8 @@ def _chosen(
     configuration = program.configuration
     rules = Rules.of(program.registry, configuration, rule_name, parse_assignments(assignments))
     settings, zone = configuration.settings.calibration, configuration.time_zone
-    evidence = gather_evidence(connection, model.id, settings, now=datetime.now(UTC), zone=zone)
+    seen = rules.trained_on(model)
+    evidence = gather_evidence(connection, model.id, settings, now=datetime.now(UTC), trained_on=seen, zone=zone)
     return threshold_by(rules.rule, evidence.scores)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from monitor.api import Detector
+    from monitor.configuration.resolved import Configuration
+    from monitor.crops.in_memory import ReadCrops
     from monitor.models.training import TrainingData
     from monitor.models.training_log import LogKind, TrainingLog
+
+log = logging.getLogger(__name__)
 
 
 @click.command("train")
 @click.argument("detectors", nargs=-1, metavar="[DETECTOR]...")
-@data_option("its train/ is used", required=True)
+@data_option("its train/ is used, and proliv/ by detectors that learn from proliv", required=True)
 @click.option("--recipe", "recipe_name", metavar="NAME", help="Repeat a published experiment instead of a DETECTOR.")
 @seed_option("overrides training.seed")
-@click.option("--limit", metavar="N", type=click.IntRange(2), help="Train on at most N crops; drawn by the seed.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(2), help="Train on at most N crops, and N proliv; drawn by the seed."
+)
 @set_option("of the detector")
 @click.option("--log", "kind", type=click.Choice(["tensorboard", "wandb"]), help="Write a log of the training.")
 @click.option(
@@ -51,6 +58,9 @@ def command(
     Without a DETECTOR, all installed detectors are trained. A part of train/ is held out, by groups of
     near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
 
+    The detector contrast learns from proliv/ as well, where there is any. The threshold is then chosen from what each
+    of these crops would have scored if nothing of its hole had been learned from.
+
     A recipe trains its detector as a publication says, whatever the configuration says about the detector:
     dense-30x50, linear-2, linear-5 and cvae-64 are built in. At the end, the command is printed that chooses the
     threshold as the publication does.
@@ -75,7 +85,7 @@ def command(
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
     untrained, rule = _untrained(program, detectors, recipe_name, parse_assignments(assignments))
     seed = configuration.settings.training.seed if seed is None else seed
-    parts = _read(program, data, limit, seed)
+    parts = _read(program, data, limit, seed, proliv=any(detector.learns_from_proliv for detector in untrained))
     for detector in untrained:
         with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
             name = _train(program, detector, parts, seed, journal)
@@ -98,12 +108,9 @@ def _untrained(
     return [new_detector(registry, configuration, found, overrides)], f"--rule {found.recipe.rule}{settings}"
 
 
-def _read(program: Program, data: Path, limit: int | None, seed: int) -> TrainingData:
-    """Read the crops of train/ and hold out a part of them."""
-    from monitor.cli.progress import bar
+def _read(program: Program, data: Path, limit: int | None, seed: int, *, proliv: bool) -> TrainingData:
+    """Read the crops of train/ and hold out a part of them; with ``proliv``, read those of proliv/ too."""
     from monitor.crops.dataset import open_dataset, require
-    from monitor.crops.in_memory import read_all
-    from monitor.crops.reader import Reader
     from monitor.errors import DataError
     from monitor.files.text import printable
     from monitor.models.training import split, subset
@@ -114,8 +121,7 @@ def _read(program: Program, data: Path, limit: int | None, seed: int) -> Trainin
     paths = subset(dataset.train, limit, seed)
     # A database that cannot be made is better said now than after minutes of reading.
     program.database(create=True)
-    with bar("reading", len(paths)) as advance:
-        crops = read_all(Reader(configuration), paths, lambda: advance(1))
+    crops = _read_all(configuration, paths, "reading")
     if len(crops.pixels) < 2:
         why = "".join(f"; {printable(path)}: {reason}" for path, reason in crops.refused[:1])
         raise DataError(
@@ -128,7 +134,27 @@ def _read(program: Program, data: Path, limit: int | None, seed: int) -> Trainin
         f"{len(crops.refused)} left out",
         err=True,
     )
+    if not proliv:
+        return parts
+    if not dataset.proliv:
+        log.warning(
+            "%s: there is no proliv in proliv/; detectors that learn from proliv are trained without any, and their "
+            "thresholds are less sure; add what is known and train again", printable(data),
+        )  # fmt: skip
+    known = _read_all(configuration, subset(dataset.proliv, limit, seed), "reading proliv")
+    parts = parts.with_proliv(known)
+    click.echo(f"{len(parts.proliv.pixels)} proliv to learn from", err=True)
     return parts
+
+
+def _read_all(configuration: Configuration, paths: Sequence[Path], what: str) -> ReadCrops:
+    """Read crops, with a progress bar."""
+    from monitor.cli.progress import bar
+    from monitor.crops.in_memory import read_all
+    from monitor.crops.reader import Reader
+
+    with bar(what, len(paths)) as advance:
+        return read_all(Reader(configuration), paths, lambda: advance(1))
 
 
 def _train(program: Program, detector: Detector, parts: TrainingData, seed: int, journal: TrainingLog) -> str:

@@ -2,7 +2,8 @@
 
 A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
 detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256 of each crop that was
-trained on, or held out) and ``training.json`` (the loss curves). The fingerprint is the sha256 of ``model.json``, so
+trained on, or held out) and ``training.json`` (the loss curves); where the detector learned from proliv, also
+``proliv.json`` (the sha256 of each, with its cross-fitted scores). The fingerprint is the sha256 of ``model.json``, so
 it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives the same
 fingerprint.
 """
@@ -15,16 +16,16 @@ import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.api import EpochReport, FitReport
 from monitor.errors import ModelDamagedError, OutputError
 from monitor.files.folders import flush, make_folder, unfinished_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from monitor.api import Detector
+    from monitor.api import Detector, Scores
     from monitor.store.models import ModelRow
 
 FORMAT: Final = 1
@@ -33,6 +34,7 @@ DETECTOR_FOLDER: Final = "detector"
 VALIDATION_LIST: Final = "validation.txt"
 TRAINING_LIST: Final = "training.txt"
 TRAINING_REPORT: Final = "training.json"
+PROLIV_SCORES: Final = "proliv.json"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,20 @@ class SavedModel:
     settings: dict[str, Any]
 
 
+class CrossFitted(NamedTuple):
+    """What a proliv would score if the model had not learned from it or its like: the deciding score, and its mse."""
+
+    score: float
+    mse: float
+
+
+class TrainedOn(NamedTuple):
+    """The sha256 of the crops that a model has seen in training: those without proliv, and proliv."""
+
+    normal: Collection[str] = ()
+    proliv: Collection[str] = ()
+
+
 def save(
     models_folder: Path,
     detector: Detector,
@@ -53,17 +69,20 @@ def save(
     validation: Sequence[str],
     report: FitReport,
     training: Sequence[str] = (),
+    proliv: Sequence[str] = (),
 ) -> SavedModel:
     """Write a trained detector; the folder appears under its name only when it is whole.
 
-    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on. Raises
-    `OutputError` when the disk refuses.
+    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on; ``proliv``: of the
+    proliv that the report has cross-fitted scores of, in their order. Raises `OutputError` when the disk refuses.
     """
     make_folder(models_folder)
     try:
         with unfinished_folder(models_folder) as unfinished:
             _write_digests(unfinished / VALIDATION_LIST, validation)
             _write_digests(unfinished / TRAINING_LIST, training)
+            if report.cross_fitted is not None:
+                _write_cross_fitted(unfinished / PROLIV_SCORES, proliv, report.cross_fitted)
             return _write(unfinished, models_folder, detector, report)
     except OSError as error:
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
@@ -124,6 +143,28 @@ def training_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
         raise ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again") from None
 
 
+def trained_on(models_folder: Path, row: ModelRow) -> TrainedOn:
+    """The sha256 of all crops that a model was trained on."""
+    return TrainedOn(training_digests(models_folder, row), cross_fitted(models_folder, row).keys())
+
+
+def cross_fitted(models_folder: Path, row: ModelRow) -> dict[str, CrossFitted]:
+    """The cross-fitted scores of the proliv that a model learned from, by their sha256; empty where it did not."""
+    file = folder_of(models_folder, row) / PROLIV_SCORES
+    try:
+        return {digest: CrossFitted(**scores) for digest, scores in json.loads(file.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again") from None
+
+
+def _write_cross_fitted(file: Path, digests: Sequence[str], scores: Scores) -> None:
+    """Each content once; copies are in one group, so they have one score."""
+    pairs = zip(digests, scores.deciding.tolist(), scores.mse.tolist(), strict=True)
+    file.write_bytes(_json({digest: CrossFitted(score, mse)._asdict() for digest, score, mse in pairs}))
+
+
 def _write_digests(file: Path, digests: Sequence[str]) -> None:
     file.write_text("".join(f"{digest}\n" for digest in sorted(set(digests))), encoding="ascii")
 
@@ -132,7 +173,7 @@ def _write(unfinished: Path, models_folder: Path, detector: Detector, report: Fi
     settings = detector.settings.model_dump(mode="json")
     (unfinished / DETECTOR_FOLDER).mkdir()
     detector.save(unfinished / DETECTOR_FOLDER)
-    (unfinished / TRAINING_REPORT).write_bytes(_json(asdict(report)))
+    (unfinished / TRAINING_REPORT).write_bytes(_json(_curves(report)))
     files = _digests(unfinished)
     content = _json({"format": FORMAT, "detector": detector.name, "settings": settings, "files": files})
     (unfinished / MANIFEST).write_bytes(content)
@@ -148,6 +189,11 @@ def _write(unfinished: Path, models_folder: Path, detector: Detector, report: Fi
         unfinished.rename(folder)
         flush(models_folder)
     return SavedModel(name, detector.name, fingerprint, folder, settings)
+
+
+def _curves(report: FitReport) -> dict[str, Any]:
+    """The loss curves, ready for JSON."""
+    return {"epochs": [asdict(epoch) for epoch in report.epochs], "best_epoch": report.best_epoch}
 
 
 def _hand_over(folder: Path, state: Path) -> None:

@@ -20,7 +20,7 @@ scores would be too low, and new holes would alarm. So twins stay together: all 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -42,8 +42,15 @@ MOST_REPRESENTATIVES: Final = 2048
 LARGEST_GROUP: Final = 0.5
 
 
-def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose about ``share`` (0-1) of the crops for validation: bool (N,), True = held out.
+class Division(NamedTuple):
+    """Which of N crops are held out, bool (N,), and the number of each one's group of near-duplicates, (N,)."""
+
+    held_out: NDArray[np.bool_]
+    groups: NDArray[np.intp]
+
+
+def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> Division:
+    """Choose about ``share`` (0-1) of the crops for validation.
 
     ``crops``: each uint8 (h, w, 3), of any sizes. Both parts get at least one crop. The same crops, share and
     seed give the same choice. Raises `DataError` for fewer than two crops or a share that leaves a part empty.
@@ -54,7 +61,30 @@ def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> 
         raise DataError(f"the validation share must lie between 0 and 1, got {share}")
     wanted = min(max(round(share * len(crops)), 1), len(crops) - 1)
     groups = near_duplicates(thumbnails(crops), largest=max(int(LARGEST_GROUP * wanted), 1))
-    return _draw(groups, wanted, np.random.default_rng(seed))
+    return Division(_draw(groups, wanted, np.random.default_rng(seed)), groups)
+
+
+def groups_of_proliv(crops: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> NDArray[np.intp]:
+    """Group proliv crops, so that one hole's and near-duplicates share a group: (P,), from 0 without gaps.
+
+    A bleed-out is photographed many times, and the crops of neighbouring holes overlap. ``holes``: the number of each
+    crop's hole, None where nobody knows it.
+    """
+    if not crops:
+        return np.empty(0, dtype=np.intp)
+    groups = near_duplicates(thumbnails(crops), largest=len(crops))
+    rows_of_holes: dict[int, list[int]] = {}
+    for row, hole in enumerate(holes):
+        if hole is not None:
+            rows_of_holes.setdefault(hole, []).append(row)
+    for rows in rows_of_holes.values():
+        groups[np.isin(groups, groups[rows])] = groups[rows[0]]
+    return renumbered(groups)
+
+
+def renumbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same groups with numbers from 0 without gaps."""
+    return np.unique(groups, return_inverse=True)[1].reshape(-1)
 
 
 def thumbnails(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -1,15 +1,19 @@
 """Trains a detector on the train/ part of a labelled folder and keeps it as a model.
 
 The validation part is held out by groups of near-duplicates (`monitor.models.hold_out`), never at random and never
-from test images; its digests are kept with the model, because the threshold is chosen on it later.
+from test images; its digests are kept with the model, because the threshold is chosen on it later. A detector that
+learns from proliv gets those of proliv/ too, and the scores that it gives them without having learned from them are
+kept with the model for the same purpose.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from monitor.api import FitReport
+from monitor.api import FitReport, KnownProliv, Scores
+from monitor.crops.in_memory import ReadCrops
 from monitor.errors import DataError, PluginError
 from monitor.models import folders, hold_out
 from monitor.registry import whose
@@ -19,18 +23,43 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from monitor.api import Detector, Progress
-    from monitor.crops.in_memory import ReadCrops
     from monitor.models.folders import SavedModel
     from monitor.store.database.engine import Database
+
+log = logging.getLogger(__name__)
+
+# Name this many contents that lie in both folders.
+MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Crops to learn from and crops that were held out, by groups of near-duplicates."""
+    """Crops to learn from and crops that were held out, by groups of near-duplicates.
+
+    ``groups``: the group of each of the crops to learn from. ``proliv``: those of proliv/, which only a detector gets
+    that learns from proliv.
+    """
 
     train: ReadCrops
     validation: ReadCrops
+    groups: NDArray[np.intp]
+    proliv: ReadCrops = field(default_factory=ReadCrops)
+
+    def with_proliv(self, proliv: ReadCrops) -> TrainingData:
+        """The same data with proliv to learn from, less what is also among the crops without proliv."""
+        normal = {*self.train.digests, *self.validation.digests}
+        in_both = normal.intersection(proliv.digests)
+        if in_both:
+            log.warning(
+                "%d crops lie in train/ and, with the same content, in proliv/; it is unclear which is right, so they "
+                "are not learned as proliv; remove them from one of the two; by sha256: %s",
+                len(in_both), ", ".join(sorted(in_both)[:MOST_NAMED]),
+            )  # fmt: skip
+        return replace(self, proliv=proliv.those(digest not in in_both for digest in proliv.digests))
 
 
 def subset(paths: Sequence[Path], limit: int | None, seed: int) -> list[Path]:
@@ -45,10 +74,10 @@ def subset(paths: Sequence[Path], limit: int | None, seed: int) -> list[Path]:
 
 def split(crops: ReadCrops, *, share: float, seed: int) -> TrainingData:
     """Hold out about ``share`` of the crops; raises `DataError` when there are too few."""
-    held_out = hold_out.hold_out(crops.pixels, share=share, seed=seed)
+    held_out, groups = hold_out.hold_out(crops.pixels, share=share, seed=seed)
     if held_out.all() or not held_out.any():
         raise DataError(f"{len(crops.pixels)} crops are too few to hold out a validation part; add more to train/")
-    return TrainingData(train=crops.those(~held_out), validation=crops.those(held_out))
+    return TrainingData(crops.those(~held_out), crops.those(held_out), groups[~held_out])
 
 
 def train(
@@ -60,18 +89,22 @@ def train(
         validation=detector.prepare_batch(data.validation.pixels, data.validation.holes),
         seed=seed,
         progress=progress,
+        **_known_proliv(detector, data),
     )
     if not isinstance(report, FitReport):
         raise PluginError(
             f"the detector {detector.name!r}{whose(detector)}: its method fit returned {type(report).__name__}, and it "
             "has to return a monitor.api.FitReport; update the package that it comes from"
         )
+    if detector.learns_from_proliv:
+        _check_cross_fitted(detector, report, len(data.proliv.pixels))
     saved = folders.save(
         models_folder,
         detector,
         validation=data.validation.digests,
         report=report,
         training=data.train.digests,
+        proliv=data.proliv.digests,
     )
     with database.write() as connection:
         models.add_model(
@@ -83,3 +116,27 @@ def train(
             settings=saved.settings,
         )
     return saved
+
+
+def _known_proliv(detector: Detector, data: TrainingData) -> dict[str, Any]:
+    """The argument ``proliv`` of `Detector.fit`, for a detector that asks for it."""
+    if not detector.learns_from_proliv:
+        return {}
+    return {
+        "proliv": KnownProliv(
+            detector.prepare_batch(data.proliv.pixels, data.proliv.holes),
+            hold_out.groups_of_proliv(data.proliv.pixels, data.proliv.holes),
+            hold_out.renumbered(data.groups),
+        )
+    }
+
+
+def _check_cross_fitted(detector: Detector, report: FitReport, count: int) -> None:
+    """Raise `PluginError` unless every known proliv has a cross-fitted score, without which a threshold is a guess."""
+    what = f"the detector {detector.name!r}{whose(detector)} learns from proliv, and its method fit has to return"
+    if not isinstance(report.cross_fitted, Scores):
+        raise PluginError(f"{what} a FitReport with cross_fitted, the monitor.api.Scores of the proliv that it got")
+    try:
+        report.cross_fitted.check(count)
+    except DataError as error:
+        raise PluginError(f"{what} one cross-fitted score for each of {count} proliv: {error}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor.errors import NoModelError, StoreError
@@ -15,18 +16,19 @@ from monitor.store import calibrations, models
 from monitor.store.references import replace_references
 from monitor.thresholds.change import Change
 from monitor.thresholds.choice import Choice, choose_threshold, rule_for, threshold_by
-from monitor.thresholds.gather import gather_evidence
+from monitor.thresholds.gather import NOTHING_SEEN, gather_evidence
 from monitor.thresholds.judgement import Judgement
 from monitor.thresholds.trial import judge_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection
 
     from monitor.api import ThresholdRule
     from monitor.configuration.settings import Calibration
+    from monitor.models.folders import TrainedOn
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
@@ -57,7 +59,7 @@ def calibrate(
     """
 
     def choose_or_raise(gathered: Evidence) -> Choice:
-        rule, fallback = rule_for(rules, gathered)
+        rule, fallback = rule_for(rules, model, gathered)
         return Choice(rule, fallback, threshold=threshold_by(rule, gathered.scores))
 
     def keep(connection: Connection) -> None:
@@ -111,7 +113,7 @@ def recalibrate(
                     row,
                     rules.settings,
                     request,
-                    lambda gathered: choose_threshold(rules, gathered),
+                    partial(choose_threshold, rules, row),
                     dry_run=dry_run,
                     trained_on=trained_on,
                 )
@@ -148,7 +150,7 @@ def _change(
     dry_run: bool = False,
     given: Sequence[ReferenceRow] | None = None,
     data: Path | None = None,
-    trained_on: Collection[str] = (),
+    trained_on: TrainedOn = NOTHING_SEEN,
     on_activated: Record = lambda _: None,
 ) -> Change:
     """Judge a change of one model's threshold and, unless it is a dry run, store it."""

@@ -15,6 +15,7 @@ from monitor.words import Refusal
 
 if TYPE_CHECKING:
     from monitor.api import ScoreEvidence, ThresholdRule
+    from monitor.store.models import ModelRow
     from monitor.thresholds.evidence import Evidence
     from monitor.thresholds.rules import Rules
 
@@ -29,9 +30,9 @@ class Choice:
     refused: Refused | None = None
 
 
-def choose_threshold(rules: Rules, gathered: Evidence) -> Choice:
+def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice:
     """Let the rule choose, or the fallback where there is too little proliv; every failure becomes a refusal."""
-    rule, fallback = rule_for(rules, gathered)
+    rule, fallback = rule_for(rules, model, gathered)
     scores = gathered.scores
     refused = guard.too_few_normal(len(scores.normal), effective_size(scores.normal_weights), rules.settings)
     if refused is not None:
@@ -59,9 +60,12 @@ def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:
     return threshold
 
 
-def rule_for(rules: Rules, gathered: Evidence) -> tuple[ThresholdRule, bool]:
-    """The rule that chooses, and whether it is the fallback."""
+def rule_for(rules: Rules, model: ModelRow, gathered: Evidence) -> tuple[ThresholdRule, bool]:
+    """The rule that chooses a model's threshold, and whether it is the fallback."""
     too_few = len(gathered.scores.proliv) < rules.settings.minimum_proliv
-    if too_few and (not rules.explicit or rules.rule.name == rules.fallback.name):
+    if too_few and rules.explicit and rules.rule.name == rules.fallback.name:
         return rules.fallback, True
+    if too_few and not rules.explicit:
+        # What the score itself suggests is better than a quantile of normal scores, which knows nothing of proliv.
+        return rules.fallback_of(model) or rules.fallback, True
     return rules.rule, False

@@ -29,6 +29,7 @@ import numpy as np
 from monitor.api import ScoreEvidence
 from monitor.formulas.events import events
 from monitor.labels import labels
+from monitor.models.folders import TrainedOn
 from monitor.store import calibrations
 from monitor.store.labels import labelled_scores
 from monitor.store.references import calibrated_by_hand_at, references_of
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from monitor.labels.labels import LabelledCrop, LabelledCrops
     from monitor.store.references import ReferenceRow
 
+NOTHING_SEEN: Final = TrainedOn()
 WEEK: Final = timedelta(days=7)
 # Name this many contents with contradictory labels, and count the others.
 MOST_NAMED: Final = 3
@@ -67,14 +69,15 @@ def gather_evidence(
     now: datetime,
     accept: bool = False,
     given: Sequence[ReferenceRow] | None = None,
-    trained_on: Collection[str] = (),
+    trained_on: TrainedOn = NOTHING_SEEN,
     zone: ZoneInfo = UTC_CLOCK,
 ) -> Evidence:
     """Read the evidence for a model's threshold; with ``accept``, floods count like all other labels.
 
     ``given``: references that take the place of the stored ones. ``trained_on``: the sha256 of the crops that the
-    model was trained on; their ne_proliv labels are set aside, because they say nothing about crops that the model has
-    not seen. ``zone``: the plant's clock, for the sentences about what is set aside.
+    model was trained on; their labels are set aside, because they say nothing about crops that the model has not seen.
+    Of the proliv among them the references count, which are cross-fitted. ``zone``: the plant's clock, for the
+    sentences about what is set aside.
     """
     labelled = labels.read(connection)
     accepted_until = now if accept else _accepted_until(connection, model_id, now)
@@ -124,10 +127,10 @@ def _usable(
     labelled: LabelledCrops,
     settings: Calibration,
     accepted_until: datetime | None,
-    trained_on: Collection[str],
+    trained_on: TrainedOn,
     zone: ZoneInfo,
 ) -> _Usable:
-    """Set aside contradictions, floods, and ne_proliv crops that the model was trained on."""
+    """Set aside contradictions, floods, and crops that the model was trained on."""
     of_floods: list[str] = []
     floods = labels_of_floods(labelled, settings, accepted_until, of_floods, zone)
     contradictions = contradictions_before_floods(labelled, floods)
@@ -135,10 +138,18 @@ def _usable(
     set_aside = [*_first([one.sentence for one in contradictions]), *of_floods]
     crops = before_floods(labelled, floods)
     events_of_floods = floods_of_events(crops, settings, accepted_until, set_aside, zone)
-    known = {crop.sha256 for crop in crops if crop.label is Label.NE_PROLIV}.intersection(trained_on)
+    by_label = {label: {crop.sha256 for crop in crops if crop.label is label} for label in Label}
+    # What was learned as proliv and is labelled ne_proliv has no score that is worth anything.
+    known = by_label[Label.NE_PROLIV].intersection({*trained_on.normal, *trained_on.proliv})
     if known:
         set_aside.append(f"{len(known)} crops labelled ne_proliv are among those that the model was trained on")
-    usable = [crop for crop in crops if crop.sha256 not in doubtful | events_of_floods | known]
+    known_proliv = by_label[Label.PROLIV].intersection(trained_on.proliv)
+    if known_proliv:
+        set_aside.append(
+            f"{len(known_proliv)} crops labelled proliv are among those that the model was trained on; they count with "
+            "their cross-fitted scores where monitor calibrate --data was given them"
+        )
+    usable = [crop for crop in crops if crop.sha256 not in doubtful | events_of_floods | known | known_proliv]
     return _Usable(usable, doubtful | known, set_aside)
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from monitor.crops.in_memory import read_all
 from monitor.errors import DataError, NoModelError
 from monitor.files.text import printable
 from monitor.models.calls import score_all
-from monitor.models.folders import validation_digests
+from monitor.models.folders import CrossFitted, cross_fitted, validation_digests
 from monitor.models.loader import ModelLoader
 from monitor.store import models
 from monitor.store.references import ReferenceRow
 from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from monitor.api import Detector
     from monitor.configuration.resolved import Configuration
@@ -40,8 +41,14 @@ def score_labelled(
     dataset: Dataset,
     reader: Reader,
     on_read: Callable[[], None] = lambda: None,
+    *,
+    learned: Mapping[str, CrossFitted] = MappingProxyType({}),
 ) -> list[ReferenceRow]:
-    """Score the model's held-out crops, found again in train/ by their content, and those of proliv/."""
+    """Score the model's held-out crops, found again in train/ by their content, and those of proliv/.
+
+    ``learned``: the cross-fitted scores of the proliv that the model learned from; they stand in for the model's own,
+    which say how well it remembers.
+    """
     train = read_all(reader, dataset.train, on_read)
     held_out = train.those(digest in validation for digest in train.digests)
     if validation and not held_out.pixels:
@@ -58,8 +65,8 @@ def score_labelled(
         )  # fmt: skip
     proliv = read_all(reader, dataset.proliv, on_read)
     normal_rows, proliv_rows = (
-        _references(detector, held_out, Label.NE_PROLIV),
-        _references(detector, proliv, Label.PROLIV),
+        references_of_crops(detector, held_out, Label.NE_PROLIV),
+        references_of_crops(detector, proliv, Label.PROLIV, learned),
     )
     in_both = normal_rows.keys() & proliv_rows.keys()
     if in_both:
@@ -71,10 +78,13 @@ def score_labelled(
     return [row for rows in (normal_rows, proliv_rows) for digest, row in rows.items() if digest not in in_both]
 
 
-def _references(detector: Detector, crops: ReadCrops, label: Label) -> dict[str, ReferenceRow]:
-    """Each content once, by its digest, without those that the detector refuses."""
+def references_of_crops(
+    detector: Detector, crops: ReadCrops, label: Label, learned: Mapping[str, CrossFitted] = MappingProxyType({})
+) -> dict[str, ReferenceRow]:
+    """Each content once, by its digest, without those that the detector refuses; by its cross-fitted score, if any."""
     answers = score_all(detector, crops.pixels, crops.holes)
-    scores = zip(answers.deciding.tolist(), answers.mse.tolist(), strict=True)
+    plain = map(CrossFitted, answers.deciding.tolist(), answers.mse.tolist())
+    scores = [learned.get(digest, own) for digest, own in zip(crops.digests, plain, strict=True)]
     return {
         digest: ReferenceRow(digest, label.value, score, identity.camera, identity.captured_at, mse)
         for digest, (score, mse), identity in zip(crops.digests, scores, crops.identities, strict=True)
@@ -119,4 +129,5 @@ def references_for(
     """Load a model and score the labelled crops that its threshold is chosen from."""
     detector = ModelLoader(registry, configuration).load(model)
     validation = validation_digests(configuration.models, model)
-    return score_labelled(detector, validation, dataset, reader, on_read)
+    learned = cross_fitted(configuration.models, model)
+    return score_labelled(detector, validation, dataset, reader, on_read, learned=learned)

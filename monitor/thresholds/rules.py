@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from monitor.api import ScoreEvidence
-from monitor.errors import ConfigurationError, EvidenceMissingError
+from monitor.errors import ConfigurationError, EvidenceMissingError, PluginError
 from monitor.models import folders
+from monitor.models.folders import TrainedOn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from monitor.api import ThresholdRule
     from monitor.configuration.resolved import Configuration
@@ -26,14 +27,16 @@ class Rules:
     """The rule that chooses thresholds, the fallback for too little proliv, and the bounds of the guard.
 
     ``explicit``: whether the rule was asked for by name, so that the fallback never takes its place. ``trained_on``:
-    the sha256 of the crops that a model was trained on.
+    the sha256 of the crops that a model was trained on. ``fallback_of``: the fallback that a model's detector
+    brings, in place of the configured one.
     """
 
     rule: ThresholdRule
     fallback: ThresholdRule
     settings: Calibration
     explicit: bool = False
-    trained_on: Callable[[ModelRow], Collection[str]] = lambda _: ()
+    trained_on: Callable[[ModelRow], TrainedOn] = lambda _: TrainedOn()
+    fallback_of: Callable[[ModelRow], ThresholdRule | None] = lambda _: None
 
     @classmethod
     def of(
@@ -52,8 +55,19 @@ class Rules:
             fallback,
             settings,
             explicit=name is not None,
-            trained_on=lambda row: folders.training_digests(configuration.models, row),
+            trained_on=lambda row: folders.trained_on(configuration.models, row),
+            fallback_of=lambda row: _natural(registry, configuration, row),
         )
+
+
+def _natural(registry: Registry, configuration: Configuration, model: ModelRow) -> ThresholdRule | None:
+    """The threshold that a model's detector names for a time without proliv, as a rule; none where it names none."""
+    try:
+        threshold = registry.detector_class(model.detector).natural_threshold
+    except PluginError:
+        # A threshold can be chosen from stored scores when the detector is no longer installed.
+        return None
+    return None if threshold is None else registry.new_rule("fixed", configuration, {"threshold": threshold})
 
 
 def _require_no_proliv(fallback: ThresholdRule, configuration: Configuration) -> None:

@@ -12,32 +12,17 @@ from safetensors.numpy import load_file, save_file
 from monitor.api import DataError, Detector, FitReport, Scores
 from plugins.detectors.regions import Regions
 from plugins.networks.allocation import keep_freed_memory
-from plugins.pictures.cells import Neighbours, pool, pool_neighbours
+from plugins.pictures.brightness import LEAST_BRIGHTNESS, USUAL_BRIGHTNESS, errors_in_its_light, gains, scales
+from plugins.pictures.cell_features import FEATURES, CellGrid, batches, middle
 from plugins.pictures.resizing import resized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from monitor.api import Floats, Pixels, Progress
 
 PICTURE: Final = "picture.safetensors"
-# How many crops are measured at once: few enough for the processor's caches. The order of what `fit` learns from
-# depends on it, so another number would make other models.
-BATCH: Final = 128
-
-FEATURES: Final = (
-    "brightness", "red_green", "blue_yellow", "gradient_down", "gradient_across", "detail", "colour_gradient",
-)  # fmt: skip
-USUAL_BRIGHTNESS: Final = np.float32(0.5)
-LEAST_BRIGHTNESS: Final = np.float32(0.05)
-# In squared intensity: about what the rounding to 256 levels leaves in an even surface.
-ENERGY_FLOOR: Final = np.float32(1e-5)
-# How many times larger the features are as measured, in whole levels.
-MEANS_OF: Final = np.array([3, 1, 2], dtype=np.float32)
-ENERGIES_OF: Final = np.array([36, 36, 9, 4], dtype=np.float32)
 
 
 class PatchStatisticsSettings(BaseModel):
@@ -70,7 +55,7 @@ class PatchStatisticsSettings(BaseModel):
         if self.height % self.cell or self.width % self.cell:
             raise ValueError("height and width must be multiples of cell")
         if not (
-            _middle(self.height, self.cell, self.centre_height) and _middle(self.width, self.cell, self.centre_width)
+            middle(self.height, self.cell, self.centre_height) and middle(self.width, self.cell, self.centre_width)
         ):
             raise ValueError("no cell has its middle in so small a centre; raise centre_height or centre_width")
         return self
@@ -111,8 +96,8 @@ class PatchStatistics(Detector):
         super().__init__(settings, device)
         self._regions: Regions | None = None
         self._picture: Floats = np.zeros((*self.input_size, 3), dtype=np.float32)
-        self._rows = _middle(self.settings.height, self.settings.cell, self.settings.centre_height)
-        self._columns = _middle(self.settings.width, self.settings.cell, self.settings.centre_width)
+        share = self.settings.centre_height, self.settings.centre_width
+        self.grid = CellGrid(self.input_size, cell=self.settings.cell, share=share)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -128,14 +113,14 @@ class PatchStatistics(Detector):
         total = np.zeros(crops.shape[1:], dtype=np.float64)
         features = []
         generator = np.random.default_rng(seed)
-        for batch in _batches(crops):
-            scale = _scale(_gain(batch))
+        for batch in batches(crops):
+            scale = scales(gains(batch))
             total += (batch * scale[:, None, None, None]).sum(axis=0, dtype=np.float64)
-            colours = self._centre(batch)
-            features.append(self._features(colours, scale))
+            colours = self.grid.colours(batch)
+            features.append(self.grid.features(colours, scale))
             if self.settings.colour_cast:
                 cast, level = _cast(batch, scale, self.settings.colour_cast, generator)
-                features.append(self._features(colours * cast.T[:, :, None, None], scale / level))
+                features.append(self.grid.features(colours * cast.T[:, :, None, None], scale / level))
         self._regions = Regions.learn(
             _joined(features, (0, 0)), shrinkage=self.settings.shrinkage, kinds=self.settings.kinds, seed=seed
         )
@@ -144,42 +129,44 @@ class PatchStatistics(Detector):
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``distance``, which decides."""
-        regions = self._trained()
+        regions = self.regions
         errors, distances = [], []
-        for batch in _batches(crops):
-            gain = _gain(batch)
-            scale = _scale(gain)
-            difference = batch.reshape(len(batch), -1).astype(np.float32)
-            difference *= scale[:, None]
-            difference -= self._picture.ravel()
-            errors.append(np.einsum("ni,ni->n", difference, difference) * gain**2 / self._picture.size)
+        for batch in batches(crops):
+            gain = gains(batch)
+            scale = scales(gain)
+            errors.append(errors_in_its_light(batch, self._picture, gain, scale))
             distances.append(
-                regions.distance(self._features(self._centre(batch), scale), trimmed=self.settings.trimmed)
+                regions.distance(self.grid.features(self.grid.colours(batch), scale), trimmed=self.settings.trimmed)
             )
         return Scores(_joined(errors, ()), {"distance": _joined(distances, ())}, decision="distance")
 
+    @property
+    def picture(self) -> Floats:
+        """The mean training crop at the usual brightness: float32 (H, W, 3), 0-1."""
+        return self._picture
+
     def reconstruct(self, crops: Pixels) -> Floats:
         """The mean training crop at the brightness of each crop: float32 (N, H, W, 3), 0-1."""
-        self._trained()
-        pictures = [self._picture * _gain(batch)[:, None, None, None] for batch in _batches(crops)]
+        _ = self.regions
+        pictures = [self._picture * gains(batch)[:, None, None, None] for batch in batches(crops)]
         return _joined(pictures, self._picture.shape).clip(0, 1)
 
     def latent(self, crops: Pixels) -> Floats:
         """The logarithms of the cells' distances: float32 (N, C), row by row from the top left."""
-        regions = self._trained()
+        regions = self.regions
         trimmed = self.settings.trimmed
-        features = [self._features(self._centre(batch), _scale(_gain(batch))) for batch in _batches(crops)]
+        features = [self.grid.features(self.grid.colours(batch), scales(gains(batch))) for batch in batches(crops)]
         codes = [regions.log_distances(of_batch, trimmed=trimmed) for of_batch in features]
-        return _joined(codes, (self._cells,))
+        return _joined(codes, (len(self.grid),))
 
     def details(self) -> Mapping[str, Any]:
         """The grid, the features and the kinds of scene."""
-        cells = f"{len(self._rows)} rows of {len(self._columns)}"
-        return {"cells": cells, "features": list(FEATURES), "kinds of scene": len(self._trained().mean)}
+        cells = f"{len(self.grid.rows)} rows of {len(self.grid.columns)}"
+        return {"cells": cells, "features": list(FEATURES), "kinds of scene": len(self.regions.mean)}
 
     def save(self, folder: Path) -> None:
         """Write what was learned."""
-        self._trained().save(folder)
+        self.regions.save(folder)
         save_file({"picture": self._picture}, folder / PICTURE)
 
     @classmethod
@@ -187,7 +174,7 @@ class PatchStatistics(Detector):
         """Read it back; raises `DataError` when it is damaged or belongs to other settings."""
         keep_freed_memory()
         detector = cls(settings, device)
-        detector._regions = Regions.load(folder, cells=detector._cells, features=len(FEATURES))
+        detector._regions = Regions.load(folder, cells=len(detector.grid), features=len(FEATURES))
         try:
             detector._picture = load_file(folder / PICTURE)["picture"].reshape(*detector.input_size, 3)
         except (SafetensorError, KeyError, ValueError) as error:
@@ -195,76 +182,11 @@ class PatchStatistics(Detector):
         return detector
 
     @property
-    def _cells(self) -> int:
-        return len(self._rows) * len(self._columns)
-
-    def _trained(self) -> Regions:
+    def regions(self) -> Regions:
+        """What is usual in each cell; raises `DataError` before the training."""
         if self._regions is None:
             raise DataError("this detector has not been trained yet; fit it or load a trained one")
         return self._regions
-
-    def _centre(self, batch: Pixels) -> Floats:
-        """The colours of the centre's cells and of one more pixel all around: float32 (3, n, h + 2, w + 2), 0-255."""
-        centre = batch[:, _span(self._rows, self.settings.cell, batch.shape[1])]
-        centre = centre[:, :, _span(self._columns, self.settings.cell, batch.shape[2])]
-        return np.moveaxis(centre, 3, 0).astype(np.float32, order="C")
-
-    def _features(self, colours: Floats, scale: Floats) -> Floats:
-        """The features of the centre's cells, float32 (n, C, K), of the colours that `_centre` has cut out.
-
-        ``scale``, (n,), brings these to 0-1 at the usual brightness.
-        """
-        cell = self.settings.cell
-        red, green, blue = colours
-        # 3 L, r - g and 2 b - (r + g): whole levels, so that nothing is rounded before the means over the cells.
-        values = np.empty_like(colours)
-        both = np.add(red, green, out=values[0])
-        np.add(blue, blue, out=values[2])
-        values[2] -= both
-        both += blue
-        np.subtract(red, green, out=values[1])
-        means = pool(values[..., 1:-1, 1:-1], cell)
-        means *= (scale / MEANS_OF[:, None])[:, :, None]
-        brightness, red_green, blue_yellow = (Neighbours(channel) for channel in values)
-        slopes = pool_neighbours(brightness.squared_slopes(), cell)
-        detail = pool_neighbours(brightness.squared_detail(), cell)
-        gradients = blue_yellow.squared_slopes()
-        gradients *= np.float32(1 / 4)
-        gradients += red_green.squared_slopes()
-        gradients[0] += gradients[1]
-        energies = np.concatenate([slopes, detail, pool_neighbours(gradients[:1], cell)])
-        energies *= (scale**2 / ENERGIES_OF[:, None])[:, :, None]
-        energies += ENERGY_FLOOR
-        return np.concatenate([means, np.log(energies, out=energies)]).transpose(1, 2, 0)
-
-
-def _batches(crops: Pixels) -> Iterator[Pixels]:
-    return (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-
-
-def _gain(batch: Pixels) -> Floats:
-    """How bright crops, uint8 (n, H, W, 3), are, in units of the usual brightness: float32 (n,)."""
-    # Every second pixel in both directions has nearly the same median, for a quarter of the work.
-    red, green, blue = np.moveaxis(batch[:, ::2, ::2], 3, 0)
-    levels = red.astype(np.int32)
-    levels += green
-    levels += blue
-    brightness = _median(levels.reshape(len(batch), -1)) / np.float32(765)
-    gain: Floats = np.maximum(brightness, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS
-    return gain
-
-
-def _median(levels: NDArray[np.int32]) -> Floats:
-    """The median of each row: float32. Sorting whole rows is several times faster than `numpy.median`."""
-    ordered = np.sort(levels, axis=1)
-    count = levels.shape[1]
-    return (ordered[:, (count - 1) // 2] + ordered[:, count // 2]).astype(np.float32) / np.float32(2)
-
-
-def _scale(gain: Floats) -> Floats:
-    """What brings intensities 0-255 of crops with these gains to 0-1 at the usual brightness: float32 (n,)."""
-    scale: Floats = np.float32(1 / 255) / gain
-    return scale
 
 
 def _cast(batch: Pixels, scale: Floats, most: float, generator: np.random.Generator) -> tuple[Floats, Floats]:
@@ -273,19 +195,6 @@ def _cast(batch: Pixels, scale: Floats, most: float, generator: np.random.Genera
     tinted = batch[:, ::2, ::2] * (scale[:, None, None, None] * cast)
     level = np.median(tinted.sum(axis=3).reshape(len(batch), -1), axis=1) / np.float32(3)
     return cast[:, 0, 0], (np.maximum(level, LEAST_BRIGHTNESS) / USUAL_BRIGHTNESS).astype(np.float32)
-
-
-def _middle(length: int, cell: int, share: float) -> range:
-    """The cells along a side of ``length`` pixels whose middle lies in the middle ``share`` of it."""
-    count = length // cell
-    inside = [index for index in range(count) if abs((index + 0.5) / count - 0.5) <= share / 2]
-    return range(inside[0], inside[-1] + 1) if inside else range(0)
-
-
-def _span(cells: range, cell: int, length: int) -> slice | NDArray[np.intp]:
-    """The pixels of these cells along a side of ``length`` pixels and one more at both ends, the edge's if need be."""
-    start, stop = cells[0] * cell - 1, (cells[-1] + 1) * cell + 1
-    return slice(start, stop) if start >= 0 and stop <= length else np.arange(start, stop).clip(0, length - 1)
 
 
 def _joined(batches: list[Any], shape: tuple[int, ...]) -> Floats:

@@ -66,9 +66,14 @@ class Regions(NamedTuple):
         that breaks out, or an empty hole, changes most of what is seen; a tool's edge, a bar or a reflection changes a
         few cells very much, and these are left out.
         """
-        means = [_trimmed_mean(logarithms, trimmed) for logarithms in self._by_kind(features)]
-        distances: Floats = np.exp(np.min(means, axis=0)).astype(np.float32)
+        distances: Floats = np.exp(self.log_distance(features, trimmed=trimmed)).astype(np.float32)
         return distances
+
+    def log_distance(self, features: Floats, *, trimmed: float = 0.25) -> NDArray[np.float64]:
+        """The logarithm of `distance`: float64 (N,)."""
+        means = [_trimmed_mean(logarithms, trimmed) for logarithms in self._by_kind(features)]
+        least: NDArray[np.float64] = np.min(means, axis=0)
+        return least
 
     def _by_kind(self, features: Floats) -> list[NDArray[np.float64]]:
         """``log(d + 0.1)`` of each cell in each kind of scene, float64 (N, C)."""

@@ -72,7 +72,7 @@ def test_a_reconstruction_comes_with_a_heat_map() -> None:
     np.testing.assert_allclose(detector.heatmap(batch), np.full((2, 10, 16), 0.25))
 
 
-@pytest.fixture(params=["ae", "cvae", "mnad", "patchstats"])
+@pytest.fixture(params=["ae", "contrast", "cvae", "mnad", "patchstats"])
 def kind(request: pytest.FixtureRequest) -> type[Detector]:
     """Each of the built-in detectors, untrained."""
     return REGISTRY.detector_class(request.param)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.errors import DataError
-from monitor.models.hold_out import MOST_REPRESENTATIVES, hold_out, near_duplicates
+from monitor.models.hold_out import MOST_REPRESENTATIVES, groups_of_proliv, hold_out, near_duplicates, renumbered
 
 
 def hole(number: int) -> NDArray[np.float64]:
@@ -26,17 +26,17 @@ def frames(holes: int, each: int) -> list[NDArray[np.uint8]]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_frames_of_one_hole_stay_together(seed: int) -> None:
-    held_out = hold_out(frames(holes=20, each=10), share=0.2, seed=seed).reshape(20, 10)
+    held_out = hold_out(frames(holes=20, each=10), share=0.2, seed=seed).held_out.reshape(20, 10)
     assert (held_out.all(axis=1) == held_out.any(axis=1)).all()
     assert held_out.all(axis=1).sum() == 4
 
 
 def test_the_same_seed_holds_out_the_same_crops_and_another_seed_others() -> None:
     crops = frames(holes=20, each=3)
-    chosen = hold_out(crops, share=0.2, seed=5)
+    chosen = hold_out(crops, share=0.2, seed=5).held_out
     assert chosen.dtype == np.bool_
-    assert (chosen == hold_out(crops, share=0.2, seed=5)).all()
-    assert any((chosen != hold_out(crops, share=0.2, seed=seed)).any() for seed in range(6, 10))
+    assert (chosen == hold_out(crops, share=0.2, seed=5).held_out).all()
+    assert any((chosen != hold_out(crops, share=0.2, seed=seed).held_out).any() for seed in range(6, 10))
 
 
 def test_crops_are_not_modified() -> None:
@@ -48,13 +48,13 @@ def test_crops_are_not_modified() -> None:
 
 def test_exact_copies_never_part() -> None:
     crops = [crop for crop in frames(holes=30, each=1) for _ in range(2)]
-    held_out = hold_out(crops, share=0.2, seed=0)
+    held_out = hold_out(crops, share=0.2, seed=0).held_out
     assert (held_out[::2] == held_out[1::2]).all()
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 101])
 def test_one_picture_many_times_is_still_parted(count: int) -> None:
-    held_out = hold_out(frames(holes=1, each=1) * count, share=0.2, seed=0)
+    held_out = hold_out(frames(holes=1, each=1) * count, share=0.2, seed=0).held_out
     assert held_out.sum() == max(round(0.2 * count), 1)
 
 
@@ -75,7 +75,7 @@ def test_more_kinds_than_representatives_are_parted_too() -> None:
 @given(count=st.integers(2, 40), holes=st.integers(1, 40), share=st.floats(0.01, 0.99), seed=st.integers(0, 2**32 - 1))
 def test_both_parts_always_have_a_crop(count: int, holes: int, share: float, seed: int) -> None:
     crops = [hole(index % holes).astype(np.uint8) for index in range(count)]
-    held_out = hold_out(crops, share=share, seed=seed)
+    held_out = hold_out(crops, share=share, seed=seed).held_out
     assert 1 <= held_out.sum() <= max(round(share * count), 1)
     assert not held_out.all()
 
@@ -83,7 +83,20 @@ def test_both_parts_always_have_a_crop(count: int, holes: int, share: float, see
 def test_crops_of_any_size_are_compared() -> None:
     sizes = [(8, 8), (24, 46), (31, 53), (300, 8), (8, 300)]
     crops = [np.full((*size, 3), 100, dtype=np.uint8) for size in sizes]
-    assert hold_out(crops, share=0.2, seed=0).sum() == 1
+    assert hold_out(crops, share=0.2, seed=0).held_out.sum() == 1
+
+
+def test_proliv_of_one_hole_and_near_duplicates_of_different_holes_share_a_group() -> None:
+    crops = [*frames(holes=6, each=1), frames(holes=6, each=1)[2]]
+    groups = groups_of_proliv(crops, [1, 1, 2, 3, None, None, 3])
+    assert groups[0] == groups[1]
+    assert groups[2] == groups[3] == groups[6]
+    assert sorted(np.bincount(groups)) == [1, 1, 2, 3]
+    assert len(groups_of_proliv([], [])) == 0
+
+
+def test_groups_are_numbered_without_gaps() -> None:
+    assert renumbered(np.array([7, 3, 7, 9])).tolist() == [1, 0, 1, 2]
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from monitor.api import ScoreEvidence
+from monitor.configuration.resolved import Configuration
+from monitor.configuration.settings import Settings
 from monitor.errors import EvidenceMissingError
+from monitor.registry import Registry
 from monitor.store import calibrations, models
 from monitor.thresholds.rules import Rules
 from monitor.words import Refusal
+from plugins.rules import Fixed
 from tests.support.made_up import MadeUp, made_up, midpoint
 from tests.support.made_up_rules import (
     LOW,
@@ -38,6 +44,29 @@ def test_with_too_little_proliv_the_fallback_chooses_and_is_marked(tmp_path: Pat
         again = night(made, midpoint(LOW))
         assert (again.result, again.rule, again.fallback) == ("activated", "quantile-midpoint", False)
         assert not made.active().fallback
+
+
+def test_a_detector_s_natural_threshold_takes_the_place_of_the_fallback(tmp_path: Path) -> None:
+    natural = Fixed(Fixed.Settings.model_validate({"threshold": 1.0}))
+    rules = replace(midpoint(LOW), fallback_of=lambda row: natural if row.detector == "made-up" else None)
+    with made_up(tmp_path) as made:
+        outcome = made.calibrate(rules, np.linspace(0, 0.7, 101).tolist(), [9.0])
+        assert (outcome.rule, outcome.fallback, outcome.threshold) == ("fixed", True, 1.0)
+        assert made.active().fallback
+        for _ in range(3):
+            made.label(made.crop(1.3), "proliv")
+        assert night(made, rules).rule == "quantile-midpoint"
+
+
+def test_only_detectors_that_name_a_natural_threshold_have_one(tmp_path: Path) -> None:
+    registry = Registry.load()
+    rules = Rules.of(registry, Configuration(settings=Settings(), file=None))
+    with made_up(tmp_path) as made:
+        for name in registry.detectors:
+            own = rules.fallback_of(made.model._replace(detector=name))
+            expected = registry.detector_class(name).natural_threshold
+            assert (own and own.choose(ScoreEvidence(np.array([]), np.array([])))) == expected
+        assert rules.fallback_of(made.model._replace(detector="uninstalled")) is None
 
 
 def test_a_rule_that_was_asked_for_is_never_replaced_by_the_fallback(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from monitor.configuration.settings import Calibration
+from monitor.models.folders import TrainedOn
 from monitor.store.database.schema import reference_scores, scores
 from monitor.thresholds.gather import gather_evidence
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
@@ -110,7 +111,11 @@ def test_what_the_model_was_trained_on_is_no_evidence_of_ne_proliv(store: MadeUp
         store.label(store.crop(score), label)
     with store.database.read() as connection:
         found = gather_evidence(
-            connection, store.model.id, AGELESS, now=NOW + DAY, trained_on={f"{number:064d}" for number in (1, 3)}
+            connection,
+            store.model.id,
+            AGELESS,
+            now=NOW + DAY,
+            trained_on=TrainedOn({f"{number:064d}" for number in (1, 3)}),
         )
     assert 1.5 not in found.scores.normal
     assert 1.6 in found.scores.normal

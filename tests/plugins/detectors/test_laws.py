@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from monitor.api import (
     Detector,
     EpochReport,
     FitReport,
+    KnownProliv,
     NotOfferedError,
     Progress,
     squared_error_maps,
@@ -48,14 +49,20 @@ def pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
 
 
 def untrained(detector_class: type[Detector], *, epochs: int = 1) -> Detector:
-    """A detector with its default settings, but for so many epochs."""
-    shorter = {"epochs": epochs} if "epochs" in detector_class.Settings.model_fields else {}
-    return detector_class(detector_class.Settings.model_validate(shorter), "cpu")
+    """A detector with its default settings, but for so many epochs, and few made-up pictures."""
+    shorter = {"epochs": epochs, "pool": 256}
+    known = {key: value for key, value in shorter.items() if key in detector_class.Settings.model_fields}
+    return detector_class(detector_class.Settings.model_validate(known), "cpu")
 
 
-def fit(detector: Detector, progress: Progress = lambda _: None) -> FitReport:
+def fit(detector: Detector, progress: Progress = lambda _: None, *, proliv: int = 6) -> FitReport:
+    """Train on pictures, and on so many others as proliv, two of each hole, where the detector learns from proliv."""
     crops, held_out = (detector.prepare_batch(pictures(count, seed)) for count, seed in ((24, 1), (8, 2)))
-    return detector.fit(crops, validation=held_out, seed=0, progress=progress)
+    known: dict[str, Any] = {}
+    if detector.learns_from_proliv:
+        abnormal = detector.prepare_batch(pictures(proliv, seed=7))
+        known["proliv"] = KnownProliv(abnormal, np.arange(proliv) // 2, np.arange(24))
+    return detector.fit(crops, validation=held_out, seed=0, progress=progress, **known)
 
 
 @pytest.fixture(scope="module", params=sorted(REGISTRY.detectors))
@@ -246,6 +253,19 @@ def test_each_epoch_is_reported(detector: Detector) -> None:
     assert [epoch.epoch for epoch in reports] == list(range(1, len(reports) + 1))
     assert report.best_epoch <= len(reports)
     assert all(epoch.epochs == reports[0].epochs >= len(reports) for epoch in reports)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_one_that_learns_from_proliv_gives_each_a_score_that_was_not_learned_from_it(
+    detector: Detector, count: int
+) -> None:
+    if not detector.learns_from_proliv:
+        pytest.skip(f"the detector {detector.name} does not learn from proliv")
+    learner = untrained(type(detector))
+    report = fit(learner, proliv=count)
+    assert report.cross_fitted is not None
+    report.cross_fitted.check(count)
+    assert report.cross_fitted.decision == learner.score(learner.prepare_batch(pictures(1, seed=3))).decision
 
 
 @pytest.mark.parametrize("count", [1, 3])
