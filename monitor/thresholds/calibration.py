@@ -193,7 +193,7 @@ def _gathered(
     request: ChangeRequest,
     *,
     given: Sequence[ReferenceRow] | None,
-    trained_on: Collection[str],
+    trained_on: TrainedOn,
 ) -> Evidence:
     # To accept a threshold is not to accept labels; only a person who asks for a new choice has looked at them.
     accept = request.accept and request.origin == "recalibrate"
