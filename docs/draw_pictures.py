@@ -1,6 +1,6 @@
 """Draws the pictures of the README from synthetic crops: ``python -m docs.draw_pictures``, or ``make pictures``.
 
-It makes crops, trains patchstats on them and chooses its threshold, all in a temporary folder and from one seed, so the
+It makes crops, trains contrast on them and chooses its threshold, all in a temporary folder and from one seed, so the
 same versions of the libraries draw the same pictures.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PICTURES: Final = Path(__file__).with_name("pictures")
 CONFIGURATION: Final = '[pipeline]\nworkers = 1\ndevice = "cpu"\n'
-DETECTOR: Final = "patchstats"
+DETECTOR: Final = "contrast"
 # The README shows them all, and a page should open at once.
 MOST_BYTES: Final = 150_000
 # Of a crop and its heat map, width and height in pixels.

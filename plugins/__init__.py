@@ -8,14 +8,14 @@ def monitor_register_detectors() -> list[Provider]:
     """Name the built-in detectors, the one to begin with first."""
     return [
         Provider(
-            "patchstats",
-            "local statistics: how far each place is from the usual",
-            "plugins.detectors.patchstats:PatchStatistics",
-        ),
-        Provider(
             "contrast",
             "patchstats and a network that knows proliv: few false alarms on what is merely new",
             "plugins.detectors.contrast:Contrast",
+        ),
+        Provider(
+            "patchstats",
+            "local statistics: how far each place is from the usual",
+            "plugins.detectors.patchstats:PatchStatistics",
         ),
         Provider("ae", "autoencoder: the error of reconstructing a crop", "plugins.detectors.ae:Autoencoder"),
         Provider(

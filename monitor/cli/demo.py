@@ -116,7 +116,7 @@ def _prepare(program: Sequence[str], data: Path, dataset: Dataset, seed: int) ->
     if limited:
         click.echo(f"(trained on {TRAIN_LIMIT} of the {len(dataset.train)} crops of train/, drawn at random)")
     limit = ["--limit", str(TRAIN_LIMIT)] if limited else []
-    _step(program, "train", "patchstats", "ae", "--data", str(data), "--seed", str(seed), *limit)
+    _step(program, "train", "contrast", "patchstats", "--data", str(data), "--seed", str(seed), *limit)
     _step(program, "calibrate", "--data", str(data))
     _step(program, "evaluate", "--data", str(data), "--all")
 

@@ -56,7 +56,7 @@ def list_models(program: Program, limit: int | None, output_format: str) -> None
             _cells(row, zone) for row in rows
         )
     else:
-        click.echo("no model is trained yet; train one: monitor train patchstats --data DIR", err=True)
+        click.echo("no model is trained yet; train one: monitor train contrast --data DIR", err=True)
 
 
 def _cells(row: ModelRow, zone: ZoneInfo) -> tuple[str, ...]:

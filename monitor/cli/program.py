@@ -91,7 +91,7 @@ class Program:
         if not create and not database.exists:
             raise NoModelError(
                 f"{database.description}: there is no database yet, and so no model; "
-                "train one: monitor train patchstats --data DIR; if there should be one, check paths.state"
+                "train one: monitor train contrast --data DIR; if there should be one, check paths.state"
             )
         (prepare if create else require_current)(database)
         return database

@@ -70,7 +70,7 @@ def command(
 
     \b
     Examples:
-      monitor train patchstats --data crops/
+      monitor train contrast --data crops/
       monitor train ae --data crops/ --set epochs=20 --seed 1 --log tensorboard
       monitor train --recipe dense-30x50 --data crops/
     """

@@ -150,7 +150,7 @@ def _none_active(trained: Sequence[ModelRow]) -> NoModelError:
         )
     return NoModelError(
         "no model is active; train one and give it a threshold: "
-        "monitor train patchstats --data DIR, then monitor calibrate --data DIR"
+        "monitor train contrast --data DIR, then monitor calibrate --data DIR"
     )
 
 

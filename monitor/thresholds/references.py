@@ -112,7 +112,7 @@ def models_to_calibrate(
         chosen = {row.name: row for row in (*named, *(rows[detector] for detector in detectors))}
         return list(chosen.values())
     if not rows:
-        raise NoModelError("no model is trained yet; train one: monitor train patchstats --data DIR")
+        raise NoModelError("no model is trained yet; train one: monitor train contrast --data DIR")
     recommended = [name for name in registry.detectors if name in rows]
     uninstalled = rows.keys() - set(recommended)
     return [rows[name] for name in (*sorted(uninstalled), *reversed(recommended))]

@@ -370,7 +370,7 @@ def test_the_scores_of_the_folder_are_kept(
 def test_without_a_model(home: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("calibrate", "--data", small_dataset)
     assert outcome.returncode == 4
-    assert "no model is trained yet; train one: monitor train patchstats --data DIR" in outcome.stderr
+    assert "no model is trained yet; train one: monitor train contrast --data DIR" in outcome.stderr
 
 
 def test_crops_in_both_parts_are_warned_of_and_do_not_count(

@@ -124,7 +124,8 @@ def test_a_failing_step_ends_the_demo_with_its_code(home: Path, start: Start, tm
 
 # It trains, calibrates, decides and draws one after the other, each in a process of its own.
 @pytest.mark.timeout(400)
-def test_the_whole_demo(home: Path, start: Start, small_dataset: Path) -> None:
+def test_the_whole_demo(home: Path, start: Start, small_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONITOR__DETECTORS", "{contrast = {pool = 512, epochs = 2}}")
     process = start("demo", "--data", small_dataset, "--state-link", "state")
     out, err = (stream.decode() for stream in process.communicate())
     assert process.returncode == 0, err

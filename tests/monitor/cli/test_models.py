@@ -188,7 +188,7 @@ def test_without_a_model(home: Path, monitor: Run) -> None:
     monitor("db", "upgrade")
     empty = monitor("models", "list")
     assert (empty.returncode, empty.stdout) == (0, "")
-    assert "no model is trained yet; train one: monitor train patchstats --data DIR" in empty.stderr
+    assert "no model is trained yet; train one: monitor train contrast --data DIR" in empty.stderr
     assert monitor("models", "rollback", "ae").returncode == 4
     unnamed = monitor("models", "rollback")
     assert unnamed.returncode == 2

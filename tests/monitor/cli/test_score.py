@@ -42,7 +42,7 @@ class TestExitCodes:
     def test_without_a_model(self, home: Path, monitor: Run, small_dataset: Path) -> None:
         outcome = monitor("score", small_dataset / "test")
         assert (outcome.returncode, outcome.stdout) == (4, "")
-        assert "monitor train patchstats --data DIR, then monitor calibrate --data DIR" in outcome.stderr
+        assert "monitor train contrast --data DIR, then monitor calibrate --data DIR" in outcome.stderr
 
     def test_without_a_database_and_without_storing(self, home: Path, monitor: Run, small_dataset: Path) -> None:
         outcome = monitor("score", small_dataset / "test", "--no-store")

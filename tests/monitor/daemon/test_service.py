@@ -417,4 +417,4 @@ def test_systemd_is_told(daemon: Daemon, tmp_path: Path) -> None:
 def test_without_an_active_model_the_daemon_says_what_to_do(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     assert daemon.start(ready=False).wait(PATIENCE_SECONDS) == 4
-    assert "monitor train patchstats --data DIR" in daemon.text()
+    assert "monitor train contrast --data DIR" in daemon.text()

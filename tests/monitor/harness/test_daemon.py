@@ -33,6 +33,6 @@ def test_it_is_ready_decides_and_stops(
 def test_a_daemon_that_does_not_come_up_says_why(tmp_path: Path, clean_environment: dict[str, str]) -> None:
     with (
         Daemon(tmp_path / "messages", folder=tmp_path, environment=clean_environment) as daemon,
-        pytest.raises(MonitorError, match=r"ended with exit code 4(?s:.*)monitor train patchstats --data DIR"),
+        pytest.raises(MonitorError, match=r"ended with exit code 4(?s:.*)monitor train contrast --data DIR"),
     ):
         daemon.until_ready()
