@@ -55,8 +55,10 @@ OLD: Final = "2026-01-01 03:00:00.000000"
 FED: Final = 3000
 
 WATCHED: Final = (("A", 1), ("A", 2), ("A", 3), ("A", 4), ("B", 1), ("B", 2))
-# It needs hours of a disk that fills; promtool tries it with made-up ones.
-NOT_MADE_TO_FIRE: Final = {"MonitorDiskFilling"}
+# They need hours of a disk that fills, a kernel that has no file events left for anybody on this machine, and an inbox
+# that is another one. promtool tries them with made-up figures; test_file_events.py and test_inbox_identity.py see the
+# daemon tell of the last two.
+NOT_MADE_TO_FIRE: Final = {"MonitorDiskFilling", "MonitorNoFileEvents", "MonitorDeletionStopped"}
 # The detector of these tests has a defect with pictures of this colour.
 ODD: Final = (0, 0, 255)
 
@@ -145,10 +147,14 @@ def test_every_alert_fires_by_its_cause(plant: Plant, small_dataset: Path) -> No
     fired: set[str] = set()
 
     def fire(*names: str) -> None:
-        try:
-            plant.until(lambda: set(names) <= fired.union(asked.firing()))
-        finally:
+        def have_fired() -> bool:
+            # Each may be over by the time that another one fires.
             fired.update(asked.firing())
+            return set(names) <= fired
+
+        try:
+            plant.until(have_fired)
+        finally:
             print("expected:", *names, "; fired so far:", *sorted(fired), file=sys.stderr)
 
     plant.configure(CONFIGURATION.replace('["ae", "brightness"]', '["brightness"]'))
@@ -166,8 +172,16 @@ def test_every_alert_fires_by_its_cause(plant: Plant, small_dataset: Path) -> No
         cameras.holes[:] = [("A", 1), ("A", 2), ("A", 3)]
         for number in range(60):
             plant.put(f"{number % 3 + 1}_CAM_A_broken-{number}.jpg", b"\xff\xd8 no picture")
+        for number, crop in enumerate(sorted((small_dataset / "train").iterdir())[:5]):
+            plant.put(f"1_CAM_A_damaged-{number}.jpg", crop.read_bytes().replace(b"\n", b"\r\n"))
         plant.put("1_CAM_A_odd.png", _picture(ODD))
-        fire("MonitorFilesFailing", "MonitorDetectorErrors", "MonitorDiskFull", "MonitorThresholdFallback")
+        fire(
+            "MonitorFilesFailing",
+            "MonitorFilesDamaged",
+            "MonitorDetectorErrors",
+            "MonitorDiskFull",
+            "MonitorThresholdFallback",
+        )
         fire("MonitorHoleSilent", "MonitorCameraSilent", "MonitorIntervalsMissing")
         fire("MonitorDrift", "MonitorHoleDrift", "MonitorCalibrationRefused")
         fire("MonitorTprNotShown", "MonitorTprUnderTarget", "MonitorTnrNotShown", "MonitorTnrUnderTarget")

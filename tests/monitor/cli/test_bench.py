@@ -33,7 +33,10 @@ def keys(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--detector", "nonsense"], "'nonsense' cannot be measured; there are: patchstats, ae, ae-conv, cvae, mnad"),
+        (
+            ["--detector", "nonsense"],
+            "'nonsense' cannot be measured; there are: contrast, patchstats, ae, ae-conv, cvae, mnad",
+        ),
         (["--crops", "0"], "0 is not in the range"),
         (["--rounds", "0"], "0 is not in the range"),
         (["--many", "5"], "5 is not in the range"),
