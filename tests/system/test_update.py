@@ -77,6 +77,8 @@ def since(service: Service) -> float:
 
 
 def test_a_newer_database_keeps_the_service_down_and_is_left_alone(service: Service) -> None:
+    service.start()
+    service.machine.run("systemctl", "stop", UNIT)
     with closing(sqlite3.connect(file_of(service))) as connection, connection:
         connection.execute("update alembic_version set version_num = '9999'")
     try:
