@@ -138,7 +138,7 @@ def check(context: click.Context, output_format: str) -> None:
         problems = str(error).splitlines()
     from monitor.upkeep.surroundings import findings
 
-    # In the place of a value that could not be read is a default, which nobody chose.
+    # A value that could not be read was replaced by its default, which nobody chose; a warning about it would mislead.
     configuration = None if reading is None or reading.document.problems else reading.configuration
     warnings = list(findings(configuration))
     if output_format == "json":

@@ -208,9 +208,9 @@ def import_table(program: Program, file: Path, author: str | None, *, skip_bad: 
 
     The table needs the columns label and sha256 or path; at (by default now), author, note, settles and source are read
     if they are there. A label goes to the crop with the row's sha256, or, in a row without one, to the crop with its
-    path. A row without an author is the label of whoever imports it, who can take it back with monitor labels undo. A
-    label that is stored already (same content, label, author and time) is skipped. If a row is wrong, nothing is
-    imported, unless --skip-bad is given.
+    path. If a row names no author, its label is credited to whoever imports it, who can take it back with monitor
+    labels undo. A label that is already stored (same content, label, author and time) is skipped. If a row is wrong,
+    nothing is imported, unless --skip-bad is given.
 
     \b
     Examples:

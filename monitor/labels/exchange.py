@@ -70,9 +70,10 @@ def as_dict(label: GivenLabelRow) -> dict[str, Any]:
 def import_labels(connection: Connection, table: Table, *, author: str, skip_wrong: bool = False) -> Imported:
     """Add the labels of a table; one that is there already (content, label, author and time) is not added again.
 
-    ``author`` gives the labels of rows that name none; such a row is there already whoever gave its label. Each goes to
-    the crop of its sha256, and only without one to the crop of its path. When a row is wrong, nothing is added, unless
-    ``skip_wrong`` leaves the wrong rows out. What was taken back is not given again by an older export.
+    ``author`` is credited with the labels of rows that name no author; such a row counts as already stored if anyone
+    gave that label at that time. Each goes to the crop with its sha256, and only without one to the crop of its path.
+    When a row is wrong, nothing is added, unless ``skip_wrong`` leaves the wrong rows out. What was taken back is not
+    given again by an older export.
     """
     standing = [row for row in table.rows if not row.taken_back]
     linked, unlinked = _link(connection, standing)
@@ -134,7 +135,7 @@ def _new_labels(connection: Connection, linked: Sequence[_Linked], author: str) 
         keys = _keys(sha256, label)
         if keys[0] not in known:
             known.update(keys)
-            # A label of the folder is nobody's; every other has an author, who alone can take it back.
+            # Labels from the labelled folder have no author; all others need one, since only the author can undo them.
             nobodys = label.author is None and label.source != "folder"
             new.append(label._replace(author=author) if nobodys else label)
     return new

@@ -23,6 +23,8 @@ CELL: Final = 4
 # All cells of a crop, for the network.
 GRID: Final = CellGrid(SIZE, cell=CELL)
 USUAL: Final = PatchStatistics.Settings.model_validate({"height": SIZE[0], "width": SIZE[1], "cell": CELL})
+# Where the cells of patchstats, those in the middle, stand among all.
+PLACES: Final = PatchStatistics(USUAL).grid.places_in(GRID)
 # Normal, chaos and empty hole, in this order. `plugins.pictures.made_up.mixture` has their names, but needs torch.
 CLASSES: Final = 3
 # The network's odds count for a third. It has seen made-up pictures, and is surer of itself than it should be.
@@ -45,9 +47,8 @@ class Part(NamedTuple):
 
     def log_distance(self, features: Floats) -> NDArray[np.float64]:
         """The logarithm of patchstats' distance: float64 (N,)."""
-        places = self.patchstats.grid.places_in(GRID)
         trimmed = self.patchstats.settings.trimmed
-        return self.patchstats.regions.log_distance(features[:, places], trimmed=trimmed)
+        return self.patchstats.regions.log_distance(features[:, PLACES], trimmed=trimmed)
 
     def contrast(self, features: Floats, kappa: float, middle: float | None = None) -> NDArray[np.float64]:
         """``h / 3 + kappa (log distance - middle)``: float64 (N,); 0 where proliv begins.
@@ -74,10 +75,9 @@ class Part(NamedTuple):
         without = (hidden[:, None] - by_cell).reshape(count * cells, -1)
         odds, odds_without = (log_odds(self.head.of_first(one)) for one in (hidden, without))
         share = (odds[:, None] - odds_without.reshape(count, cells)).clip(0) / ODDS
-        places = self.patchstats.grid.places_in(GRID)
         trimmed = self.patchstats.settings.trimmed
-        distances = self.patchstats.regions.log_distances(features[:, places], trimmed=trimmed)
-        share[:, places] += kappa * (distances - self.middle).clip(0) / len(places)
+        distances = self.patchstats.regions.log_distances(features[:, PLACES], trimmed=trimmed)
+        share[:, PLACES] += kappa * (distances - self.middle).clip(0) / len(PLACES)
         return share
 
     def save(self, folder: Path) -> None:
