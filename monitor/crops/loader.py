@@ -82,13 +82,15 @@ class CropReader:
                 status = os.fstat(descriptor)
                 looks = Looks.of(status).as_read(time.time_ns())
                 data = self._read(descriptor, status)
+                if len(data) != looks.size_bytes:
+                    looks = looks._replace(size_bytes=len(data))
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise _refused_by_system(error) from error
         except MemoryError as error:
             raise out_of_memory() from error
-        return FileContent(data, hashlib.sha256(data).hexdigest(), looks._replace(size_bytes=len(data)))
+        return FileContent(data, hashlib.sha256(data).hexdigest(), looks)
 
     def _read(self, descriptor: int, status: os.stat_result) -> bytes:
         if not stat.S_ISREG(status.st_mode):

@@ -76,12 +76,12 @@ class Progress:
 def log_bleed_outs(commit: Committed) -> None:
     """Warn of each proliv that was not known before, with the scores that made it one."""
     batch = commit.batch
-    finals, decisions = batch.final.listed(), None
+    finals, decisions = batch.final.listed, None
     for row in commit.new:
         final = finals[row]
         if final is None or final.verdict is not Label.PROLIV:
             continue
-        decisions = decisions or batch.decisions()
+        decisions = decisions or batch.decisions
         hole = batch.files.identities[row].hole
         log.warning(
             "proliv: hole %s, crop %s, %s: %s",

@@ -37,8 +37,12 @@ def open_below(path: str, roots: Sequence[str] = ()) -> int:
     ``roots``: folders without a slash at their end; no link is followed below the first of them that ``path`` lies in.
     Elsewhere only the file itself must not be a link. Raises `OSError`, ELOOP for a link.
     """
-    root = next((root for root in roots if path.startswith(root) and path[len(root) : len(root) + 1] == "/"), None)
-    if root is None or path.find("/", len(root) + 1) < 0:
+    for root in roots:
+        if path.startswith(root) and path[len(root) : len(root) + 1] == "/":
+            break
+    else:
+        return os.open(path, READING)
+    if path.find("/", len(root) + 1) < 0:
         return os.open(path, READING)
     first, *between, name = path[len(root) + 1 :].split("/")
     folder = _open_folder(f"{root}/{first}")

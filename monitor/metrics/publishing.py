@@ -198,7 +198,7 @@ class Metrics(Declared):
         if not commit.new:
             return
         batch = commit.batch
-        finals, decisions = batch.final.listed(), batch.decisions()
+        finals, decisions = batch.final.listed, batch.decisions
         self.scored.inc(len(commit.new))
         self.last_scored.set(commit.at)
         verdicts: Counter[tuple[str, ...]] = Counter()

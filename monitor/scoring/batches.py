@@ -9,6 +9,7 @@ decision or a refusal. So no crop can reach the store with neither.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ class ScoredBatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DecidedBatch:
     """N files, each with a final decision or with the reason why there is none.
 
@@ -97,6 +98,7 @@ class DecidedBatch:
             row = min(set(undecided) ^ self.refusals.keys())
             raise ValueError(f"{self.files.paths[row]!r}: neither a decision nor a refusal, or both")
 
+    @cached_property
     def decisions(self) -> list[list[Decision]]:
         """For each crop the decisions of the models that judged it, in the models' order."""
         columns = [(model, model.threshold) for model in self.models]

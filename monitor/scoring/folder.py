@@ -122,7 +122,7 @@ def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bo
 
 def _of_batch(batch: DecidedBatch, ids: Mapping[CropKey, int]) -> list[Result]:
     files = batch.files
-    finals, decisions = batch.final.listed(), batch.decisions()
+    finals, decisions = batch.final.listed, batch.decisions
     found = []
     for row, (path, (hole, camera, captured_at)) in enumerate(zip(files.paths, files.identities, strict=True)):
         refusal = batch.refusals.get(row)
@@ -144,7 +144,7 @@ def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble, database: Da
     decisions = [_stored_decisions(crop, ensemble) for crop in stored.values()]
     scores = np.array([[one.score for one in row] for row in decisions])
     thresholds = np.array([[one.threshold for one in row] for row in decisions])
-    finals = ensemble.final(scores, thresholds).listed()
+    finals = ensemble.final(scores, thresholds).listed
     ids = [crop.crop.id for crop in stored.values()]
     with database.read() as connection:
         said = identities(connection, ids)

@@ -102,7 +102,7 @@ def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:
     """A row for each crop, with its decisions and the final one, or with its failure; ``place`` as for `record`."""
     if batch.files.source != "inbox":
         place = None
-    crops = zip(batch.decisions(), batch.files.looks, batch.final.listed(), strict=True)
+    crops = zip(batch.decisions, batch.files.looks, batch.final.listed, strict=True)
     return [
         _row(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, place)
         for row, (decided, looks, final) in enumerate(crops)

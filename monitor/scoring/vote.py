@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -75,6 +76,7 @@ class FinalDecisions:
         """Those on some of the crops, in this order."""
         return FinalDecisions(self.scores[rows], self.thresholds[rows], self.decided_by)
 
+    @cached_property
     def listed(self) -> list[FinalDecision | None]:
         """The decisions one by one; None for a crop that no model judged."""
         pairs = zip(self.scores.tolist(), self.thresholds.tolist(), strict=True)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from scipy.cluster.vq import kmeans2
 
 from monitor.api import DataError
 
@@ -115,6 +114,9 @@ def _groups(values: NDArray[np.float64], kinds: int, seed: int) -> list[NDArray[
     # k-means cannot begin with more centres than there are different crops.
     if kinds == 1 or len(np.unique(flat, axis=0)) < kinds * LEAST_CROPS:
         return [values]
+    # Imported here because it takes longer than loading a model and its crops, and only training needs it.
+    from scipy.cluster.vq import kmeans2
+
     spread = flat.std(axis=0)
     standardized = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
     _, labels = kmeans2(standardized, kinds, iter=20, minit="++", seed=seed)

@@ -69,14 +69,14 @@ def test_a_crop_that_one_model_refuses_is_decided_by_the_others() -> None:
         declined={(1, 0): DECLINED, (2, 0): DECLINED, (2, 1): other},
     )
     decided = decide(batch, ensemble)
-    assert [final and (final.verdict, final.threshold) for final in decided.final.listed()] == [
+    assert [final and (final.verdict, final.threshold) for final in decided.final.listed] == [
         ("proliv", 1.0),
         ("ne_proliv", 2.0),
         None,
         None,
     ]
     assert decided.refusals == {2: other, 3: REFUSAL}
-    assert [[one.model.id for one in row] for row in decided.decisions()] == [[0, 1], [1], [], []]
+    assert [[one.model.id for one in row] for row in decided.decisions] == [[0, 1], [1], [], []]
 
 
 def test_some_crops_of_a_batch_keep_what_is_theirs() -> None:
@@ -96,4 +96,4 @@ def test_a_batch_may_be_empty() -> None:
     batch = decided_batch(crop_files(["1.jpg"]), [1.0]).take([])
     assert len(batch.files) == 0
     empty = FinalDecisions(np.empty(0), np.empty(0), "primary")
-    assert DecidedBatch(batch.files, (), np.empty((0, 0)), np.empty((0, 0)), empty, {}, SEEN).decisions() == []
+    assert DecidedBatch(batch.files, (), np.empty((0, 0)), np.empty((0, 0)), empty, {}, SEEN).decisions == []

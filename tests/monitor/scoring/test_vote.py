@@ -43,7 +43,7 @@ class Vote(NamedTuple):
 def decided(decide: Decide, votes: Sequence[Vote]) -> FinalDecision:
     """The final decision on a single crop."""
     scores, thresholds = (np.array([[vote[column] for vote in votes]]) for column in range(2))
-    (final,) = combine(decide, scores, thresholds, [vote.score_scale for vote in votes]).listed()
+    (final,) = combine(decide, scores, thresholds, [vote.score_scale for vote in votes]).listed
     assert final is not None
     return final
 
@@ -130,7 +130,7 @@ def test_crops_are_decided_independently_and_a_model_that_refuses_has_no_vote(
     scales = [reference(NORMAL, PROLIV)] * len(thresholds)
     together = combine(decide, scores, thresholds, scales)
     assert together.made.tolist() == (~np.isnan(scores)).any(axis=1).tolist()
-    for row, final in enumerate(together.listed()):
+    for row, final in enumerate(together.listed):
         judged = ~np.isnan(scores[row])
         votes = [Vote(*vote) for vote in zip(scores[row][judged], thresholds[judged], scales, strict=False)]
         assert final == (decided(decide, votes) if votes else None)
