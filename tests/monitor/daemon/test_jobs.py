@@ -67,7 +67,7 @@ def test_a_missed_night_is_caught_up_once_and_its_threshold_is_used(overdue: Dae
     overdue.until(lambda: overdue.metrics().get(DONE) == 1)
     name = 'monitor_calibrations_total{detector="ae",outcome="activated",reason=""}'
     assert overdue.metrics()[name] == 1
-    assert overdue.query("select outcome from runs where slot > ?", OLD) == [("1 activated",)]
+    overdue.until(lambda: overdue.query("select outcome from runs where slot > ?", OLD) == [("1 activated",)])
     assert overdue.stop() == 0
     overdue.start()
     overdue.until(lambda: "monitor_threshold_timestamp_seconds" in str(overdue.metrics()))
@@ -94,7 +94,9 @@ def test_a_refusal_at_night_is_logged_counted_and_changes_nothing(overdue: Daemo
     overdue.until(lambda: overdue.metrics().get(name) == 1)
     assert overdue.query(ACTIVE) == before
     assert "are fewer than calibration.minimum_normal 100000" in overdue.text()
-    assert overdue.query("select outcome from runs where slot > ?", OLD) == [("1 refused (too_few_normal)",)]
+    # The run ends after its last change was counted.
+    outcome = [("1 refused (too_few_normal)",)]
+    overdue.until(lambda: overdue.query("select outcome from runs where slot > ?", OLD) == outcome)
 
 
 def test_without_nightly_nothing_is_chosen(overdue: Daemon) -> None:
