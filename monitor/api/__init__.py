@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from monitor.api.arrays import Floats, Pixels, ScoreArray
 from monitor.api.detectors import SMALLEST_CROP, Detector, Runtime
 from monitor.api.differences import mean_squared_errors, squared_error_maps
+from monitor.api.measurements import Measurement
 from monitor.api.providers import Provider, hookimpl
 from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
@@ -44,6 +45,7 @@ __all__ = [
     "InputMissingError",
     "KnownProliv",
     "LazyGroup",
+    "Measurement",
     "NotOfferedError",
     "OutputError",
     "Pixels",

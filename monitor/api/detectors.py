@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from monitor.api.arrays import Floats, Pixels
+    from monitor.api.measurements import Measurement
     from monitor.api.recipes import Recipe
     from monitor.api.scores import Scores
     from monitor.api.training import FitReport, Progress
@@ -139,6 +140,18 @@ class Detector(ABC):
         Every detector gives an ``mse``. One that reconstructs nothing gives the error against the mean of its training
         crops, by `monitor.api.mean_squared_errors`.
         """
+
+    def measurement(self) -> Measurement | None:
+        """What it measures of prepared crops before it judges them, where another detector may begin in the same way.
+
+        Where several active models do, crops are measured once, by a measurement that covers those of the others, and
+        each model is asked by `score_measured`. None by default: nothing is shared.
+        """
+        return None
+
+    def score_measured(self, measured: Any) -> Scores:  # noqa: ARG002 - for overrides
+        """The scores that `score` gives, of what a measurement has told that covers the detector's own."""
+        raise NotOfferedError(f"the detector {self.name!r} shares no measurement")
 
     @classmethod
     def offers(cls, method: OptionalMethod) -> bool:

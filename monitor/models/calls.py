@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.api import Detector
-
+    from monitor.api import Detector, Measurement, Scores
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,44 @@ def score_each(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: S
     if not count:
         return Answers(np.empty(0), np.empty(0), {})
     try:
-        scores = detector.score(detector.prepare_batch(pixels, holes))
-        scores.check(count)
+        return _checked(detector.score(detector.prepare_batch(pixels, holes)), count)
     except Exception as error:  # noqa: BLE001 - a detector is a third party's code and may raise anything
         if count == 1:
             return Answers(np.array([np.nan]), np.array([np.nan]), {0: _refusal(detector, error)})
-    else:
-        return Answers(scores.mse.astype(np.float64), scores.deciding.astype(np.float64), {})
     # Only here is everything gone that the failed attempt had in memory: an exception keeps it.
     return _joined([score_each(detector, [one], [hole]) for one, hole in zip(pixels, holes, strict=True)])
+
+
+def score_together(
+    detectors: Sequence[Detector], pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]
+) -> list[Answers]:
+    """What each of several detectors says, as `score_each` has it; what several measure is measured once."""
+    measured: dict[Measurement, Any] = {}
+    answers: list[Answers] = []
+    for detector, owner in zip(detectors, _measured_by(detectors), strict=True):
+        found = None
+        if owner is not None and pixels:
+            # Whatever fails here is found out crop by crop below.
+            with suppress(Exception):
+                measurement = owner.measurement()
+                assert measurement is not None
+                if measurement not in measured:
+                    measured[measurement] = measurement.measure(owner.prepare_batch(pixels, holes))
+                found = _checked(detector.score_measured(measured[measurement]), len(pixels))
+        answers.append(found or score_each(detector, pixels, holes))
+    return answers
+
+
+def _measured_by(detectors: Sequence[Detector]) -> list[Detector | None]:
+    """For each detector the one whose measurement it shares, which may be itself; None where it shares none."""
+    own = [(detector, one) for detector in detectors if (one := detector.measurement()) is not None]
+    # The one that covers the most comes first.
+    own = sorted(own, key=lambda pair: -sum(pair[1].covers(other) for _, other in own))
+    chosen: list[Detector | None] = []
+    for detector in detectors:
+        wanted = detector.measurement()
+        chosen.append(None if wanted is None else next(owner for owner, one in own if one.covers(wanted)))
+    return [owner if chosen.count(owner) > 1 else None for owner in chosen]
 
 
 def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:
@@ -77,6 +106,12 @@ def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Se
     for row, refusal in answers.refusals.items():
         log.warning("crop %d of %d is left out: %s", row + 1, len(pixels), refusal)
     return answers
+
+
+def _checked(scores: Scores, count: int) -> Answers:
+    """The scores of so many crops; raises what is wrong with them."""
+    scores.check(count)
+    return Answers(scores.mse.astype(np.float64), scores.deciding.astype(np.float64), {})
 
 
 def _joined(parts: Sequence[Answers]) -> Answers:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.crops.refusals import lacks_memory
-from monitor.models.calls import score_each
+from monitor.models.calls import score_together
 from monitor.scoring.batches import DecidedBatch, ScoredBatch
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def ask(batch: ReadBatch, detectors: Mapping[int, Detector]) -> ScoredBatch:
     holes = [batch.files.identities[row].hole for row in rows]
     mse, scores = (np.full((len(batch.files), len(detectors)), np.nan) for _ in range(2))
     declined: dict[tuple[int, int], CropRefusedError] = {}
-    for column, detector in enumerate(detectors.values()):
-        answers = score_each(detector, pixels, holes)
+    for column, answers in enumerate(score_together(list(detectors.values()), pixels, holes)):
         mse[rows, column], scores[rows, column] = answers.mse, answers.deciding
         declined.update({(rows[number], column): refusal for number, refusal in answers.refusals.items()})
     # Where there was no memory for one model, the others must not decide alone: the crop is tried again.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.api import Floats, Pixels, Progress
+    from plugins.pictures.cell_features import CellGrid, MeasuredCrops
 
 log = logging.getLogger(__name__)
 
@@ -129,13 +130,18 @@ class Contrast(Detector):
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``contrast``, which decides."""
+        return self.score_measured(GRID.measure(crops))
+
+    def measurement(self) -> CellGrid:
+        """All cells."""
+        return GRID
+
+    def score_measured(self, measured: MeasuredCrops) -> Scores:
+        """The same of crops that were measured."""
         parts, kappa = self._trained(), self.settings.kappa
         errors, contrasts = [np.empty(0, dtype=np.float32)], [np.empty(0)]
-        for batch in batches(crops):
-            gain = gains(batch)
-            scale = scales(gain)
-            features = GRID.features(GRID.colours(batch), scale)
-            errors.append(errors_in_its_light(batch, self._picture, gain, scale))
+        for crops, gain, scale, features in measured.on(GRID):
+            errors.append(errors_in_its_light(crops, self._picture, gain, scale))
             contrasts.append(np.mean([part.contrast(features, kappa) for part in parts], axis=0))
         return _scores(np.concatenate(errors), np.concatenate(contrasts))
 
@@ -149,16 +155,18 @@ class Contrast(Detector):
     def heatmap(self, crops: Pixels) -> Floats:
         """How much less c would be without what each cell shows: float32 (N, H, W), >= 0."""
         parts, kappa = self._trained(), self.settings.kappa
-        by_cell = [np.empty((0, len(GRID)))]
-        for batch in batches(crops):
-            features = GRID.features(GRID.colours(batch), scales(gains(batch)))
-            by_cell.append(np.mean([part.by_cell(features, kappa) for part in parts], axis=0))
-        cells = np.concatenate(by_cell).reshape(len(crops), len(GRID.rows), len(GRID.columns))
+        by_cell = [
+            np.mean([part.by_cell(batch.features, kappa) for part in parts], axis=0)
+            for batch in GRID.measure(crops).batches
+        ]
+        cells = np.concatenate([np.empty((0, len(GRID))), *by_cell]).reshape(
+            len(crops), len(GRID.rows), len(GRID.columns)
+        )
         return cells.repeat(GRID.cell, axis=1).repeat(GRID.cell, axis=2).astype(np.float32)
 
     def latent(self, crops: Pixels) -> Floats:
         """The networks' last hidden numbers: float32 (N, D)."""
-        parts, rows = self._trained(), rows_of(GRID.measure(crops))
+        parts, rows = self._trained(), rows_of(GRID.features_of(crops))
         return np.concatenate([part.head.codes(rows) for part in parts], axis=1)
 
     def details(self) -> Mapping[str, Any]:

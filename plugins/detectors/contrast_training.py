@@ -47,7 +47,7 @@ class Training:
         generator = np.random.default_rng(seed)
         self._normal_folds = fold_of_each(known.normal_groups, settings.folds, generator)
         self._proliv_folds = fold_of_each(known.groups, settings.folds, generator)
-        self._normal, self._proliv = GRID.measure(crops), GRID.measure(known.crops)
+        self._normal, self._proliv = GRID.features_of(crops), GRID.features_of(known.crops)
         # A hole that was photographed a thousand times counts for more than one that was seen once, but not for a
         # thousand times as much.
         sizes = np.bincount(known.normal_groups)[known.normal_groups]
@@ -93,7 +93,7 @@ class Training:
 
         features, classes = [], []
         for made in mixture(material, self._settings.pool, self._made_with(fold)):
-            features.append(rows_of(GRID.measure(made.pictures)))
+            features.append(rows_of(GRID.features_of(made.pictures)))
             classes.append(made.classes)
         return train_head(
             Examples(np.concatenate(features), np.concatenate(classes)),
@@ -120,7 +120,7 @@ class Training:
             material = Material(self._crops[held_out], self._weights[held_out], self._known.crops[:0])
             count = min(STAND_INS, self._settings.pool)
             chaos = chaos_out_of_nothing(material, count, self._made_with(fold) + SEEDS_APART // 2)
-            proliv, quantile = GRID.measure(chaos), MADE_UP_QUANTILE
+            proliv, quantile = GRID.features_of(chaos), MADE_UP_QUANTILE
         return float((low + np.quantile(part.log_distance(proliv), quantile)) / 2)
 
     def _made_with(self, fold: int) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitor.api import Floats, Pixels, Progress
+    from plugins.pictures.cell_features import MeasuredCrops
 
 PICTURE: Final = "picture.safetensors"
 
@@ -129,15 +130,19 @@ class PatchStatistics(Detector):
 
     def score(self, crops: Pixels) -> Scores:
         """Score prepared crops, uint8 (N, H, W, 3): ``mse``, and ``distance``, which decides."""
-        regions = self.regions
+        return self.score_measured(self.grid.measure(crops))
+
+    def measurement(self) -> CellGrid:
+        """The cells in the centre."""
+        return self.grid
+
+    def score_measured(self, measured: MeasuredCrops) -> Scores:
+        """The same of crops that were measured on this grid or a larger one."""
+        regions, trimmed = self.regions, self.settings.trimmed
         errors, distances = [], []
-        for batch in batches(crops):
-            gain = gains(batch)
-            scale = scales(gain)
-            errors.append(errors_in_its_light(batch, self._picture, gain, scale))
-            distances.append(
-                regions.distance(self.grid.features(self.grid.colours(batch), scale), trimmed=self.settings.trimmed)
-            )
+        for crops, gain, scale, features in measured.on(self.grid):
+            errors.append(errors_in_its_light(crops, self._picture, gain, scale))
+            distances.append(regions.distance(features, trimmed=trimmed))
         return Scores(_joined(errors, ()), {"distance": _joined(distances, ())}, decision="distance")
 
     @property
@@ -155,8 +160,7 @@ class PatchStatistics(Detector):
         """The logarithms of the cells' distances: float32 (N, C), row by row from the top left."""
         regions = self.regions
         trimmed = self.settings.trimmed
-        features = [self.grid.features(self.grid.colours(batch), scales(gains(batch))) for batch in batches(crops)]
-        codes = [regions.log_distances(of_batch, trimmed=trimmed) for of_batch in features]
+        codes = [regions.log_distances(one.features, trimmed=trimmed) for one in self.grid.measure(crops).batches]
         return _joined(codes, (len(self.grid),))
 
     def details(self) -> Mapping[str, Any]:

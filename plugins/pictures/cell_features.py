@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.api import Floats, Pixels
+    from monitor.api import Floats, Measurement, Pixels
 
 # How many crops are measured at once: few enough for the processor's caches. The order of what is learned from the
 # features depends on it, so another number would make other models.
@@ -58,8 +58,25 @@ class CellGrid:
         self.cell = cell
         self.rows, self.columns = (middle(length, cell, part) for length, part in zip(size, share, strict=True))
 
+        self._identity = (size, cell, self.rows, self.columns)
+
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CellGrid) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def covers(self, other: Measurement) -> bool:
+        """Whether the other is a grid over the same crops whose cells are among these."""
+        return (
+            isinstance(other, CellGrid)
+            and self._identity[:2] == other._identity[:2]
+            and {*other.rows} <= {*self.rows}
+            and {*other.columns} <= {*self.columns}
+        )
 
     def places_in(self, larger: CellGrid) -> NDArray[np.intp]:
         """Where the cells stand among those of a larger grid over the same crops: (C,)."""
@@ -67,9 +84,18 @@ class CellGrid:
         across = np.array([larger.columns.index(column) for column in self.columns], dtype=np.intp)
         return (down[:, None] * len(larger.columns) + across).ravel()
 
-    def measure(self, crops: Pixels) -> Floats:
+    def measure(self, crops: Pixels) -> MeasuredCrops:
+        """Measure any number of crops, uint8 (N, H, W, 3)."""
+        return MeasuredCrops(self, [self._measure(batch) for batch in batches(crops)])
+
+    def _measure(self, batch: Pixels) -> MeasuredBatch:
+        gain = gains(batch)
+        scale = scales(gain)
+        return MeasuredBatch(batch, gain, scale, self.features(self.colours(batch), scale))
+
+    def features_of(self, crops: Pixels) -> Floats:
         """The features of any number of crops, uint8 (N, H, W, 3): float32 (N, C, K)."""
-        measured = [self.features(self.colours(batch), scales(gains(batch))) for batch in batches(crops)]
+        measured = [batch.features for batch in self.measure(crops).batches]
         return np.concatenate([np.empty((0, len(self), len(FEATURES)), dtype=np.float32), *measured])
 
     def colours(self, batch: Pixels) -> Floats:
@@ -120,6 +146,33 @@ class CellGrid:
         energies *= (scale**2 / ENERGIES_OF[:, None])[:, :, None]
         energies += ENERGY_FLOOR
         return np.concatenate([means, np.log(energies, out=energies)]).transpose(1, 2, 0)
+
+
+class MeasuredBatch(NamedTuple):
+    """Some crops with their brightness and the features of their cells.
+
+    ``crops``: uint8 (n, H, W, 3); ``gain`` and ``scale``: float32 (n,), see `plugins.pictures.brightness`;
+    ``features``: float32 (n, C, K).
+    """
+
+    crops: Pixels
+    gain: Floats
+    scale: Floats
+    features: Floats
+
+
+class MeasuredCrops(NamedTuple):
+    """Crops as a grid has measured them, a few at a time."""
+
+    grid: CellGrid
+    batches: list[MeasuredBatch]
+
+    def on(self, grid: CellGrid) -> list[MeasuredBatch]:
+        """The same with the features of the cells of another grid alone, which `CellGrid.covers` has to hold for."""
+        if grid == self.grid:
+            return self.batches
+        places = grid.places_in(self.grid)
+        return [batch._replace(features=batch.features[:, places]) for batch in self.batches]
 
 
 class _Span(NamedTuple):

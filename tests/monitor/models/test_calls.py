@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from monitor.api import CropRefusedError, Scores
-from monitor.models.calls import SCORED_AT_ONCE, score_all, score_each
+from monitor.models.calls import SCORED_AT_ONCE, score_all, score_each, score_together
 from tests.support.brightness_detector import Brightness, BrightnessSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from monitor.api import Pixels
+    from monitor.api import Measurement, Pixels
 
 
 class Failing(Brightness):
@@ -125,3 +125,64 @@ def test_many_crops_are_scored_in_batches_and_each_refusal_is_told(caplog: pytes
     assert np.isfinite(answers.deciding[:last]).all()
     sentence = f"crop {last + 1} of {last + 1} is left out: the detector brightness refuses it: it shows nothing"
     assert caplog.messages == [sentence]
+
+
+class Width:
+    """Measures so many columns, and counts how often it does."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.times = 0
+
+    def covers(self, other: Measurement) -> bool:
+        return isinstance(other, Width) and self.columns >= other.columns
+
+    def measure(self, crops: Pixels) -> Pixels:
+        self.times += 1
+        return crops[:, :, : self.columns]
+
+
+class Measuring(Failing):
+    """It looks at the first columns alone."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.width = Width(columns)
+
+    def measurement(self) -> Width:
+        return self.width
+
+    def score_measured(self, measured: Pixels) -> Scores:
+        return super().score(measured[:, :, : self.width.columns])
+
+    def score(self, crops: Pixels) -> Scores:
+        return self.score_measured(crops)
+
+
+def test_what_several_detectors_measure_is_measured_once_by_the_one_that_covers_the_others() -> None:
+    pixels = noise(5)
+    detectors = [Measuring(3), Failing(), Measuring(7), Measuring(2)]
+    together = score_together(detectors, pixels, holes(pixels))
+    assert [one.width.times for one in detectors if isinstance(one, Measuring)] == [0, 1, 0]
+    for detector, answers in zip(detectors, together, strict=True):
+        alone = score_each(detector, pixels, holes(pixels))
+        np.testing.assert_array_equal(answers.deciding, alone.deciding)
+        np.testing.assert_array_equal(answers.mse, alone.mse)
+
+
+def test_a_detector_that_shares_with_nobody_scores_the_crops_itself() -> None:
+    alone = Measuring(3)
+    (answers,) = score_together([alone], noise(4), [None] * 4)
+    assert alone.width.times == 0
+    assert not answers.refusals
+    assert [len(one.deciding) for one in score_together([alone, Measuring(3)], [], [])] == [0, 0]
+
+
+def test_a_crop_that_cannot_be_measured_or_judged_is_refused_alone() -> None:
+    pixels = noise(6)
+    pixels[2] = np.zeros((3, 3, 3), dtype=np.uint8)
+    pixels[4] = np.full((9, 14, 3), [255, 0, 9], dtype=np.uint8)
+    for answers in score_together([Measuring(3), Measuring(7)], pixels, holes(pixels)):
+        assert {row: one.reason for row, one in answers.refusals.items()} == {
+            2: "detector_refused", 4: "detector_error",
+        }  # fmt: skip

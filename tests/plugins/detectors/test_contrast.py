@@ -102,7 +102,7 @@ def test_a_cross_fitted_score_is_that_of_the_part_that_has_not_seen_the_hole(
     generator = np.random.default_rng(0)
     fold_of_each(proliv.normal_groups, 2, generator)
     folds = fold_of_each(proliv.groups, 2, generator)
-    features = GRID.measure(proliv.crops)
+    features = GRID.features_of(proliv.crops)
     assert report.cross_fitted is not None
     for fold, part in enumerate(detector._parts):
         own = folds == fold
@@ -113,7 +113,7 @@ def test_a_cross_fitted_score_is_that_of_the_part_that_has_not_seen_the_hole(
 def test_the_score_is_the_sum_that_it_is_said_to_be(learned: tuple[Contrast, FitReport]) -> None:
     detector, _ = learned
     batch = detector.prepare_batch([*crops(5, seed=3), *bleed_outs(5)])
-    features = GRID.measure(batch)
+    features = GRID.features_of(batch)
     terms = []
     for part in detector._parts:
         normal, chaos, empty = part.head.logits(features.reshape(10, -1)).astype(np.float64).T
@@ -124,7 +124,7 @@ def test_the_score_is_the_sum_that_it_is_said_to_be(learned: tuple[Contrast, Fit
 
 def test_kappa_is_the_weight_of_the_distance(learned: tuple[Contrast, FitReport]) -> None:
     detector, _ = learned
-    features = GRID.measure(detector.prepare_batch(bleed_outs(5)))
+    features = GRID.features_of(detector.prepare_batch(bleed_outs(5)))
     part = detector._parts[0]
     none, one, two = (part.contrast(features, kappa) for kappa in (0.0, 1.0, 2.0))
     np.testing.assert_allclose(two - one, one - none)

@@ -161,6 +161,21 @@ def test_the_order_does_not_matter(detector: Detector, batch: NDArray[np.uint8],
     assert_alike(every_score(detector, batch[order]), expected)
 
 
+def test_what_was_measured_before_scores_as_the_crops_do(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    measurement = detector.measurement()
+    if measurement is None:
+        with pytest.raises(NotOfferedError, match=detector.name):
+            detector.score_measured(batch)
+        return
+    assert measurement == detector.measurement()
+    assert hash(measurement) == hash(detector.measurement())
+    assert measurement.covers(measurement)
+    expected, told = detector.score(batch), detector.score_measured(measurement.measure(batch))
+    assert told.decision == expected.decision
+    np.testing.assert_array_equal(told.mse, expected.mse)
+    np.testing.assert_array_equal(told.deciding, expected.deciding)
+
+
 def test_no_crops_have_no_scores(detector: Detector, batch: NDArray[np.uint8]) -> None:
     detector.score(batch[:0]).check(0)
     some = everything_else(detector, batch)

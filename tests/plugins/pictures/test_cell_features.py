@@ -15,15 +15,24 @@ def test_the_cells_of_the_centre_have_the_same_features_to_the_bit_in_every_grid
     detector = PatchStatistics(PatchStatistics.Settings())
     batch = detector.prepare_batch([*crops(150), *bleed_outs(20)])
     whole = CellGrid(SIZE, cell=4)
-    everywhere, centre = whole.measure(batch), detector.grid.measure(batch)
+    everywhere, centre = whole.features_of(batch), detector.grid.features_of(batch)
     assert everywhere.shape == (170, 96, len(FEATURES))
     places = detector.grid.places_in(whole)
     assert len(places) == len(detector.grid) == 36
     np.testing.assert_array_equal(everywhere[:, places], centre)
 
 
+def test_a_grid_covers_those_over_the_same_crops_whose_cells_it_has() -> None:
+    whole, centre = CellGrid(SIZE, cell=4), CellGrid(SIZE, cell=4, share=(0.8, 0.5))
+    assert whole.covers(centre)
+    assert not centre.covers(whole)
+    assert centre.covers(CellGrid(SIZE, cell=4, share=(0.8, 0.5)))
+    assert not whole.covers(CellGrid(SIZE, cell=8))
+    assert not whole.covers(CellGrid((48, 48), cell=4, share=(0.5, 0.5)))
+
+
 def test_no_crops_have_no_features() -> None:
-    assert CellGrid(SIZE, cell=4).measure(np.empty((0, *SIZE, 3), dtype=np.uint8)).shape == (0, 96, 7)
+    assert CellGrid(SIZE, cell=4).features_of(np.empty((0, *SIZE, 3), dtype=np.uint8)).shape == (0, 96, 7)
 
 
 def test_cells_are_numbered_row_by_row() -> None:
