@@ -61,7 +61,7 @@ class Plan:
     def bytes_needed(self) -> int:
         """The most that is on the disk at any time."""
         made = BYTES_OF_A_CROP * (self.crops + TRAINING_CROPS) + many.BYTES_OF_A_NAME * self.many
-        return made + BYTES_OF_A_MODEL * (len(self.subjects) + len(TOGETHER))
+        return made + BYTES_OF_A_MODEL * (len(self.subjects) + sum(map(len, TOGETHER)))
 
 
 @dataclass
@@ -95,7 +95,8 @@ class Course:
         self.say = say
         self.cores = machine.cores()
         self.yardsticks: dict[str, dict[str, float]] = {}
-        self.together: list[tuple[float, Sequence[float]]] = []
+        # By the names of detectors that decide together: (crops/s together, crops/s of each alone) in each round.
+        self.together: dict[tuple[str, ...], list[tuple[float, Sequence[float]]]] = {}
         self.reader: CropReader = Reader(configuration).crops
 
     def run(self) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class Course:
             "settings": self._settings(),
             "stages": of_stages([one.stages for subject in subjects for one in subject.rounds], committed),
             "detectors": {one.name: self._told(one) for one in subjects},
-            "together": {"detectors": list(TOGETHER), **of_together(self.together)} if self.together else None,
+            "together": [{"detectors": list(names), **of_together(speeds)} for names, speeds in self.together.items()],
             "startup": starts,
             "memory": memory,
             "others": others,
@@ -134,16 +135,17 @@ class Course:
 
     def _rounds(self, subjects: Sequence[Measured]) -> None:
         named = {one.name: one for one in subjects}
-        among = all(name in named for name in TOGETHER)
-        together = self._home("together", TOGETHER) if among else None
+        among = [names for names in TOGETHER if all(name in named for name in names)]
+        homes = {names: self._home("-".join(names), names) for names in among}
         for number in range(1, self.plan.rounds + 1):
             which = f"round {number} of {self.plan.rounds}"
             for subject in subjects:
                 self.say(f"measuring: {subject.name}, {which}")
                 subject.rounds.append(self._round(subject))
-            if together:
-                self.say(f"measuring: {', '.join(TOGETHER)} together, {which}")
-                self._together(together, [named[name] for name in TOGETHER])
+            for names, home in homes.items():
+                self.say(f"measuring: {', '.join(names)} together, {which}")
+                speeds = self._together(home, [named[name] for name in names])
+                self.together.setdefault(names, []).append(speeds)
             if number == (self.plan.rounds + 1) // 2:
                 self._measure_clock("middle")
 
@@ -200,12 +202,13 @@ class Course:
             stages.warm_up(subject.plain.detector, self.sample)
             return reference.crops_per_second(subject.plain.detector, subject.plain.threshold, self.paths, file)
 
-    def _together(self, home: Home, alone: Sequence[Measured]) -> None:
+    def _together(self, home: Home, alone: Sequence[Measured]) -> tuple[float, Sequence[float]]:
+        """Crops per second of detectors that decide together, and of each alone."""
         fewest = min(alone, key=lambda one: len(one.paths))
         homes = [home, *(one.home for one in alone)]
         # On the same crops, one right after the other, although each was measured alone before.
         together, *others = (scoring.score(one, fewest.folder, len(fewest.paths)).crops_per_second for one in homes)
-        self.together.append((together, others))
+        return together, others
 
     def _memory(self, subject: Measured) -> dict[str, Any]:
         self.say(f"measuring: memory of {subject.name} over {self.plan.many} files")

@@ -106,10 +106,15 @@ def of_stages(rounds: Sequence[Stages], committed: Mapping[int, Cost]) -> dict[s
 def of_together(speeds: Sequence[tuple[float, Sequence[float]]]) -> dict[str, Any]:
     """Detectors deciding together compared with each alone, from (crops/s together, crops/s of each alone) by round.
 
-    ``time_ratio``: the time that a crop takes together, divided by the sum of the times alone.
+    ``time_ratio``: the time that a crop takes together, divided by the sum of the times alone; ``first_ratio``: by that
+    of the first alone.
     """
     rounds = [
-        {"crops_per_second": together, "time_ratio": (1 / together) / sum(1 / one for one in alone)}
+        {
+            "crops_per_second": together,
+            "time_ratio": (1 / together) / sum(1 / one for one in alone),
+            "first_ratio": alone[0] / together,
+        }
         for together, alone in speeds
     ]
     return of_rounds(rounds)

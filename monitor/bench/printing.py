@@ -71,11 +71,11 @@ def _others(figures: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"monitor --help: {start['help_seconds']:g} s, {start['more_seconds']:g} s more than a Python that does nothing"
     )
-    together = figures["together"]
-    if together:
+    for together in figures["together"]:
+        names = together["detectors"]
         yield (
-            f"{', '.join(together['detectors'])} together: {together['crops_per_second']:g} crops/s, "
-            f"{together['time_ratio']:g} of the time of each alone"
+            f"{', '.join(names)} together: {together['crops_per_second']:g} crops/s, {together['time_ratio']:g} of the "
+            f"time of each alone, {together['first_ratio']:g} of that of {names[0]} alone"
         )
     memory = figures["memory"]
     if memory:

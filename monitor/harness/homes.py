@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from monitor.scoring.ensemble import Ensemble
 
 TRAINING_CROPS: Final = 240
+# How well a detector has learned does not matter here: one pass, over few made-up pictures.
+QUICK: Final = {"epochs": 1, "pool": 512}
 # No crop is decided proliv: they are so rare on a line that its speed is that of all other crops.
 UNREACHED_THRESHOLD: Final = 1e9
 
@@ -47,7 +49,7 @@ class Home:
     configuration: Configuration = field(init=False)
 
     def prepare(self, registry: Registry, pipeline: Pipeline, data: TrainingData, seed: int) -> None:
-        """Write the configuration, train every model in one pass, and let all of them decide."""
+        """Write the configuration, train every model quickly, and let all of them decide."""
         self.folder.mkdir(parents=True)
         detectors = [detector_of(name)[0] for name in self.subjects]
         self.file.write_text(_toml(pipeline, detectors), encoding="utf-8")
@@ -130,8 +132,8 @@ def own_environment() -> Iterator[None]:
 
 def _untrained(registry: Registry, configuration: Configuration, detector: str, settings: Mapping[str, Any]) -> Any:
     fields = registry.detector_class(detector).Settings.model_fields
-    once = {"epochs": 1} if "epochs" in fields else {}
-    return registry.new_detector(detector, configuration, {**settings, **once})
+    quick = {name: value for name, value in QUICK.items() if name in fields}
+    return registry.new_detector(detector, configuration, {**settings, **quick})
 
 
 def _activate(database: Database, model: str) -> None:

@@ -13,8 +13,8 @@ VARIANTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ae-conv": ("ae", {"variant": "conv"}),
 }
 
-# The detectors that are also measured deciding together.
-TOGETHER: Final = ("patchstats", "ae", "cvae")
+# The detectors that are also measured deciding together: two that measure crops alike, and three that do not.
+TOGETHER: Final = (("contrast", "patchstats"), ("patchstats", "ae", "cvae"))
 
 
 def subjects(registry: Registry) -> list[str]:

@@ -54,7 +54,7 @@ def test_what_one_round_could_not_measure_the_others_tell() -> None:
 
 def test_the_time_together_is_held_against_the_sum_of_the_times_alone() -> None:
     told = of_together([(100.0, [200.0, 400.0, 400.0])])
-    assert told["time_ratio"] == 1.0
+    assert (told["time_ratio"], told["first_ratio"]) == (1.0, 2.0)
     assert told["crops_per_second"] == 100.0
 
 

@@ -68,7 +68,7 @@ def test_a_small_benchmark_tells_everything_and_leaves_nothing(run_monitor: RunM
     assert told["settings"]["pipeline"]["batch_size"] == 128
     assert told["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert set(told["machine"]["yardstick"]) == {"begin", "middle", "end"}
-    assert (told["together"], told["memory"]) == (None, None)
+    assert (told["together"], told["memory"]) == ([], None)
     (name,) = told["detectors"]
     assert name == "patchstats"
     one = told["detectors"][name]
