@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ import click
 from generators.commands import finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from generators.styles.sampling import Style, StyleTable
 
@@ -105,30 +106,33 @@ def command(
 
     from generators.styles.sampling import StyleModel, default_table, read_table
     from generators.styles.texts import read_condition, read_style
-    from monitor.api import DataError
 
     table = default_table() if file is None else read_table(file)
     styles_of = StyleModel.tree if model == "tree" else StyleModel.independent
     whole = styles_of(table, smoothing)
-    try:
-        condition = read_condition(given, whole)
-    except DataError as error:
-        raise click.BadParameter(str(error), context, param_hint="'--given'") from error
-    conditioned = whole.given(condition)
-    styles: Iterable[Style]
+    with _told_of(context, "--given"):
+        conditioned = whole.given(read_condition(given, whole))
     if asked:
-        try:
-            styles = [conditioned.style(read_style(text, whole)) for text in asked]
-        except DataError as error:
-            raise click.BadParameter(str(error), context, param_hint="'--probability'") from error
-    elif everything:
-        styles = islice(conditioned.most_likely(), min(number or sys.maxsize, sys.maxsize))
+        with _told_of(context, "--probability"):
+            styles: Iterable[Style] = [conditioned.style(read_style(text, whole)) for text in asked]
     else:
-        styles = conditioned.sample(number or 1, seed)
+        most = min(number or sys.maxsize, sys.maxsize)
+        styles = islice(conditioned.most_likely(), most) if everything else conditioned.sample(number or 1, seed)
     if table.observations is not None:
         _tell_held_out(table, smoothing, tree=model == "tree")
     one = len(asked) == 1 or (not asked and not everything and number in {None, 1})
     _print(styles, [attribute.name for attribute in whole.attributes], form, one=one)
+
+
+@contextmanager
+def _told_of(context: click.Context, option: str) -> Iterator[None]:
+    """Say which option a style or a condition that cannot be read was given with."""
+    from monitor.api import DataError
+
+    try:
+        yield
+    except DataError as error:
+        raise click.BadParameter(str(error), context, param_hint=f"'{option}'") from error
 
 
 def _tell_held_out(table: StyleTable, smoothing: float, *, tree: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from monitor.crops.dataset import Dataset
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
     from monitor.store.references import ReferenceRow
+    from monitor.thresholds.change import Change
+    from monitor.thresholds.rules import Rules
 
 
 @click.command("calibrate")
@@ -74,42 +78,57 @@ def command(
       monitor calibrate --data crops/ --detector ae --activate
       monitor calibrate --data crops/ --model ae-0123456789ab --rule fixed --set threshold=12/4500 --dry-run
     """
-    configuration = program.configuration
     overrides = parse_assignments(assignments)
+    from monitor.cli.changes import raise_refused
+    from monitor.crops.dataset import open_dataset, require
+    from monitor.thresholds import references
+    from monitor.thresholds.rules import Rules
+
+    rules = Rules.of(program.registry, program.configuration, rule_name, overrides)
+    dataset = open_dataset(data, program.ignored)
+    require(dataset, "train")
+    database = program.database(create=not dry_run)
+    models = references.models_to_calibrate(database, program.registry, names, detectors)
+    choose = partial(_choose, program, database, dataset, rules, activate=activate, accept=accept, dry_run=dry_run)
+    raise_refused([choose(model) for model in models])
+    if not dry_run:
+        _print_who_decides(program, database)
+
+
+def _choose(
+    program: Program,
+    database: Database,
+    dataset: Dataset,
+    rules: Rules,
+    model: ModelRow,
+    *,
+    activate: bool | None,
+    accept: bool,
+    dry_run: bool,
+) -> Change:
+    """Give one model a threshold, and say what became of it."""
     from datetime import UTC, datetime
 
-    from monitor.cli.changes import print_change, raise_refused
+    from monitor.cli.changes import print_change
     from monitor.cli.progress import bar
-    from monitor.crops.dataset import open_dataset, require
     from monitor.crops.reader import Reader
     from monitor.thresholds import references
     from monitor.thresholds.calibration import calibrate
     from monitor.thresholds.change import ChangeRequest
-    from monitor.thresholds.rules import Rules
 
-    rules = Rules.of(program.registry, configuration, rule_name, overrides)
-    dataset = open_dataset(data, program.ignored)
-    require(dataset, "train")
-    database = program.database(create=not dry_run)
+    configuration = program.configuration
     reader = Reader(configuration)
-    changes = []
-    for model in references.models_to_calibrate(database, program.registry, names, detectors):
-        with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
-            given = references.references_for(
-                program.registry, configuration, model, dataset, reader, lambda: advance(1)
-            )
-        by = ChangeRequest(
-            datetime.now(UTC), "calibrate", accept=accept, author=author_of(None), zone=configuration.time_zone
-        )
-        change = calibrate(database, model, rules, given, by, data=dataset.root, activate=activate, dry_run=dry_run)
-        changes.append(change)
-        print_change(change, dry_run=dry_run)
-        _print_scores(given)
-        if change.result == "activated":
-            _print_activation(database, model, change.activates, dry_run=dry_run)
-    raise_refused(changes)
-    if not dry_run:
-        _print_who_decides(program, database)
+    with bar("reading", len(dataset.train) + len(dataset.proliv)) as advance:
+        given = references.references_for(program.registry, configuration, model, dataset, reader, lambda: advance(1))
+    by = ChangeRequest(
+        datetime.now(UTC), "calibrate", accept=accept, author=author_of(None), zone=configuration.time_zone
+    )
+    change = calibrate(database, model, rules, given, by, data=dataset.root, activate=activate, dry_run=dry_run)
+    print_change(change, dry_run=dry_run)
+    _print_scores(given)
+    if change.result == "activated":
+        _print_activation(database, model, change.activates, dry_run=dry_run)
+    return change
 
 
 def _print_scores(given: Sequence[ReferenceRow]) -> None:
