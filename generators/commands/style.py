@@ -111,7 +111,8 @@ def command(
     styles_of = StyleModel.tree if model == "tree" else StyleModel.independent
     whole = styles_of(table, smoothing)
     with _told_of(context, "--given"):
-        conditioned = whole.given(read_condition(given, whole))
+        condition = read_condition(given, whole)
+    conditioned = whole.given(condition)
     if asked:
         with _told_of(context, "--probability"):
             styles: Iterable[Style] = [conditioned.style(read_style(text, whole)) for text in asked]
