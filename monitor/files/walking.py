@@ -101,7 +101,7 @@ def _entries(
                 for entry in entries:
                     if room < LONGEST_NAME_BYTES and len(os.fsencode(entry.name)) > room:
                         error = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-                    elif not _may_be_folder(entry):
+                    elif not may_be_folder(entry):
                         yield entry
                     elif not entry.name.startswith(".") and entry.name not in ignored:
                         waiting.append(entry.path)
@@ -115,7 +115,7 @@ def _entries(
         on_unreadable(Path(current), error)
 
 
-def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+def may_be_folder(entry: os.DirEntry[str]) -> bool:
     """Whether to look into it; where the system cannot say what it is, its name decides.
 
     A share may not tell with the names which are folders, and then fail for a single one. Reading it says why.

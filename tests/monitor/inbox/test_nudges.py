@@ -1,22 +1,20 @@
-"""What is passed on of the kernel's events, which the test makes up."""
+"""What is passed on of the kernel's events, and what follows where there are none."""
 
 from __future__ import annotations
 
 import errno
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent
-from watchdog.observers import Observer
-from watchdog.observers.api import EventEmitter
 
 from monitor.files.ignoring import IgnoredNames
 from monitor.harness.waiting import wait_until
 from monitor.inbox import nudges
+from monitor.inbox.folder_events import FolderEvents
 from monitor.inbox.messages import Mailbox, Touched
-from monitor.inbox.nudges import Nudges, _Handler
+from monitor.inbox.nudges import Nudges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,39 +31,40 @@ def received(mailbox: Mailbox) -> list[object]:
 
 def test_only_crops_are_passed_on_and_under_their_new_names(tmp_path: Path) -> None:
     mailbox: Mailbox = SimpleQueue()
-    handler = _Handler(tmp_path, mailbox, IgnoredNames(["@eaDir"]))
-    for event in (
-        FileClosedEvent(f"{tmp_path}/@eadir/1.jpg/SYNOPHOTO_THUMB_M.jpg"),
-        FileCreatedEvent(f"{tmp_path}/1.jpg"),
-        FileClosedEvent(f"{tmp_path}/sub/2.PNG"),
-        FileMovedEvent(f"{tmp_path}/.3.part", f"{tmp_path}/3.jpg"),
-        FileMovedEvent(f"{tmp_path}/4.jpg", f"{tmp_path}/4.txt"),
-        FileClosedEvent(f"{tmp_path}/.hidden/5.jpg"),
-        FileClosedEvent("/elsewhere/6.jpg"),
-    ):
-        handler.on_any_event(event)
-    assert received(mailbox) == [Touched(f"{tmp_path}/{name}") for name in ("1.jpg", "sub/2.PNG", "3.jpg")]
+    for folder in ("@eaDir", "sub", ".hidden"):
+        (tmp_path / folder).mkdir()
+    here = Nudges(tmp_path, mailbox, 7.0, IgnoredNames(["@eadir", "thumbs*"]))
+    here.observe()
+    for name in ("@eaDir/1.jpg", "1.txt", "Thumbs1.jpg", ".hidden/5.jpg", ".3.part"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "1.jpg").symlink_to("anywhere")
+    (tmp_path / ".3.part").rename(tmp_path / "3.jpg")
+    (tmp_path / "3.jpg").rename(tmp_path / "3.txt")
+    (tmp_path / "2.PNG").hardlink_to(tmp_path / "3.txt")
+    (tmp_path / "sub" / "2.PNG").symlink_to("anywhere")
+    wait_until(lambda: mailbox.qsize() == 4)
+    here.unobserve()
+    assert received(mailbox) == [Touched(f"{tmp_path}/{name}") for name in ("1.jpg", "3.jpg", "2.PNG", "sub/2.PNG")]
 
 
 def test_events_beyond_the_limit_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nudges, "MAILBOX_LIMIT", 2)
     mailbox: Mailbox = SimpleQueue()
-    handler = _Handler(tmp_path, mailbox)
+    here = Nudges(tmp_path, mailbox, 7.0)
     for number in range(4):
-        handler.on_any_event(FileClosedEvent(f"{tmp_path}/{number}.jpg"))
+        here._touch(f"{tmp_path}/{number}.jpg")
     assert len(received(mailbox)) == 2
 
 
 ERRORS = [
     OSError(errno.EMFILE, "inotify instance limit reached"),
-    RecursionError("maximum recursion depth exceeded"),
     RuntimeError("can't start new thread"),
     MemoryError(),
 ]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("step", ["Observer", "schedule", "start"])
+@pytest.mark.parametrize("step", ["__init__", "start", "watch"])
 def test_whatever_fails_the_scan_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, step: str
 ) -> None:
@@ -75,11 +74,11 @@ def test_whatever_fails_the_scan_goes_on(
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     threads = threading.active_count()
     with monkeypatch.context() as patch:
-        patch.setattr(nudges if step == "Observer" else Observer, step, fail)
+        patch.setattr(FolderEvents, step, fail)
         here.observe()
     assert not here.is_observing()
     (warning,) = ours(caplog)
-    assert f"gives no file events ({error or 'MemoryError'})" in warning
+    assert f"gives no file events ({str(error) or 'MemoryError'})" in warning
     assert threading.active_count() == threads
 
 
@@ -92,22 +91,19 @@ def test_a_folder_that_cannot_be_looked_at_is_no_reason_to_stop(tmp_path: Path) 
 def test_events_that_end_by_an_error_are_noticed_and_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As when a tree is moved into the inbox that is too deep for the library."""
-
     def fail(*_: object) -> None:
-        raise RecursionError("maximum recursion depth exceeded")
+        raise MemoryError
 
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     here.observe()
     assert here.is_observing()
     with monkeypatch.context() as patch:
-        patch.setattr(EventEmitter, "queue_event", fail)
+        patch.setattr(FolderEvents, "on_event", fail)
         (tmp_path / "folder").mkdir()
         wait_until(lambda: not here.is_observing())
         here.observe()
     (warning,) = ours(caplog)
-    assert "(maximum recursion depth exceeded)" in warning
-    assert "nested this deep" in warning
+    assert "gives no file events (MemoryError); crops are found by the scan alone, up to 7 s later; it is" in warning
     assert not here.is_observing()
     here._ask_again_at = 0.0
     here.observe()
@@ -116,36 +112,18 @@ def test_events_that_end_by_an_error_are_noticed_and_told_of_once(
     assert capfd.readouterr().err == ""
 
 
-def test_the_failure_of_another_thread_is_shown_as_ever(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
-    here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
-    here.observe()
-    here.unobserve()
-
-    def fail() -> None:
-        raise RuntimeError("of another thread")
-
-    thread = threading.Thread(target=fail)
-    thread.start()
-    thread.join()
-    assert "RuntimeError: of another thread" in capfd.readouterr().err
-
-
 def test_a_kernel_that_gives_no_events_is_asked_again_and_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = []
 
-    class NoMoreWatches:
-        def schedule(self, *_arguments: object, **_options: object) -> None:
-            asked.append(1)
-            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+    def refuse(_events: FolderEvents) -> None:
+        asked.append(1)
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     with monkeypatch.context() as patch:
-        patch.setattr(nudges, "Observer", NoMoreWatches)
+        patch.setattr(FolderEvents, "watch", refuse)
         here.observe()
         here.observe()
         assert len(asked) == 1  # asking walks every folder, so there is a pause
@@ -167,20 +145,29 @@ def test_sub_folders_that_the_kernel_has_no_watch_for_are_told_of_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Events still come from the others, and the folder is watched anew some time later."""
+    add = FolderEvents.add_callback
+
+    def refuse(events: FolderEvents, path: bytes, *arguments: Any) -> Any:
+        if path.endswith(b"folder"):
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+        return add(events, path, *arguments)
+
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
     with monkeypatch.context() as patch:
-        patch.setattr(nudges, "_is_limit_reached", lambda _folder: True)
+        patch.setattr(FolderEvents, "add_callback", refuse)
         here.observe()
         assert here.is_observing()  # there is no sub-folder that could lack its watch
+        events = here._events
         (tmp_path / "folder").mkdir()
+        wait_until(lambda: not here.is_observing())
         here.observe()
-        assert not here.is_observing()
-        threads = here._threads
         here.observe()
-        assert all(thread.is_alive() for thread in threads)
+        assert here._events is events
+        assert here._is_alive()
         here._ask_again_at = 0.0
         here.observe()
         assert not here.is_observing()
+        assert here._events is not events
     (warning,) = ours(caplog)
     assert f"{tmp_path}: the kernel gives no file events in some sub-folders ([Errno 28] inotify watch" in warning
     assert "crops there are found by the scan alone, up to 7 s later; raise fs.inotify.max_user_watches" in warning
