@@ -115,11 +115,12 @@ def _copied(path: Path, here: Place, there: Place, target: Path, sha256: str) ->
     """The same to another file system. A program that has the file open then writes to what is deleted here."""
     on_the_way = Place(here.folder, hidden_name(here.name))
     moving.rename(here, on_the_way)
-    source = -1
+    source, is_copied = -1, False
     try:
         source = os.open(on_the_way.name, READING, dir_fd=here.folder)
         looks = Looks.of(os.fstat(source))
         moving.copy_open(source, there)
+        is_copied = True
         if moving.digest(there) != sha256:
             os.unlink(there.name, dir_fd=there.folder)
             moving.give_back(on_the_way, here)
@@ -130,6 +131,10 @@ def _copied(path: Path, here: Place, there: Place, target: Path, sha256: str) ->
     except OSError:
         with suppress(FileNotFoundError):
             moving.give_back(on_the_way, here)
+            # Not before: where the original is gone after all, the copy is all there is.
+            if is_copied:
+                with suppress(OSError):
+                    os.unlink(there.name, dir_fd=there.folder)
         raise
     finally:
         if source >= 0:

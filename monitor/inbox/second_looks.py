@@ -57,11 +57,14 @@ TOGETHER_NS: Final = 1_000_000_000
 FOLDER: Final = re.compile(r"([0-9a-f]{16})(?:-[0-9]+)?")
 # What a file is called in the inbox while it is copied to another file system: hidden, with this ending.
 ON_THE_WAY: Final = ".monitor-quarantine"
+# No file looks like this, so its content is compared at the first look.
+UNSEEN: Final = Looks(-1, 0, 0)
 
 
 class Quarantined(NamedTuple):
     """A file that was moved from ``path`` in the inbox to ``place``; ``looks``: those of then.
 
+    ``sha256``: what its content was then; after a restart the first digits alone, which are the name of its folder.
     ``deleted``: where it was copied to another file system, the open file that was deleted in the inbox.
     """
 
@@ -173,6 +176,7 @@ class SecondLooks:
                     printable(watched.file.place), error.strerror,
                 )  # fmt: skip
                 goes_on = True
+                watched.until = max(watched.until, watched.since + WATCH_SECONDS)
             now = time.monotonic()
             if goes_on and now < watched.until:
                 watched.pause = min(2 * watched.pause, LONGEST_PAUSE_SECONDS)
@@ -194,7 +198,7 @@ class SecondLooks:
             if status is None:
                 return False
             looks = Looks.of(status)
-            if looks == file.looks or moving.digest(there) == file.sha256:
+            if looks == file.looks or (moving.digest(there) or "").startswith(file.sha256):
                 watched.file = file._replace(looks=looks)
                 return True
             with self._opened_inbox(file.path) as inbox:
@@ -227,7 +231,7 @@ class SecondLooks:
         return opened_folder(self.inbox, path.relative_to(self.inbox).parts[:-1], make=True)
 
     def _recover(self) -> None:
-        """At the start: put back what was written to meanwhile, and look on at what was moved not long ago."""
+        """At the start: look at what was written to meanwhile, and look on at what was moved not long ago."""
         try:
             self._give_back_on_the_way()
         except MonitorError as error:
@@ -241,7 +245,9 @@ class SecondLooks:
             try:
                 self._recover_folder(folder)
             except OSError as error:
-                log.error("%s: cannot be looked at: %s", printable(folder), error.strerror)  # noqa: TRY400
+                log.error(  # noqa: TRY400 - a sentence for a person
+                    "%s: cannot be looked at: %s; tried again at the next start", printable(folder), error.strerror
+                )
 
     def _give_back_on_the_way(self) -> None:
         """Give files their names back that a crash left on the way to another file system."""
@@ -268,21 +274,16 @@ class SecondLooks:
             seconds = time.time() - moved_ns / 1e9
             names = os.listdir(folder)  # noqa: PTH208 - of a descriptor
             for name in names:
-                there = Place(folder, name)
-                status = moving.status_of(there)
+                status = moving.status_of(Place(folder, name))
                 if status is None or not stat.S_ISREG(status.st_mode) or name.startswith(UNFINISHED_PREFIX):
                     continue
                 if status.st_ctime_ns < moved_ns + TOGETHER_NS and seconds > WATCH_SECONDS:
                     continue  # the usual one is not read
-                sha256 = moving.digest(there) or ""
-                file = Quarantined(self._path_of(place / name), place / name, sha256, Looks.of(status))
-                if not sha256.startswith(place.name[:16]):
-                    with self._opened_inbox(file.path) as inbox:
-                        moving.give_back(there, Place(inbox, file.path.name))
-                    _tell(file)
-                elif seconds <= WATCH_SECONDS:
-                    now = time.monotonic()
-                    self._plan(_Watched(file, now + WATCH_SECONDS, now), now)
+                now = time.monotonic()
+                file = Quarantined(self._path_of(place / name), place / name, place.name[:16], UNSEEN)
+                # One that is older is only looked at once, unless that fails.
+                until = now + WATCH_SECONDS if seconds <= WATCH_SECONDS else now
+                self._plan(_Watched(file, until, now), now)
         # A new one that is empty is about to get a file.
         if names or seconds > WATCH_SECONDS:
             with suppress(OSError):

@@ -332,7 +332,25 @@ def test_what_fails_on_the_way_to_another_disk_stays(here: Here, monkeypatch: py
     monkeypatch.setattr(moving, step, refuse)
     with pytest.raises(OutputError, match="No space left on device"):
         here.quarantine.take(path, content.sha256, content.looks)
-    assert below(here.inbox) == [path]
+    assert (below(here.inbox), below(here.folder)) == ([path], [])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("here", ["another disk"], indirect=True)
+def test_a_copy_on_another_disk_stays_where_it_is_all_there_is(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a share deletes the original and then says that it could not."""
+    unlink = os.unlink
+
+    def delete(path: str, *, dir_fd: int | None = None) -> None:
+        unlink(path, dir_fd=dir_fd)
+        raise OSError(5, "Input/output error")
+
+    path = here.put("1.jpg", b"bad")
+    content = READER.load(path)
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="Input/output error"):
+        patch.setattr(os, "unlink", delete)
+        here.quarantine.take(path, content.sha256, content.looks)
+    assert [one.read_bytes() for one in below(here.folder)] == [b"bad"]
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "n" * 251 + ".jpg", "Лунка" * 25 + ".jpg"])
@@ -374,6 +392,41 @@ def test_a_quarantine_is_looked_at_though_the_inbox_is_away(here: Here, caplog: 
     away.rename(here.inbox)
     moved.write_bytes(b"written to")
     wait_until((here.inbox / "1.jpg").exists)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_what_cannot_be_put_back_at_the_start_is_put_back_later(
+    here: Here, is_old: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As while the inbox is full, or its share may not be written to."""
+    moved = here.fail(here.put("sub/1.jpg", b"bad"))
+    here.stop()
+    moved.write_bytes(b"written to")
+    if is_old:
+        os.utime(moved.parent, (1, 1))
+    give_back = moving.give_back
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(moving, "give_back", refuse)
+    here.restart()
+    wait_until(lambda: "cannot be put back into the inbox: Read-only file system; tried again" in caplog.text)
+    monkeypatch.setattr(moving, "give_back", give_back)
+    wait_until((here.inbox / "sub" / "1.jpg").exists)
+    assert (here.inbox / "sub" / "1.jpg").read_bytes() == b"written to"
+    wait_until(lambda: not moved.parent.exists())
+
+
+def test_an_old_file_that_only_got_other_permissions_is_looked_at_once(here: Here) -> None:
+    moved = here.fail(here.put("1.jpg", b"bad"))
+    here.stop()
+    os.utime(moved.parent, (1, 1))
+    moved.chmod(0o640)
+    here.restart()
+    wait_for_entries(here, 1)
+    wait_for_entries(here, 0)
+    assert (below(here.inbox), below(here.folder)) == ([], [moved])
 
 
 def test_a_folder_that_a_person_has_removed_is_no_trouble(here: Here, caplog: pytest.LogCaptureFixture) -> None:
