@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # What begins with this was cut off by a crash and can be removed; docs/retention.md says so too.
 UNFINISHED_PREFIX: Final = ".unfinished-"
+# What file systems answer that cannot flush a folder: shared folders of virtual machines, and some network drives.
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 def make_folder(folder: Path) -> None:
@@ -47,6 +50,18 @@ def flush(path: Path) -> None:
     """Wait until a file or folder is on the disk; raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            flush_folder(descriptor)
+        else:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_folder(descriptor: int) -> None:
+    """Wait until the names in an open folder are on the disk, where its file system can do that; raises `OSError`."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise

@@ -15,7 +15,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.files.folders import UNFINISHED_PREFIX
+from monitor.files.folders import UNFINISHED_PREFIX, flush_folder
 from monitor.files.opening import FOLDER, READING, digest_of_open
 
 if TYPE_CHECKING:
@@ -121,7 +121,12 @@ def copy_open(reader: int, target: Place) -> None:
         with suppress(OSError):
             os.unlink(unfinished.name, dir_fd=unfinished.folder)
         raise
-    os.fsync(target.folder)
+    try:
+        flush_folder(target.folder)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(target.name, dir_fd=target.folder)
+        raise
 
 
 def rename(source: Place, target: Place) -> None:

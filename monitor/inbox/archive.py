@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.errors import OutputError
 from monitor.files import moving
-from monitor.files.folders import make_folder
+from monitor.files.folders import flush_folder, make_folder
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable, to_text
 from monitor.store import crops
@@ -108,7 +108,7 @@ class Archiver:
                     if not same or self._belongs_to_another(row, path):
                         continue
                     # An earlier attempt got this far, or the camera has sent the file once more.
-                    os.fsync(folder)
+                    flush_folder(folder)
                     os.unlink(claim.name, dir_fd=claim.folder)
                     return
                 if path != planned:

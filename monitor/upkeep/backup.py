@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import ModelDamagedError, OutputError, StoreError
-from monitor.files.folders import flush, make_folder, unfinished_folder
+from monitor.files.folders import flush, flush_folder, make_folder, unfinished_folder
 from monitor.files.moving import Place, opened_folder, rename
 from monitor.files.text import printable
 from monitor.models import folders
@@ -141,7 +141,7 @@ def _name(finished: Path, target: Path) -> None:
         return
     with opened_folder(finished.parent) as before, opened_folder(target.parent) as after:
         rename(Place(before, finished.name), Place(after, target.name))
-        os.fsync(after)
+        flush_folder(after)
 
 
 def _for_a_server(database: Database, configuration: Configuration) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,3 +53,22 @@ def test_files_and_folders_can_be_flushed(tmp_path: Path) -> None:
     flush(tmp_path)
     with pytest.raises(FileNotFoundError):
         flush(tmp_path / "none")
+
+
+def test_where_folders_cannot_be_flushed_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other answer, and any about a file, is an error."""
+    code, kind = errno.EINVAL, stat.S_ISDIR
+
+    def refuse(descriptor: int) -> None:
+        if kind(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(os, "fsync", refuse)
+    flush(tmp_path)
+    code = errno.EIO
+    with pytest.raises(OSError, match="Input/output error"):
+        flush(tmp_path)
+    code, kind = errno.EINVAL, stat.S_ISREG
+    with pytest.raises(OSError, match="Invalid argument"):
+        flush(tmp_path / "file")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,37 @@ def test_a_copy_that_cannot_be_begun_leaves_nothing_open_and_nothing_behind(tmp_
     os.close(reader)
     os.close(writer)
     assert below(tmp_path / "to") == []
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_is_copied_to_where_folders_cannot_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As on shared folders of virtual machines and on some network drives."""
+    (tmp_path / "a").write_bytes(b"a")
+    refuse_to_flush(monkeypatch, code)
+    with opened_folder(tmp_path) as folder:
+        moving.copy(Place(folder, "a"), Place(folder, "b"))
+    assert {path.name: path.read_bytes() for path in below(tmp_path)} == {"a": b"a", "b": b"a"}
+
+
+def test_a_copy_whose_name_may_not_be_on_the_disk_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    refuse_to_flush(monkeypatch, errno.EIO)
+    with opened_folder(tmp_path) as folder, pytest.raises(OSError, match="Input/output error"):
+        moving.copy(Place(folder, "a"), Place(folder, "b"))
+    assert below(tmp_path) == [tmp_path / "a"]
+
+
+def refuse_to_flush(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Play a file system that writes files through and fails for folders."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)

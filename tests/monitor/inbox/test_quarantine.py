@@ -347,9 +347,10 @@ def test_a_copy_on_another_disk_stays_where_it_is_all_there_is(here: Here, monke
 
     path = here.put("1.jpg", b"bad")
     content = READER.load(path)
-    with monkeypatch.context() as patch, pytest.raises(OutputError, match="Input/output error"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", delete)
-        here.quarantine.take(path, content.sha256, content.looks)
+        with pytest.raises(OutputError, match="Input/output error"):
+            here.quarantine.take(path, content.sha256, content.looks)
     assert [one.read_bytes() for one in below(here.folder)] == [b"bad"]
 
 
