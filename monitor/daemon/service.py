@@ -288,15 +288,16 @@ class Service:
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        try:
-            self.models.load()
-        except Exception as error:  # noqa: BLE001 - loading runs a detector's code, which may raise anything
-            log.error("not reloaded: %s; the models and thresholds in use stay", printable(str(error)))  # noqa: TRY400
-        try:
-            if self._server is not None:
-                self._server.renew()
-        except MonitorError as error:
-            log.error("%s; the certificate in use stays", error)  # noqa: TRY400
+        with self._signs.given_meanwhile():
+            try:
+                self.models.load()
+            except Exception as error:  # noqa: BLE001 - loading runs a detector's code, which may raise anything
+                log.error("not reloaded: %s; the models and thresholds in use stay", printable(str(error)))  # noqa: TRY400
+            try:
+                if self._server is not None:
+                    self._server.renew()
+            except MonitorError as error:
+                log.error("%s; the certificate in use stays", error)  # noqa: TRY400
         self._jobs.refresh_now()
         notify("READY=1")
 

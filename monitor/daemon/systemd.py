@@ -22,6 +22,9 @@ DRAIN_SECONDS: Final = 60.0
 # How much more time starting may take after each sign that it goes on, and how often one is given.
 START_SECONDS: Final = 60.0
 START_SIGN_SECONDS: Final = 10.0
+# Work that keeps the main thread from answering signals for longer than this hangs. Loading models takes seconds, and
+# minutes from a slow share.
+LONGEST_WORK_SECONDS: Final = 600.0
 
 
 def notify(*lines: str) -> None:
@@ -61,6 +64,21 @@ class SignsOfLife:
         """How long to wait before the next sign."""
         return LONGEST_PAUSE_SECONDS if self._patience is None else min(LONGEST_PAUSE_SECONDS, self._patience / 3)
 
+    @contextmanager
+    def given_meanwhile(self) -> Iterator[None]:
+        """Give signs from a thread as long as this lasts, but not for longer than `LONGEST_WORK_SECONDS`."""
+        if self._patience is None:
+            yield
+            return
+        until = time.monotonic() + LONGEST_WORK_SECONDS
+
+        def give() -> bool:
+            self.give()
+            return time.monotonic() < until
+
+        with _repeated(give, self.pause, "signs of life"):
+            yield
+
     def give(self, *, ending: bool = False) -> None:
         """Give a sign where one is due; ``ending``: ask for more time to stop."""
         lines = []
@@ -86,17 +104,30 @@ def longer_start() -> Iterator[None]:
     if not os.environ.get("NOTIFY_SOCKET"):
         yield
         return
+
+    def ask() -> bool:
+        notify(f"EXTEND_TIMEOUT_USEC={round(START_SECONDS * 1e6)}")
+        return True
+
+    with _repeated(ask, START_SIGN_SECONDS, "longer start"):
+        yield
+
+
+@contextmanager
+def _repeated(action: Callable[[], bool], pause: float, name: str) -> Iterator[None]:
+    """Repeat an action in a thread as long as this lasts and it returns True, with a pause after each."""
     ended = Event()
 
-    def ask() -> None:
-        while not ended.is_set():
-            notify(f"EXTEND_TIMEOUT_USEC={round(START_SECONDS * 1e6)}")
-            ended.wait(START_SIGN_SECONDS)
+    def repeat() -> None:
+        while action() and not ended.wait(pause):
+            pass
 
-    thread = Thread(target=ask, name="longer start")
-    thread.start()
+    thread = Thread(target=repeat, name=name)
+    with suppress(RuntimeError):  # where no thread can be had, there are no signs
+        thread.start()
     try:
         yield
     finally:
         ended.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from monitor.configuration.file import load
 from monitor.daemon import systemd
+from monitor.daemon.service import Service
 from monitor.daemon.systemd import SignsOfLife
+from monitor.harness.waiting import wait_until
+from monitor.registry import Registry
+from monitor.store.database.engine import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,3 +104,49 @@ def test_a_lack_of_descriptors_ends_nothing(told: Told, monkeypatch: pytest.Monk
         systemd.notify("READY=1")
     systemd.notify("READY=1")
     assert told() == ["READY=1"]
+
+
+def test_a_reload_that_takes_longer_than_the_watchdog_waits_gives_signs_of_life(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WATCHDOG_USEC", "60000")
+    configuration = load()
+    service = Service(configuration, Database(configuration.database_url, busy_seconds=0), Registry.load())
+    monkeypatch.setattr(service._jobs, "refresh_now", lambda: None)
+    lines: list[str] = []
+
+    def is_fed() -> bool:
+        lines.extend(told())
+        return lines.count("WATCHDOG=1") >= 5
+
+    monkeypatch.setattr(service.models, "load", lambda: wait_until(is_fed))
+    threads = threading.active_count()
+    service._reload()
+    assert is_fed()
+    assert lines[0] == "RELOADING=1"
+    assert lines[-1] == "READY=1"
+    assert threading.active_count() == threads
+
+
+def test_work_that_never_ends_gives_no_signs_any_more(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signal is answered then, so the service has to be restarted."""
+    monkeypatch.setenv("WATCHDOG_USEC", "60000")
+    signs = SignsOfLife(lambda _: True, str)
+    monkeypatch.setattr(systemd, "LONGEST_WORK_SECONDS", 0.2)
+    with signs.given_meanwhile():
+        wait_until(lambda: not any(thread.name == "signs of life" for thread in threading.enumerate()))
+    assert "WATCHDOG=1" in told()
+    # Where no thread can be had, the work is done all the same; without a watchdog none is needed.
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", raise_runtime_error)
+        with signs.given_meanwhile():
+            pass
+    monkeypatch.delenv("WATCHDOG_USEC")
+    threads = threading.active_count()
+    with SignsOfLife(lambda _: True, str).given_meanwhile():
+        assert threading.active_count() == threads
+
+
+def raise_runtime_error(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
