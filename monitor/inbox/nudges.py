@@ -90,15 +90,17 @@ class Nudges:
         events, self._events = self._events, None
         self._has_told_of_lack = False
         if events is not None:
-            # It is not asked for anything any more, so nothing is lost by what it raises.
-            with suppress(Exception):
-                events.stop()
-                events.join(JOIN_SECONDS)
+            _end(events)
 
     def _begin(self) -> None:
-        self._events = events = FolderEvents(self._folder, self._touch, self._ignored)
-        events.start()
-        events.watch()
+        events = FolderEvents(self._folder, self._touch, self._ignored)
+        try:
+            events.start()
+            events.watch()
+        except BaseException:
+            _end(events)
+            raise
+        self._events = events
 
     def _touch(self, path: str) -> None:
         """Pass on the path of a crop; runs in the thread that reads the events."""
@@ -125,6 +127,13 @@ class Nudges:
             self._scan_seconds, _remedy(error),
         )  # fmt: skip
         self._has_warned = True
+
+
+def _end(events: FolderEvents) -> None:
+    # It is not asked for anything any more, so nothing is lost by what it raises.
+    with suppress(Exception):
+        events.stop()
+        events.join(JOIN_SECONDS)
 
 
 def _remedy(error: BaseException) -> str:
