@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from monitor.api.arrays import Floats, Pixels, ScoreArray
 from monitor.api.detectors import SMALLEST_CROP, Detector, Runtime
 from monitor.api.differences import mean_squared_errors, squared_error_maps
+from monitor.api.lessons import Lesson
 from monitor.api.measurements import Measurement
 from monitor.api.providers import Provider, hookimpl
 from monitor.api.recipes import Recipe
@@ -45,6 +46,7 @@ __all__ = [
     "InputMissingError",
     "KnownProliv",
     "LazyGroup",
+    "Lesson",
     "Measurement",
     "NotOfferedError",
     "OutputError",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from monitor.api.arrays import Floats, Pixels
+    from monitor.api.lessons import Lesson
     from monitor.api.measurements import Measurement
     from monitor.api.recipes import Recipe
     from monitor.api.scores import Scores
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Runtime: TypeAlias = Literal["auto", "torch", "onnx"]
 
 # The methods that a detector need not have; see `Detector.offers`.
-OptionalMethod: TypeAlias = Literal["heatmap", "reconstruct", "latent"]
+OptionalMethod: TypeAlias = Literal["heatmap", "reconstruct", "latent", "lessons"]
 
 # Crops with a side below this many pixels are refused: no detector can say anything about them.
 SMALLEST_CROP: Final = 8
@@ -35,10 +36,10 @@ class Detector(ABC):
     """A trainable scorer of crops, one class per kind; a trained one saved on disk is a *model*.
 
     A subclass sets ``name`` and ``Settings`` (a frozen pydantic model with ``extra="forbid"`` whose defaults
-    make a usable detector) and implements the abstract methods. `heatmap`, `reconstruct` and `latent` are optional: a
-    detector has those that it overrides, and everything that a detector is for works without them. Preprocessing
-    belongs to the detector and to its settings, so that training and scoring cannot differ. The laws that every
-    detector has to keep are tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not
+    make a usable detector) and implements the abstract methods. `heatmap`, `reconstruct`, `latent` and `lessons` are
+    optional: a detector has those that it overrides, and everything that a detector is for works without them.
+    Preprocessing belongs to the detector and to its settings, so that training and scoring cannot differ. The laws that
+    every detector has to keep are tested in ``tests/plugins/detectors/test_laws.py``: scores are deterministic, do not
     depend on the batch or on the order, survive saving and loading, and no input array is ever modified.
     """
 
@@ -182,6 +183,16 @@ class Detector(ABC):
         import numpy as np
 
         return np.empty((0, 0), dtype=np.float32)
+
+    def lessons(self, crops: Pixels, *, proliv: Pixels, seed: int) -> Sequence[Lesson]:  # noqa: ARG002 - for overrides
+        """Pictures such as the detector was taught by, a `Lesson` for each kind, for people to look at.
+
+        ``crops``: prepared normal crops, uint8 (N, H, W, 3), N > 0, of which the pictures are made, one of each crop
+        and kind. ``proliv``: prepared proliv, uint8 (P, H, W, 3); P is 0 where none is known. They are made as those
+        of the training were, of other crops and by other random numbers; the same input and ``seed`` give the same
+        pictures. Raises `NotOfferedError` unless overridden.
+        """
+        raise NotOfferedError(f"the detector {self.name!r} learns from no made-up pictures")
 
     def details(self) -> Mapping[str, Any]:
         """What a person may want to know of a trained detector, by name, as JSON holds it; none by default."""

@@ -1,4 +1,4 @@
-"""Shows what needs the detector itself: crops with what it makes of them, and its codes in the plane."""
+"""Shows what needs the detector itself: what it makes of crops, its codes in the plane, and what it was taught."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.files.chunks import chunks
 from monitor.files.text import printable
 from monitor.models.calls import SCORED_AT_ONCE
 from monitor.registry import whose
-from monitor.report import codes, style, wording
+from monitor.report import codes, lessons, style, wording
 from monitor.report.crops import Caption, Seen, choose_labelled, sheet
 from monitor.report.measuring import FolderPart
 from monitor.report.page import Note, Picture, Table
@@ -52,6 +52,19 @@ def crops_and_codes(detector: Detector, judged: Judged) -> list[list[PagePart]]:
         _contained(detector, "the crops' reconstructions", lambda: _chosen_crops(detector, judged)),
         _contained(detector, "the crops' codes", lambda: _codes(detector, judged)),
     ]
+
+
+def taught(detector: Detector, judged: Judged) -> list[PagePart]:
+    """Contact sheets of the made-up pictures that the detector learned from; empty where it learned from none."""
+
+    def sheets() -> list[PagePart]:
+        normal, proliv = (lessons.some_of(judged, part) for part in (FolderPart.HELD_OUT, FolderPart.PROLIV))
+        if not normal:
+            return [Note(lessons.NO_CROPS)]
+        crops = prepared(detector, normal)
+        return lessons.sheets(detector, crops, prepared(detector, proliv) if proliv else crops[:0])
+
+    return _contained(detector, "the made-up pictures", sheets) if detector.offers("lessons") else []
 
 
 def details(detector: Detector) -> list[PagePart]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from monitor.report import curves, figures, style, wording
 from monitor.report.curves import Group, Sample
-from monitor.report.inside import crops_and_codes, details, prepared
+from monitor.report.inside import crops_and_codes, details, prepared, taught
 from monitor.report.page import Note, Picture, Section, Table
 from monitor.scoring.vote import NORMAL_SCORES, PROLIV_SCORES
 from monitor.times import on_clock
@@ -45,6 +45,7 @@ def model_section(facts: Facts, judged: Judged | None) -> Section:
             *figures.of_scores(judged, name),
             [*mse, _remembered(facts)],
             *crops_and_codes(detector, judged),
+            taught(detector, judged),
         ],
     )
 

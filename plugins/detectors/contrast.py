@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from monitor.api import DataError, Detector, FitReport, KnownProliv, Scores
+from monitor.api import DataError, Detector, FitReport, KnownProliv, Lesson, Scores
 from plugins.detectors.contrast_parts import GRID, SIZE, Part, rows_of
 from plugins.networks.allocation import keep_freed_memory
 from plugins.pictures.brightness import errors_in_its_light, gains, scales
@@ -168,6 +168,24 @@ class Contrast(Detector):
         """The networks' last hidden numbers: float32 (N, D)."""
         parts, rows = self._trained(), rows_of(GRID.features_of(crops))
         return np.concatenate([part.head.codes(rows) for part in parts], axis=1)
+
+    def lessons(self, crops: Pixels, *, proliv: Pixels, seed: int) -> Sequence[Lesson]:
+        """Each kind of made-up picture; chaos is made out of nothing where the detector has learned from no proliv."""
+        # torch is loaded for them alone.
+        from plugins.pictures.made_up.kinds import kinds, of_kind
+        from plugins.pictures.made_up.mixture import CLASSES, NORMAL
+
+        known = proliv if self._known else proliv[:0]
+        return [
+            Lesson(
+                kind.name,
+                kind.sentence,
+                taught_as=CLASSES[kind.taught_as],
+                proliv=kind.taught_as != NORMAL,
+                pictures=of_kind(kind, crops, known, seed),
+            )
+            for kind in kinds(proliv=len(known) > 0)
+        ]
 
     def details(self) -> Mapping[str, Any]:
         """What it learned proliv from, and where the usual ends in each fold."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from monitor.api import Pixels
 
 # How many values of a row, three for each pixel, one product of matrices blurs.
 BLURRED_TOGETHER: Final = 48
@@ -15,6 +18,12 @@ BLURRED_TOGETHER: Final = 48
 def as_tensor(crops: Tensor) -> Tensor:
     """Crops, uint8 (N, H, W, 3), as torch's networks take them: float32 (N, 3, H, W), 0-1."""
     return crops.permute(0, 3, 1, 2).float() / 255
+
+
+def as_pixels(pictures: Tensor) -> Pixels:
+    """The way back: uint8 (N, H, W, 3) of pictures, float32 (N, 3, H, W), 0-1."""
+    pixels: Pixels = (pictures.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+    return pixels
 
 
 def light(images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import torch
 
-from plugins.pictures.images import as_tensor
+from plugins.pictures.images import as_pixels, as_tensor
 from plugins.pictures.made_up.chaos import lumpy, transplanted
 from plugins.pictures.made_up.drawing import Draw, parts
 from plugins.pictures.made_up.empty_holes import emptied
@@ -85,14 +85,14 @@ def mixture(material: Material, count: int, seed: int) -> Iterator[Labelled]:
         abnormal = torch.cat([chaos, emptied(draw, some_normal(sizes[EMPTY]))])
         hidden = torch.where(draw.happens(len(abnormal), HIDDEN), partly_hidden(draw, abnormal), abnormal)
         pictures = photographed(draw, torch.cat([_normal(draw, some_normal(sizes[NORMAL])), hidden]))
-        yield Labelled(_as_pixels(pictures), classes)
+        yield Labelled(as_pixels(pictures), classes)
 
 
 def chaos_out_of_nothing(material: Material, count: int, seed: int) -> Pixels:
     """Chaos that no picture of a proliv was needed for, over normal crops as they are: uint8 (count, H, W, 3)."""
     draw = Draw(seed)
     rows = draw.weighted_choices(torch.tensor(material.weights, dtype=torch.float32), count)
-    return _as_pixels(lumpy(draw, as_tensor(torch.tensor(material.normal)[rows])))
+    return as_pixels(lumpy(draw, as_tensor(torch.tensor(material.normal)[rows])))
 
 
 def _normal(draw: Draw, pictures: Tensor) -> Tensor:
@@ -107,9 +107,3 @@ def _chaos(draw: Draw, pictures: Tensor, proliv: Tensor) -> Tensor:
     """Whole proliv, and parts of proliv in other holes."""
     whole = int(len(proliv) * WHOLE_PROLIV)
     return torch.cat([proliv[:whole], transplanted(draw, pictures[whole:], proliv[whole:])])
-
-
-def _as_pixels(pictures: Tensor) -> Pixels:
-    """uint8 (N, H, W, 3) of pictures (N, 3, H, W), 0-1."""
-    pixels: Pixels = (pictures.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
-    return pixels

@@ -119,6 +119,17 @@ def test_names_from_outside_stay_text(trained: Path, monitor: Run, small_dataset
     assert f"Measured on the crops of {folder}" in page.text
 
 
+def test_what_a_detector_was_taught_by_made_up_pictures_is_shown(home: Path, monitor: Run, small_dataset: Path) -> None:
+    monitor("train", "contrast", "--set", "pool=256", "--set", "epochs=1", "--data", small_dataset)
+    monitor("calibrate", "--data", small_dataset)
+    page = written(monitor, home, "--data", small_dataset)
+    kinds = [heading.removeprefix("Made up: ") for heading in page.headings if heading.startswith("Made up: ")]
+    assert {"objects", "other light", "other scenes", "known proliv", "empty holes"} < set(kinds)
+    assert "Taught as 'empty', which is proliv." in page.text
+    alone = written(monitor, home)
+    assert not [heading for heading in alone.headings if heading.startswith("Made up: ")]
+
+
 def test_a_folder_without_a_test(trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path) -> None:
     for part in ("train", "proliv"):
         shutil.copytree(small_dataset / part, tmp_path / "data" / part)

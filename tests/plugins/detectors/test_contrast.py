@@ -184,3 +184,22 @@ def test_the_heat_map_is_hot_where_the_bleed_out_is(learned: tuple[Contrast, Fit
     detector, _ = learned
     heat = detector.heatmap(detector.prepare_batch(bleed_outs(10))).mean(axis=0)
     assert heat[8:24, 16:32].mean() > 3 * heat[:, :8].mean()
+
+
+def test_what_it_was_taught_can_be_looked_at(learned: tuple[Contrast, FitReport]) -> None:
+    detector, _ = learned
+    normal, proliv = detector.prepare_batch(crops(6)), detector.prepare_batch(bleed_outs(4))
+    lessons = detector.lessons(normal, proliv=proliv, seed=0)
+    assert [(lesson.kind, lesson.taught_as, lesson.proliv) for lesson in lessons] == [
+        ("crops as they are", "normal", False),
+        ("objects", "normal", False),
+        ("other scenes", "normal", False),
+        ("other light", "normal", False),
+        ("known proliv", "chaos", True),
+        ("chaos in other holes", "chaos", True),
+        ("empty holes", "empty", True),
+    ]
+    # A detector that has learned from no proliv made its chaos up, whatever is known today.
+    ignorant = Contrast(Contrast.Settings())
+    kinds = [lesson.kind for lesson in ignorant.lessons(normal, proliv=proliv, seed=0)]
+    assert kinds == [*(lesson.kind for lesson in lessons[:4]), "chaos out of nothing", "empty holes"]

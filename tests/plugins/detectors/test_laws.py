@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 REGISTRY = Registry.load()
 # Relative: float32 sums in another order, with room for a deep network.
 TOLERANCE = 1e-4
+# Those that are asked about crops alone.
 OPTIONAL: tuple[OptionalMethod, ...] = ("heatmap", "reconstruct", "latent")
 
 
@@ -188,6 +189,9 @@ def test_what_it_does_not_offer_it_refuses_by_its_name(detector: Detector, batch
         if not detector.offers(method):
             with pytest.raises(NotOfferedError, match=f"^the detector '{detector.name}' "):
                 getattr(detector, method)(batch)
+    if not detector.offers("lessons"):
+        with pytest.raises(NotOfferedError, match=f"^the detector '{detector.name}' learns from no made-up pictures$"):
+            detector.lessons(batch, proliv=batch[:0], seed=0)
 
 
 def test_heat_maps_have_a_value_for_each_pixel_and_none_is_negative(
@@ -230,6 +234,27 @@ def test_codes_are_finite_and_tell_crops_apart(detector: Detector, batch: NDArra
     assert codes.dtype == np.float32
     assert np.isfinite(codes).all()
     assert len(np.unique(codes, axis=0)) == len(batch)
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_made_up_pictures_are_those_of_the_seed_one_of_each_crop(
+    detector: Detector, batch: NDArray[np.uint8], known: int
+) -> None:
+    require(detector, "lessons")
+    proliv = detector.prepare_batch(pictures(3, seed=7))[:known]
+    for array in (batch, proliv):
+        array.setflags(write=False)
+    before = global_generators()
+    lessons, again = (detector.lessons(batch, proliv=proliv, seed=5) for _ in range(2))
+    assert global_generators() == before
+    assert lessons
+    assert len({lesson.kind for lesson in lessons}) == len(lessons)
+    for lesson, same in zip(lessons, again, strict=True):
+        lesson.check(detector.input_size)
+        assert len(lesson.pictures) == len(batch)
+        assert lesson.sentence.endswith(".")
+        assert lesson.taught_as
+        assert (lesson.pictures == same.pictures).all()
 
 
 def test_a_saved_detector_scores_the_same_when_loaded(

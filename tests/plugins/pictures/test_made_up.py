@@ -10,6 +10,7 @@ import torch
 
 from plugins.pictures.made_up import chaos, drawing, empty_holes, light, objects, photometry, placing, remixes
 from plugins.pictures.made_up.drawing import Draw
+from plugins.pictures.made_up.kinds import kinds, of_kind
 from plugins.pictures.made_up.mixture import (
     BATCH,
     CHAOS,
@@ -191,3 +192,30 @@ def test_material_is_not_modified() -> None:
     made()
     assert (before[0] == NORMAL_CROPS).all()
     assert (before[1] == PROLIV).all()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_each_kind_of_the_mixture_can_be_looked_at_by_itself(known: bool) -> None:
+    proliv_given = PROLIV if known else PROLIV[:0]
+    sheets = {kind.name: of_kind(kind, NORMAL_CROPS[:24], proliv_given, 1) for kind in kinds(proliv=known)}
+    assert {kind.taught_as for kind in kinds(proliv=known)} == {NORMAL, CHAOS, EMPTY}
+    assert ("chaos out of nothing" in sheets) != ("known proliv" in sheets) == known
+    for kind in kinds(proliv=known):
+        sheet = sheets[kind.name]
+        assert sheet.shape == (24, *SIZE, 3)
+        assert sheet.dtype == np.uint8
+        assert (sheet == of_kind(kind, NORMAL_CROPS[:24], proliv_given, 1)).all()
+        assert not (sheet == of_kind(kind, NORMAL_CROPS[:24], proliv_given, 2)).all()
+    # Each from the same crops by the same numbers, so that what differs is the kind.
+    assert len({sheet.tobytes() for sheet in sheets.values()}) == len(sheets)
+
+
+def test_a_kind_shows_what_its_name_says() -> None:
+    of = {kind.name: of_kind(kind, NORMAL_CROPS[:24], PROLIV, 0) for kind in kinds(proliv=True)}
+    middles = {name: sheet[:, 12:20, 18:30].astype(np.float64) for name, sheet in of.items()}
+    rough = {
+        name: float(np.median(middle.mean(axis=3).std(axis=(1, 2)) / middle.mean(axis=(1, 2, 3))))
+        for name, middle in middles.items()
+    }
+    assert rough["empty holes"] < rough["crops as they are"] < rough["chaos in other holes"]
+    assert rough["crops as they are"] < rough["known proliv"]
