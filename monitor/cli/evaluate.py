@@ -11,6 +11,7 @@ import click
 from monitor.cli.options import data_option, earlier_data_argument, format_option, given_data, models_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
+from monitor.cli.wording import counted
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
     from monitor.crops.dataset import LabelledPath
     from monitor.crops.in_memory import ReadCrops
+    from monitor.evaluation.comparison import Judge
     from monitor.evaluation.labelled_folder import CropsWithTruth
     from monitor.evaluation.rule_table import Entry
 
 # Characters of the column of names, in tables of a name and a value a line.
 NAME_WIDTH: Final = 18
+# What is said of altered crops.
+ALTERED_FIGURES: Final = ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high", "roc_auc")
 
 
 @click.command("evaluate")
@@ -52,6 +56,11 @@ def command(
     DIR holds test/, or is itself such a folder: proliv/ and ne_proliv/, or imgs/ and test_annotation.txt. Prints TPR
     (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the area
     under the ROC curve. Nothing is stored.
+
+    Crops of one bleed-out are alike, so TPR is also given by event: an event is caught when at least one of its crops
+    is. Crops of one camera are one event as long as the times in their names leave no pause of more than
+    calibration.event_gap_seconds; proliv without a time in their names belong to no known event. A sentence says how
+    many proliv without a miss a lower bound of 0.98 takes.
 
     With several --model, they are measured side by side. With --all, every model that has a threshold is, the newest
     first, and last the final decision as the configuration makes it ([decision]), whose detector is "decision". JSON
@@ -87,6 +96,7 @@ def _evaluate_models(
 ) -> None:
     from monitor.crops.dataset import open_labelled
     from monitor.evaluation import comparison
+    from monitor.evaluation.certainty import outlook_sentence
     from monitor.scoring.ensemble import load_active, load_model
 
     configuration = program.configuration
@@ -103,9 +113,8 @@ def _evaluate_models(
         judges = [comparison.judge(model, crops) for model in chosen]
         if active:
             judges = comparison.judge_all(active, database, registry, configuration, crops)
-        return [
-            {**one.evaluate(found.proliv).as_dict(), "model": one.model, "detector": one.detector} for one in judges
-        ]
+        gap = configuration.settings.calibration.event_gap_seconds
+        return [_report(one, found, gap) for one in judges]
 
     reports = measured(found.crops)
     if robustness:
@@ -116,17 +125,34 @@ def _evaluate_models(
         _print_side_by_side(reports)
     else:
         _print(reports[0])
-    if robustness and output_format == "text":
-        for report in reports:
+    if output_format == "text":
+        click.echo(f"\n{outlook_sentence(int(found.proliv.sum()))}")
+        for report in reports if robustness else ():
             _print_robustness(report)
     for report in reports:
         _say_uncounted(labelled, report["n"], report["model"] if several else None)
+
+
+def _report(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> dict[str, Any]:
+    """A judge's figures by crop and by event, ready for JSON."""
+    from monitor.evaluation.certainty import events_caught, outlook
+
+    figures = judge.evaluate(found.proliv)
+    caught = events_caught(judge, found, gap_seconds)
+    return {
+        **figures.as_dict(),
+        **caught.as_dict(),
+        **outlook(figures.tp + figures.fn),
+        "model": judge.model,
+        "detector": judge.detector,
+    }
 
 
 def _evaluate_rules(program: Program, directory: Path, names: Sequence[str], output_format: str) -> None:
     from monitor.cli.progress import bar
     from monitor.crops.dataset import open_labelled
     from monitor.evaluation import rule_table
+    from monitor.evaluation.certainty import outlook_sentence
 
     configuration = program.configuration
     labelled = open_labelled(directory, program.ignored)
@@ -140,8 +166,9 @@ def _evaluate_rules(program: Program, directory: Path, names: Sequence[str], out
         click.echo(json.dumps([entry.as_dict() for entry in entries]))
     else:
         _print_rules(entries)
-    counted = {entry.model: entry.evaluation.n for entry in entries if entry.evaluation is not None}
-    for model, count in counted.items():
+        click.echo(f"\n{outlook_sentence(int(found.proliv.sum()))}")
+    judged = {entry.model: entry.evaluation.n for entry in entries if entry.evaluation is not None}
+    for model, count in judged.items():
         _say_uncounted(labelled, count, model)
 
 
@@ -159,11 +186,11 @@ def _read(program: Program, directory: Path, labelled: Sequence[LabelledPath]) -
     return found
 
 
-def _say_uncounted(labelled: Sequence[LabelledPath], counted: int, model: str | None) -> None:
-    """Say how many crops are not among the ``counted`` ones, because ``model``, if named, refused some too."""
-    if counted < len(labelled):
+def _say_uncounted(labelled: Sequence[LabelledPath], judged: int, model: str | None) -> None:
+    """Say how many crops are not among the ``judged`` ones, because ``model``, if named, refused some too."""
+    if judged < len(labelled):
         why = "could not be read" if model is None else f"could not be read or judged by {model}"
-        count = len(labelled) - counted
+        count = len(labelled) - judged
         click.echo(f"{count} of {len(labelled)} labelled crops {why} and are not counted", err=True)
 
 
@@ -177,18 +204,21 @@ def _add_robustness(
     with bar("altering", len(ALTERATIONS)) as advance:
         for name in ALTERATIONS:
             for report, other in zip(reports, measured(altered(crops, name)), strict=True):
-                figures = {key: other[key] for key in ("tpr", "tnr", "roc_auc")}
+                figures = {key: other[key] for key in ALTERED_FIGURES}
                 report.setdefault("robustness", {})[name] = figures
             advance(1)
 
 
 def _print_robustness(report: dict[str, Any]) -> None:
     click.echo(f"\n{report['model']}, altered")
-    titles = {"TPR": "tpr", "TNR": "tnr", "ROC AUC": "roc_auc"}
     rows = {"as they are": report, **report["robustness"]}
     print_pairs(
         (
-            (name, "  ".join(f"{title} {_figure(figures, key)}" for title, key in titles.items()))
+            (
+                name,
+                f"TPR {_figure(figures, 'tpr')} ({_bounds(figures, 'tpr')})  "
+                f"TNR {_figure(figures, 'tnr')} ({_bounds(figures, 'tnr')})  ROC AUC {_figure(figures, 'roc_auc')}",
+            )
             for name, figures in rows.items()
         ),
         NAME_WIDTH,
@@ -204,6 +234,7 @@ def _print(report: dict[str, Any]) -> None:
         "threshold": f"{report['threshold']:.6g}",
         "crops": f"{report['n']}: {report['tp'] + report['fn']} proliv, {report['tn'] + report['fp']} ne_proliv",
         "TPR": f"{interval('tpr')}  {report['tp']} caught, {report['fn']} missed",
+        "TPR by event": _by_event(report),
         "TNR": f"{interval('tnr')}  {report['tn']} passed, {report['fp']} false alarms",
         "balanced accuracy": _figure(report, "balanced_accuracy"),
         "ROC AUC": _figure(report, "roc_auc"),
@@ -211,10 +242,20 @@ def _print(report: dict[str, Any]) -> None:
     print_pairs(rows.items(), NAME_WIDTH)
 
 
+def _by_event(report: dict[str, Any]) -> str:
+    """The caught share of the events with its interval, or why it is unknown."""
+    without = report["proliv_without_time"]
+    if not report["proliv_events"]:
+        return f"unknown{f': {without} proliv have no time in their names' if without else ''}"
+    shown = f"{_figure(report, 'event_tpr')}  (95 % interval {_bounds(report, 'event_tpr')})"
+    missing = f"; {without} proliv without a time in their names are not counted" if without else ""
+    return f"{shown}  {report['proliv_events_caught']} of {counted(report['proliv_events'], 'event')} caught{missing}"
+
+
 def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
     rows = []
     for report in reports:
-        cells = [DECISION if report["detector"] == DECISION else report["model"]]
+        cells = [_shown_name(report)]
         for rate, right, wrong in (("tpr", "tp", "fn"), ("tnr", "tn", "fp")):
             count = f"{report[right]} of {report[right] + report[wrong]}"
             cells += [_figure(report, rate), _bounds(report, rate), count]
@@ -222,6 +263,13 @@ def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
     Table(("model", "TPR", "95 % interval", "caught", "TNR", "95 % interval", "passed", "ROC AUC", "threshold")).write(
         rows
     )
+    click.echo("\nTPR by event")
+    names = [_shown_name(report) for report in reports]
+    print_pairs(zip(names, map(_by_event, reports), strict=True), max(NAME_WIDTH, *map(len, names)))
+
+
+def _shown_name(report: dict[str, Any]) -> str:
+    return DECISION if report["detector"] == DECISION else str(report["model"])
 
 
 def _print_rules(entries: Sequence[Entry]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from monitor.api import ScoreEvidence
 from monitor.errors import ConfigurationError, MonitorError, NoModelError
+from monitor.evaluation.certainty import outlook
 from monitor.evaluation.comparison import Judge
 from monitor.models.calls import score_all
 from monitor.models.loader import ModelLoader
@@ -53,7 +54,9 @@ class Entry:
 
     def as_dict(self) -> dict[str, Any]:
         """The same by name, ready for JSON; without a threshold no figures."""
-        figures = {} if self.evaluation is None else self.evaluation.as_dict()
+        figures = {}
+        if self.evaluation is not None:
+            figures = {**self.evaluation.as_dict(), **outlook(self.evaluation.tp + self.evaluation.fn)}
         names = {"model": self.model, "detector": self.detector, "rule": self.rule, "reason": self.reason}
         return {"threshold": None, **figures, **names}
 

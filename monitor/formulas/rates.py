@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +97,14 @@ def interval(successes: int, trials: int) -> tuple[float, float] | tuple[None, N
     if trials == 0:
         return None, None
     return _clopper_pearson(successes, trials - successes)
+
+
+def trials_without_a_miss(lower: float) -> int:
+    """How many trials, each of them a success, lift the lower end of `interval` to ``lower``, 0 < lower < 1.
+
+    For n of n it is ``(a/2)^(1/n)``, so n is ``log(a/2) / log(lower)``, rounded up. For 0.98 that is 183.
+    """
+    return max(1, math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(lower)))
 
 
 def _clopper_pearson(successes: float, failures: float) -> tuple[float, float]:

@@ -65,19 +65,19 @@ NORMAL_KINDS: Final = (
     Kind(
         "other scenes",
         "Scenes that were not there: two crops side by side, then more or less texture, then a double exposure. "
-        f"{OBJECT_AS_WELL:.0%} have an object as well.",
+        f"{100 * OBJECT_AS_WELL:.0f} % have an object as well.",
         NORMAL,
         _scenes(remixed),
     ),
     Kind(
         "other light",
-        f"Steam, then glare, then a shadow, then overexposure. {OBJECT_AS_WELL:.0%} have an object as well.",
+        f"Steam, then glare, then a shadow, then overexposure. {100 * OBJECT_AS_WELL:.0f} % have an object as well.",
         NORMAL,
         _scenes(lit),
     ),
 )
 # An object hides a part of some.
-PARTLY: Final = f"{HIDDEN:.0%} are partly hidden by an object."
+PARTLY: Final = f"{100 * HIDDEN:.0f} % are partly hidden by an object."
 CHAOS_KINDS: Final = (
     Kind(
         "known proliv",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import DataError
-from monitor.formulas.rates import evaluate, interval, roc_auc, weighted_rate
+from monitor.formulas.rates import evaluate, interval, roc_auc, trials_without_a_miss, weighted_rate
 
 
 def test_a_score_at_the_threshold_is_proliv() -> None:
@@ -46,6 +46,23 @@ def test_intervals_hold_the_rate_and_mirror(trials: int, share: float) -> None:
     assert 0 <= low <= successes / trials <= high <= 1
     mirrored = interval(trials - successes, trials)
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("lower", "trials"), [(0.98, 183), (0.95, 72), (0.99, 368), (0.5, 6), (0.01, 1)])
+def test_so_many_trials_without_a_miss_lift_the_bound(lower: float, trials: int) -> None:
+    assert trials_without_a_miss(lower) == trials
+
+
+@given(lower=st.floats(0.001, 0.9999))
+def test_one_trial_fewer_would_not_do(lower: float) -> None:
+    trials = trials_without_a_miss(lower)
+    enough, _ = interval(trials, trials)
+    assert enough is not None
+    assert enough >= lower - 1e-12
+    if trials > 1:
+        too_few, _ = interval(trials - 1, trials - 1)
+        assert too_few is not None
+        assert too_few < lower + 1e-12
 
 
 @given(trials=st.integers(1, 500), share=st.floats(0, 1), weight=st.floats(1e-3, 1e6))
