@@ -36,7 +36,9 @@ ALTERED_FIGURES: Final = ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_h
 @models_option("by default the primary")
 @click.option("--all", "everything", is_flag=True, help="All calibrated models and the final decision, side by side.")
 @click.option(
-    "--robustness", is_flag=True, help="Measure also on the crops compressed harder, moved, and in other light."
+    "--robustness",
+    is_flag=True,
+    help="Measure also on the crops compressed harder, moved, and in other light and colour.",
 )
 @click.option("--rules", is_flag=True, help="Every threshold rule, by what it would choose for every model.")
 @format_option()
@@ -67,7 +69,7 @@ def command(
     is then one array.
 
     With --robustness, the models are also measured on the crops after each of several changes: JPEG quality 60, moved
-    by 3 pixels each way, 15 per cent darker and brighter.
+    by 3 pixels each way, 15 per cent darker and brighter, 8 per cent more red and less blue and the other way round.
 
     With --rules, every threshold rule, configured as for calibration, chooses from the labelled crops that `monitor
     calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule

@@ -1,4 +1,4 @@
-"""Alters crops as a plant might: compressed harder, the camera knocked, other light.
+"""Alters crops as a plant might: compressed harder, the camera knocked, other light, another white balance.
 
 `monitor evaluate --robustness` measures on each alteration and on the crops as they are. A detector that has learned
 one camera's exact pixels is found out here before it fails in the foundry.
@@ -44,7 +44,14 @@ def light(pixels: NDArray[np.uint8], *, factor: float) -> NDArray[np.uint8]:
     return (pixels * factor).round().clip(0, 255).astype(np.uint8)
 
 
-# What is done to the crops, by name; the numbers are the JPEG quality, pixels, and per cent of light.
+def white_balance(pixels: NDArray[np.uint8], *, red: float, blue: float) -> NDArray[np.uint8]:
+    """A crop, uint8 (h, w, 3), with its red and its blue times these factors, cut off at full intensity."""
+    tinted: NDArray[np.uint8] = (pixels * np.array([red, 1.0, blue])).round().clip(0, 255).astype(np.uint8)
+    return tinted
+
+
+# What is done to the crops, by name; the numbers are the JPEG quality, pixels, and per cent of light, or of red and
+# blue in opposite directions.
 ALTERATIONS: Final[Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]] = {
     "jpeg-60": partial(jpeg, quality=60),
     "left-3": partial(shift, down=0, right=-3),
@@ -53,6 +60,8 @@ ALTERATIONS: Final[Mapping[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
     "down-3": partial(shift, down=3, right=0),
     "darker-15": partial(light, factor=0.85),
     "brighter-15": partial(light, factor=1.15),
+    "warmer-8": partial(white_balance, red=1.08, blue=0.92),
+    "colder-8": partial(white_balance, red=0.92, blue=1.08),
 }
 
 

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.crops.in_memory import ReadCrops
-from monitor.evaluation.robustness import ALTERATIONS, altered, jpeg, light, shift
+from monitor.evaluation.robustness import ALTERATIONS, altered, jpeg, light, shift, white_balance
 from monitor.words import Identity
 
 NOISE: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, size=(24, 40, 3), dtype=np.uint8)
@@ -18,6 +18,12 @@ def test_a_shift_moves_the_picture_and_repeats_its_edge() -> None:
 
 def test_light_multiplies_and_stops_at_white() -> None:
     assert light(np.array([[[100, 200, 250]]], dtype=np.uint8), factor=1.15).tolist() == [[[115, 230, 255]]]
+
+
+def test_a_white_balance_changes_red_and_blue_and_leaves_green() -> None:
+    pixel = np.array([[[100, 200, 250]]], dtype=np.uint8)
+    assert white_balance(pixel, red=0.92, blue=1.08).tolist() == [[[92, 200, 255]]]
+    assert white_balance(pixel, red=1.08, blue=0.92).tolist() == [[[108, 200, 230]]]
 
 
 def test_a_worse_jpeg_differs_more() -> None:
