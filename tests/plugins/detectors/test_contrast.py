@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_bleed_outs_score_higher_than_new_normal_crops(learned: tuple[Contrast, 
     normal = deciding(detector, crops(50, seed=2))
     assert normal.max() < 1 < report.cross_fitted.deciding.min()
     assert detector.score(detector.prepare_batch(crops(1))).decision == report.cross_fitted.decision == "contrast"
+
+
+def test_another_white_balance_is_seldom_an_alarm(learned: tuple[Contrast, FitReport]) -> None:
+    # These crops are all of one colour, so for patchstats by itself each of these casts is far from the usual.
+    detector, _ = learned
+    casts = [np.array(signs) * 0.08 + 1 for signs in product((-1, 0, 1), repeat=3)]
+    normal = crops(20, seed=2)
+    tinted = [(crop * cast).clip(0, 255).astype(np.uint8) for cast in casts for crop in normal]
+    assert (deciding(detector, tinted) >= 1).mean() < 0.2
 
 
 @pytest.mark.parametrize(("count", "holes"), [(0, 0), (3, 2), (8, 1)])
