@@ -123,6 +123,7 @@ class Calibration(Section):
     event_gap_seconds: float = Field(600.0, gt=0, le=86400)
     minimum_proliv: int = Field(20, ge=1, le=1_000_000)
     minimum_normal: int = Field(100, ge=1, le=1_000_000)
+    minimum_events: int = Field(3, ge=1, le=1_000_000)
     tpr_tolerance: float = Field(0.02, ge=0, le=1)
     tnr_tolerance: float = Field(0.05, ge=0, le=1)
     most_proliv_lost: float = Field(0.05, ge=0, le=1)

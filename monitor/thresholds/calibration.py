@@ -15,7 +15,7 @@ from monitor.errors import NoModelError, StoreError
 from monitor.store import calibrations, models
 from monitor.store.references import replace_references
 from monitor.thresholds.change import Change
-from monitor.thresholds.choice import Choice, choose_threshold, rule_for, threshold_by
+from monitor.thresholds.choice import Choice, choose_or_raise, choose_threshold
 from monitor.thresholds.gather import NOTHING_SEEN, gather_evidence
 from monitor.thresholds.judgement import Judgement
 from monitor.thresholds.trial import judge_trial
@@ -58,10 +58,6 @@ def calibrate(
     guard refuses the threshold.
     """
 
-    def choose_or_raise(gathered: Evidence) -> Choice:
-        rule, fallback = rule_for(rules, model, gathered)
-        return Choice(rule, fallback, threshold=threshold_by(rule, gathered.scores))
-
     def keep(connection: Connection) -> None:
         replace_references(connection, model.id, given)
         if _activates(connection, model, activate):
@@ -74,7 +70,7 @@ def calibrate(
         model,
         rules.settings,
         request,
-        choose_or_raise,
+        partial(choose_or_raise, rules, model),
         dry_run=dry_run,
         given=given,
         data=data,

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """The threshold that a rule chose, or why it chose none; ``fallback``: whether it is the fallback rule."""
+    """The threshold that a rule chose, or why it chose none; ``fallback``: whether it is the fallback rule.
+
+    ``notes``: what a person should know of it.
+    """
 
     rule: ThresholdRule
     fallback: bool
     threshold: float | None = None
     refused: Refused | None = None
+    notes: tuple[str, ...] = ()
 
 
 def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice:
@@ -38,7 +42,7 @@ def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choic
     if refused is not None:
         return Choice(rule, fallback, refused=refused)
     try:
-        return Choice(rule, fallback, threshold=threshold_by(rule, scores))
+        return choose_or_raise(rules, model, gathered)
     except EvidenceMissingError as error:
         return Choice(rule, fallback, refused=Refused(Refusal.EVIDENCE_MISSING, str(error)))
     except MonitorError as error:
@@ -46,6 +50,27 @@ def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choic
     except Exception as error:  # noqa: BLE001 - a rule is a third party's code and may raise anything
         sentence = f"the rule {rule.name!r}{whose(rule)} failed: {type(error).__name__}: {error}"
         return Choice(rule, fallback, refused=Refused(Refusal.NO_THRESHOLD, sentence))
+
+
+def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice:
+    """Let the rule or the fallback choose; raises what the rule does, and `DataError` as `threshold_by`.
+
+    Proliv of one or two bleed-outs may lie far from the normal crops, where the next one does not. So a threshold that
+    they alone have raised above the one that the score itself suggests is not used: that one is.
+    """
+    rule, fallback = rule_for(rules, model, gathered)
+    threshold = threshold_by(rule, gathered.scores)
+    suggested = None if fallback or rules.explicit else rules.fallback_of(model)
+    least = rules.settings.minimum_events
+    if suggested is not None and gathered.events < least:
+        natural = threshold_by(suggested, gathered.scores)
+        if threshold > natural:
+            note = (
+                f"held at {natural:g}, which the score itself suggests, because the proliv come from {gathered.events} "
+                f"of calibration.minimum_events {least} bleed-outs; {rule.name} chose {threshold:g}"
+            )
+            return Choice(rule, fallback, threshold=natural, notes=(note,))
+    return Choice(rule, fallback, threshold=threshold)
 
 
 def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:

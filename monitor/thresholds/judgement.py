@@ -88,7 +88,7 @@ class Judgement:
             fallback=chosen.fallback,
             refusal=refused.refusal.value if refused else None,
             reason=reason,
-            notes=(*self.gathered.set_aside, *self.gathered.notes, *self._large_losses()),
+            notes=(*self.gathered.set_aside, *self.gathered.notes, *chosen.notes, *self._large_losses()),
             evaluation=None if chosen.threshold is None else _evaluate(self.gathered.scores, chosen.threshold),
         )
 
@@ -210,7 +210,7 @@ class Judgement:
             "all": {label.value: asdict(loss) for label, loss in self._losses().items()},
             "crops_per_week": scores.crops_per_week,
             "set_aside": gathered.set_aside,
-            "notes": gathered.notes,
+            "notes": [*gathered.notes, *self.chosen.notes],
             "accepted_until": gathered.accepted_until.isoformat() if gathered.accepted_until else None,
         }
 

@@ -58,6 +58,31 @@ def test_a_detector_s_natural_threshold_takes_the_place_of_the_fallback(tmp_path
         assert night(made, rules).rule == "quantile-midpoint"
 
 
+def test_proliv_of_few_events_raise_no_threshold_above_the_natural_one(tmp_path: Path) -> None:
+    natural = Fixed(Fixed.Settings.model_validate({"threshold": 1.0}))
+    cautious = LOW.model_copy(update={"minimum_events": 5})
+    rules = replace(midpoint(cautious), fallback_of=lambda _: natural)
+    normal = np.linspace(0, 0.7, 101).tolist()
+    with made_up(tmp_path) as made:
+        far = made.calibrate(rules, normal, [9.0] * 4)
+        assert (far.rule, far.fallback, far.threshold) == ("quantile-midpoint", False, 1.0)
+        assert any(
+            note.startswith("held at 1, which the score itself suggests, because the proliv come from 4 of")
+            for note in far.notes
+        )
+        assert made.active().threshold == 1.0
+        # It is a bound from above alone.
+        near = made.calibrate(rules, normal, [0.9] * 4)
+        assert near.threshold is not None
+        assert 0.7 < near.threshold < 0.9
+        assert not any("held at" in note for note in near.notes)
+        # Enough bleed-outs, and who asks for a rule gets what it chooses.
+        enough = replace(midpoint(cautious.model_copy(update={"minimum_events": 4})), fallback_of=lambda _: natural)
+        assert made.calibrate(enough, normal, [9.0] * 4).threshold == pytest.approx(2.4974, rel=1e-4)
+        asked = replace(rules, explicit=True)
+        assert made.calibrate(asked, normal, [9.0] * 4).threshold == pytest.approx(2.4974, rel=1e-4)
+
+
 def test_only_detectors_that_name_a_natural_threshold_have_one(tmp_path: Path) -> None:
     registry = Registry.load()
     rules = Rules.of(registry, Configuration(settings=Settings(), file=None))
