@@ -129,6 +129,23 @@ class Registry:
         """The detectors by name, the one to begin with first."""
         return self.offers[DETECTOR]
 
+    def trainable(self) -> list[str]:
+        """The names of the detectors that `monitor train` trains, and of those that cannot be imported from Python.
+
+        Whoever uses one of the latter gets the error.
+        """
+        return [name for name in self.detectors if not self._is_imported(name)]
+
+    def imported(self) -> list[str]:
+        """The names of the detectors whose models come from outside: `monitor models import`."""
+        return [name for name in self.detectors if self._is_imported(name)]
+
+    def _is_imported(self, name: str) -> bool:
+        try:
+            return self.detector_class(name).imported
+        except PluginError:
+            return False
+
     @property
     def rules(self) -> dict[str, Registered]:
         """The threshold rules by name, the one to begin with first."""

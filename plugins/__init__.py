@@ -22,6 +22,9 @@ def monitor_register_detectors() -> list[Provider]:
             "cvae", "variational autoencoder: the pattern of its error", "plugins.detectors.cvae:VariationalAutoencoder"
         ),
         Provider("mnad", "autoencoder with a memory of normal prototypes", "plugins.detectors.mnad:MemoryAutoencoder"),
+        Provider(
+            "onnx", "a network that was trained elsewhere and is imported as a file", "plugins.detectors.onnx:Onnx"
+        ),
     ]
 
 

@@ -52,6 +52,9 @@ class Detector(ABC):
     # The threshold that the deciding score itself suggests, used for as long as too little proliv is known to choose
     # one; None: calibration.fallback_rule chooses.
     natural_threshold: ClassVar[float | None] = None
+    # Whether its models come from outside, by `monitor models import`, which asks `from_file` for them: `monitor train`
+    # and everything else that goes over the detectors that can be trained leaves it out.
+    imported: ClassVar[bool] = False
 
     def __init__(self, settings: BaseModel, device: str = "cpu") -> None:
         """Make an untrained detector; ``device`` is a torch device name such as ``cpu`` or ``cuda``, or ``auto``.
@@ -132,7 +135,21 @@ class Detector(ABC):
 
         A detector with ``learns_from_proliv`` takes ``proliv`` as well, a `KnownProliv`, by its name; with a default,
         such as None, because others are called without it.
+
+        One that is ``imported`` learns here only what `score` needs besides its file, such as the mean crop. It gets a
+        part of the crops, which is enough for that.
         """
+
+    @classmethod
+    def from_file(cls, file: Path, settings: BaseModel, device: str) -> Self:  # noqa: ARG003 - for overrides
+        """Make a detector of a file that another program has trained; for those that are ``imported`` alone.
+
+        The file is not to be trusted: all of it is checked before anything is done with it. Nothing of it may be
+        needed afterwards but what `save` writes. The settings of what is returned also say what was found out about the
+        file, so that `load` has to ask for nothing. Raises `InputMissingError` or `DataError`, with the path and what
+        to do, and `ConfigurationError` where a package is missing or a setting does not fit the file.
+        """
+        raise NotOfferedError(f"the detector {cls.name!r} imports no models; train one: monitor train {cls.name}")
 
     @abstractmethod
     def score(self, crops: Pixels) -> Scores:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from monitor.cli import model_import
 from monitor.cli.options import format_option, limit_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
 @click.group("models")
 def command() -> None:
-    """List, show, activate and roll back models.
+    """List, show, import, activate and roll back models.
 
     \b
     Example:
       monitor models list
     """
+
+
+command.add_command(model_import.command)
 
 
 @command.command("list")

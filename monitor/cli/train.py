@@ -12,15 +12,15 @@ import click
 
 from monitor.cli.options import data_option, seed_option, set_option
 from monitor.cli.program import Program, parse_assignments, pass_program
+from monitor.cli.training_data import read_training_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from monitor.api import Detector
-    from monitor.configuration.resolved import Configuration
-    from monitor.crops.in_memory import ReadCrops
     from monitor.models.training import TrainingData
     from monitor.models.training_log import LogKind, TrainingLog
+    from monitor.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,9 @@ def command(
 ) -> None:
     """Train detectors on crops without proliv.
 
-    Without a DETECTOR, all installed detectors are trained. A part of train/ is held out, by groups of
-    near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints each model's name.
+    Without a DETECTOR, all detectors are trained but those whose models are imported (monitor models import). A part
+    of train/ is held out, by groups of near-duplicates; the threshold is chosen on it later (monitor calibrate). Prints
+    each model's name.
 
     The detector contrast learns from proliv/ as well, where there is any. The threshold is then chosen from what each
     of these crops would have scored if nothing of its hole had been learned from.
@@ -85,7 +86,9 @@ def command(
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
     untrained, rule = _untrained(program, detectors, recipe_name, parse_assignments(assignments))
     seed = configuration.settings.training.seed if seed is None else seed
-    parts = _read(program, data, limit, seed, proliv=any(detector.learns_from_proliv for detector in untrained))
+    parts = read_training_data(
+        program, data, limit, seed, proliv=any(detector.learns_from_proliv for detector in untrained)
+    )
     for detector in untrained:
         with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
             name = _train(program, detector, parts, seed, journal)
@@ -99,7 +102,8 @@ def _untrained(
     """The detectors to train, and how a recipe's publication chooses the threshold, as options of calibrate."""
     configuration, registry = program.configuration, program.registry
     if recipe_name is None:
-        chosen = list(dict.fromkeys(names)) or sorted(registry.detectors)
+        chosen = list(dict.fromkeys(names)) or sorted(registry.trainable())
+        _refuse_imported(registry, chosen)
         return [registry.new_detector(name, configuration, overrides) for name in chosen], None
     from monitor.models.recipes import find_recipe, new_detector
 
@@ -108,53 +112,16 @@ def _untrained(
     return [new_detector(registry, configuration, found, overrides)], f"--rule {found.recipe.rule}{settings}"
 
 
-def _read(program: Program, data: Path, limit: int | None, seed: int, *, proliv: bool) -> TrainingData:
-    """Read the crops of train/ and hold out a part of them; with ``proliv``, read those of proliv/ too."""
-    from monitor.crops.dataset import open_dataset, require
-    from monitor.errors import DataError
-    from monitor.files.text import printable
-    from monitor.models.training import split, subset
+def _refuse_imported(registry: Registry, names: Sequence[str]) -> None:
+    """Say of a detector whose models come from outside how they come."""
+    from monitor.errors import PluginError
 
-    configuration = program.configuration
-    dataset = open_dataset(data, program.ignored)
-    require(dataset, "train")
-    paths = subset(dataset.train, limit, seed)
-    # A database that cannot be made is better said now than after minutes of reading.
-    program.database(create=True)
-    crops = _read_all(configuration, paths, "reading")
-    if len(crops.pixels) < 2:
-        why = "".join(f"; {printable(path)}: {reason}" for path, reason in crops.refused[:1])
-        raise DataError(
-            f"{printable(data)}: {len(crops.pixels)} of the {len(paths)} crops in train/ can be read, and at least 2 "
-            f"are needed{why}"
-        )
-    parts = split(crops, share=configuration.settings.training.validation_share, seed=seed)
-    click.echo(
-        f"{len(parts.train.pixels)} crops to train on, {len(parts.validation.pixels)} held out, "
-        f"{len(crops.refused)} left out",
-        err=True,
-    )
-    if not proliv:
-        return parts
-    if not dataset.proliv:
-        log.warning(
-            "%s: there is no proliv in proliv/; detectors that learn from proliv are trained without any, and their "
-            "thresholds are less sure; add what is known and train again", printable(data),
-        )  # fmt: skip
-    known = _read_all(configuration, subset(dataset.proliv, limit, seed), "reading proliv")
-    parts = parts.with_proliv(known)
-    click.echo(f"{len(parts.proliv.pixels)} proliv to learn from", err=True)
-    return parts
-
-
-def _read_all(configuration: Configuration, paths: Sequence[Path], what: str) -> ReadCrops:
-    """Read crops, with a progress bar."""
-    from monitor.cli.progress import bar
-    from monitor.crops.in_memory import read_all
-    from monitor.crops.reader import Reader
-
-    with bar(what, len(paths)) as advance:
-        return read_all(Reader(configuration), paths, lambda: advance(1))
+    for name in names:
+        if registry.detector_class(name).imported:
+            raise PluginError(
+                f"the detector {name!r} is not trained here; import a model that was trained elsewhere: monitor models "
+                "import FILE --data DIR"
+            )
 
 
 def _train(program: Program, detector: Detector, parts: TrainingData, seed: int, journal: TrainingLog) -> str:

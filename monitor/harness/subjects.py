@@ -18,9 +18,9 @@ TOGETHER: Final = (("contrast", "patchstats"), ("patchstats", "ae", "cvae"))
 
 
 def subjects(registry: Registry) -> list[str]:
-    """Everything that can be measured: the installed detectors, each followed by its variants."""
+    """Everything that can be measured: the detectors that can be trained here, each followed by its variants."""
     variants = [name for name in VARIANTS if name not in registry.detectors]
-    names = [name for name in registry.detectors for name in (name, *(v for v in variants if VARIANTS[v][0] == name))]
+    names = [name for name in registry.trainable() for name in (name, *(v for v in variants if VARIANTS[v][0] == name))]
     return list(dict.fromkeys(names))
 
 

@@ -1,11 +1,11 @@
 """Writes and verifies model folders. There is no pickle in them, and a flipped byte is noticed before a model is used.
 
-A model's folder holds ``model.json`` (the detector, its settings and the sha256 of every other file), the
-detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256 of each crop that was
-trained on, or held out) and ``training.json`` (the loss curves); where the detector learned from proliv, also
-``proliv.json`` (the sha256 of each, with its cross-fitted scores). The fingerprint is the sha256 of ``model.json``, so
-it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives the same
-fingerprint.
+A model's folder holds ``model.json`` (the detector, its settings, the sha256 of every other file, and a name if the
+model was given one), the detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256
+of each crop that was trained on, or held out) and ``training.json`` (the loss curves); where the detector learned from
+proliv, also ``proliv.json`` (the sha256 of each, with its cross-fitted scores). The fingerprint is the sha256 of
+``model.json``, so it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives
+the same fingerprint.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROLIV_SCORES: Final = "proliv.json"
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model on disk; ``name`` is the detector's name and the first twelve digits of the fingerprint."""
+    """A model on disk; ``name`` is the detector's name, or one that was given, and twelve digits of the fingerprint."""
 
     name: str
     detector: str
@@ -70,11 +70,13 @@ def save(
     report: FitReport,
     training: Sequence[str] = (),
     proliv: Sequence[str] = (),
+    name: str | None = None,
 ) -> SavedModel:
     """Write a trained detector; the folder appears under its name only when it is whole.
 
     ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on; ``proliv``: of the
-    proliv that the report has cross-fitted scores of, in their order. Raises `OutputError` when the disk refuses.
+    proliv that the report has cross-fitted scores of, in their order; ``name``: what the model is called before its
+    fingerprint, by default the detector's name. Raises `OutputError` when the disk refuses.
     """
     make_folder(models_folder)
     try:
@@ -83,7 +85,7 @@ def save(
             _write_digests(unfinished / TRAINING_LIST, training)
             if report.cross_fitted is not None:
                 _write_cross_fitted(unfinished / PROLIV_SCORES, proliv, report.cross_fitted)
-            return _write(unfinished, models_folder, detector, report)
+            return _write(unfinished, models_folder, detector, report, name)
     except OSError as error:
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
 
@@ -169,16 +171,20 @@ def _write_digests(file: Path, digests: Sequence[str]) -> None:
     file.write_text("".join(f"{digest}\n" for digest in sorted(set(digests))), encoding="ascii")
 
 
-def _write(unfinished: Path, models_folder: Path, detector: Detector, report: FitReport) -> SavedModel:
+def _write(
+    unfinished: Path, models_folder: Path, detector: Detector, report: FitReport, own_name: str | None
+) -> SavedModel:
     settings = detector.settings.model_dump(mode="json")
     (unfinished / DETECTOR_FOLDER).mkdir()
     detector.save(unfinished / DETECTOR_FOLDER)
     (unfinished / TRAINING_REPORT).write_bytes(_json(_curves(report)))
     files = _digests(unfinished)
-    content = _json({"format": FORMAT, "detector": detector.name, "settings": settings, "files": files})
+    manifest = {"format": FORMAT, "detector": detector.name, "settings": settings, "files": files}
+    # Under another name it is another model, so that a name always stands for the same fingerprint.
+    content = _json(manifest if own_name is None else {**manifest, "name": own_name})
     (unfinished / MANIFEST).write_bytes(content)
     fingerprint = hashlib.sha256(content).hexdigest()
-    name = f"{detector.name}-{fingerprint[:12]}"
+    name = f"{own_name or detector.name}-{fingerprint[:12]}"
     folder = models_folder / name
     _hand_over(unfinished, models_folder.parent)
     # What a power cut must not lose has to be on the disk before the store names it.

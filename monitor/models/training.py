@@ -84,6 +84,12 @@ def train(
     detector: Detector, data: TrainingData, *, seed: int, progress: Progress, database: Database, models_folder: Path
 ) -> SavedModel:
     """Fit, save and remember one detector; interrupted, it leaves nothing behind."""
+    report = fit(detector, data, seed=seed, progress=progress)
+    return keep(detector, data, report, database, models_folder)
+
+
+def fit(detector: Detector, data: TrainingData, *, seed: int, progress: Progress) -> FitReport:
+    """Let a detector learn from prepared crops; raises `PluginError` for one that does not report as it has to."""
     report = detector.fit(
         detector.prepare_batch(data.train.pixels, data.train.holes),
         validation=detector.prepare_batch(data.validation.pixels, data.validation.holes),
@@ -98,6 +104,19 @@ def train(
         )
     if detector.learns_from_proliv:
         _check_cross_fitted(detector, report, len(data.proliv.pixels))
+    return report
+
+
+def keep(
+    detector: Detector,
+    data: TrainingData,
+    report: FitReport,
+    database: Database,
+    models_folder: Path,
+    *,
+    name: str | None = None,
+) -> SavedModel:
+    """Save a trained detector and remember it in the store, as `folders.save` names it."""
     saved = folders.save(
         models_folder,
         detector,
@@ -105,6 +124,7 @@ def train(
         report=report,
         training=data.train.digests,
         proliv=data.proliv.digests,
+        name=name,
     )
     with database.write() as connection:
         models.add_model(

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from plugins.networks.fitting import fit_epochs
 from plugins.networks.inference import Tunable
 from plugins.networks.parts import available_device, joined, load_weights, save_weights
 from plugins.networks.runtimes import NotExportedError, OnnxNetwork, missing_packages, say_once
-from plugins.pictures.images import QuickView, as_tensor, blur, gaussian, light
+from plugins.pictures.images import QuickView, as_tensor, blur, gaussian, light, patches
 from plugins.pictures.resizing import resized
 
 if TYPE_CHECKING:
@@ -173,12 +172,8 @@ class ViewDetector(Detector, Generic[NetworkType]):
         return (self._lit_evenly(view(crops))[0],)
 
     def _probe(self) -> Pixels:
-        """A few made-up prepared crops: patches of random colours, in random light."""
-        generator = np.random.default_rng(0)
-        height, width = self.input_size
-        light = generator.uniform(0.2, 1, size=(PROBES, 1, 1, 1))
-        patches = light * generator.integers(0, 256, size=(PROBES, -(-height // 4), -(-width // 4), 3))
-        return patches.repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width].astype(np.uint8)
+        """A few made-up prepared crops."""
+        return patches(self.input_size, PROBES)
 
     def _train(
         self,

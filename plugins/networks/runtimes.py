@@ -1,6 +1,6 @@
-"""Computes the forward pass of a network by ONNX Runtime, where it is installed, instead of torch.
+"""Computes networks by ONNX Runtime, where it is installed: those that come as ONNX files, and others instead of torch.
 
-A network is exported in memory from the weights that were loaded; nothing is written into a model's folder.
+The latter are exported in memory from the weights that were loaded; nothing is written into a model's folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -51,33 +53,30 @@ def say_once(message: str) -> None:
     log.warning("%s", message)
 
 
-class OnnxNetwork:
-    """A network's forward pass, computed by ONNX Runtime on the processor; called like the network.
+class OnnxSession:
+    """A graph in the ONNX format, computed by ONNX Runtime on the processor; each process has a session of its own."""
 
-    Tensors with four dimensions lie channels last in memory, as they do in scoring, on the way in and out.
-    """
+    def __init__(self, model: bytes) -> None:
+        """``model``: the content of an ONNX file. Raises what ONNX Runtime raises for one that it cannot compute."""
+        self._model = model
+        self._session, self._threads = _new_session(model, threads=1), 1
+        _sessions.add(self)
 
-    def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
-        """Export ``network`` for inputs like those of ``example``, of any number of crops.
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """What has to be given, each with ``name``, ``type``, such as ``tensor(float)``, and ``shape``."""
+        inputs: Sequence[Any] = self._current_session().get_inputs()
+        return inputs
 
-        Raises `NotExportedError`.
-        """
-        try:
-            self._model = _exported(network, example)
-            self._session, self._threads = _new_session(self._model, threads=1), 1
-        except Exception as error:  # the exporter and the session have dozens of exceptions of their own
-            reason = " ".join(str(error).split())
-            raise NotExportedError(f"{type(error).__name__}: {reason[:200]}") from error
-        _networks.add(self)
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what comes out."""
+        return [one.name for one in self._current_session().get_outputs()]
 
-    def __call__(self, *inputs: Tensor) -> Any:
-        """What the network answers: a tensor, or a tuple of several."""
-        session = self._current_session()
-        names = [one.name for one in session.get_inputs()]
-        arrays = [(one.permute(0, 2, 3, 1) if one.dim() == 4 else one).contiguous().numpy() for one in inputs]
-        outputs = [torch.from_numpy(one) for one in session.run(None, dict(zip(names, arrays, strict=True)))]
-        answers = tuple(one.permute(0, 3, 1, 2) if one.dim() == 4 else one for one in outputs)
-        return answers if len(answers) > 1 else answers[0]
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> list[Any]:
+        """The outputs of these names, or all, mostly arrays, for inputs by their names."""
+        answers: list[Any] = self._current_session().run(outputs, inputs)
+        return answers
 
     def close(self) -> None:
         """Drop the session and its threads; the next call starts a new one."""
@@ -91,16 +90,42 @@ class OnnxNetwork:
         return self._session
 
 
-_networks: weakref.WeakSet[OnnxNetwork] = weakref.WeakSet()
+_sessions: weakref.WeakSet[OnnxSession] = weakref.WeakSet()
 
 
 def _close_sessions() -> None:
-    for network in list(_networks):
-        network.close()
+    for session in list(_sessions):
+        session.close()
 
 
 # A forked process does not have the session's threads, and would wait for them forever.
 os.register_at_fork(before=_close_sessions)
+
+
+class OnnxNetwork:
+    """A network's forward pass, computed by ONNX Runtime on the processor; called like the network.
+
+    Tensors with four dimensions lie channels last in memory, as they do in scoring, on the way in and out.
+    """
+
+    def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
+        """Export ``network`` for inputs like those of ``example``, of any number of crops.
+
+        Raises `NotExportedError`.
+        """
+        try:
+            self._session = OnnxSession(_exported(network, example))
+        except Exception as error:  # the exporter and the session have dozens of exceptions of their own
+            reason = " ".join(str(error).split())
+            raise NotExportedError(f"{type(error).__name__}: {reason[:200]}") from error
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """What the network answers: a tensor, or a tuple of several."""
+        names = [one.name for one in self._session.inputs]
+        arrays = [(one.permute(0, 2, 3, 1) if one.dim() == 4 else one).contiguous().numpy() for one in inputs]
+        outputs = [torch.from_numpy(one) for one in self._session.run(dict(zip(names, arrays, strict=True)))]
+        answers = tuple(one.permute(0, 3, 1, 2) if one.dim() == 4 else one for one in outputs)
+        return answers if len(answers) > 1 else answers[0]
 
 
 class _ChannelsLast(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,15 @@ def as_pixels(pictures: Tensor) -> Pixels:
     """The way back: uint8 (N, H, W, 3) of pictures, float32 (N, 3, H, W), 0-1."""
     pixels: Pixels = (pictures.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
     return pixels
+
+
+def patches(size: tuple[int, int], count: int) -> Pixels:
+    """Made-up prepared crops, to try networks on: patches of random colours, in random light; uint8 (N, H, W, 3)."""
+    generator = np.random.default_rng(0)
+    height, width = size
+    light = generator.uniform(0.2, 1, size=(count, 1, 1, 1))
+    drawn = light * generator.integers(0, 256, size=(count, -(-height // 4), -(-width // 4), 3))
+    return drawn.repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width].astype(np.uint8)
 
 
 def light(images: Tensor) -> Tensor:
