@@ -49,8 +49,8 @@ class OnnxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: Scaling = Field(
-        default="0-1",
+    input: Scaling | None = Field(
+        default=None,
         description="How intensities go in: 0-1, 0-255, or imagenet: 0-1, less ImageNet's mean, in its deviations.",
     )
     mean: Colours = Field(default=None, description="What is taken from red, green and blue then, in place of input's.")
@@ -190,7 +190,8 @@ def _found_out(content: bytes, settings: Any, file: Path) -> dict[str, Any]:
             f"{file}: ONNX Runtime cannot load it: {reason[:300]}; export it again, if need be for an older opset"
         ) from error
     taken = image_input(session, file)
-    chosen = settings.model_copy(update=_sizes(settings, taken, file))
+    known = {**_sizes(settings, taken, file), "input": _scaling(settings, taken, file)}
+    chosen = settings.model_copy(update=known)
     crops = patches((chosen.height, chosen.width), PROBES)
     network = ImportedNetwork(session, taken, _use(chosen))
     score, heat_map = tried(network, crops, chosen.score, chosen.map, file)
@@ -223,6 +224,17 @@ def _sizes(settings: Any, taken: ImageInput, file: Path) -> dict[str, int]:
             raise ConfigurationError(f"{file}: takes images of the {key} {fixed} alone, and not {wanted}; leave it out")
         sizes[key] = fixed or wanted
     return sizes
+
+
+def _scaling(settings: Any, taken: ImageInput, file: Path) -> Scaling:
+    """How intensities go in: as the settings say, or else as whole numbers up to 255 and floats up to 1."""
+    wanted: Scaling | None = settings.input
+    if not taken.uint8:
+        return wanted or "0-1"
+    if wanted not in (None, "0-255") or settings.mean or settings.deviation:
+        given = f"--input {wanted}" if wanted not in (None, "0-255") else "a mean or a deviation"
+        raise ConfigurationError(f"{file}: takes whole numbers from 0 to 255, so {given} does not fit; leave it out")
+    return "0-255"
 
 
 def _use(settings: Any) -> Use:

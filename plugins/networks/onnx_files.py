@@ -44,18 +44,20 @@ def read(file: Path) -> bytes:
         raise InputMissingError(
             f"{file}: cannot be read: {error.strerror}; check the path and its permissions"
         ) from None
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise InputMissingError(f"{file}: is no regular file; give an ONNX file")
         if status.st_size <= LARGEST_FILE:
-            try:
-                # It may grow meanwhile.
+            # It may grow meanwhile.
+            with os.fdopen(descriptor, "rb", closefd=False) as opened:
                 content = opened.read(LARGEST_FILE + 1)
-            except OSError as error:
-                raise InputMissingError(f"{file}: cannot be read: {error.strerror}; copy it again") from None
             if len(content) <= LARGEST_FILE:
                 return content
+    except OSError as error:
+        raise InputMissingError(f"{file}: cannot be read: {error.strerror}; copy it again") from None
+    finally:
+        os.close(descriptor)
     raise DataError(
         f"{file}: is larger than {LARGEST_FILE >> 20} MiB, and each process that scores would have it in memory; "
         "export a smaller network"

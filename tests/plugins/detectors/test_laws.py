@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import random
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +26,11 @@ from monitor.api import (
     squared_error_maps,
 )
 from monitor.registry import Registry
+from plugins.detectors.onnx import Onnx, OnnxSettings
+from tests.support import onnx_files
+from tests.support.onnx_files import needs_runtime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from monitor.api.detectors import OptionalMethod
@@ -49,10 +52,21 @@ def pictures(count: int, seed: int) -> list[NDArray[np.uint8]]:
     return crops
 
 
+def kinds() -> list[Any]:
+    """The detectors that can be tried here: for those that are imported a file is needed, and there is one of ours."""
+    trainable = [pytest.param(name) for name in sorted(REGISTRY.trainable())]
+    # A file is tried in a process of its own.
+    return [*trainable, pytest.param("onnx", marks=(pytest.mark.process, needs_runtime))]
+
+
 def untrained(detector_class: type[Detector], *, epochs: int = 1) -> Detector:
     """A detector with its default settings, but for so many epochs, and few made-up pictures."""
     shorter = {"epochs": epochs, "pool": 256}
     known = {key: value for key, value in shorter.items() if key in detector_class.Settings.model_fields}
+    if issubclass(detector_class, Onnx):
+        with tempfile.TemporaryDirectory() as folder:
+            file = onnx_files.written(Path(folder), onnx_files.model())
+            return detector_class.from_file(file, OnnxSettings(), "cpu")
     return detector_class(detector_class.Settings.model_validate(known), "cpu")
 
 
@@ -66,9 +80,9 @@ def fit(detector: Detector, progress: Progress = lambda _: None, *, proliv: int 
     return detector.fit(crops, validation=held_out, seed=0, progress=progress, **known)
 
 
-@pytest.fixture(scope="module", params=sorted(REGISTRY.detectors))
+@pytest.fixture(scope="module", params=kinds())
 def detector(request: pytest.FixtureRequest) -> Detector:
-    """Each detector, trained for one epoch at most."""
+    """Each detector, trained for one epoch at most, or imported."""
     detector = untrained(REGISTRY.detector_class(request.param))
     fit(detector)
     return detector

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from monitor.api import FitReport
 from monitor.models import folders
 from monitor.registry import Registry
 from plugins.detectors.ae import Autoencoder
-from plugins.networks.runtimes import PACKAGES, NotExportedError, OnnxNetwork, say_once
+from plugins.networks.runtimes import NotExportedError, OnnxNetwork, say_once
 from tests.plugins.conftest import bleed_outs, crops
 from tests.plugins.networks.conftest import KINDS, of_kind, prepared
+from tests.support.onnx_files import needs_runtime
 from tests.support.saved_models import loader_of, row_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ if TYPE_CHECKING:
     from plugins.detectors.views import ViewDetector
 
 ONNX, TORCH = "ONNX Runtime on cpu", "torch on cpu"
-
-# Looked for, not imported: importing ONNX Runtime before the program does would let it report to its maker.
-missing = [name for name in PACKAGES if find_spec(name) is None]
-needs_runtime = pytest.mark.skipif(
-    bool(missing) and "runtime" not in os.environ.get("MONITOR_TESTS_REQUIRE", ""),
-    reason="needs the extra proliv-monitor[runtime]",
-)
 
 
 @pytest.fixture(autouse=True)
