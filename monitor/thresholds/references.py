@@ -105,9 +105,10 @@ def models_to_calibrate(
         rows = {row.detector: row for row in models.newest_models(connection)}
     for detector in detectors:
         if detector not in rows:
-            raise NoModelError(
-                f"no model of the detector {detector!r} is trained yet; train one: monitor train {detector} --data DIR"
-            )
+            how = f"is trained yet; train one: monitor train {detector} --data DIR"
+            if detector in registry.imported():
+                how = "is there yet; import one: monitor models import FILE --data DIR"
+            raise NoModelError(f"no model of the detector {detector!r} {how}")
     if names or detectors:
         chosen = {row.name: row for row in (*named, *(rows[detector] for detector in detectors))}
         return list(chosen.values())

@@ -177,3 +177,15 @@ def test_it_is_not_trained(home: Path, monitor: Run, small_dataset: Path) -> Non
         "monitor: the detector 'onnx' is not trained here; import a model that was trained elsewhere: monitor models "
         "import FILE --data DIR\n"
     )
+
+
+def test_where_there_is_none_it_is_said_how_one_comes(trained: Path, monitor: Run, small_dataset: Path) -> None:
+    outcome = monitor("calibrate", "--detector", "onnx", "--data", small_dataset)
+    assert outcome.returncode == 4
+    assert "'onnx' is there yet; import one: monitor models import FILE --data DIR" in outcome.stderr
+
+
+def test_what_can_only_be_imported_is_not_measured(monitor: Run) -> None:
+    outcome = monitor("bench", "--detector", "onnx")
+    assert outcome.returncode == 2
+    assert "'onnx' cannot be measured; there are: contrast, patchstats, ae" in outcome.stderr
