@@ -41,7 +41,8 @@ PROBES: Final = 5
 MAPPED: Final = 256
 
 Side = Annotated[int | None, Field(ge=8, le=LARGEST_SIDE)]
-Colours = Annotated[tuple[float, ...] | None, Field(min_length=3, max_length=3)]
+Colours = Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...] | None, Field(min_length=3, max_length=3)]
+Divisors = Annotated[tuple[Annotated[float, Field(gt=0)], ...] | None, Field(min_length=3, max_length=3)]
 
 
 class OnnxSettings(BaseModel):
@@ -54,7 +55,7 @@ class OnnxSettings(BaseModel):
         description="How intensities go in: 0-1, 0-255, or imagenet: 0-1, less ImageNet's mean, in its deviations.",
     )
     mean: Colours = Field(default=None, description="What is taken from red, green and blue then, in place of input's.")
-    deviation: Colours = Field(default=None, description="What they are divided by then, in place of input's.")
+    deviation: Divisors = Field(default=None, description="What they are divided by then, in place of input's.")
     height: Side = Field(default=None, description="Rows that crops are resized to, where the file leaves them open.")
     width: Side = Field(default=None, description="Columns that crops are resized to, where the file leaves them open.")
     score: str | None = Field(default=None, description="The output that decides; by default one with a usual name.")
@@ -101,7 +102,6 @@ class Onnx(Detector):
         """Check an ONNX file, try it on made-up crops, and find out how it is to be used."""
         _require_packages(file)
         content = read(file)
-        check(content, file)
         found = OnnxSettings.model_validate(apart(lambda: _found_out(content, settings, file), file))
         session = OnnxSession(content)
         return cls._made(content, session, image_input(session, file), found, device)
@@ -181,7 +181,8 @@ class OnnxWithoutMap(Onnx):
 
 
 def _found_out(content: bytes, settings: Any, file: Path) -> dict[str, Any]:
-    """Try a network on made-up crops; return the settings with what was found out, as JSON holds them."""
+    """Check a file and try it on made-up crops; return the settings with what was found out, as JSON holds them."""
+    check(content, file)
     try:
         session = OnnxSession(content)
     except Exception as error:

@@ -21,8 +21,8 @@ LARGEST_FILE: Final = 1 << 30
 STANDARD_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 # Longer sides than this, in pixels, would take gigabytes for a batch of crops that have fifty pixels in truth.
 LARGEST_SIDE: Final = 1024
-# How much of a name that comes from the file is shown.
-LONGEST_NAME: Final = 60
+# Longer names are refused, or, where it does not matter, shown in part.
+LONGEST_NAME: Final = 100
 
 # ONNX Runtime's names of the types of images.
 FLOAT: Final = "tensor(float)"
@@ -75,6 +75,13 @@ def check(content: bytes, file: Path) -> None:
         raise DataError(f"{file}: is no ONNX file, or a damaged one; copy or export it again") from None
     if not model.graph.node:
         raise DataError(f"{file}: is no ONNX file: there is no network in it; export it again")
+    for value in (*model.graph.input, *model.graph.output):
+        # They are shown on terminals and kept as settings.
+        if not value.name.isprintable() or len(value.name) > LONGEST_NAME:
+            raise DataError(
+                f"{file}: an input or output has the name {shown(value.name)}; give it one of at most {LONGEST_NAME} "
+                "printable characters"
+            )
     own = {(function.domain, function.name) for function in model.functions}
     scopes = [model.graph, *model.functions]
     for node in (node for scope in scopes for node in _nodes(scope.node)):

@@ -30,7 +30,7 @@ def apart(trial: Callable[[], dict[str, Any]], file: Path, *, seconds: float = M
     # Not spawned: that would import torch again.
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(trial, writer), daemon=True)
+    process = context.Process(target=_answer, args=(trial, file, writer), daemon=True)
     process.start()
     writer.close()
     try:
@@ -42,7 +42,7 @@ def apart(trial: Callable[[], dict[str, Any]], file: Path, *, seconds: float = M
         answer = json.loads(reader.recv_bytes())
     except EOFError:
         process.join()
-        raise DataError(f"{file}: ONNX Runtime broke off the trial{_how(process.exitcode)}; export it again") from None
+        raise DataError(f"{file}: its trial broke off{_how(process.exitcode)}; export it again") from None
     finally:
         process.kill()
         process.join()
@@ -53,7 +53,7 @@ def apart(trial: Callable[[], dict[str, Any]], file: Path, *, seconds: float = M
     return found
 
 
-def _answer(trial: Callable[[], dict[str, Any]], writer: Connection) -> None:
+def _answer(trial: Callable[[], dict[str, Any]], file: Path, writer: Connection) -> None:
     """Run the trial and send what comes of it."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     if most == resource.RLIM_INFINITY or most > MOST_BYTES:
@@ -64,6 +64,8 @@ def _answer(trial: Callable[[], dict[str, Any]], writer: Connection) -> None:
         answer: dict[str, Any] = {"found": trial()}
     except (DataError, ConfigurationError) as error:
         answer = {"refusal": str(error), "kind": type(error).__name__}
+    except MemoryError:
+        answer = {"refusal": f"{file}: its trial needs more than {MOST_BYTES >> 30} GiB of memory", "kind": "DataError"}
     writer.send_bytes(json.dumps(answer).encode())
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pytest
 
-from monitor.api import FitReport
 from monitor.crops.in_memory import ReadCrops
 from monitor.errors import ConfigurationError, DataError, InputMissingError, PluginError
 from monitor.models import importing
@@ -22,7 +21,7 @@ from monitor.words import Identity
 from tests.support.neighbours_detector import Neighbours, NeighboursSettings
 
 if TYPE_CHECKING:
-    from monitor.api import Pixels, Progress
+    from monitor.api import FitReport, Pixels, Progress
 
 
 def digest(number: int) -> str:
@@ -31,7 +30,9 @@ def digest(number: int) -> str:
 
 def read(count: int, first: int = 0) -> ReadCrops:
     pixels = np.random.default_rng(first).integers(0, 256, size=(count, 28, 48, 3), dtype=np.uint8)
-    return ReadCrops(list(pixels), [Identity(None, None, None)] * count, [digest(first + number) for number in range(count)])
+    return ReadCrops(
+        list(pixels), [Identity(None, None, None)] * count, [digest(first + number) for number in range(count)]
+    )
 
 
 def test_the_digests_of_a_list_are_those_that_its_lines_begin_with(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from monitor.api import ConfigurationError, DataError, Detector, FitReport, NotOfferedError, mean_squared_errors
 from monitor.models import folders
@@ -285,6 +286,21 @@ def test_a_forked_process_scores_the_same(tmp_path: Path) -> None:
         assert process.exitcode == 0
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"deviation": [0.5, 0, 0.5]},
+        {"mean": [0.5, 0.5]},
+        {"mean": [0.5, float("nan"), 0.5]},
+        {"height": 7},
+        {"width": 1025},
+    ],
+)
+def test_settings_that_no_network_can_have(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OnnxSettings.model_validate(settings)
 
 
 def test_one_without_a_file_says_how_to_get_it() -> None:

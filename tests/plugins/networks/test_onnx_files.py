@@ -98,6 +98,14 @@ def test_a_name_from_the_file_is_shown_on_one_line_and_cut_off(tmp_path: Path) -
     assert len(said) < 500
 
 
+@pytest.mark.parametrize("name", ["score\x1b[2J", "new\nline", "x" * 101])
+def test_outputs_whose_names_cannot_be_shown_are_refused(tmp_path: Path, name: str) -> None:
+    nodes = [*usual_nodes(), node("Identity", ["pred_score"], name)]
+    said = refusal(model(nodes=nodes, outputs=[name]), tmp_path)
+    assert "an input or output has the name " in said
+    assert said.isprintable()
+
+
 def test_operators_and_weights_inside_of_other_graphs_are_found(tmp_path: Path) -> None:
     from onnx import TensorProto, helper
 
