@@ -42,7 +42,9 @@ FILE: Final = click.Path(path_type=Path, readable=False)
     help="A list of the crops of train/ that the network has not learned from, one sha256 a line.",
 )
 @seed_option("of which crops are held out without --held-out; overrides training.seed")
-@click.option("--as", "detector", metavar="DETECTOR", help="The detector that takes the file, where several could.")
+@click.option(
+    "--importer", "detector", metavar="DETECTOR", help="The detector that takes the file, where several could."
+)
 @set_option("of the detector")
 @pass_program
 def command(

@@ -41,7 +41,7 @@ def importer(registry: Registry, name: str | None) -> type[Detector]:
         registry.detector_class(name)
         raise PluginError(f"the detector {name!r} imports no models; those that do: {', '.join(names) or 'none'}")
     if name is None and len(names) != 1:
-        raise PluginError(f"several detectors import models: {', '.join(names)}; name one with --as")
+        raise PluginError(f"several detectors import models: {', '.join(names)}; name one with --importer")
     return registry.detector_class(name or names[0])
 
 

@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there(home: Path, monitor: Run, small_dataset: Path)
     ("options", "code", "words"),
     [
         (("--name", "../x"), 78, "--name '../x': a name has at most 40 small letters"),
-        (("--as", "ae"), 78, "the detector 'ae' imports no models"),
+        (("--importer", "ae"), 78, "the detector 'ae' imports no models"),
         (("--score", "nix"), 65, "--score 'nix' is no score among its outputs"),
         (("--set", "nix=1"), 78, "--set: detectors.onnx.nix: unknown key; the keys of detectors.onnx: "),
         (("--set", "height=7"), 78, "--set: detectors.onnx.height: should be greater than or equal to 8"),
