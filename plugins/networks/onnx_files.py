@@ -67,7 +67,7 @@ def read(file: Path) -> bytes:
 def check(content: bytes, file: Path) -> None:
     """Raise `DataError` unless the content is an ONNX model that is whole in itself and of standard operators alone."""
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it comes with onnx, without types
+    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.ModelProto.FromString(content)

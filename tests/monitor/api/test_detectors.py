@@ -122,3 +122,11 @@ def test_a_subclass_that_prepares_many_crops_in_its_own_way_does_so(kind: type[D
 
     usual = new(kind).prepare_batch(crops())
     np.testing.assert_array_equal(new(Negative).prepare_batch(crops())[..., :3], 255 - usual[..., :3])
+
+
+def test_a_detector_that_is_trained_imports_no_files(tmp_path: Path) -> None:
+    assert not Neighbours.imported
+    with pytest.raises(
+        NotOfferedError, match="the detector 'neighbours' imports no models; train one: monitor train nei"
+    ):
+        Neighbours.from_file(tmp_path / "network.onnx", NeighboursSettings(), "cpu")
