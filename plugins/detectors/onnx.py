@@ -61,7 +61,7 @@ class OnnxSettings(BaseModel):
     score: str | None = Field(default=None, description="The output that decides; by default one with a usual name.")
     map: str | None = Field(default=None, description="The output that is drawn; it decides where there is no score.")
     quantile: float = Field(
-        default=1.0, ge=0, le=1, description="The quantile of the map's pixels that decides then; 1: their maximum."
+        default=0.9, ge=0, le=1, description="The quantile of the map's pixels that decides then; 1: their maximum."
     )
     one_by_one: bool = Field(default=False, description="Give the network one crop at a time.")
 
@@ -71,7 +71,7 @@ class Onnx(Detector):
 
     The network has one input, a batch of images in colour. One of its outputs, a number for each image, decides: a crop
     is the more abnormal, the higher it is. Another, a map, tells where. Where there is no such number, a quantile of
-    the map's pixels decides, by default the maximum, as most published methods have it.
+    the map's pixels decides: by default a high one and not their maximum, for a proliv covers much of a crop.
 
     The file is copied into the model as it is. What is learned here is the mean of the training crops, from which
     ``mse`` is measured, and the lowest value of the maps if that is negative.

@@ -159,13 +159,13 @@ def test_settings_come_from_the_configuration_and_the_command_line(
     home: Path, monitor: Run, rows: Rows, small_dataset: Path, tmp_path: Path
 ) -> None:
     with (home / "config.toml").open("a", encoding="utf-8") as opened:
-        opened.write("[detectors.onnx]\nquantile = 0.9\nheight = 20\n")
+        opened.write("[detectors.onnx]\nquantile = 0.8\nheight = 20\n")
     any_size = written(tmp_path, model(shape=("N", 3, "H", "W")))
     options = ("--input", "imagenet", "--map", "anomaly_map", "--set", "width=30")
     assert monitor("models", "import", any_size, "--data", small_dataset, *options).returncode == 0
     ((settings,),) = rows("select settings from models")
     found = json.loads(settings)
-    assert (found["quantile"], found["height"], found["width"], found["input"]) == (0.9, 20, 30, "imagenet")
+    assert (found["quantile"], found["height"], found["width"], found["input"]) == (0.8, 20, 30, "imagenet")
     assert found["score"] is None
     assert (found["height"], found["width"]) != SIZE
 
