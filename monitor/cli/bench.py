@@ -64,7 +64,7 @@ def command(
     # So that the folder is removed and the measured programs end even if a supervisor ends this one.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from monitor.bench import printing
-    from monitor.harness.subjects import subjects
+    from monitor.harness.subjects import measurable, subjects
 
     configuration = program.configuration
     known = subjects(program.registry)
@@ -72,6 +72,13 @@ def command(
     if unknown:
         raise click.BadParameter(
             f"{unknown[0]!r} cannot be measured; there are: {', '.join(known)}", param_hint="--detector"
+        )
+    # Before this, nothing heavy is imported.
+    known = measurable(program.registry)
+    if imported := [name for name in detectors if name not in known]:
+        raise click.BadParameter(
+            f"{imported[0]!r} is not measured: its models are imported, and here they are trained",
+            param_hint="--detector",
         )
     from monitor.bench import course, machine
 

@@ -18,10 +18,16 @@ TOGETHER: Final = (("contrast", "patchstats"), ("patchstats", "ae", "cvae"))
 
 
 def subjects(registry: Registry) -> list[str]:
-    """Everything that can be measured: the detectors that can be trained here, each followed by its variants."""
+    """The installed detectors, each followed by its variants; imports none of them."""
     variants = [name for name in VARIANTS if name not in registry.detectors]
-    names = [name for name in registry.trainable() for name in (name, *(v for v in variants if VARIANTS[v][0] == name))]
+    names = [name for name in registry.detectors for name in (name, *(v for v in variants if VARIANTS[v][0] == name))]
     return list(dict.fromkeys(names))
+
+
+def measurable(registry: Registry) -> list[str]:
+    """Those of the `subjects` that can be measured, because they can be trained for it."""
+    trainable = registry.trainable()
+    return [name for name in subjects(registry) if detector_of(name)[0] in trainable]
 
 
 def detector_of(subject: str) -> tuple[str, dict[str, Any]]:

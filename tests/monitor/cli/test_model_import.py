@@ -188,4 +188,4 @@ def test_where_there_is_none_it_is_said_how_one_comes(trained: Path, monitor: Ru
 def test_what_can_only_be_imported_is_not_measured(monitor: Run) -> None:
     outcome = monitor("bench", "--detector", "onnx")
     assert outcome.returncode == 2
-    assert "'onnx' cannot be measured; there are: contrast, patchstats, ae" in outcome.stderr
+    assert "'onnx' is not measured: its models are imported, and here they are trained" in outcome.stderr
