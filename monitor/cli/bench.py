@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.options import detectors_option, format_option, seed_option
 from monitor.cli.program import Program, pass_program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FEWEST_CROPS = 500
 MOST_CROPS = 1_000_000
@@ -64,9 +68,26 @@ def command(
     # So that the folder is removed and the measured programs end even if a supervisor ends this one.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from monitor.bench import printing
+
+    names = _measurable(program, detectors)
+    from monitor.bench import course, machine
+
+    others = () if detectors else tuple(program.registry.benchmarks)
+    plan = course.Plan(names, crops, rounds, seed, others, many or 0)
+    figures = course.run(program.registry, program.configuration, plan, lambda text: click.echo(text, err=True))
+    if machine.was_busy(figures["machine"]["yardstick"].values()):
+        click.echo(
+            "monitor: all threads together were hardly faster than one: another program is using the machine, or its "
+            "cores are threads of one core; the end-to-end figures say little",
+            err=True,
+        )
+    click.echo(json.dumps(figures, indent=2) if output_format == "json" else printing.tables(figures))
+
+
+def _measurable(program: Program, detectors: Sequence[str]) -> list[str]:
+    """The names without repetitions, or all that can be measured; a wrong one is said before anything is loaded."""
     from monitor.harness.subjects import measurable, subjects
 
-    configuration = program.configuration
     known = subjects(program.registry)
     unknown = [name for name in detectors if name not in known]
     if unknown:
@@ -80,15 +101,4 @@ def command(
             f"{imported[0]!r} is not measured: its models are imported, and here they are trained",
             param_hint="--detector",
         )
-    from monitor.bench import course, machine
-
-    others = () if detectors else tuple(program.registry.benchmarks)
-    plan = course.Plan(list(dict.fromkeys(detectors)) or known, crops, rounds, seed, others, many or 0)
-    figures = course.run(program.registry, configuration, plan, lambda text: click.echo(text, err=True))
-    if machine.was_busy(figures["machine"]["yardstick"].values()):
-        click.echo(
-            "monitor: all threads together were hardly faster than one: another program is using the machine, or its "
-            "cores are threads of one core; the end-to-end figures say little",
-            err=True,
-        )
-    click.echo(json.dumps(figures, indent=2) if output_format == "json" else printing.tables(figures))
+    return list(dict.fromkeys(detectors)) or known

@@ -89,14 +89,8 @@ def command(
     imported = detector_class.from_file(file, settings, configuration.settings.pipeline.device)
     seed = configuration.settings.training.seed if seed is None else seed
     parts = read_training_data(program, data, None, seed, proliv=False, held_out=held_out)
-    saved = import_model(
-        imported,
-        parts,
-        name=name,
-        seed=seed,
-        database=program.database(create=True),
-        models_folder=configuration.models,
-    )
+    database = program.database(create=True)
+    saved = import_model(imported, parts, name=name, seed=seed, database=database, models_folder=configuration.models)
     click.echo(saved.name)
     _describe(imported, parts)
     click.echo(f"next, choose the threshold: monitor calibrate --model {saved.name} --data {printable(data)}", err=True)

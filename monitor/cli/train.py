@@ -13,6 +13,7 @@ import click
 from monitor.cli.options import data_option, seed_option, set_option
 from monitor.cli.program import Program, parse_assignments, pass_program
 from monitor.cli.training_data import read_training_data
+from monitor.configuration.extras import require_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,14 +82,11 @@ def command(
         raise click.UsageError("a recipe trains its own detector; give either --recipe or DETECTOR")
     configuration = program.configuration
     if kind:
-        from monitor.configuration.extras import require_package
-
         require_package(kind, extra=kind, needed_by=f"--log {kind}")
     untrained, rule = _untrained(program, detectors, recipe_name, parse_assignments(assignments))
     seed = configuration.settings.training.seed if seed is None else seed
-    parts = read_training_data(
-        program, data, limit, seed, proliv=any(detector.learns_from_proliv for detector in untrained)
-    )
+    proliv = any(detector.learns_from_proliv for detector in untrained)
+    parts = read_training_data(program, data, limit, seed, proliv=proliv)
     for detector in untrained:
         with _log(kind, log_dir or configuration.state / "logs", detector, parts, seed) as journal:
             name = _train(program, detector, parts, seed, journal)
