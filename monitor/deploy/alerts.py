@@ -26,8 +26,8 @@ def rules(settings: Settings) -> list[Alert]:
         *_service(),
         *supplying.rules(settings),
         *_speed(settings),
-        *_quality(settings),
         _unusual(),
+        *_quality(settings),
         *calibrating.rules(settings),
         *failing.rules(settings),
     ]

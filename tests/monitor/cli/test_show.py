@@ -82,7 +82,7 @@ def test_an_unusual_crop_is_shown_with_the_model_that_calls_it_proliv(
     assert f"unusual      {proliv} calls it proliv: {score:.6g} >= {threshold:.6g}" in lines
     assert json.loads(monitor("show", str(crop_id), "--format", "json").stdout)["unusual"] is True
     # Its threshold is exchanged: what was decided then stays, and so does the mark.
-    assert monitor("threshold", "set", "99", "--model", "brightness", "--why", "a try").returncode == 0
+    assert monitor("threshold", "set", "99", "--model", "brightness", "--why", "a try", "--accept").returncode == 0
     assert f"{proliv} calls it proliv" in monitor("show", str(crop_id)).stdout
     assert (crop_id,) in rows(found)
 
