@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event, select
@@ -10,7 +11,9 @@ from monitor.store.counts import count_crops
 from monitor.store.crops import known_crops
 from monitor.store.database.schema import crops, scores
 from monitor.store.decisions import record, stored_scores
+from monitor.store.traffic import unusual_since
 from tests.support.stored_crops import (
+    NOW,
     crop,
     decided,
     decision,
@@ -97,6 +100,8 @@ def test_a_crop_is_unusual_as_it_was_decided_last(database: Database) -> None:
         # Another model decides, and a failed crop is decided for the first time.
         record(connection, [decided("2.jpg", "b", low, high), decided("3.jpg", "c", low, high)])
         assert unusual(connection) == [True, True, True, False]
+        found = [unusual_since(connection, since) for since in (None, NOW, NOW + timedelta(seconds=1))]
+        assert found == [3, 3, 0]
 
 
 def test_a_model_that_decided_before_makes_a_crop_unusual_by_the_verdict_that_stands(database: Database) -> None:
