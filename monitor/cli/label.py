@@ -34,6 +34,7 @@ from monitor.words import LONGEST_NOTE, Label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.labels.audits import Part
     from monitor.labels.find import Found, Selection
     from monitor.store.audits import DrawnCrop
 
@@ -77,7 +78,8 @@ def command(program: Program, /, targets: tuple[str, ...], given: str | None, **
     --audit draws crops at random from those without an alarm that were stored since the last draw, and --audit-open
     lists the drawn crops that are still to be labelled. If only crops with an alarm are labelled, a missed proliv is
     never found, and the share of caught proliv (TPR) looks better than it is. Each labelled crop of a draw stands for
-    all crops that it was drawn from.
+    all crops that it was drawn from. Unusual crops, which a model calls proliv although the decision is ne_proliv, come
+    first: up to half of a draw are such, drawn apart from the others. Label both kinds.
 
     \b
     Examples:
@@ -172,7 +174,9 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
         with database.read() as connection:
             crops = drawn_crops(connection)
         _list(crops[: options["limit"]], as_json=as_json)
-        click.echo(f"{counted(len(crops), 'drawn crop')} not labelled yet", err=True)
+        unusual = sum(crop.unusual for crop in crops)
+        first = f", the first {unusual} of them unusual" if unusual else ""
+        click.echo(f"{counted(len(crops), 'drawn crop')} not labelled yet{first}", err=True)
         return
     count = options["audit"]
     draw = draw_audit(database, count, author=author_of(options["author"]), seed=options["seed"])
@@ -183,12 +187,19 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
         return
     _list(draw.crops, as_json=as_json)
     fewer = f", which is all there are ({count} were asked for)" if len(draw.crops) < count else ""
+    of_unusual = any(part.unusual for part in draw.parts)
+    drawn = ", ".join(
+        f"draw {part.audit}: {part.drawn} of {_eligible(part, 'other ' if of_unusual else '')}" for part in draw.parts
+    )
     click.echo(
-        f"draw {draw.audit}: {len(draw.crops)} of {counted(draw.eligible, 'crop')} without an alarm{fewer}; look at "
-        "each and label it: monitor label ID --as proliv or --as ne_proliv; the rest is listed by: monitor label "
-        "--audit-open",
+        f"{drawn} without an alarm{fewer}; look at each and label it: monitor label ID --as proliv or --as ne_proliv; "
+        "the rest is listed by: monitor label --audit-open",
         err=True,
     )
+
+
+def _eligible(part: Part, other: str) -> str:
+    return counted(part.eligible, f"{'unusual ' if part.unusual else other}crop")
 
 
 def _list(crops: Sequence[DrawnCrop], *, as_json: bool) -> None:

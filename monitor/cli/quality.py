@@ -109,10 +109,7 @@ def _print(quality: Quality, zone: ZoneInfo) -> None:
                 f"{quality.contradictory} with contradictory labels left out",
             ),
             ("alarms", f"{quality.labelled_alarms} of {quality.alarms} labelled{share}"),
-            (
-                "audit",
-                f"{quality.audited} of {quality.drawn} drawn crops labelled, {quality.audited_proliv} of them proliv",
-            ),
+            ("audit", _audit(quality)),
         ],
         width=NAME_WIDTH,
     )
@@ -122,6 +119,12 @@ def _print(quality: Quality, zone: ZoneInfo) -> None:
     Table(("", "", ""), plain=f"{{:<{name_width}}} {{:<{rate_width}}}  {{}}").write(cells)
     if quality.caution and any(one.tpr for one in quality.rates):
         click.echo(quality.caution)
+
+
+def _audit(quality: Quality) -> str:
+    unusual = f"{quality.audited_unusual} of {quality.drawn_unusual} unusual"
+    more = f" ({unusual})" if quality.drawn_unusual else ""
+    return f"{quality.audited} of {quality.drawn} drawn crops labelled{more}, {quality.audited_proliv} of them proliv"
 
 
 def _name(rates: Rates) -> str:

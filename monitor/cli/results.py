@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from monitor.scoring.folder import Result
 
 HEADINGS: Final = ("file", "hole", "mse", "score", "threshold", "verdict", "camera", "time", "id")
+# Behind everything else, because programs know the columns by their places.
+UNUSUAL: Final = "unusual"
 # The file's column is as wide as the first crops need, within these bounds.
 NARROWEST_FILE: Final = 24
 WIDEST_FILE: Final = 96
@@ -57,7 +59,7 @@ class Writer(Protocol):
 
 
 class TableWriter:
-    """A line for each crop, with every model's own decision in a column each where there are several."""
+    """A line for each crop; where there are several models, with the decision of each and a mark of unusual crops."""
 
     def __init__(self, root: Path, models: Sequence[ActiveModel], zone: ZoneInfo) -> None:
         self._start = _start(root)
@@ -78,8 +80,9 @@ class TableWriter:
         # Of widths that the first crops give, so that nothing waits for the last crop to know how wide a column is.
         file = min(max(widest, NARROWEST_FILE), WIDEST_FILE)
         plain = f"{{:<{file}}} {{:>5}} {{:>11}} {{:>11}} {{:>11}}  {{:<9}}  {{:<6}}  {{:<25}}  {{:>8}}"
-        own = "".join("  {:<21}" for _ in names)
-        return Table((*HEADINGS, *names), right=(*HEADINGS[1:5], "id"), plain=plain + own)
+        more = [*names, UNUSUAL] if names else []
+        own = "".join("  {:<21}" for _ in more)
+        return Table((*HEADINGS, *more), right=(*HEADINGS[1:5], "id"), plain=plain + own)
 
     def _cells(self, result: Result) -> tuple[str, ...]:
         row = as_row(result, self._start)
@@ -89,7 +92,8 @@ class TableWriter:
         cells = (row.file, hole, number(row.mse), number(row.score), number(row.threshold), verdict)
         own = {one.model.id: f"{number(one.score)} {one.verdict.value}" for one in result.decisions}
         refused = "" if row.verdict is None else "refused"
-        return (*cells, row.camera or "-", time, crop_id, *(own.get(model.id, refused) for model in self._models))
+        more = [*(own.get(model.id, refused) for model in self._models), UNUSUAL if result.unusual else ""]
+        return (*cells, row.camera or "-", time, crop_id, *(more if self._models else ()))
 
 
 class JsonWriter:
@@ -100,14 +104,18 @@ class JsonWriter:
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
-        rows = ({**as_row(result, self._start)._asdict(), "detectors": own_decisions(result)} for result in results)
+        rows = (
+            {**as_row(result, self._start)._asdict(), "detectors": own_decisions(result), UNUSUAL: result.unusual}
+            for result in results
+        )
         sys.stdout.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 class CsvWriter:
-    """RFC 4180 with a header; where there are several models, each one's own decision is in columns at the end.
+    """RFC 4180 with a header; where there are several models, each one's own decision is in columns further behind.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    The last column is 1 for an unusual crop, else 0. Text that a spreadsheet would take for a formula gets an
+    apostrophe in front.
     """
 
     def __init__(self, root: Path, models: Sequence[ActiveModel], _zone: ZoneInfo) -> None:
@@ -115,7 +123,7 @@ class CsvWriter:
         self._models = models if len(models) > 1 else ()
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         own = [f"{model.detector.name}_{column}" for model in self._models for column in OWN_COLUMNS]
-        self._writer.writerow((*Row._fields, *own))
+        self._writer.writerow((*Row._fields, *own, UNUSUAL))
 
     def write(self, results: Sequence[Result]) -> None:
         """Write one batch."""
@@ -127,6 +135,7 @@ class CsvWriter:
         own = {one.model.id: (one.score, one.threshold, one.verdict.value) for one in result.decisions}
         for model in self._models:
             yield from own.get(model.id, (None,) * len(OWN_COLUMNS))
+        yield int(result.unusual)
 
 
 WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {

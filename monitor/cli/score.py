@@ -67,8 +67,9 @@ def command(context: click.Context, /, target: Path, exit_zero: bool, **options:
     With several models, verdict, score and threshold are those of the final decision (decision.decide of the
     configuration). If that is "primary", detector and model name the model that decided; otherwise detector is
     "decision", model joins the names of all models with +, and mse is that of the first model. Each model's own
-    decision is in a column of the table, in detectors of JSON and in columns at the end of CSV. monitor show and
-    monitor label want a crop's id.
+    decision is in a column of the table, in detectors of JSON and in columns near the end of CSV. A crop is unusual if
+    it is decided ne_proliv although a model calls it proliv; the last column of the table and of CSV (1 or 0) and
+    unusual in JSON say so. monitor show and monitor label want a crop's id.
 
     \b
     Examples:
@@ -167,6 +168,7 @@ class Summary:
     def __init__(self) -> None:
         self.verdicts: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.unusual = 0
         self.known = 0
         self.outdated = 0
         self._crops = 0
@@ -181,6 +183,7 @@ class Summary:
         """Count one batch."""
         self._crops += len(results)
         for result in results:
+            self.unusual += result.unusual
             self.known += result.known
             self.outdated += result.known and result.outdated
             if result.final is None:
@@ -192,10 +195,11 @@ class Summary:
         """The summary for a person at the end."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         outdated = f" ({self.outdated} by an earlier threshold; --no-store decides anew)" if self.outdated else ""
+        unusual = f"{self.unusual} of ne_proliv unusual; " if self.unusual else ""
         failures = ", ".join(f"{reason} {count}" for reason, count in sorted(self.failures.items()))
         return (
             f"{self._crops} crops: {self.verdicts['proliv']} proliv, {self.verdicts['ne_proliv']} ne_proliv, "
-            f"{self.failures.total()} failed{f' ({failures})' if failures else ''}; "
+            f"{self.failures.total()} failed{f' ({failures})' if failures else ''}; {unusual}"
             f"{self.decided - self.known} decisions made now, {self.known} known from before{outdated}; "
             f"{self._crops / seconds:.0f} crops/s"
         )

@@ -15,7 +15,7 @@ from monitor.cli.wording import number
 from monitor.files.folders import make_folder
 from monitor.files.text import from_text, printable
 from monitor.times import on_clock
-from monitor.words import UNKNOWN
+from monitor.words import UNKNOWN, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,8 @@ def command(program: Program, target: str, output: Path | None, output_format: s
     """Show what is known of a crop: its decisions, thresholds, labels and places.
 
     A crop is named by its id, as `monitor score`, the log and alarms show it, or by its file. A model's margin is its
-    score minus the threshold: at 0 or above the verdict is proliv. On a terminal that can show pictures, the crop is
+    score minus the threshold: at 0 or above the verdict is proliv. A crop is unusual if it was decided ne_proliv
+    although a model called it proliv; its line says which. On a terminal that can show pictures, the crop is
     shown as well if the extra is installed: pip install 'proliv-monitor[terminal]'.
 
     \b
@@ -113,8 +114,20 @@ def _facts(details: CropDetails, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     else:
         numbers = f"score {number(crop.decision_score)}, threshold {number(crop.decision_threshold)}"
         yield "decision", f"{crop.verdict}: {numbers} ({crop.decided_by})"
+    if crop.unusual:
+        yield "unusual", _called_proliv(details)
     label = details.label
     yield "label", label.label if label else "none"
+
+
+def _called_proliv(details: CropDetails) -> str:
+    """Who called an unusual crop proliv; its scores may have been deleted by hand."""
+    models = [
+        f"{one.model} calls it proliv: {number(one.score)} >= {number(one.threshold)}"
+        for one in details.decisions
+        if one.verdict == Label.PROLIV.value
+    ]
+    return "; ".join(models) or "a model called it proliv, whose score is no longer stored"
 
 
 def _pictures(program: Program, details: CropDetails, output: Path | None, *, terminal: bool) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
     from monitor.store.counts import CropCounts
     from monitor.store.runs import RunRow
-    from monitor.upkeep.status import Status
+    from monitor.upkeep.status import LastDay, Status
 
 LISTED: Final = 20
 LONGEST_SPAN: Final = timedelta(days=31)
@@ -168,9 +168,16 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     if counts.by_hand:
         yield "by hand", f"{counts.by_hand} crops of folders, which count nowhere else"
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
+    if len(status.deciding) > 1 or status.last_day.unusual:
+        yield "unusual", _unusual(status.last_day)
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
     yield "last decision", _last_decision(counts, zone)
+
+
+def _unusual(day: LastDay) -> str:
+    share = f" ({day.share:.2%})" if day.share is not None else ""
+    return f"{day.unusual} of {day.decided} crops of the last day{share}: ne_proliv, although a model says proliv"
 
 
 def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:

@@ -93,6 +93,31 @@ def log_bleed_outs(commit: Committed) -> None:
         )
 
 
+def log_unusual(commit: Committed) -> None:
+    """Tell of each new crop that is passed although a model calls it proliv; no warning, for most are nothing."""
+    batch = commit.batch
+    if not batch.unusual.any():
+        return
+    flags, finals = batch.unusual.tolist(), batch.final.listed
+    for row in commit.new:
+        final = finals[row]
+        if final is None or not flags[row]:
+            continue
+        hole = batch.files.identities[row].hole
+        log.info(
+            "unusual: hole %s, crop %s, %s: decided ne_proliv, but %s",
+            UNKNOWN if hole is None else hole,
+            commit.ids.get(row, UNKNOWN),
+            printable(batch.files.paths[row]),
+            ", ".join(
+                f"{one.model.name} calls it proliv ({one.score:.6g} >= {one.threshold:.6g})"
+                for one in batch.decisions[row]
+                if one.verdict is Label.PROLIV
+            ),
+            extra=_fields(commit, row, score=final.score, threshold=final.threshold, verdict=final.verdict.value),
+        )
+
+
 def _fields(commit: Committed, row: int, **more: str | float) -> dict[str, Any]:
     """What names a crop, and more, as fields of a message."""
     files = commit.batch.files

@@ -22,7 +22,15 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
-from monitor.daemon.aftermath import Aftermath, Failures, MoveFailed, OfferToTidier, Progress, log_bleed_outs
+from monitor.daemon.aftermath import (
+    Aftermath,
+    Failures,
+    MoveFailed,
+    OfferToTidier,
+    Progress,
+    log_bleed_outs,
+    log_unusual,
+)
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
@@ -138,6 +146,7 @@ class Service:
             self.metrics.count_committed,
             self._progress.committed,
             log_bleed_outs,
+            log_unusual,
             Failures(self.metrics).committed,
         ]
         if self._second_looks is not None:

@@ -6,13 +6,18 @@ minutes after a restart, a line without labels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.deploy import calibrating, failing, recording, supplying
 from monitor.deploy.rules import JOB, Alert, duration, number, running_for
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Settings
+
+# The share of unusual crops has jumped if it is this many times what it was in the week before, and if there are so
+# many: neither a single odd crop nor the same object on a few in a row is a jump.
+UNUSUAL_TIMES: Final = 3
+UNUSUAL_LEAST: Final = 10
 
 
 def rules(settings: Settings) -> list[Alert]:
@@ -21,6 +26,7 @@ def rules(settings: Settings) -> list[Alert]:
         *_service(),
         *supplying.rules(settings),
         *_speed(settings),
+        _unusual(),
         *_quality(settings),
         *calibrating.rules(settings),
         *failing.rules(settings),
@@ -85,6 +91,22 @@ def _speed(settings: Settings) -> list[Alert]:
             f"decision; the bound is {duration(bounds.latency_seconds)}.",
         ),
     ]
+
+
+def _unusual() -> Alert:
+    return Alert(
+        "MonitorUnusualRising",
+        f"{recording.UNUSUAL_SHARE_HOUR} > {UNUSUAL_TIMES} * {recording.UNUSUAL_SHARE_WEEK}\n"
+        f"and {recording.UNUSUAL_HOUR} >= {UNUSUAL_LEAST}\n"
+        # Until there are crops of more than a day ago, it is not known what is usual.
+        f"and max_over_time({recording.DECIDED_HOUR}[6d] offset 1d) > 0",
+        300,
+        "warning",
+        "{{ $value | humanizePercentage }} of the last hour's crops on {{ $labels.instance }} are unusual",
+        f"At least {UNUSUAL_LEAST} crops, and more than {UNUSUAL_TIMES} times the share of the week before, were "
+        "decided ne_proliv although a model calls them proliv. It may be a bleed-out of a kind that the other models "
+        "do not know: look at some of them, journalctl -u monitor --grep unusual:",
+    )
 
 
 def _quality(settings: Settings) -> list[Alert]:

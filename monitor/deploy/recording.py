@@ -16,6 +16,12 @@ DECIDED_RATE: Final = "instance:monitor_crops_decided:rate5m"
 VERDICT_RATE: Final = "instance_verdict:monitor_verdicts:rate5m"
 ALARM_SHARE_HOUR: Final = "instance:monitor_alarm_share:ratio1h"
 ALARM_SHARE_DAY: Final = "instance:monitor_alarm_share:ratio1d"
+UNUSUAL_HOUR: Final = "instance:monitor_unusual_crops:increase1h"
+# Only as long as unusual crops are counted, which an older program did not do.
+DECIDED_HOUR: Final = "instance:monitor_verdicts:increase1h"
+UNUSUAL_SHARE_HOUR: Final = "instance:monitor_unusual_share:ratio1h"
+# Of the seven days before the last hour.
+UNUSUAL_SHARE_WEEK: Final = "instance:monitor_unusual_share:ratio1w_offset1h"
 FAILED: Final = "instance_reason:monitor_crops_failed:increase15m"
 DECIDED: Final = "instance:monitor_crops_decided:increase15m"
 LATENCY_50: Final = "instance:monitor_decision_latency_seconds:p50_5m"
@@ -42,6 +48,14 @@ def rules(settings: Settings) -> list[Recording]:
         Recording(VERDICT_RATE, "sum by (job, instance, verdict) (rate(monitor_verdicts_total[5m]))"),
         Recording(ALARM_SHARE_HOUR, _alarm_share("1h")),
         Recording(ALARM_SHARE_DAY, _alarm_share("1d")),
+        Recording(UNUSUAL_HOUR, "sum by (job, instance) (increase(monitor_unusual_crops_total[1h]))"),
+        Recording(DECIDED_HOUR, f"sum by (job, instance) (increase(monitor_verdicts_total[1h]))\nand {UNUSUAL_HOUR}"),
+        Recording(UNUSUAL_SHARE_HOUR, f"{UNUSUAL_HOUR}\n/ ({DECIDED_HOUR} > 0)"),
+        Recording(
+            UNUSUAL_SHARE_WEEK,
+            # Of sums, so that an hour with few crops has little weight.
+            f"sum_over_time({UNUSUAL_HOUR}[1w] offset 1h)\n/ (sum_over_time({DECIDED_HOUR}[1w] offset 1h) > 0)",
+        ),
         Recording(DECIDED, increased("monitor_crops_scored_total", FAILING_SECONDS)),
         Recording(FAILED, increased("monitor_crops_failed_total", FAILING_SECONDS, by="reason")),
         Recording(LATENCY_50, _quantile(0.5, "monitor_decision_latency_seconds", "5m")),

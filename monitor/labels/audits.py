@@ -1,4 +1,11 @@
-"""Draw crops at random, whose labels tell how many proliv raise no alarm (an audit)."""
+"""Draw crops at random, whose labels tell how many proliv raise no alarm (an audit).
+
+The unusual crops (`monitor.scoring.vote.unusual`) are a stratum of their own: a missed proliv is likelier among them,
+so they are drawn more often than the others. Each of the two has a draw of its own, with its own number of eligible
+crops, so that what a labelled crop stands for is known whatever its kind, and the estimates stay unbiased. Of a draw of
+two crops or more both get some, because a stratum without any would be missing from the estimates. Source: W. G.
+Cochran, Sampling Techniques, third edition, Wiley, 1977, chapter 5.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +20,41 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from monitor.store.audits import DrawnCrop
+    from monitor.store.audits import CropsToAudit, DrawnCrop
     from monitor.store.database.engine import Database
+
+
+class Part(NamedTuple):
+    """A random draw from one kind of crops: its id, how many crops it was made from, and how many were drawn.
+
+    ``unusual``: whether these were the unusual ones, or the others; None for both together.
+    """
+
+    audit: int
+    eligible: int
+    drawn: int
+    unusual: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A random draw: its id, the number of crops it was made from, and the crops that were drawn."""
+    """What was drawn: the parts, and their crops, the unusual ones first."""
 
-    audit: int
-    eligible: int
+    parts: Sequence[Part]
     crops: Sequence[DrawnCrop]
+
+    @property
+    def eligible(self) -> int:
+        """How many crops it was made from."""
+        return sum(part.eligible for part in self.parts)
 
 
 class Eligible(NamedTuple):
-    """What a draw is made from: the ``ids`` of the eligible crops in the span of ids from ``first`` to ``last``."""
+    """What a draw is made from: the eligible ``crops`` in the span of ids from ``first`` to ``last``."""
 
     first: int
     last: int
-    ids: Sequence[int]
+    crops: CropsToAudit
 
 
 def eligible(connection: Connection) -> Eligible:
@@ -66,10 +89,33 @@ def draw(
     """
     if found is None or found.first != span_to_audit(connection)[0]:
         found = eligible(connection)
-    first, last, ids = found
-    if not ids:
-        return None
     chance = random.SystemRandom() if seed is None else random.Random(seed)
-    drawn = chance.sample(ids, min(count, len(ids)))
-    audit = add_audit(connection, author=author, first=first, last=last, eligible=len(ids), drawn=drawn)
-    return Draw(audit, len(ids), drawn_crops(connection, audit))
+    parts: list[Part] = []
+    for unusual, ids, wanted in _strata(found.crops, count):
+        drawn = chance.sample(ids, wanted)
+        audit = add_audit(
+            connection,
+            author=author,
+            first=found.first,
+            last=found.last,
+            eligible=len(ids),
+            drawn=drawn,
+            unusual=unusual,
+        )
+        parts.append(Part(audit, len(ids), len(drawn), unusual))
+    return Draw(parts, drawn_crops(connection, [part.audit for part in parts])) if parts else None
+
+
+def of_unusual(count: int, unusual: int, others: int) -> int:
+    """How many of ``count`` drawn crops are unusual ones: at most half, unless there are not enough others."""
+    return min(unusual, max(count // 2, count - others))
+
+
+def _strata(crops: CropsToAudit, count: int) -> list[tuple[bool | None, Sequence[int], int]]:
+    """(kind, ids, how many of them are drawn) of each stratum that has crops."""
+    unusual, others = crops
+    if count == 1 and unusual and others:
+        return [(None, sorted([*unusual, *others]), 1)]  # a single crop cannot stand for two strata
+    first = of_unusual(count, len(unusual), len(others))
+    strata = ((True, unusual, first), (False, others, min(len(others), count - first)))
+    return [(kind, ids, wanted) for kind, ids, wanted in strata if ids]

@@ -36,7 +36,8 @@ class LabelledCrop:
     """A scored crop with the label that counts, one for each content.
 
     ``label_id``, ``recorded_at`` (when it was stored), ``source`` and ``author`` are those of the label that counts.
-    ``alarmed``: whether the final decision was proliv. ``in_operation``: whether it was decided before it was labelled,
+    ``alarmed``: whether the final decision was proliv; ``unusual``: whether it was not, although a model said proliv.
+    ``in_operation``: whether it was decided before it was labelled,
     which a crop that came with its label was not. ``audit``: the random draw that it belongs to. ``weight``: how many
     crops without an alarm it stands for, at least 1: eligible / labelled crops of its draw without contradictory ones.
     """
@@ -54,6 +55,7 @@ class LabelledCrop:
     captured_at: datetime | None
     seen_at: datetime
     alarmed: bool
+    unusual: bool
     in_operation: bool
     audit: int | None
     weight: float
@@ -134,6 +136,7 @@ def _labelled_crop(row: LabelledCropRow, label: LabelRow, weight: float) -> Labe
         captured_at=row.captured_at,
         seen_at=row.seen_at,
         alarmed=row.verdict == Label.PROLIV.value,
+        unusual=row.unusual,
         in_operation=row.source == "inbox",
         audit=row.audit_id,
         weight=weight,

@@ -83,6 +83,9 @@ class Declared:
         decision = ["detector", "verdict"]
         self.decisions = Counter("monitor_decisions", "Committed decisions, by detector and verdict.", decision, **own)
         self.verdicts = Counter("monitor_verdicts", "Final decisions, by verdict.", ["verdict"], **own)
+        self.unusual = Counter(
+            "monitor_unusual_crops", "Crops decided ne_proliv although a model calls them proliv.", **own
+        )
         self.latency = Histogram(
             "monitor_decision_latency_seconds",
             "Seconds from a file's completion to its committed decision.",

@@ -200,6 +200,8 @@ class Metrics(Declared):
         batch = commit.batch
         finals, decisions = batch.final.listed, batch.decisions
         self.scored.inc(len(commit.new))
+        if batch.unusual.any():
+            self.unusual.inc(int(batch.unusual[list(commit.new)].sum()))
         self.last_scored.set(commit.at)
         verdicts: Counter[tuple[str, ...]] = Counter()
         by_detector: Counter[tuple[str, ...]] = Counter()

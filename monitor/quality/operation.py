@@ -4,7 +4,8 @@ People label where they look, and they look where there was an alarm, so labelle
 a weight, the number of crops that it stands for, as in survey sampling with three strata:
 
 1. crops with an alarm (final verdict proliv): A / a, of A such crops of which a are labelled;
-2. crops of a random draw (an audit): eligible / labelled crops of the draw;
+2. crops of a random draw (an audit): eligible / labelled crops of the draw; the unusual crops and all others are drawn
+   apart, as strata of their own (`monitor.labels.audits`);
 3. others, which a person chose to label without an alarm: 1, as they stand only for themselves.
 
 A rate is the weighted share of the decisions that were made then, see `monitor.formulas.rates.weighted_rate`. For a
@@ -44,6 +45,14 @@ Place: TypeAlias = tuple[str | None, int | None]
 NOT_AUDITED: Final = (
     "Nothing was audited in this window: proliv that raised no alarm are hardly ever labelled, so TPR is too good. "
     "Draw crops at random and label them: monitor label --audit 20"
+)
+OTHERS_NOT_AUDITED: Final = (
+    "Of the drawn crops only unusual ones are labelled, and these stand for the unusual crops alone: proliv among all "
+    "others that raised no alarm are missing from TPR. Label the others as well: monitor label --audit-open"
+)
+UNUSUAL_NOT_AUDITED: Final = (
+    "None of the drawn unusual crops is labelled, and a missed proliv is most likely among them: all these are missing "
+    "from TPR. Label them: monitor label --audit-open"
 )
 
 
@@ -96,7 +105,9 @@ class Quality:
     ``proliv``, ``ne_proliv``: labelled crops of different content; ``events``: how many events the proliv crops belong
     to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
     ``labelled_alarms``: crops with an alarm, and how many of them are labelled. ``drawn``, ``audited``,
-    ``audited_proliv``: crops of random draws, how many of them are labelled, and how many as proliv.
+    ``audited_proliv``: crops of random draws, how many of them are labelled, and how many as proliv;
+    ``drawn_unusual``, ``audited_unusual``: likewise of the draws from the unusual crops. ``missed_high``: the share of
+    the crops without an alarm that may be proliv at most (95 %), 0-1, where no audited crop is; else None.
     """
 
     window: Window
@@ -110,18 +121,24 @@ class Quality:
     audited: int
     audited_proliv: int
     rates: tuple[Rates, ...]
+    drawn_unusual: int = 0
+    audited_unusual: int = 0
+    missed_high: float | None = None
 
     @property
     def caution(self) -> str | None:
         """Why TPR cannot be taken at face value; None where an audit found missed proliv."""
         if not self.audited:
             return NOT_AUDITED
-        if self.audited_proliv:
+        if self.audited == self.audited_unusual and self.drawn > self.drawn_unusual:
+            return OTHERS_NOT_AUDITED
+        if self.drawn_unusual and not self.audited_unusual:
+            return UNUSUAL_NOT_AUDITED
+        if self.missed_high is None:
             return None
-        high = interval(0, self.audited)[1]
         return (
-            f"None of the {self.audited} audited crops is proliv: up to {high:.2%} of the crops without an alarm may "
-            "still be (95 %), and TPR and its interval do not include them. Label more crops drawn at random."
+            f"None of the {self.audited} audited crops is proliv: up to {self.missed_high:.2%} of the crops without an "
+            "alarm may still be (95 %), and TPR and its interval do not include them. Label more crops drawn at random."
         )
 
     @property
@@ -180,7 +197,7 @@ def quality_in_operation(
     for window in windows:
         alarms = alarms_by_hole(connection, window.since, window.until)
         inside = [crop for crop in decided if window.since <= crop.seen_at < window.until]
-        drawn = {crop_id for crop_id, seen_at in draws.items() if window.since <= seen_at < window.until}
+        drawn = {crop_id: one.unusual for crop_id, one in draws.items() if window.since <= one.seen_at < window.until}
         crops = [crop for crop in inside if crop.sha256 not in doubtful]
         proliv = [crop for crop in crops if crop.label is Label.PROLIV]
         audited = [crop for crop in crops if crop.id in drawn]
@@ -198,9 +215,27 @@ def quality_in_operation(
                 audited=len(audited),
                 audited_proliv=sum(crop.label is Label.PROLIV for crop in audited),
                 rates=tuple(_all_rates(crops, alarms, verdicts, by)),
+                drawn_unusual=sum(drawn.values()),
+                audited_unusual=sum(drawn[crop.id] for crop in audited),
+                missed_high=_missed_high(audited, drawn),
             )
         )
     return found
+
+
+def _missed_high(audited: Sequence[LabelledCrop], unusual: Mapping[int, bool]) -> float | None:
+    """`Quality.missed_high`; ``unusual``: by id, whether a crop was drawn from the unusual ones.
+
+    With W the crops that a stratum's audited ones stand for and h the upper end of the interval of 0 of them:
+    ``(sum of W h) / (sum of W)``. Each end holds with 97.5 %, so both do with at least 95 % (Bonferroni's inequality).
+    """
+    if not audited or any(crop.label is Label.PROLIV for crop in audited):
+        return None
+    high = 0.0
+    for kind in (False, True):
+        weights = [crop.weight for crop in audited if unusual[crop.id] is kind]
+        high += sum(weights) * (interval(0, len(weights))[1] or 0.0)
+    return high / sum(crop.weight for crop in audited)
 
 
 def _verdicts(connection: Connection, decided: Sequence[LabelledCrop], models: Sequence[ModelRow]) -> list[_Verdicts]:

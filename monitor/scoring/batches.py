@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.scoring.ensemble import Decision
-from monitor.scoring.vote import verdict
+from monitor.scoring.vote import unusual, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +97,11 @@ class DecidedBatch:
         if undecided != sorted(self.refusals):
             row = min(set(undecided) ^ self.refusals.keys())
             raise ValueError(f"{self.files.paths[row]!r}: neither a decision nor a refusal, or both")
+
+    @cached_property
+    def unusual(self) -> NDArray[np.bool_]:
+        """bool (N,): which crops are decided ne_proliv although one of the models calls them proliv."""
+        return unusual(self.scores, np.array([model.threshold for model in self.models]), self.final)
 
     @cached_property
     def decisions(self) -> list[list[Decision]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from monitor.scoring import lookup, pipeline, record
 from monitor.scoring.ensemble import Decision
+from monitor.scoring.vote import unusual
 from monitor.store.crops import identities
 from monitor.words import Identity, Label
 
@@ -51,6 +52,7 @@ class Result(NamedTuple):
     camera: str | None = None
     captured_at: datetime | None = None
     id: int | None = None  # the crop's, None where it is not stored
+    unusual: bool = False  # whether it is decided ne_proliv although one of the decisions is proliv
 
     @property
     def outdated(self) -> bool:
@@ -122,16 +124,14 @@ def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bo
 
 def _of_batch(batch: DecidedBatch, ids: Mapping[CropKey, int]) -> list[Result]:
     files = batch.files
-    finals, decisions = batch.final.listed, batch.decisions
+    finals, decisions, flags = batch.final.listed, batch.decisions, batch.unusual.tolist()
     found = []
     for row, (path, (hole, camera, captured_at)) in enumerate(zip(files.paths, files.identities, strict=True)):
         refusal = batch.refusals.get(row)
         reason, error = (None, None) if refusal is None else (refusal.reason, str(refusal))
         crop_id = ids.get(files.key(row)) if ids else None
-        one = Result(
-            path, hole, finals[row], decisions[row], reason, error, camera=camera, captured_at=captured_at, id=crop_id
-        )
-        found.append(one)
+        said: dict[str, Any] = {"camera": camera, "captured_at": captured_at, "id": crop_id, "unusual": flags[row]}
+        found.append(Result(path, hole, finals[row], decisions[row], reason, error, **said))
     return found
 
 
@@ -144,14 +144,15 @@ def _of_store(stored: Mapping[str, StoredCrop], ensemble: Ensemble, database: Da
     decisions = [_stored_decisions(crop, ensemble) for crop in stored.values()]
     scores = np.array([[one.score for one in row] for row in decisions])
     thresholds = np.array([[one.threshold for one in row] for row in decisions])
-    finals = ensemble.final(scores, thresholds).listed
+    final = ensemble.final(scores, thresholds)
+    outcomes = zip(final.listed, unusual(scores, thresholds, final).tolist(), decisions, strict=True)
     ids = [crop.crop.id for crop in stored.values()]
     with database.read() as connection:
         said = identities(connection, ids)
-    for path, crop_id, final, row in zip(stored, ids, finals, decisions, strict=True):
+    for path, crop_id, (one, flag, row) in zip(stored, ids, outcomes, strict=True):
         hole, camera, captured_at = said.get(crop_id, NO_IDENTITY)  # it may have been deleted for its age meanwhile
-        one = Result(path, hole, final, row, known=True, camera=camera, captured_at=captured_at, id=crop_id)
-        found.append(one)
+        known: dict[str, Any] = {"camera": camera, "captured_at": captured_at, "id": crop_id, "unusual": flag}
+        found.append(Result(path, hole, one, row, known=True, **known))
     return found
 
 

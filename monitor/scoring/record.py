@@ -102,15 +102,20 @@ def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:
     """A row for each crop, with its decisions and the final one, or with its failure; ``place`` as for `record`."""
     if batch.files.source != "inbox":
         place = None
-    crops = zip(batch.decisions, batch.files.looks, batch.final.listed, strict=True)
+    crops = zip(batch.decisions, batch.files.looks, batch.final.listed, batch.unusual.tolist(), strict=True)
     return [
-        _row(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, place)
-        for row, (decided, looks, final) in enumerate(crops)
+        _row(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, unusual, place)
+        for row, (decided, looks, final, unusual) in enumerate(crops)
     ]
 
 
 def _row(
-    batch: DecidedBatch, row: int, scores: tuple[ScoreRow, ...], final: FinalDecision | None, place: Place | None
+    batch: DecidedBatch,
+    row: int,
+    scores: tuple[ScoreRow, ...],
+    final: FinalDecision | None,
+    unusual: bool,
+    place: Place | None,
 ) -> CropRow:
     files = batch.files
     path, label = files.paths[row], files.labels[row]
@@ -143,6 +148,7 @@ def _row(
         archived_path=to_text(archived) if archived else None,
         ctime_ns=stored.ctime_ns,
         inode=stored.inode,
+        unusual=unusual,
         scores=scores,
     )
 

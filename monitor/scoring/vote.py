@@ -166,6 +166,16 @@ def combine(decide: Decide, scores: Floats, thresholds: Floats, scales: Sequence
     return FinalDecisions(final, np.where(np.isnan(final), np.nan, limit), decide)
 
 
+def unusual(scores: Floats, thresholds: Floats, final: FinalDecisions) -> NDArray[np.bool_]:
+    """bool (N,): which of N crops are decided ne_proliv although at least one model calls them proliv.
+
+    It is how a kind of bleed-out that the other models do not know would show first. ``scores`` and ``thresholds``: as
+    for `combine`. A model that refused a crop calls it nothing, and a crop that no model judged is not unusual.
+    """
+    # A comparison with NaN is false.
+    return np.asarray((final.scores < final.thresholds) & (scores >= thresholds).any(axis=1))
+
+
 def effective(decide: Decide, models: int) -> Decide:
     """The mode that applies to this number of models: a single one decides by its own score, whatever is configured."""
     return decide if models > 1 else "primary"

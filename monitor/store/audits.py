@@ -22,7 +22,7 @@ ROWS: Final = 10_000
 
 
 class DrawnCrop(NamedTuple):
-    """A crop that was drawn at random to be labelled."""
+    """A crop that was drawn at random to be labelled; ``unusual``: see `monitor.scoring.vote.unusual`."""
 
     audit: int
     id: int
@@ -31,6 +31,21 @@ class DrawnCrop(NamedTuple):
     hole: int | None
     camera: str | None
     captured_at: datetime | None
+    unusual: bool
+
+
+class DrawnTime(NamedTuple):
+    """When a drawn crop was seen; ``unusual``: whether it was drawn from the unusual crops alone."""
+
+    seen_at: datetime
+    unusual: bool
+
+
+class CropsToAudit(NamedTuple):
+    """Ids of crops that were passed and have no label, in their order: of the unusual ones and of all others."""
+
+    unusual: Sequence[int]
+    others: Sequence[int]
 
 
 def eligible_crops(connection: Connection) -> dict[int, int]:
@@ -44,13 +59,13 @@ def span_to_audit(connection: Connection) -> tuple[int, int]:
     return before + 1, connection.execute(select(func.max(crops.c.id))).scalar() or 0
 
 
-def crops_to_audit(connection: Connection, first: int, last: int) -> Sequence[int]:
-    """The ids of the crops in this span that were passed and have no label, 8 bytes each.
+def crops_to_audit(connection: Connection, first: int, last: int) -> CropsToAudit:
+    """The crops in this span that were passed and have no label, 8 bytes each.
 
     Each content counts once, by its first crop, so that one that came before the span is not drawn again.
     """
     query = (
-        select(crops.c.id)
+        select(crops.c.id, crops.c.unusual)
         .where(
             *(crops.c.id >= first, crops.c.id <= last, in_operation(), crops.c.state == "scored"),
             # Inside a function no index serves it: most crops have this verdict, so one would lead through nearly all.
@@ -59,42 +74,60 @@ def crops_to_audit(connection: Connection, first: int, last: int) -> Sequence[in
         )
         .order_by(crops.c.id)
     )
-    return array("q", connection.execute(query, execution_options={"yield_per": ROWS}).scalars())
+    found, others = array("q"), array("q")
+    for crop_id, unusual in connection.execute(query, execution_options={"yield_per": ROWS}):
+        (found if unusual else others).append(crop_id)
+    return CropsToAudit(found, others)
 
 
 def add_audit(
-    connection: Connection, *, author: str | None, first: int, last: int, eligible: int, drawn: Collection[int]
+    connection: Connection,
+    *,
+    author: str | None,
+    first: int,
+    last: int,
+    eligible: int,
+    drawn: Collection[int],
+    unusual: bool | None,
 ) -> int:
-    """Store a draw of crops out of the ``eligible`` ones in the span; return its id."""
+    """Store a draw of crops out of the ``eligible`` ones in the span; return its id.
+
+    ``unusual``: whether these were the unusual ones or the others; None for both together.
+    """
     values = {"drawn_at": datetime.now(UTC), "author": author, "first_crop_id": first, "last_crop_id": last}
-    result = connection.execute(audits.insert().values(**values, eligible=eligible))
+    result = connection.execute(audits.insert().values(**values, eligible=eligible, unusual=unusual))
     assert result.inserted_primary_key is not None
     audit = int(result.inserted_primary_key[0])
     connection.execute(audit_crops.insert(), [{"audit_id": audit, "crop_id": crop_id} for crop_id in sorted(drawn)])
     return audit
 
 
-def drawn_crops(connection: Connection, audit: int | None = None) -> list[DrawnCrop]:
-    """The crops of a draw, or, for None, the crops of all draws whose content has no label yet."""
+def drawn_crops(connection: Connection, draws: Collection[int] | None = None) -> list[DrawnCrop]:
+    """The crops of some draws, or, for None, those of all draws whose content has no label yet; unusual ones first."""
     query = (
         select(
             *(audit_crops.c.audit_id, crops.c.id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera),
-            crops.c.captured_at,
+            *(crops.c.captured_at, crops.c.unusual),
         )
         .join(crops, crops.c.id == audit_crops.c.crop_id)
-        .order_by(audit_crops.c.audit_id, crops.c.id)
+        .order_by(crops.c.unusual.desc(), audit_crops.c.audit_id, crops.c.id)
     )
-    if audit is None:
+    if draws is None:
         query = query.where(crops.c.sha256.not_in(labelled_contents()))
     else:
-        query = query.where(audit_crops.c.audit_id == audit)
+        query = query.where(audit_crops.c.audit_id.in_(sorted(draws)))
     return select_rows(connection, DrawnCrop, query)
 
 
-def drawn_crop_times(connection: Connection) -> dict[int, datetime]:
+def drawn_crop_times(connection: Connection) -> dict[int, DrawnTime]:
     """When the crops of all draws were seen, by crop id, without those scored by hand, which an older program drew."""
+    of_unusual = {row.id for row in connection.execute(select(audits.c.id, audits.c.unusual)) if row.unusual}
     # An outer join, so that the query starts from the draws, which are few, whatever SQLite assumes about the tables.
-    query = select(crops.c.id, crops.c.seen_at, crops.c.source).select_from(
+    query = select(crops.c.id, crops.c.seen_at, crops.c.source, audit_crops.c.audit_id).select_from(
         audit_crops.outerjoin(crops, crops.c.id == audit_crops.c.crop_id)
     )
-    return {row.id: row.seen_at for row in connection.execute(query) if row.source == "inbox"}
+    return {
+        row.id: DrawnTime(row.seen_at, row.audit_id in of_unusual)
+        for row in connection.execute(query)
+        if row.source == "inbox"
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import exists, func, not_, select
+from sqlalchemy import and_, exists, func, not_, or_, select
 
 from monitor.store.conditions import is_alarm_else_false
 from monitor.store.database.rows import select_rows
@@ -58,6 +58,19 @@ def scored_without_scores(connection: Connection) -> list[str]:
 def scored_without_verdict(connection: Connection) -> list[str]:
     """The paths of scored crops without a final verdict."""
     return _paths(connection, crops.c.state == "scored", crops.c.verdict.is_(None))
+
+
+def wrongly_unusual(connection: Connection) -> list[str]:
+    """The paths of crops marked unusual whose verdict is not ne_proliv, or of whose stored scores none is proliv."""
+    stored = exists().where(scores.c.crop_id == crops.c.id)
+    return _paths(
+        connection,
+        crops.c.unusual,
+        or_(
+            func.coalesce(crops.c.verdict, "") != "ne_proliv",
+            and_(stored, ~exists().where(scores.c.crop_id == crops.c.id, scores.c.verdict == "proliv")),
+        ),
+    )
 
 
 def failed_without_reason(connection: Connection) -> list[str]:

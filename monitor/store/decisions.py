@@ -41,9 +41,9 @@ class CropRow(NamedTuple):
     """One crop with its decisions or its failure, ready to be stored.
 
     ``path``: as `monitor.files.text.to_text` writes it. ``verdict``, ``decision_score``, ``decision_threshold``,
-    ``decided_by``: the final decision, all None for a crop that failed. ``source``: how the crop was found first, see
-    `schema.crops`. ``archived_path``: where its file will be moved to. Storing a crop again changes neither of these
-    two.
+    ``decided_by``: the final decision, all None for a crop that failed. ``unusual``: it is ne_proliv although one of
+    the ``scores`` is proliv. ``source``: how the crop was found first, see `schema.crops`. ``archived_path``: where its
+    file will be moved to. Storing a crop again changes neither of these two.
     """
 
     path: str
@@ -66,6 +66,7 @@ class CropRow(NamedTuple):
     archived_path: str | None = None
     ctime_ns: int | None = None
     inode: int | None = None
+    unusual: bool = False
     scores: tuple[ScoreRow, ...] = ()
 
 
@@ -130,7 +131,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
         for score in row.scores:
             pair = (ids[key], score.model_id)
             if pair not in decided:
-                decided.add(pair)
+                decided[pair] = score.verdict
                 new.setdefault(key, set()).add(score.model_id)
                 decisions.append((pair[0], *score))
                 if pair[0] in before_now:
@@ -138,16 +139,16 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     if decisions:
         insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
     if replaced:
-        _replace_final(connection, replaced)
+        _replace_final(connection, replaced, decided)
     return Recorded(new, failed, ids)
 
 
-def _decided(connection: Connection, crop_ids: Sequence[int]) -> set[tuple[int, int]]:
-    """The decisions on these crops, as (crop id, model id)."""
+def _decided(connection: Connection, crop_ids: Sequence[int]) -> dict[tuple[int, int], str]:
+    """The verdicts on these crops, by (crop id, model id)."""
     if not crop_ids:
-        return set()
-    query = select(scores.c.crop_id, scores.c.model_id).where(scores.c.crop_id.in_(crop_ids))
-    return {(crop_id, model_id) for crop_id, model_id in connection.execute(query)}
+        return {}
+    query = select(scores.c.crop_id, scores.c.model_id, scores.c.verdict).where(scores.c.crop_id.in_(crop_ids))
+    return {(crop_id, model_id): verdict for crop_id, model_id, verdict in connection.execute(query)}
 
 
 def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -> int:
@@ -239,6 +240,7 @@ def _upsert_crops(dialect: str) -> Upsert:
             "reason": case((keeps, crops.c.reason), else_=new.reason),
             "error": case((keeps, crops.c.error), else_=new.error),
             **{name: func.coalesce(crops.c[name], new[name]) for name in (*_FINAL, "archived_path")},
+            "unusual": case((crops.c.verdict.is_(None), new.unusual), else_=crops.c.unusual),
         },
     )
 
@@ -248,6 +250,18 @@ def _insert_scores(dialect: str) -> Upsert:
     return upsert(dialect, scores).on_conflict_do_nothing()
 
 
-def _replace_final(connection: Connection, rows: Mapping[int, CropRow]) -> None:
-    values = [{"crop_id": crop_id, **{name: getattr(row, name) for name in _FINAL}} for crop_id, row in rows.items()]
+def _replace_final(
+    connection: Connection, rows: Mapping[int, CropRow], verdicts: Mapping[tuple[int, int], str]
+) -> None:
+    """Replace the final decisions on these crops, by id; ``verdicts``: every stored one, by (crop id, model id)."""
+    values = [
+        {
+            "crop_id": crop_id,
+            **{name: getattr(row, name) for name in _FINAL},
+            # By the verdicts that stand: of a model that decided before, a later threshold changes nothing.
+            "unusual": row.verdict == "ne_proliv"
+            and any(verdicts[crop_id, score.model_id] == "proliv" for score in row.scores),
+        }
+        for crop_id, row in rows.items()
+    ]
     connection.execute(update(crops).where(crops.c.id == bindparam("crop_id")), values)

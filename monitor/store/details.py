@@ -38,6 +38,7 @@ class StoredCropRow(NamedTuple):
     decided_by: str | None
     source: str
     archived_path: str | None
+    unusual: bool
 
 
 class ModelDecisionRow(NamedTuple):

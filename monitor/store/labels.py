@@ -55,6 +55,7 @@ class LabelledCropRow(NamedTuple):
     captured_at: datetime | None
     seen_at: datetime
     verdict: str
+    unusual: bool
     source: str
     audit_id: int | None
 
@@ -130,7 +131,7 @@ def labelled_crops(connection: Connection) -> list[LabelledCropRow]:
     query = (
         select(
             *(crops.c.id, crops.c.path, crops.c.sha256, crops.c.hole, crops.c.camera, crops.c.captured_at),
-            *(crops.c.seen_at, crops.c.verdict, crops.c.source, audit_crops.c.audit_id),
+            *(crops.c.seen_at, crops.c.verdict, crops.c.unusual, crops.c.source, audit_crops.c.audit_id),
         )
         .outerjoin(audit_crops, audit_crops.c.crop_id == crops.c.id)
         .where(crops.c.state == "scored", crops.c.sha256.in_(labelled_contents()))

@@ -49,6 +49,14 @@ def verdicts_since(connection: Connection, since: datetime | None) -> dict[str, 
     return {row.verdict: row.crops for row in connection.execute(query.group_by(crops.c.verdict))}
 
 
+def unusual_since(connection: Connection, since: datetime | None) -> int:
+    """Count the inbox's unusual crops that were seen since then, or all for None; the index holds nothing else."""
+    query = select(func.count()).select_from(crops).where(crops.c.unusual, in_operation())
+    if since is not None:
+        query = query.where(crops.c.seen_at >= since)
+    return connection.execute(query).scalar_one()
+
+
 def last_crops(connection: Connection, since: datetime) -> list[LastCrop]:
     """For each camera and hole, the last of the inbox's crops that was seen since then and decided on."""
     newest = (

@@ -6,10 +6,11 @@ and those that people labelled since (`monitor.labels.labels`). Each content cou
 **Proliv.** One bleed-out gives a hundred pictures that are all alike. Crops of one camera without a long pause between
 them are one event, and each event counts the same: a crop's weight is ``1 / crops of its event``.
 
-**Ne_proliv.** People label alarms, so the labelled crops are not a fair sample of the line. Two strata are combined in
-the proportion in which they occur: the false alarms stand for ``A * f`` crops, with A the alarms of the line and f the
-share of ne_proliv among the labelled ones; all others (references, random draws, crops that a person picked) stand for
-the crops without an alarm. Source: stratification after sampling, W. G. Cochran, Sampling Techniques (1977), 5A.9.
+**Ne_proliv.** People label alarms and unusual crops, so the labelled crops are not a fair sample of the line. Three
+strata are combined in the proportion in which they occur: the false alarms stand for ``A * f`` crops, with A the alarms
+of the line and f the share of ne_proliv among the labelled ones; the unusual crops, likewise, for their number times
+their share of ne_proliv; all others (references, random draws, crops that a person picked) stand for the rest.
+Source: stratification after sampling, W. G. Cochran, Sampling Techniques (1977), 5A.9.
 
 **Age.** A crop counts half as much as one that is a half-life newer, so thresholds follow a line that changes slowly.
 
@@ -33,7 +34,7 @@ from monitor.models.folders import TrainedOn
 from monitor.store import calibrations
 from monitor.store.labels import labelled_scores
 from monitor.store.references import calibrated_by_hand_at, references_of
-from monitor.store.traffic import verdicts_since
+from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.thresholds.change import UTC_CLOCK
 from monitor.thresholds.evidence import Evidence, Item
 from monitor.thresholds.floods import (
@@ -42,7 +43,7 @@ from monitor.thresholds.floods import (
     floods_of_events,
     labels_of_floods,
 )
-from monitor.thresholds.weights import age_weights, event_weights, stratum_weights
+from monitor.thresholds.weights import NormalShares, Recent, age_weights, event_weights, stratum_weights
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -88,13 +89,14 @@ def gather_evidence(
     numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
     crops_in_week = sum(verdicts_since(connection, now - WEEK).values())
     half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
-    recent = verdicts_since(connection, now - half_life if half_life else None)
+    since = now - half_life if half_life else None
+    recent = Recent(verdicts_since(connection, since), unusual_since(connection, since))
     judged_since = calibrations.judged_since(connection, model_id, now)
     return Evidence(
         scores=ScoreEvidence(
             np.array([item.score for item in normal]),
             np.array([item.score for item in proliv]),
-            normal_weights=stratum_weights(normal, age_weights(normal, now, half_life), recent, usable.false_share),
+            normal_weights=stratum_weights(normal, age_weights(normal, now, half_life), recent, usable.normal_shares),
             proliv_weights=age_weights(proliv, now, half_life) * event_weights(numbers),
             crops_per_week=float(crops_in_week) or None,
         ),
@@ -117,10 +119,13 @@ class _Usable:
     set_aside: list[str]
 
     @property
-    def false_share(self) -> float:
-        """The share of false alarms among the labelled alarms, 0-1; 0 where none is labelled."""
-        alarms = [crop for crop in self.crops if crop.alarmed and crop.in_operation]
-        return sum(crop.label is Label.NE_PROLIV for crop in alarms) / len(alarms) if alarms else 0.0
+    def normal_shares(self) -> NormalShares:
+        """The shares of ne_proliv among the labelled alarms and unusual crops; 0 where none is labelled."""
+        came = [crop for crop in self.crops if crop.in_operation]
+        strata = ([crop for crop in came if crop.alarmed], [crop for crop in came if crop.unusual])
+        return NormalShares(
+            *(sum(crop.label is Label.NE_PROLIV for crop in some) / len(some) if some else 0.0 for some in strata)
+        )
 
 
 def _usable(

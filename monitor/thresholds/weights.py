@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 # The weight of a crop, however old, stays a positive number.
 SMALLEST_WEIGHT: Final = 1e-9
+
+
+class Recent(NamedTuple):
+    """Crops of the line: by ``verdicts``, and how many of those that were passed are ``unusual``."""
+
+    verdicts: Mapping[str, int]
+    unusual: int
+
+
+class NormalShares(NamedTuple):
+    """The shares of ne_proliv, 0-1, among the ``alarms`` of the line and among its ``unusual`` crops."""
+
+    alarms: float
+    unusual: float
 
 
 def age_weights(items: Sequence[Item], now: datetime, half_life: timedelta | None) -> NDArray[np.float64]:
@@ -37,23 +51,26 @@ def event_weights(numbers: Sequence[int]) -> NDArray[np.float64]:
 
 
 def stratum_weights(
-    normal: Sequence[Item], ages: NDArray[np.float64], recent: Mapping[str, int], false_share: float
+    normal: Sequence[Item], ages: NDArray[np.float64], recent: Recent, shares: NormalShares
 ) -> NDArray[np.float64]:
-    """Weights, float64 (N,), that combine false alarms and all others in the proportion of the line.
+    """Weights, float64 (N,), that combine false alarms, unusual crops and all others in the proportion of the line.
 
-    ``ages``: weights by age, float64 (N,), whose proportions hold within a stratum. ``recent``: crops of the line by
-    verdict. ``false_share``: the share of false alarms among the alarms, 0-1.
+    ``ages``: weights by age, float64 (N,), whose proportions hold within a stratum.
     """
-    false_alarms = np.array(
-        [item.crop is not None and item.crop.alarmed and item.crop.in_operation for item in normal], dtype=np.bool_
-    )
-    masses = (
-        (false_alarms, recent.get(Label.PROLIV.value, 0) * false_share),
-        (~false_alarms, float(recent.get(Label.NE_PROLIV.value, 0))),
-    )
-    if not all(members.any() and mass > 0 for members, mass in masses):
+    in_operation = [item.crop if item.crop and item.crop.in_operation else None for item in normal]
+    false_alarms = np.array([crop is not None and crop.alarmed for crop in in_operation], dtype=np.bool_)
+    unusual = np.array([crop is not None and crop.unusual for crop in in_operation], dtype=np.bool_)
+    passed = float(recent.verdicts.get(Label.NE_PROLIV.value, 0))
+    masses = [(false_alarms, recent.verdicts.get(Label.PROLIV.value, 0) * shares.alarms)]
+    apart = recent.unusual * shares.unusual
+    if unusual.any() and apart > 0 and not (false_alarms | unusual).all():
+        masses += [(unusual, apart), (~(false_alarms | unusual), passed - recent.unusual)]
+    else:
+        masses += [(~false_alarms, passed)]
+    present = [(members, mass) for members, mass in masses if members.any()]
+    if len(present) < 2 or any(mass <= 0 for _, mass in present):
         return ages
     weights = ages.copy()
-    for members, mass in masses:
+    for members, mass in present:
         weights[members] *= mass / ages[members].sum()
     return weights

@@ -93,6 +93,7 @@ def _rows(database: Database) -> Iterator[Finding]:
         orphans = consistency.orphans(connection)
         without_scores = consistency.scored_without_scores(connection)
         without_verdict = consistency.scored_without_verdict(connection)
+        wrongly_unusual = consistency.wrongly_unusual(connection)
         without_reason = consistency.failed_without_reason(connection)
         without_threshold = consistency.active_without_threshold(connection)
     if orphans:
@@ -114,6 +115,13 @@ def _rows(database: Database) -> Iterator[Finding]:
         without_verdict,
         "decided crops without a verdict",
         "rows were changed by something else than this program; restore the last backup, or go on without them",
+    )
+    yield from _finding(
+        "unusual",
+        wrongly_unusual,
+        "crops marked unusual that are alarms or that no model calls proliv",
+        "rows were changed by something else than this program; restore the last backup, or go on: the mark is in no "
+        "decision, only in which crops are drawn to be labelled",
     )
     yield from _finding(
         "without_reason",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.scoring.vote import deciding, effective
 from monitor.store import calibrations, daemons
@@ -12,10 +13,10 @@ from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
 from monitor.store.runs import NIGHTLY, newest_runs
+from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.times import iso
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from monitor.configuration.resolved import Configuration
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
     from monitor.store.runs import RunRow
+
+DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,30 @@ class DaemonStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LastDay:
+    """The inbox's crops that were seen in the last 24 hours and decided on, and how many of them are unusual."""
+
+    decided: int
+    unusual: int
+
+    @property
+    def share(self) -> float | None:
+        """The unusual share, 0-1; None where none was decided on."""
+        return self.unusual / self.decided if self.decided else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same by name, ready for JSON."""
+        return {"decided": self.decided, "unusual": self.unusual, "unusual_share": self.share}
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the installation does at the moment.
 
     ``configuration``: how messages name it. ``daemon_process``: the process of the daemon on this machine, None when
     none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
-    the stored crops. ``nightly_run``: the newest one, None before the first.
+    the stored crops. ``last_day``: those of the last day. ``nightly_run``: the newest one, None before the first.
     """
 
     configuration: str
@@ -87,6 +107,7 @@ class Status:
     decide: Decide
     deciding: tuple[str, ...]
     counts: CropCounts
+    last_day: LastDay
     nightly_run: RunRow | None
 
     @property
@@ -127,6 +148,7 @@ class Status:
             "verdicts": [
                 {"model": model, "verdict": verdict, "crops": crops} for model, verdict, crops in self.verdicts
             ],
+            "last_day": self.last_day.as_dict(),
             "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
@@ -137,10 +159,13 @@ class Status:
 def read_status(configuration: Configuration, database: Database) -> Status:
     """Look everything up in one view of the database."""
     holder = owner(database)
+    yesterday = datetime.now(UTC) - DAY
     with database.read() as connection:
         entered = daemons.seen(connection)
         active = active_models(connection)
         counts = count_crops(connection)
+        verdicts = verdicts_since(connection, yesterday)
+        last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
         nights = newest_runs(connection, NIGHTLY, 1)
         found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
@@ -160,6 +185,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         decide=effective(settings.decide, len(rows)),
         deciding=tuple(row.name for row in rows),
         counts=counts,
+        last_day=last_day,
         nightly_run=nights[0] if nights else None,
     )
 

@@ -49,8 +49,9 @@ AT_ONCE: Final = 20_000
 ALARM, FAILED, LABELLED, LABELLED_ALARM = 200, 1000, 5000, 4
 # For each 20,000 crops, 15 are drawn at random and labelled.
 DRAW, DRAWN = 20_000, 15
-# The second model has decided on one crop in 10.
+# The second model has decided on one crop in 10, and calls one in 500 proliv that is passed.
 SECOND_MODEL: Final = 10
+UNUSUAL: Final = 500
 REFERENCES: Final = 1000
 
 
@@ -145,6 +146,7 @@ def _crop(number: int, chance: random.Random) -> dict[str, Any]:
         "decision_score": None if failed else score, "decision_threshold": None if failed else THRESHOLD,
         "decided_by": None if failed else "primary", "source": "labelled" if labelled else "inbox",
         "archived_path": None if failed else f"/srv/proliv/archive/{at:%Y/%m/%d}/{name}",
+        "unusual": number % UNUSUAL == 20,
     }  # fmt: skip
 
 
@@ -153,9 +155,11 @@ def _digest(text: str) -> str:
 
 
 def _score(crop: dict[str, Any], model: int) -> dict[str, Any]:
+    called_proliv = crop["unusual"] and model == 2
     return {
         "crop_id": crop["id"], "model_id": model, "calibration_id": model, "mse": crop["decision_score"] / 7,
-        "score": crop["decision_score"], "threshold": THRESHOLD, "verdict": crop["verdict"],
+        "score": 2 * THRESHOLD if called_proliv else crop["decision_score"], "threshold": THRESHOLD,
+        "verdict": "proliv" if called_proliv else crop["verdict"],
         "scored_at": crop["seen_at"], "latency_seconds": 0.02,
     }  # fmt: skip
 

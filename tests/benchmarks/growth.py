@@ -50,6 +50,7 @@ from monitor.store.summaries import HOUR
 from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep.inbox_identity import MOST_WITNESSES
 from monitor.upkeep.retention import BATCH as PRUNED
+from monitor.upkeep.status import DAY
 from tests.benchmarks.big_store import BEGINNING, grow, moment
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("active models", models.active_models),
         ("ranges of the references", lambda one: reference_ranges(one, 1)),
         ("status: counts", count_crops),
+        ("status: crops of the last day", lambda one: traffic.verdicts_since(one, now - DAY)),
+        ("status: unusual ones of the last day", lambda one: traffic.unusual_since(one, now - DAY)),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
     ]
@@ -107,6 +110,8 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("evidence", lambda one: gather_evidence(one, 1, Calibration(), now=now)),
         ("verdicts of 30 days", lambda one: traffic.verdicts_since(one, now - timedelta(days=30))),
         ("verdicts ever", lambda one: traffic.verdicts_since(one, None)),
+        ("unusual crops of 30 days", lambda one: traffic.unusual_since(one, now - timedelta(days=30))),
+        ("unusual crops ever", lambda one: traffic.unusual_since(one, None)),
         ("trial of 7 days", lambda one: replay.replay(one, 1, 0.01, replay.Span(since=now - timedelta(days=7)))),
         ("retention: newest crop", retention.newest_seen),
         ("retention: last old number", lambda one: retention.last_old_id(one, old)),

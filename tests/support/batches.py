@@ -29,7 +29,7 @@ def model(number: int, threshold: float = 1.0, detector: str = "made-up") -> Any
     return SimpleNamespace(
         id=number,
         name=f"{detector}-{number}",
-        detector=SimpleNamespace(name=detector),
+        detector=SimpleNamespace(name=detector, measurement=lambda: None),
         threshold=threshold,
         calibration_id=number,
         score_scale=ScoreScale(),

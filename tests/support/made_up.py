@@ -129,6 +129,7 @@ def store_crop(
     source: str = "inbox",
     camera: str | None = "C",
     hole: int | None = 7,
+    unusual: bool = False,
 ) -> bool:
     """A crop with its decision; returns whether that is proliv."""
     verdict = "proliv" if score >= threshold else "ne_proliv"
@@ -138,7 +139,7 @@ def store_crop(
             "id": number, "path": f"/inbox/{number}.jpg", "sha256": content or f"{number:064d}", "size_bytes": 1,
             "mtime_ns": 1, "hole": hole, "camera": camera, "captured_at": at, "seen_at": at, "state": "scored",
             "verdict": verdict, "decision_score": score, "decision_threshold": threshold, "decided_by": "primary",
-            "source": source,
+            "source": source, "unusual": unusual,
         },
     )  # fmt: skip
     connection.execute(

@@ -538,4 +538,36 @@ DISKS = [
     Case("MonitorDiskFull", "enough", {STATE: f"{5 * GIB}x60"}, "10m"),
 ]
 
-CASES = [*SERVICE, *SUPPLY, *SPEED, *QUALITY, *THRESHOLDS, *RUNS, *DRIFT, *FAILURES, *HELPERS, *DISKS]
+PASSED, UNUSUAL = metric("monitor_verdicts_total", verdict="ne_proliv"), metric("monitor_unusual_crops_total")
+
+
+def unusual(before: float, last: float, *, hours: int = 48, since: int = 0) -> dict[str, str]:
+    """600 crops an hour, and unusual ones an hour: ``before`` for so many hours, then ``last``.
+
+    They were counted only after the first ``since`` hours, which come on top.
+    """
+    absent = f"_x{6 * since - 1} " if since else ""
+    reached = round(before / 6 * 6 * hours)
+    values = f"{absent}0+{before / 6}x{6 * hours - 1} {reached}+{last / 6}x12"
+    return {PASSED: f"0+100x{6 * (hours + since) + 12}", UNUSUAL: values}
+
+
+UNUSUAL_CROPS = [
+    Case("MonitorUnusualRising", "from 1 to 10 %", unusual(6, 60), "49h", (WARNING,), "10m"),
+    Case("MonitorUnusualRising", "there was none before", unusual(0, 18), "49h", (WARNING,), "10m"),
+    Case("MonitorUnusualRising", "twice as many", unusual(12, 24), "49h", interval="10m"),
+    Case("MonitorUnusualRising", "the same share as ever", unusual(60, 60), "49h", interval="10m"),
+    Case(
+        "MonitorUnusualRising",
+        "a single crop, where there was none before",
+        {**unusual(0, 0), UNUSUAL: "0x288 1x12"},
+        "49h",
+        interval="10m",
+    ),
+    Case("MonitorUnusualRising", "too few to tell", unusual(0, 6), "49h", interval="10m"),
+    Case("MonitorUnusualRising", "on the first day", unusual(0, 60, hours=20), "21h", interval="10m"),
+    # An older program counted verdicts, but not what was unusual.
+    Case("MonitorUnusualRising", "two days after an upgrade", unusual(60, 60, since=96), "145h", interval="10m"),
+]
+
+CASES = [*SERVICE, *SUPPLY, *SPEED, *QUALITY, *UNUSUAL_CROPS, *THRESHOLDS, *RUNS, *DRIFT, *FAILURES, *HELPERS, *DISKS]

@@ -60,7 +60,8 @@ def decided(name: str, digest: str, *decisions: ScoreRow, by: str = "primary") -
     """A crop with its models' decisions, of which the first is the final one."""
     first = decisions[0]
     final = {"verdict": first.verdict, "decision_score": first.score, "decision_threshold": first.threshold}
-    return crop(name, digest, **final, decided_by=by, scores=decisions)
+    unusual = first.verdict == "ne_proliv" and any(one.verdict == "proliv" for one in decisions)
+    return crop(name, digest, **final, decided_by=by, unusual=unusual, scores=decisions)
 
 
 def failed(row: CropRow, reason: str = "truncated") -> CropRow:
@@ -107,6 +108,10 @@ def make_active(connection: Connection, letter: str, detector: str = "ae") -> Mo
 def states(connection: Connection) -> list[tuple[str, str, str]]:
     query = select(crops.c.path, crops.c.sha256, crops.c.state).order_by(crops.c.id)
     return [(path, sha256[:1], state) for path, sha256, state in connection.execute(query)]
+
+
+def unusual(connection: Connection) -> list[bool]:
+    return list(connection.execute(select(crops.c.unusual).order_by(crops.c.id)).scalars())
 
 
 def finals(connection: Connection) -> list[tuple[Any, ...]]:

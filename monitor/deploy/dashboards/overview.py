@@ -132,6 +132,7 @@ def _decided() -> tuple[Panel, ...]:
             "Decided on in the last day.",
             Target(f"sum(increase(monitor_crops_scored_total{{{INSTANCE}}}[1d]))"),
             decimals=0,
+            width=3,
         ),
         stat(
             "Proliv",
@@ -139,6 +140,7 @@ def _decided() -> tuple[Panel, ...]:
             Target(f'sum(increase(monitor_verdicts_total{{verdict="proliv", {INSTANCE}}}[1d]))'),
             decimals=0,
             steps=((None, "green"), (0.5, "orange")),
+            width=3,
         ),
         stat(
             "Alarm share",
@@ -149,11 +151,20 @@ def _decided() -> tuple[Panel, ...]:
             decimals=2,
         ),
         stat(
+            "Unusual",
+            "Crops of the last day that were decided ne_proliv although a model calls them proliv. Most are nothing; a "
+            "kind of bleed-out that the other models do not know would show here first. Look at some: monitor label "
+            "--audit 20",
+            Target(f"sum(increase(monitor_unusual_crops_total{{{INSTANCE}}}[1d]))"),
+            decimals=0,
+        ),
+        stat(
             "Failed files",
             "Files of the last day that could not be decided on. The reasons are below.",
             Target(f"sum(increase(monitor_crops_failed_total{{{INSTANCE}}}[1d])) or vector(0)"),
             decimals=0,
             steps=((None, "green"), (1, "yellow")),
+            width=3,
         ),
     )
 
@@ -177,6 +188,7 @@ def _health() -> tuple[Panel, ...]:
             "Holes whose scores have moved since the calibration. Which: monitor drift",
             Target(f'sum(monitor_drift_detected{{hole!="all", {INSTANCE}, {CAMERA}}}) or vector(0)'),
             steps=((None, "green"), (1, "orange")),
+            width=3,
         ),
     )
 
@@ -231,12 +243,22 @@ def _time() -> tuple[Panel, ...]:
             Target(f"sum by (verdict) ({recording.VERDICT_RATE}{{{INSTANCE}}}) * 60", "{{verdict}}"),
             stacked=True,
             overrides=[override("proliv", color={"mode": "fixed", "fixedColor": "red"})],
+            width=8,
         ),
         series(
             "Alarm share",
             "The share of proliv among the crops of the past hour.",
             Target(f"max by (instance) ({recording.ALARM_SHARE_HOUR}{{{INSTANCE}}})", "{{instance}}"),
             unit="percentunit",
+            width=8,
+        ),
+        series(
+            "Unusual share",
+            "The share of unusual crops among those of the past hour: decided ne_proliv, although a model calls them "
+            "proliv. A jump may be a new kind of bleed-out, or something new in the picture.",
+            Target(f"max by (instance) ({recording.UNUSUAL_SHARE_HOUR}{{{INSTANCE}}})", "{{instance}}"),
+            unit="percentunit",
+            width=8,
         ),
         series(
             "Crops by camera",

@@ -37,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0009"
+SCHEMA_REVISION: Final = "0010"
 
 crops = Table(
     "crops",
@@ -69,6 +69,9 @@ crops = Table(
     # stored the row, or if a later change might not show in them.
     Column("ctime_ns", BigInteger),
     Column("inode", BigInteger),
+    # The verdict is ne_proliv although a model that took part in it calls the crop proliv; see monitor.scoring.vote.
+    # False for all crops that a program before schema 0010 decided on.
+    Column("unusual", Boolean, nullable=False, server_default=false()),
     CheckConstraint("state in ('scored', 'failed')", name="state"),
     CheckConstraint("state <> 'failed' or reason is not null", name="reason"),
     UniqueConstraint("path", "sha256"),
@@ -81,6 +84,8 @@ crops = Table(
         sqlite_where=text("verdict = 'proliv'"),
         postgresql_where=text("verdict = 'proliv'"),
     ),
+    # Likewise.
+    Index("ix_crops_unusual", "seen_at", sqlite_where=text("unusual = 1"), postgresql_where=text("unusual")),
 )
 
 models = Table(
@@ -233,7 +238,8 @@ labelled_files = Table(
 )
 
 # Random draws of crops to be labelled. Each draws from the crops that were stored since the previous draw, so that no
-# crop is drawn twice. A labelled crop of a draw stands for eligible / (labelled crops of the draw) crops.
+# crop is drawn twice. A labelled crop of a draw stands for eligible / (labelled crops of the draw) crops. The unusual
+# crops and the others are drawn apart, as two rows of the same span.
 audits = Table(
     "audits",
     metadata,
@@ -242,7 +248,8 @@ audits = Table(
     Column("author", Text),
     Column("first_crop_id", Identifier, nullable=False),
     Column("last_crop_id", Identifier, nullable=False),
-    Column("eligible", Integer, nullable=False),  # crops in that span that had no label and no alarm
+    Column("eligible", Integer, nullable=False),  # crops in that span, of that kind, that had no label and no alarm
+    Column("unusual", Boolean),  # drawn from the unusual ones, or from the others; null if from both together
 )
 
 audit_crops = Table(

@@ -96,6 +96,14 @@ def test_decided_crops_without_a_verdict(check: Check, trained: Path) -> None:
     assert (code, set(found), found["without_verdict"]["examples"]) == (65, {"without_verdict"}, [str(path)])
 
 
+def test_crops_that_are_marked_unusual_and_are_not(check: Check, trained: Path) -> None:
+    path = decide(trained, "1.jpg")
+    decide(trained, "2.jpg")
+    change(trained, f"update crops set unusual = 1 where path = '{path}'")
+    code, found = check()
+    assert (code, set(found), found["unusual"]["examples"]) == (65, {"unusual"}, [str(path)])
+
+
 def test_failed_crops_without_a_reason(check: Check, trained: Path) -> None:
     path = decide(trained, "1.jpg")
     decide(trained, "2.jpg")

@@ -289,6 +289,25 @@ def test_an_audit_draws_crops_without_alarm_and_label(scored: Path, monitor: Run
     assert rows("select count(*) from audits") == [(1,)]
 
 
+def test_unusual_crops_come_first(scored: Path, monitor: Run, rows: Rows, change: Change) -> None:
+    change("update crops set verdict = 'ne_proliv', unusual = (id in (3, 4)) where state = 'scored'")
+    outcome = monitor("label", "--audit", "3", "--seed", "1")
+    assert outcome.returncode == 0
+    drawn = [int(line.split()[0]) for line in outcome.stdout.splitlines()]
+    assert drawn[0] in (3, 4)
+    assert not {3, 4} & set(drawn[1:])
+    (eligible,) = rows("select eligible from audits where not unusual")[0]
+    assert outcome.stderr.startswith(
+        f"draw 1: 1 of 2 unusual crops, draw 2: 2 of {eligible} other crops without an alarm; look at each"
+    )
+    opened = monitor("label", "--audit-open")
+    assert opened.stdout == outcome.stdout
+    assert opened.stderr == "3 drawn crops not labelled yet, the first 1 of them unusual\n"
+    told = [json.loads(line) for line in monitor("label", "--audit-open", "--format", "json").stdout.splitlines()]
+    assert [one["unusual"] for one in told] == [True, False, False]
+    assert [one["audit"] for one in told] == [1, 2, 2]
+
+
 def test_the_help_says_why_to_draw(monitor: Run) -> None:
     assert "looks better than it is" in " ".join(monitor("label", "--help").stdout.split())
 

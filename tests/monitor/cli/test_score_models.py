@@ -48,6 +48,36 @@ class TestSeveralModels:
         assert rows(COUNTS) == [(40, 80)]
         assert rows("select distinct decided_by from crops") == [("primary",)]
 
+    def test_what_is_passed_although_a_model_calls_it_proliv_is_unusual(
+        self, pair: Path, monitor: Run, rows: Rows, small_dataset: Path
+    ) -> None:
+        configure(pair, "primary", "ae", "brightness")
+        folder = small_dataset / "test"
+        new = monitor("score", folder, "--format", "json")
+        lines = [json.loads(line) for line in new.stdout.splitlines()]
+        unusual = [line for line in lines if line["verdict"] == "ne_proliv" and "proliv" in own(line).values()]
+        assert unusual
+        assert [line for line in lines if line["unusual"]] == unusual
+        assert list(lines[0])[-1] == "unusual"
+        passed = sum(line["verdict"] == "ne_proliv" for line in lines)
+        assert f"{passed} ne_proliv, 0 failed; {len(unusual)} of ne_proliv unusual; 40 decisions" in new.stderr
+        stored = rows("select path from crops where unusual")
+        assert sorted(stored) == sorted((f"{folder}/{line['file']}",) for line in unusual)
+        assert monitor("score", folder, "--format", "json").stdout == new.stdout
+
+        table = list(csv.reader(io.StringIO(monitor("score", folder, "--format", "csv").stdout)))
+        assert table[0][-4:] == ["brightness_score", "brightness_threshold", "brightness_verdict", "unusual"]
+        assert {row[0]: row[-1] for row in table[1:]} == {line["file"]: str(int(line["unusual"])) for line in lines}
+        text = monitor("score", folder).stdout.splitlines()
+        assert text[0].split()[-1] == "unusual"
+        assert {line.split()[0] for line in text[1:] if line.endswith(" unusual")} == {one["file"] for one in unusual}
+
+        configure(pair, "any", "ae", "brightness")
+        by_any = monitor("score", folder, "--format", "json")
+        assert not any(json.loads(line)["unusual"] for line in by_any.stdout.splitlines())
+        assert "unusual" not in by_any.stderr
+        assert sorted(rows("select path from crops where unusual")) == sorted(stored)
+
     def test_a_model_alone_has_itself_beside(self, trained: Path, monitor: Run, small_dataset: Path) -> None:
         for line in scored(monitor, small_dataset / "test"):
             (one,) = line["detectors"]
@@ -139,7 +169,7 @@ class TestSeveralModels:
     def test_the_table_has_a_column_for_each_detector(self, pair: Path, monitor: Run, small_dataset: Path) -> None:
         lines = scored(monitor, small_dataset / "test", "--no-store")
         table = monitor("score", small_dataset / "test").stdout.splitlines()
-        assert table[0].split()[6:] == ["camera", "time", "id", "brightness", "ae"]
+        assert table[0].split()[6:] == ["camera", "time", "id", "brightness", "ae", "unusual"]
         for text, line in zip(table[1:], lines, strict=True):
             cells = text.split()
             assert cells[5] == line["verdict"]

@@ -55,7 +55,7 @@ def odd(tmp_path: Path, some_proliv: Path) -> Path:
 
 def cell(value: object) -> str:
     """A value as CSV has it, which keeps spreadsheets from running formulas."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(int(value) if isinstance(value, bool) else value)
     return f"'{text}" if isinstance(value, str) and text[:1] in ("-", "'") else text
 
 

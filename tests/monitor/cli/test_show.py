@@ -69,6 +69,28 @@ def test_pictures_are_written_by_every_active_model(pair: Path, monitor: Run, ro
         assert written.size == crop.size
 
 
+def test_an_unusual_crop_is_shown_with_the_model_that_calls_it_proliv(
+    pair: Path, monitor: Run, rows: Rows, small_dataset: Path
+) -> None:
+    (pair / "config.toml").write_text('[decision]\ndetectors = ["ae", "brightness"]\n')
+    monitor("score", small_dataset / "test")
+    found = "select id from crops where unusual"
+    ((crop_id,), *_) = rows(found)
+    named = f"from scores join models on model_id = models.id where crop_id = {crop_id}"
+    ((proliv, score, threshold),) = rows(f"select name, score, threshold {named} and verdict = 'proliv'")
+    lines = monitor("show", str(crop_id)).stdout.splitlines()
+    assert f"unusual      {proliv} calls it proliv: {score:.6g} >= {threshold:.6g}" in lines
+    assert json.loads(monitor("show", str(crop_id), "--format", "json").stdout)["unusual"] is True
+    # Its threshold is exchanged: what was decided then stays, and so does the mark.
+    assert monitor("threshold", "set", "99", "--model", "brightness", "--why", "a try", "--accept").returncode == 0
+    assert f"{proliv} calls it proliv" in monitor("show", str(crop_id)).stdout
+    assert (crop_id,) in rows(found)
+
+    (other,) = rows("select min(id) from crops where not unusual and verdict = 'ne_proliv'")[0]
+    assert "unusual" not in monitor("show", str(other)).stdout
+    assert json.loads(monitor("show", str(other), "--format", "json").stdout)["unusual"] is False
+
+
 def test_a_crop_that_failed_is_shown_with_its_reason(trained: Path, monitor: Run) -> None:
     folder = trained / "crops"
     folder.mkdir()

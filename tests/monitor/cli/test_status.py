@@ -90,6 +90,21 @@ def test_final_decisions_are_told_from_those_of_the_models(pair: Path, monitor: 
     assert f"final decision any of {', '.join(report['deciding'])}\n" in monitor("status").stdout
 
 
+def test_unusual_crops_of_the_last_day_are_told_where_several_models_decide(
+    pair: Path, monitor: Run, small_dataset: Path
+) -> None:
+    (pair / "config.toml").write_text('[decision]\ndetectors = ["ae", "brightness"]\n')
+    monitor("score", small_dataset / "test", "--as-inbox")
+    day = status(monitor)["last_day"]
+    assert day["decided"] == 40
+    assert 0 < day["unusual"] < 40
+    assert day["unusual_share"] == day["unusual"] / 40
+    line = (
+        f"unusual        {day['unusual']} of 40 crops of the last day ({day['unusual'] / 40:.2%}): ne_proliv, although"
+    )
+    assert line in monitor("status").stdout
+
+
 def test_without_a_model(home: Path, monitor: Run) -> None:
     monitor("db", "upgrade")
     assert status(monitor)["models"] == []

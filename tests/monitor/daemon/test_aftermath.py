@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from monitor.crops.loader import CropReader
-from monitor.daemon.aftermath import Aftermath, Failures, MoveFailed, OfferToTidier, Progress, log_bleed_outs
+from monitor.daemon.aftermath import (
+    Aftermath,
+    Failures,
+    MoveFailed,
+    OfferToTidier,
+    Progress,
+    log_bleed_outs,
+    log_unusual,
+)
 from monitor.errors import CropRefusedError
 from monitor.inbox.quarantine import Quarantine
 from monitor.inbox.second_looks import SecondLooks
@@ -64,6 +72,29 @@ def test_only_a_new_proliv_is_logged_with_the_scores_that_made_it_one(caplog: py
         "score": 2.0,
         "threshold": 1.0,
         "verdict": "proliv",
+    }
+
+
+def test_a_new_unusual_crop_is_told_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    models = [model(1, 3.0), model(2, 1.0), model(3, 2.5)]
+    batch = decided_batch(crop_files(["1.jpg", "2.jpg", "3.jpg", "4.jpg"]), [2.0, 0.5, 2.0, 3.0], models)
+    with caplog.at_level("INFO"):
+        log_unusual(Committed(batch, {0: {1}, 1: {1}, 3: {1}}, (), 5.0, {0: 17, 1: 18}))
+        log_unusual(Committed(decided_batch(crop_files(["5.jpg"]), [0.5], models), {0: {1}}, (), 5.0, {}))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "INFO",
+            "unusual: hole 7, crop 17, 1.jpg: decided ne_proliv, but made-up-2 calls it proliv (2 >= 1)",
+        )
+    ]
+    assert getattr(caplog.records[0], FIELDS) == {
+        "id": 17,
+        "hole": 7,
+        "camera": "C",
+        "path": "1.jpg",
+        "score": 2.0,
+        "threshold": 3.0,
+        "verdict": "ne_proliv",
     }
 
 

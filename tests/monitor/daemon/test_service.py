@@ -320,6 +320,28 @@ def test_several_models_make_one_final_decision(pair: Daemon, small_dataset: Pat
     assert pair.stop() == 0
 
 
+def test_unusual_crops_are_stored_counted_and_logged_but_raise_no_warning(pair: Daemon, small_dataset: Path) -> None:
+    pair.environment["MONITOR__DECISION__DETECTORS"] = '["ae", "brightness"]'
+    pair.start()
+    sources = sorted(small_dataset.glob("test/*/*.jpg"))
+    for source in sources:
+        shutil.copyfile(source, pair.inbox / f"{source.parent.name}_{source.name}")
+    wait_until(lambda: pair.metrics()["monitor_crops_scored_total"] == len(sources), pair.text)
+    expected = pair.query(
+        "select crops.id from crops join scores on crop_id = crops.id "
+        "where crops.verdict = 'ne_proliv' and scores.verdict = 'proliv' order by crops.id"
+    )
+    assert expected
+    assert pair.query("select id from crops where unusual order by id") == expected
+    assert pair.metrics()["monitor_unusual_crops_total"] == len(expected)
+    told = re.findall(
+        r" ([A-Z]+) (?:.* )?unusual: hole unknown, crop (\d+), \S+: decided ne_proliv, but brightness-\w+ calls it ",
+        pair.text(),
+    )
+    assert sorted((level, int(crop_id)) for level, crop_id in told) == [("INFO", crop_id) for (crop_id,) in expected]
+    assert pair.stop() == 0
+
+
 def test_sighup_takes_over_another_primary(pair: Daemon, crops: list[Path]) -> None:
     pair.start()
     assert re.search(r"the final decision: that of the primary, brightness-\w+\n", pair.text())

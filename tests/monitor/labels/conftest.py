@@ -79,9 +79,10 @@ def crop(
     verdict: str = "ne_proliv",
     source: str = "inbox",
     failed: bool = False,
+    unusual: bool = False,
 ) -> int:
     """Store a crop; its id."""
-    row = crop_row(name, content, verdict=verdict, source=source, failed=failed)
+    row = crop_row(name, content, verdict=verdict, source=source, failed=failed)._replace(unusual=unusual)
     decisions.record(connection, [row])
     return find_crops(connection, paths=[row.path])[-1].id
 

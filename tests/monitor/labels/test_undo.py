@@ -82,9 +82,9 @@ def test_a_settlement_that_is_taken_back_settles_nothing(connection: Connection)
 def test_a_crop_whose_label_was_taken_back_may_be_labelled_and_drawn_again(connection: Connection) -> None:
     one = crop(connection, "a")
     label(connection, [one], PROLIV, "anna")
-    assert list(crops_to_audit(connection, one, one)) == []
+    assert list(crops_to_audit(connection, one, one).others) == []
     take_back(connection, "anna")
-    assert list(crops_to_audit(connection, one, one)) == [one]
+    assert list(crops_to_audit(connection, one, one).others) == [one]
     label(connection, [one], PROLIV, "anna")
     assert counts(connection) == {"a": PROLIV}
 

@@ -15,7 +15,7 @@ from monitor.scoring.record import Committed
 from monitor.store.references import ReferenceRange, ReferenceRanges
 from monitor.store.traffic import LastCrop
 from monitor.words import Identity
-from tests.support.batches import crop_files, decided_batch
+from tests.support.batches import crop_files, decided_batch, model
 from tests.support.scrape import shown
 
 if TYPE_CHECKING:
@@ -48,6 +48,17 @@ def committed(
     """A crop with new decisions of these models, committed ``late`` seconds after them."""
     files = crop_files(["1.jpg"], identities=[Identity(hole, camera, at)], changed_at=at - timedelta(seconds=0.1))
     return Committed(decided_batch(files, [score], MODELS, decided_at=at), {0: models}, (), at.timestamp() + late, {})
+
+
+def test_new_unusual_crops_are_counted() -> None:
+    metrics = Metrics()
+    models = [model(1, 3.0), model(2, 1.0)]
+    batch = decided_batch(crop_files(["1.jpg", "2.jpg", "3.jpg", "4.jpg"]), [2.0, 0.5, 2.0, 3.0], models)
+    assert shown(metrics.registry)["monitor_unusual_crops_total"] == 0
+    metrics.count_committed(Committed(batch, {0: {1, 2}, 1: {1, 2}, 3: {1}}, (), 5.0, {}))
+    assert shown(metrics.registry)["monitor_unusual_crops_total"] == 1
+    metrics.count_committed(Committed(batch, {2: {2}}, (), 5.0, {}))
+    assert shown(metrics.registry)["monitor_unusual_crops_total"] == 2
 
 
 def test_the_last_decision_of_each_hole_is_told() -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import event, insert, select
 from monitor.formulas.rates import interval, weighted_rate
 from monitor.quality.operation import (
     NOT_AUDITED,
+    OTHERS_NOT_AUDITED,
+    UNUSUAL_NOT_AUDITED,
     Confusion,
     Quality,
     Rates,
@@ -49,6 +51,7 @@ class Made:
     seen_at: datetime = NOW - timedelta(days=1)
     source: str = "inbox"
     content: str | None = None
+    unusual: bool = False
 
 
 MISSED, CAUGHT = Made(proliv=True, alarm=False), Made(proliv=True, alarm=True)
@@ -88,6 +91,7 @@ def fill(database: Database, made: Sequence[Made], *, eligible: int | None = Non
                     "seen_at": one.seen_at,
                     "state": "scored",
                     "verdict": verdict(one.alarm),
+                    "unusual": one.unusual,
                     "decision_score": 1.0,
                     "decision_threshold": 1.0,
                 }
@@ -303,6 +307,83 @@ def test_without_an_audit_or_a_find_of_it_a_caution_stands_beside_tpr(database: 
     # The upper end of the exact interval of 0 of 60.
     assert found.caution.startswith("None of the 60 audited crops is proliv: up to 5.96% of the crops")
     assert quality(database, last_days(0.5, NOW)).caution == NOT_AUDITED
+
+
+def draw_apart(
+    database: Database, made: Sequence[Made], drawn: dict[bool, Sequence[int]], *, unlabelled: bool | None = None
+) -> None:
+    """Draw crops, by their places, from the unusual ones and from the others, and label them, but not one kind."""
+    said = {"source": "command", "author": "Petrov", "at": NOW}
+    with database.write() as connection:
+        for unusual, places in drawn.items():
+            eligible = sum(not one.alarm and one.unusual is unusual for one in made)
+            span = {"drawn_at": NOW, "first_crop_id": 1, "last_crop_id": len(made)}
+            connection.execute(insert(audits).values(id=1 + unusual, **span, eligible=eligible, unusual=unusual))
+            connection.execute(
+                insert(audit_crops), [{"audit_id": 1 + unusual, "crop_id": place + 1} for place in places]
+            )
+            if unusual is not unlabelled:
+                answers = [{"crop_id": place + 1, "label": verdict(made[place].proliv), **said} for place in places]
+                connection.execute(insert(labels), answers)
+
+
+QUIET = replace(PASSED, labelled=False)
+ODD = replace(QUIET, unusual=True)
+
+
+@pytest.mark.parametrize(("unlabelled", "caution"), [(True, UNUSUAL_NOT_AUDITED), (False, OTHERS_NOT_AUDITED)])
+def test_a_kind_that_was_drawn_and_not_labelled_is_missing(database: Database, unlabelled: bool, caution: str) -> None:
+    line = [*[ODD] * 40, *[replace(MISSED, labelled=False, unusual=not unlabelled)] * 2, *[QUIET] * 60]
+    fill(database, line)
+    draw_apart(database, line, {True: range(20), False: range(40, 100)}, unlabelled=unlabelled)
+    assert quality(database).caution == caution
+
+
+def test_what_may_have_been_missed_is_the_sum_over_both_kinds(database: Database) -> None:
+    line = [*[ODD] * 40, *[QUIET] * 60]
+    fill(database, line)
+    draw_apart(database, line, {True: range(20), False: range(40, 70)})
+    found = quality(database)
+    assert (found.drawn_unusual, found.audited_unusual, found.audited) == (20, 20, 50)
+    ends = [interval(0, 20)[1], interval(0, 30)[1]]
+    assert found.missed_high == pytest.approx(0.4 * (ends[0] or 0) + 0.6 * (ends[1] or 0))
+    assert found.caution is not None
+    assert found.caution.startswith(f"None of the 50 audited crops is proliv: up to {found.missed_high:.2%} of")
+
+
+def test_drawing_more_of_the_unusual_crops_leaves_the_rates_unbiased(tmp_path: Path) -> None:
+    # Half of the missed proliv hide among the unusual crops, of which half are drawn, and of the others a quarter.
+    line = [
+        *[CAUGHT] * 160,
+        *[FALSE_ALARM] * 40,
+        *[replace(MISSED, labelled=False, unusual=True)] * 60,
+        *[ODD] * 140,
+        *[replace(MISSED, labelled=False)] * 60,
+        *[QUIET] * 1540,
+    ]
+    places = {
+        kind: [place for place, one in enumerate(line) if not one.alarm and one.unusual is kind]
+        for kind in (True, False)
+    }
+    random = np.random.default_rng(5)
+    found = []
+    for number in range(30):
+        database = Database(f"sqlite:///{tmp_path / str(number)}.db", busy_seconds=30)
+        upgrade(database)
+        with database.write() as connection:
+            store_model(connection, NOW, calibrated_at=NOW - timedelta(days=60))
+        fill(database, line)
+        drawn = {kind: random.choice(places[kind], size, replace=False).tolist()
+                 for kind, size in ((True, 100), (False, 400))}  # fmt: skip
+        draw_apart(database, line, drawn)
+        found.append(rates(quality(database)))
+        database.close()
+    tprs, tnrs = [one.tpr for one in found if one.tpr], [one.tnr for one in found if one.tnr]
+    assert len(tprs) == len(tnrs) == 30
+    # Were all drawn crops taken for one draw, TPR would come out as 0.50.
+    assert np.mean([one.rate for one in tprs]) == pytest.approx(160 / 280, abs=0.015)
+    assert np.mean([one.rate for one in tnrs]) == pytest.approx(1680 / 1720, abs=0.002)
+    assert sum(one.low <= 160 / 280 <= one.high for one in tprs) >= 27
 
 
 def test_an_audit_removes_the_bias_of_labelling_alarms_alone(database: Database) -> None:

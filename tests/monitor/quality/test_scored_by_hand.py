@@ -45,7 +45,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def rows(model: ModelRow, name: str, count: int, **changes: Any) -> list[CropRow]:
-    """Crops of the last hours, every third of them an alarm, and one that failed."""
+    """Crops of the last hours, every third of them an alarm, every third unusual, and one that failed."""
     assert model.calibration_id is not None
     made = []
     for number in range(count):
@@ -53,6 +53,7 @@ def rows(model: ModelRow, name: str, count: int, **changes: Any) -> list[CropRow
         one = decision(model.id, model.calibration_id, mse=0.005 if number % 3 == 0 else 0.001)._replace(scored_at=at)
         values: dict[str, Any] = {
             "verdict": one.verdict,
+            "unusual": number % 3 == 1,
             "decision_score": one.score,
             "decision_threshold": one.threshold,
             "seen_at": at,
@@ -76,10 +77,11 @@ def figures(database: Database, model: ModelRow) -> dict[str, Any]:
         found = {
             "counts": count_crops(connection)._replace(by_hand=0),
             "verdicts": traffic.verdicts_since(connection, None),
+            "unusual": traffic.unusual_since(connection, NOW - timedelta(hours=3)),
             "recent verdicts": traffic.verdicts_since(connection, NOW - timedelta(hours=3)),
             "last crops": traffic.last_crops(connection, NOW - timedelta(days=1)),
             "alarms": traffic.alarms_by_hole(connection, NOW - timedelta(days=1), NOW),
-            "to audit": list(eligible(connection).ids),
+            "to audit": list(eligible(connection).crops.others),
             "drawn": drawn_crop_times(connection),
             "labelled in operation": [one for one in labels.read(connection).crops if one.in_operation],
             "summaries": summaries.summaries_between(connection, model.id, NOW - timedelta(days=1), NOW),
@@ -96,7 +98,7 @@ def test_no_figure_of_operation_changes(database: Database) -> None:
         model = make_active(connection, "1")
         add_calibration(connection, model, 0.004, "shadow", hours=-1)
         ids = record(connection, rows(model, "i", 12)).ids
-        add_audit(connection, author=None, first=1, last=3, eligible=3, drawn=[2])
+        add_audit(connection, author=None, first=1, last=3, eligible=3, drawn=[2], unusual=None)
     label_all(database, sorted(ids.values())[:5])
     before = figures(database, model)
     assert before["counts"].scored == 12
@@ -106,7 +108,7 @@ def test_no_figure_of_operation_changes(database: Database) -> None:
     with database.write() as connection:
         by_hand = record(connection, rows(model, "h", 20, source="folder")).ids
         # An older program drew such crops, too.
-        add_audit(connection, author=None, first=1, last=3, eligible=3, drawn=[max(by_hand.values()) - 1])
+        add_audit(connection, author=None, first=1, last=3, eligible=3, drawn=[max(by_hand.values()) - 1], unusual=None)
     label_all(database, list(by_hand.values()))
     with database.write() as connection:
         # The summaries of these hours are made again, as if they were only summarised now.

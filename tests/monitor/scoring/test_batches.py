@@ -79,6 +79,20 @@ def test_a_crop_that_one_model_refuses_is_decided_by_the_others() -> None:
     assert [[one.model.id for one in row] for row in decided.decisions] == [[0, 1], [1], [], []]
 
 
+def test_a_crop_is_unusual_if_a_model_that_judged_it_is_outvoted() -> None:
+    models = (model(0, 1.0), model(1, 2.0))
+    batch = scored(
+        [[0.5, 2.0], [0.5, 1.9], [1.0, 2.0], [1.0, 0.0], [NAN, 2.0], [0.5, NAN], [NAN, NAN]],
+        refusals={6: REFUSAL},
+        declined={(4, 0): DECLINED, (5, 1): DECLINED},
+    )
+    found = {decide_by: decide(batch, Ensemble(models, decide_by)).unusual for decide_by in ("primary", "any", "all")}
+    assert np.flatnonzero(found["primary"]).tolist() == [0]
+    assert np.flatnonzero(found["any"]).tolist() == []
+    assert np.flatnonzero(found["all"]).tolist() == [0, 3]
+    assert decide(batch, Ensemble(models, "primary")).take([1, 0]).unusual.tolist() == [False, True]
+
+
 def test_some_crops_of_a_batch_keep_what_is_theirs() -> None:
     ensemble = Ensemble((model(0, 1.0), model(1, 2.0)), "primary")
     batch = scored([[1.0, 2.0], [NAN, NAN], [NAN, 3.0]], refusals={1: REFUSAL}, declined={(2, 0): DECLINED})

@@ -43,11 +43,17 @@ def test_a_row_holds_every_decision_and_the_final_one() -> None:
         (9, 1.5, 2.0, "ne_proliv"),
     ]
     assert {one.latency_seconds for one in decided.scores} == {3.0}
+    assert (decided.unusual, failed.unusual) == (False, False)
     assert (decided.verdict, decided.decision_score, decided.decision_threshold) == ("proliv", 1.5, 1.0)
     assert (decided.reason, decided.error) == (None, None)
     assert failed.scores == ()
     assert (failed.verdict, failed.reason, failed.error) == (None, "undecodable", "it is damaged")
     assert (failed.hole, failed.camera, failed.width, failed.height) == (7, "C", 50, 30)
+
+
+def test_a_row_says_that_the_crop_is_unusual() -> None:
+    batch = decided_batch(crop_files(["/in/1.jpg", "/in/2.jpg"]), [1.5, 0.5], [model(4, 2.0), model(9, 1.0)])
+    assert [row.unusual for row in rows(batch)] == [True, False]
 
 
 def test_only_decided_crops_of_the_inbox_get_a_place_in_the_archive() -> None:

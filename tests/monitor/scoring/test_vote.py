@@ -20,6 +20,7 @@ from monitor.scoring.vote import (
     deciding,
     describe,
     effective,
+    unusual,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ def test_the_verdict_is_exactly_the_vote(votes: list[Vote]) -> None:
         if decide != "primary":
             assert abs(outcome.score) < float("inf")
             assert outcome.threshold == 0
+
+
+@given(votes=votes)
+def test_unusual_is_what_is_passed_although_a_model_calls_it_proliv(votes: list[Vote]) -> None:
+    scores, thresholds = (np.array([[vote[column] for vote in votes]]) for column in range(2))
+    for decide in MODES[:-1]:
+        final = combine(decide, scores, thresholds, [vote.score_scale for vote in votes])
+        expected = decided(decide, votes).verdict == "ne_proliv" and any(map(says_proliv, votes))
+        assert unusual(scores, thresholds, final).tolist() == [expected]
+        assert unusual(scores, thresholds[0], final).tolist() == [expected]
 
 
 def test_the_primary_decides_by_its_own_numbers() -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, text, update
 
-from monitor.store.consistency import failed_without_reason, orphans, scored_without_scores, scored_without_verdict
+from monitor.store.consistency import (
+    failed_without_reason,
+    orphans,
+    scored_without_scores,
+    scored_without_verdict,
+    wrongly_unusual,
+)
 from monitor.store.database.schema import crops, scores
 from monitor.store.decisions import record
 from tests.support.stored_crops import crop, decided, decision, failed, make_active, opened
@@ -41,6 +47,25 @@ def test_crops_without_what_their_state_calls_for_are_found(database: Database) 
         connection.execute(delete(scores).where(scores.c.crop_id.in_([2, 3, 4])))
         assert scored_without_scores(connection) == ["/inbox/b.jpg", "/inbox/c.jpg"]
         assert scored_without_verdict(connection) == ["/inbox/b.jpg"]
+
+
+def test_crops_that_are_marked_unusual_and_are_not_are_found(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        passed = decision(first.id, first.calibration_id)
+        other = decision(second.id, second.calibration_id, mse=0.5)
+        record(connection, [decided(f"{name}.jpg", name, passed, other) for name in "abcd"])
+        record(connection, [decided("e.jpg", "e", passed), failed(crop("f.jpg", "f"))])
+        assert wrongly_unusual(connection) == []
+
+        connection.execute(update(crops).where(crops.c.path == "/inbox/a.jpg").values(verdict="proliv"))
+        connection.execute(update(scores).where(scores.c.crop_id == 2).values(verdict="ne_proliv"))
+        # What was kept of the scores cannot tell.
+        connection.execute(delete(scores).where(scores.c.crop_id == 3))
+        connection.execute(update(crops).where(crops.c.path.in_(["/inbox/e.jpg", "/inbox/f.jpg"])).values(unusual=True))
+        assert wrongly_unusual(connection) == [f"/inbox/{name}.jpg" for name in "abef"]
 
 
 def test_a_failed_crop_without_a_reason_is_found_where_the_constraint_was_removed(database: Database) -> None:

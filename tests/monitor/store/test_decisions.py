@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import event, select
@@ -10,7 +11,19 @@ from monitor.store.counts import count_crops
 from monitor.store.crops import known_crops
 from monitor.store.database.schema import crops, scores
 from monitor.store.decisions import record, stored_scores
-from tests.support.stored_crops import crop, decided, decision, failed, finals, make_active, states, unreadable
+from monitor.store.traffic import unusual_since
+from tests.support.stored_crops import (
+    NOW,
+    crop,
+    decided,
+    decision,
+    failed,
+    finals,
+    make_active,
+    states,
+    unreadable,
+    unusual,
+)
 
 if TYPE_CHECKING:
     from monitor.store.database.engine import Database
@@ -66,6 +79,43 @@ def test_the_final_decision_changes_only_with_a_new_decision_of_a_model(database
         assert finals(connection) == [("ne_proliv", 0.001, 0.002, "any"), (*caught[:3], "any"), caught]
     with database.read() as connection:
         assert count_crops(connection).final == {"proliv": 2, "ne_proliv": 1}
+
+
+def test_a_crop_is_unusual_as_it_was_decided_last(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        low = decision(first.id, first.calibration_id)
+        high = decision(second.id, second.calibration_id, mse=0.5)
+        record(connection, [decided("1.jpg", "a", low, high), decided("2.jpg", "b", low), failed(crop("3.jpg", "c"))])
+        record(connection, [decided("4.jpg", "d", high, low)])
+        assert unusual(connection) == [True, False, False, False]
+
+        # Nothing is new: a later threshold, or a failure, leaves it as it was.
+        other = low._replace(score=0.9, verdict="proliv")
+        record(connection, [decided("1.jpg", "a", other, high), failed(crop("1.jpg")), decided("2.jpg", "b", low)])
+        assert unusual(connection) == [True, False, False, False]
+
+        # Another model decides, and a failed crop is decided for the first time.
+        record(connection, [decided("2.jpg", "b", low, high), decided("3.jpg", "c", low, high)])
+        assert unusual(connection) == [True, True, True, False]
+        found = [unusual_since(connection, since) for since in (None, NOW, NOW + timedelta(seconds=1))]
+        assert found == [3, 3, 0]
+
+
+def test_a_model_that_decided_before_makes_a_crop_unusual_by_the_verdict_that_stands(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        passed = decision(first.id, first.calibration_id)
+        record(connection, [decided("1.jpg", "a", passed)])
+        # Its threshold was lowered since; what it says today is not stored.
+        today, new = passed._replace(threshold=0.0005, verdict="proliv"), decision(second.id, second.calibration_id)
+        record(connection, [decided("1.jpg", "a", new, today)])
+        assert unusual(connection) == [False]
+        assert stored_scores(connection, [1], [first.id])[1][0].verdict == "ne_proliv"
 
 
 def test_one_crop_twice_in_a_batch_has_one_final_decision(database: Database) -> None:

@@ -65,6 +65,10 @@ BOUNDED: Final = {
     "SELECT crops.path, crops.size_bytes, crops.mtime_ns \nFROM crops \nWHERE crops.source = ? ORDER BY": (
         "the first and the last few crops of the inbox"
     ),
+    "SELECT crops.verdict, count(*) AS crops \nFROM crops \nWHERE crops.verdict IS NOT NULL": (
+        "the crops of a day, where a person waits for them"
+    ),
+    "SELECT count(*) AS count_1 \nFROM crops \nWHERE crops.unusual = 1": "an index that holds unusual crops alone",
     "SELECT score_summaries.camera, score_summaries.hole \nFROM score_summaries": "one row, at a place of an index",
     "SELECT labelled_files.path, labelled_files.label, ": "what was deleted meanwhile, once at the start",
 }
@@ -81,6 +85,7 @@ STATISTICS: Final = (
     ("crops", "ix_crops_alarms", "50000 1"),
     ("crops", "ix_crops_seen_at", "10000000 1"),
     ("crops", "ix_crops_sha256", "10000000 1"),
+    ("crops", "ix_crops_unusual", "20000 1"),
     ("crops", "sqlite_autoindex_crops_1", "10000000 1 1"),
     ("labelled_files", "ix_labelled_files_crop_id", "2000 1"),
     ("labelled_files", "ix_labelled_files_sha256", "2000 1"),
@@ -295,12 +300,16 @@ INDEXES: Final = {
     "their stored scores": "sqlite_autoindex_scores_1 (crop_id=?",
     "crops of 256 contents": "ix_crops_sha256 (sha256=?)",
     "status: counts": "sqlite_autoindex_scores_1 (crop_id=?)",
+    "status: crops of the last day": "ix_crops_seen_at (seen_at>?)",
+    "status: unusual ones of the last day": "ix_crops_unusual (seen_at>?)",
     "last crop of each hole, 7 days": "ix_crops_seen_at (seen_at>?)",
     "quality in all windows": "ix_crops_alarms (seen_at>? AND seen_at<?)",
     "drift": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole=? AND hour",
     "completeness": "ix_crops_seen_at (seen_at>? AND seen_at<?)",
     "evidence": "sqlite_autoindex_scores_1 (crop_id=? AND model_id=?)",
     "verdicts of 30 days": "ix_crops_seen_at (seen_at>?)",
+    "unusual crops of 30 days": "ix_crops_unusual (seen_at>?)",
+    "unusual crops ever": "ix_crops_unusual",
     "trial of 7 days": "ix_scores_model_id_scored_at (model_id=? AND scored_at>?)",
     "retention: last old number": "ix_crops_seen_at (seen_at<?)",
     "retention: first old crops": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from monitor.configuration.settings import Calibration
+from monitor.thresholds.evidence import Item
+from monitor.thresholds.weights import NormalShares, Recent, stratum_weights
 from monitor.words import Label
 from tests.support.made_up import NOW, MadeUp
 from tests.support.made_up_rules import DAY, evidence
@@ -56,6 +61,41 @@ def test_strata_keep_their_shares_whatever_their_ages(store: MadeUp) -> None:
     found = evidence(store, Calibration(half_life_days=30), days=180)
     high = found.scores.normal == 2.5
     assert found.scores.normal_weights[high].sum() / found.scores.normal_weights.sum() == pytest.approx(0.04)
+
+
+def test_unusual_crops_have_the_share_that_they_have_on_the_line(store: MadeUp) -> None:
+    # Of 100 crops 4 alarm and 10 are unusual; of these most were drawn, one of them is a missed proliv.
+    for _ in range(86):
+        store.crop(1.2)
+    unusual = [store.crop(1.4, unusual=True) for _ in range(10)]
+    alarms = [store.crop(3.0) for _ in range(4)]
+    for crop in [*alarms[:2], *unusual[:4]]:
+        store.label(crop, "ne_proliv")
+    store.label(unusual[4], "proliv")
+    found = evidence(store)
+    total = found.scores.normal_weights.sum()
+    shares = {score: found.scores.normal_weights[found.scores.normal == score].sum() / total for score in (1.4, 3.0)}
+    # 10 unusual ones of which 4 of 5 are ne_proliv, 4 false alarms, and 86 others.
+    assert shares == {1.4: pytest.approx(8 / 98), 3.0: pytest.approx(4 / 98)}
+
+
+def test_unusual_crops_stand_for_all_that_passed_if_nothing_else_is_labelled() -> None:
+    ages = np.ones(3)
+    made = [labelled(alarmed=True), labelled(unusual=True), labelled(unusual=True)]
+    recent = Recent({"proliv": 10, "ne_proliv": 90}, 20)
+    assert stratum_weights(made, ages, recent, NormalShares(1.0, 1.0)).tolist() == [10.0, 45.0, 45.0]
+    made.append(labelled())
+    weights = stratum_weights(made, np.ones(4), recent, NormalShares(1.0, 1.0))
+    assert weights.tolist() == [10.0, 10.0, 10.0, 70.0]
+    # None was unusual lately: those from before are like all others.
+    assert stratum_weights(made, np.ones(4), recent._replace(unusual=0), NormalShares(1.0, 1.0)).tolist() == [
+        10.0, 30.0, 30.0, 30.0,
+    ]  # fmt: skip
+
+
+def labelled(*, alarmed: bool = False, unusual: bool = False) -> Item:
+    crop: Any = SimpleNamespace(alarmed=alarmed, unusual=unusual, in_operation=True)
+    return Item("a", Label.NE_PROLIV, 1.0, None, None, NOW, crop)
 
 
 def test_labels_that_are_set_aside_do_not_say_what_alarms_are_worth(store: MadeUp) -> None:

@@ -111,7 +111,7 @@ def test_old_crops_go_but_what_others_need_stays(store: MadeUp, configuration: C
 
 
 def season(store: MadeUp) -> None:
-    """Seventy days of crops: alarms, audits, labels, contents that come again, hourly summaries."""
+    """Seventy days of crops: alarms, unusual ones, audits, labels, contents that come again, hourly summaries."""
     chance = random.Random(7)
     known: list[str] = []
     recent: list[int] = []
@@ -120,7 +120,8 @@ def season(store: MadeUp) -> None:
             at = NOW - (69 - day) * DAY - timedelta(hours=2 * number + 1)
             content = chance.choice(known) if known and chance.random() < 0.1 else None
             score = 9.0 if chance.random() < 0.2 else chance.uniform(0.05, 0.4)
-            crop = store.crop(score, at=at, content=content, hole=chance.randrange(3))
+            unusual = 0.3 < score < 1
+            crop = store.crop(score, at=at, content=content, hole=chance.randrange(3), unusual=unusual)
             known.append(content or f"{crop:064d}")
             recent.append(crop)
             if chance.random() < 0.1:

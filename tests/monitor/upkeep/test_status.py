@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def test_of_an_empty_database(database: Database) -> None:
         "by_hand": 0,
         "decisions": {"proliv": 0, "ne_proliv": 0},
         "verdicts": [],
+        "last_day": {"decided": 0, "unusual": 0, "unusual_share": None},
         "nightly_run": None,
         "last_scored_at": None,
         "last_scored_before": None,
@@ -87,6 +89,24 @@ def test_of_models_and_crops(database: Database) -> None:
     assert report["last_scored_at"] == NOW.isoformat()
     assert report["models"][0]["trained_at"] == second.trained_at.isoformat()
     assert report["verdicts"][0] == {"model": first.name, "verdict": "proliv", "crops": 1}
+
+
+def test_of_the_last_day(database: Database) -> None:
+    now = datetime.now(UTC)
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        passed = decision(first.id, first.calibration_id)
+        other = decision(second.id, second.calibration_id, mse=0.5)
+        old = decided("old.jpg", "a", passed, other)._replace(seen_at=now - timedelta(days=1, minutes=1))
+        new = [decided(f"{name}.jpg", name, passed, other)._replace(seen_at=now) for name in "bc"]
+        plain = [decided(f"{name}.jpg", name, passed)._replace(seen_at=now) for name in "def"]
+        by_hand = new[0]._replace(path="/by/hand.jpg", source="folder")
+        record(connection, [old, *new, *plain, by_hand, failed(crop("g.jpg", "g", seen_at=now))])
+    found = status(database)
+    assert (found.last_day.decided, found.last_day.unusual, found.last_day.share) == (5, 2, 0.4)
+    assert found.as_dict()["last_day"] == {"decided": 5, "unusual": 2, "unusual_share": 0.4}
 
 
 def test_of_the_final_decision(database: Database) -> None:

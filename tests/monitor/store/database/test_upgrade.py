@@ -20,6 +20,7 @@ from monitor.errors import StoreDamagedError, StoreError, StoreRefusedError, Sto
 from monitor.store.consistency import failed_without_reason
 from monitor.store.database.schema import (
     SCHEMA_REVISION,
+    audits,
     calibrations,
     crop_tallies,
     crops,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(migrations.__path__[0])
 # The columns of crops that came after the first tables.
-LATER = {*FINAL, "source", "archived_path", "ctime_ns", "inode"}
+LATER = {*FINAL, "source", "archived_path", "ctime_ns", "inode", "unusual"}
 
 
 def test_an_empty_database_gets_the_schema_that_the_program_declares(empty: Database) -> None:
@@ -247,6 +248,25 @@ def test_rows_of_earlier_programs_keep_what_is_known_of_their_files(empty: Datab
             looks = select(table.c.size_bytes, table.c.mtime_ns, table.c.ctime_ns, table.c.inode)
             assert connection.execute(looks).all() == [(stored.size_bytes, stored.mtime_ns, None, None)]
     migrate(empty, revision)
+    migrate(empty, SCHEMA_REVISION)
+    assert (differences(empty), damage(empty, full=True)) == ([], [])
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_no_crop_of_an_earlier_program_is_unusual_and_every_draw_was_of_all(empty: Database, revision: str) -> None:
+    migrate(empty, revision)
+    with empty.rebuild() as connection:
+        put_crops(connection, {"1.jpg": "truncated"})
+        if revision >= "0003":
+            values = {"drawn_at": NOW, "first_crop_id": 1, "last_crop_id": 1, "eligible": 1}
+            connection.execute(insert(audits), values)
+
+    assert upgrade(empty) == SCHEMA_REVISION
+
+    with empty.read() as connection:
+        assert connection.execute(select(crops.c.unusual)).scalars().all() == [False]
+        assert connection.execute(select(audits.c.unusual)).scalars().all() == ([None] if revision >= "0003" else [])
+    migrate(empty, "0009")
     migrate(empty, SCHEMA_REVISION)
     assert (differences(empty), damage(empty, full=True)) == ([], [])
 
