@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.daemon.schedule import DailyJob
 from monitor.errors import InboxDoubtError, StoreDoubtError, StoreError
 from monitor.metrics.refresh import publish_completeness, refresh_figures, restore_holes
+from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding
 from monitor.store import models
 from monitor.store.runs import NIGHTLY, RETENTION
@@ -169,7 +170,9 @@ class Jobs:
         """Ask for a reload when the thresholds in the store are not those in use; again later where that failed."""
         try:
             with self._database.read() as connection:
-                rows = deciding(models.active_models(connection), self._configuration.settings.decision.detectors)
+                detectors = self._configuration.settings.decision.detectors
+                rows = deciding(models.active_models(connection), detectors)
+                rows += shadow_models(connection, detectors)
         except StoreError as error:
             log.warning("cannot check whether thresholds have changed: %s", error)
             return

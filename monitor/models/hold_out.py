@@ -82,6 +82,41 @@ def groups_of_proliv(crops: Sequence[NDArray[np.uint8]], holes: Sequence[int | N
     return renumbered(groups)
 
 
+def joined(
+    crops: Sequence[NDArray[np.uint8]], groups: NDArray[np.intp], others: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.intp]:
+    """The groups of N crops and of M others together, (N + M,), from 0 without gaps.
+
+    ``groups``: those of the N crops, (N,). The others are grouped by themselves; a group of them that has a
+    near-duplicate among the crops becomes one with that crop's.
+    """
+    if not others:
+        return renumbered(groups)
+    points, more = thumbnails(crops), thumbnails(others)
+    own = near_duplicates(more, largest=len(others)) + groups.max(initial=-1) + 1
+    together = np.concatenate([groups, own])
+    for row, distances in enumerate(_distances(more, points)):
+        for twin in np.flatnonzero(distances < TWIN_DISTANCE):
+            together[together == together[twin]] = together[len(crops) + row]
+    return renumbered(together)
+
+
+def twins(crops: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]]) -> NDArray[np.intp]:
+    """The nearest near-duplicate of each of N crops among others, (N,), by its place; -1 where it has none."""
+    if not crops or not others:
+        return np.full(len(crops), -1, dtype=np.intp)
+    distances = _distances(thumbnails(crops), thumbnails(others))
+    nearest = distances.argmin(axis=1)
+    return np.where(distances.min(axis=1) < TWIN_DISTANCE, nearest, -1)
+
+
+def _distances(points: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Euclidean distances of points (N, D) and others (M, D): float32 (N, M)."""
+    squares = np.einsum("nd,nd->n", points, points)[:, None] + np.einsum("md,md->m", others, others)
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares - 2 * (points @ others.T), 0))
+    return distances
+
+
 def renumbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
     """The same groups with numbers from 0 without gaps."""
     return np.unique(groups, return_inverse=True)[1].reshape(-1)
