@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from monitor.daemon.night_training import NightTraining
 from monitor.daemon.schedule import DailyJob
 from monitor.errors import InboxDoubtError, StoreDoubtError, StoreError
 from monitor.metrics.refresh import publish_completeness, refresh_figures, restore_holes
@@ -82,6 +83,7 @@ class Jobs:
             time_zone=configuration.time_zone,
             run=self._prune,
         )
+        self._training = NightTraining(configuration, database, metrics, self._trained)
         self._begun: set[str] = set()
         self._count_again_at = 0.0
         self._clock_ahead = _clock_ahead()
@@ -107,6 +109,8 @@ class Jobs:
             self._scheduler.add_job(self._backlog.look, "interval", seconds=BACKLOG_SECONDS)
         if self._configuration.settings.calibration.nightly:
             self._scheduler.add_job(self.run_nightly, "interval", seconds=CHECK_SECONDS, next_run_time=now)
+        if self._configuration.settings.learning.enabled:
+            self._scheduler.add_job(self._training.look, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         if self._configuration.settings.store.keep_days:
             self._scheduler.add_job(self.run_retention, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         self._scheduler.add_job(self.follow, "interval", seconds=CHECK_SECONDS)
@@ -139,6 +143,7 @@ class Jobs:
     def stop(self) -> None:
         """Start no further job; one that is running ends with the program, which does no harm."""
         self._scheduler.pause()
+        self._training.stop()
         self._executor.shutdown(wait=False)
 
     def run_nightly(self) -> None:
@@ -146,6 +151,11 @@ class Jobs:
         if self._run_due(NIGHTLY, self._nightly):
             self.follow()
             self.refresh()
+
+    def _trained(self) -> None:
+        """A training has ended: a model may be in the shadow now, or decide."""
+        self.follow()
+        self.refresh()
 
     def run_retention(self) -> None:
         """Delete old decisions if that is due."""

@@ -64,6 +64,12 @@ def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> 
     return Division(_draw(groups, wanted, np.random.default_rng(seed)), groups)
 
 
+def groups_of_normal(crops: Sequence[NDArray[np.uint8]], held_out: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The groups of those of N crops that are not held out, bool (N,), as `hold_out` makes them."""
+    largest = max(int(LARGEST_GROUP * held_out.sum()), 1)
+    return near_duplicates(thumbnails(crops), largest=largest)[~held_out]
+
+
 def groups_of_proliv(crops: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> NDArray[np.intp]:
     """Group proliv crops, so that one hole's and near-duplicates share a group: (P,), from 0 without gaps.
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.api import FalseAlarms, FitReport, KnownProliv, Scores
 from monitor.crops.in_memory import ReadCrops
 from monitor.errors import DataError, PluginError
+from monitor.files.text import printable
 from monitor.models import folders, hold_out
 from monitor.models.folders import Learned
 from monitor.registry import whose
 from monitor.store import models
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -82,6 +83,25 @@ def split(crops: ReadCrops, *, share: float, seed: int) -> TrainingData:
     if held_out.all() or not held_out.any():
         raise DataError(f"{len(crops.pixels)} crops are too few to hold out a validation part; add more to train/")
     return TrainingData(crops.those(~held_out), crops.those(held_out), groups[~held_out])
+
+
+def split_as(crops: ReadCrops, validation: Collection[str], folder: Path) -> TrainingData:
+    """Hold out the crops, of ``folder``, that another training held out: ``validation`` has their sha256.
+
+    Raises `DataError` when none of them, or nothing else, is there.
+    """
+    import numpy as np
+
+    held_out = np.array([digest in validation for digest in crops.digests], dtype=np.bool_)
+    if held_out.all() or not held_out.any():
+        what = "nothing else" if held_out.any() else f"none of the {len(validation)} crops that it held out"
+        raise DataError(
+            f"{printable(folder)}: is not the folder that the model was trained on: {what} is in its train/; name the "
+            "right one with --data or learning.data"
+        )
+    return TrainingData(
+        crops.those(~held_out), crops.those(held_out), hold_out.groups_of_normal(crops.pixels, held_out)
+    )
 
 
 def train(

@@ -146,7 +146,10 @@ def shadow_models(connection: Connection, detectors: Sequence[str]) -> list[Mode
     return [
         row
         for row in sorted(all_models(connection), key=lambda row: row.id)
-        if row.id in on_trial and row.threshold is not None and (not detectors or row.detector in detectors)
+        if row.id in on_trial
+        and not row.active
+        and row.threshold is not None
+        and (not detectors or row.detector in detectors)
     ]
 
 

@@ -99,6 +99,17 @@ def activate_model(connection: Connection, model: ModelRow) -> None:
     )
 
 
+def take_over(connection: Connection, former: ModelRow | None, new: ModelRow, now: datetime) -> None:
+    """Make a model active in place of its detector's former one, which stays the primary if it was."""
+    rows = active_models(connection)
+    activate_model(connection, new)
+    at = now
+    if former is not None and rows[0].id != former.id and former.activated_at is not None:
+        # The model that became active last is the primary, so another detector's would lose its place.
+        at = former.activated_at
+    connection.execute(update(models).where(models.c.id == new.id).values(activated_at=at))
+
+
 def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, ModelRow]:
     """Make the detector's previous model active again; return (the model left, the model active now).
 

@@ -90,6 +90,15 @@ def end(
     return row._replace(**values)
 
 
+def roll_back(connection: Connection, model_id: int, now: datetime) -> None:
+    """Say of a model that is no longer active that it was rolled back, if it came of a training from labels."""
+    connection.execute(
+        update(retrainings)
+        .where(retrainings.c.model_id == model_id, retrainings.c.state == "accepted")
+        .values(state="rolled_back", ended_at=now)
+    )
+
+
 def shadow(connection: Connection, detector: str) -> RetrainingRow | None:
     """The training whose model is on trial beside the detector's active one, or None."""
     found = _rows(connection, retrainings.c.detector == detector, retrainings.c.state == "shadow", most=1)
