@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # How often to check whether a daily job is due; each runs once per slot, however often it is checked.
 CHECK_SECONDS: Final = 20
+# How often to see whether a training has ended.
+LOOK_SECONDS: Final = 5
 # How often the figures for the metrics are worked out, and the id of the job that does it.
 REFRESH_SECONDS: Final = 300
 REFRESH: Final = "refresh"
@@ -110,7 +112,7 @@ class Jobs:
         if self._configuration.settings.calibration.nightly:
             self._scheduler.add_job(self.run_nightly, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         if self._configuration.settings.learning.enabled:
-            self._scheduler.add_job(self._training.look, "interval", seconds=CHECK_SECONDS, next_run_time=now)
+            self._scheduler.add_job(self._training.look, "interval", seconds=LOOK_SECONDS, next_run_time=now)
         if self._configuration.settings.store.keep_days:
             self._scheduler.add_job(self.run_retention, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         self._scheduler.add_job(self.follow, "interval", seconds=CHECK_SECONDS)
