@@ -30,7 +30,7 @@ class Request:
     data: Path
     seed: int = 0
     detector: str | None = None
-    least: int = 1
+    least: int = 0
     author: str | None = None
     run_id: int | None = None
     zone: ZoneInfo = UTC_CLOCK

@@ -78,8 +78,10 @@ class Retraining:
             return judge_trial(self._database, self._registry, self._configuration, trial, request)
         new = chosen.since(newest.labels_until if newest else None)
         if new < request.least:
-            wanted = "" if request.least == 1 else f" of the {request.least} that a training needs"
-            reason = f"{new}{wanted} false alarms and proliv have been labelled since the last training"
+            reason = (
+                f"{new} false alarms and proliv have been labelled since the last training, and "
+                f"learning.minimum_labels is {request.least}"
+            )
             return Outcome(model.detector, None, model.name, "unchanged", reason=reason, notes=tuple(chosen.set_aside))
         return self._train(model, chosen)
 
@@ -171,6 +173,12 @@ class Retraining:
     ) -> Outcome:
         request = self._request
         with self._database.write() as connection:
+            active = {one.id for one in models.active_models(connection)}
+            if model.id not in active or retrainings.shadow(connection, model.detector) is not None:
+                raise DataError(
+                    f"{model.name}: another model took its place or is on trial since the training began; see: monitor "
+                    "models list"
+                )
             row = retrainings.add(
                 connection,
                 detector=model.detector,

@@ -12,7 +12,7 @@ from monitor.learning.checks import Refused
 from monitor.learning.outcome import Outcome
 from monitor.models.folders import folder_of, verify
 from monitor.scoring.ensemble import Ensemble, load
-from monitor.store import models, replay, retrainings
+from monitor.store import models, retrainings
 from monitor.store.labels import taken_back_since
 from monitor.times import on_clock
 from monitor.words import Unlearned
@@ -39,7 +39,7 @@ def judge_trial(
     """
     with database.read() as connection:
         new, former, void = _rows(connection, trial, request.now)
-        seen = _seen(connection, new, trial)
+        seen = retrainings.seen(connection, trial)
     if void is not None:
         return _end(database, trial, (new, former), void, {}, request)
     until = trial.created_at + timedelta(days=configuration.settings.learning.shadow_days)
@@ -47,7 +47,7 @@ def judge_trial(
         waits = "" if seen.crops else ", and until crops have come"
         reason = (
             f"it scores beside {former.name} until {on_clock(until, request.zone)}{waits}; of {seen.crops} crops "
-            f"since, it would decide {seen.proliv} proliv"
+            f"since, it would decide {seen.proliv} proliv, and {seen.otherwise} otherwise than was decided"
         )
         return Outcome.of(trial, new.name, former.name, reason)
     try:
@@ -100,12 +100,6 @@ def _rows(connection: Connection, trial: RetrainingRow, now: datetime) -> tuple[
     elif taken_back_since(connection, trial.created_at):
         why = "labels that it may have learned from were taken back since"
     return new, former, None if why is None else Refused(Unlearned.WITHDRAWN, why)
-
-
-def _seen(connection: Connection, new: ModelRow, trial: RetrainingRow) -> replay.Replayed:
-    """What it decided in the shadow on crops in operation."""
-    assert new.threshold is not None
-    return replay.replay(connection, new.id, new.threshold, replay.Span(trial.created_at, in_operation=True))
 
 
 def _end(

@@ -9,7 +9,7 @@ from sqlalchemy import and_, select, update
 
 from monitor.errors import NoModelError
 from monitor.store.database.rows import select_rows
-from monitor.store.database.schema import calibrations, models
+from monitor.store.database.schema import calibrations, models, retrainings
 from monitor.store.database.upsert import upsert
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def active_models(connection: Connection) -> list[ModelRow]:
 
 
 def newest_models(connection: Connection) -> list[ModelRow]:
-    """The model of each detector that was trained last, newest first."""
+    """The model of each detector that was trained last, newest first; not one that labels made and nobody accepted."""
+    tried = select(retrainings.c.model_id).where(retrainings.c.model_id.is_not(None), retrainings.c.state != "accepted")
     newest: dict[str, ModelRow] = {}
-    for row in _model_rows(connection):
+    for row in _model_rows(connection, models.c.active | models.c.id.not_in(tried)):
         newest.setdefault(row.detector, row)
     return list(newest.values())
 

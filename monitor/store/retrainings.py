@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, func, insert, select, update
 
+from monitor.store.conditions import in_operation
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import retrainings
+from monitor.store.database.schema import crops, retrainings, scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,14 @@ class RetrainingRow(NamedTuple):
     ended_at: datetime | None
     author: str | None
     run_id: int | None
+
+
+class Seen(NamedTuple):
+    """How many crops a model scored in the shadow, on how many it would decide proliv, and how many otherwise."""
+
+    crops: int
+    proliv: int
+    otherwise: int
 
 
 def add(
@@ -108,6 +117,23 @@ def shadow(connection: Connection, detector: str) -> RetrainingRow | None:
 def shadows(connection: Connection) -> list[RetrainingRow]:
     """The trainings of all models on trial."""
     return _rows(connection, retrainings.c.state == "shadow", most=1000)
+
+
+def seen(connection: Connection, row: RetrainingRow) -> Seen:
+    """What the model on trial scored beside the active one since its trial began."""
+    # By when the crops came: it also scores older ones, which people have labelled.
+    query = (
+        select(
+            func.count(),
+            func.sum(case((scores.c.verdict == "proliv", 1), else_=0)),
+            func.sum(case((scores.c.verdict != crops.c.verdict, 1), else_=0)),
+        )
+        .select_from(scores)
+        .join(crops, crops.c.id == scores.c.crop_id)
+        .where(scores.c.model_id == row.model_id, scores.c.scored_at >= row.created_at)
+        .where(crops.c.seen_at >= row.created_at, in_operation())
+    )
+    return Seen(*(int(value or 0) for value in connection.execute(query).one()))
 
 
 def of_run(connection: Connection, detector: str, run_id: int) -> RetrainingRow | None:
