@@ -59,15 +59,25 @@ class Training:
         self._false = known.false_alarms or FalseAlarms(crops[:0], np.empty(0, dtype=np.intp))
         self._confirmed = np.zeros(len(known.crops), dtype=np.bool_) if known.confirmed is None else known.confirmed
         generator = np.random.default_rng(seed)
-        # Together, so that a false alarm and its near-duplicates among the normal crops are in one fold.
-        folds = fold_of_each(np.concatenate([known.normal_groups, self._false.groups]), settings.folds, generator)
-        self._normal_folds, self._false_folds = folds[: len(crops)], folds[len(crops) :]
+        self._normal_folds = fold_of_each(known.normal_groups, settings.folds, generator)
         self._proliv_folds = fold_of_each(known.groups, settings.folds, generator)
+        self._false_folds = self._folds_of_false_alarms(generator)
         self._normal, self._proliv = GRID.features_of(crops), GRID.features_of(known.crops)
         # A hole that was photographed a thousand times counts for more than one that was seen once, but not for a
         # thousand times as much.
         sizes = np.bincount(known.normal_groups)[known.normal_groups]
         self._weights = (1 / np.sqrt(sizes)).astype(np.float32)
+
+    def _folds_of_false_alarms(self, generator: np.random.Generator) -> NDArray[np.intp]:
+        """Evenly divided, but for those with near-duplicates among the normal crops, which are in the fold of these."""
+        groups, normal = self._false.groups, self._known.normal_groups
+        folds = np.empty(len(groups), dtype=np.intp)
+        with_twins = np.isin(groups, normal)
+        folds_of_groups = dict(zip(normal.tolist(), self._normal_folds.tolist(), strict=True))
+        folds[with_twins] = [folds_of_groups[group] for group in groups[with_twins].tolist()]
+        alone = np.unique(groups[~with_twins], return_inverse=True)[1].reshape(-1)
+        folds[~with_twins] = fold_of_each(alone, self._settings.folds, generator)
+        return folds
 
     def part(self, fold: int) -> Part:
         """What the fold learns from the crops of the others."""
