@@ -103,8 +103,8 @@ def joined(
     together = np.concatenate([groups, own])
     for row, distances in enumerate(_distances(more, points)):
         for twin in np.flatnonzero(distances < TWIN_DISTANCE):
-            both = together[[twin, len(crops) + row]]
-            together[np.isin(together, both)] = both.min()
+            both = together[twin], together[len(crops) + row]
+            together[np.isin(together, both)] = min(both)
     return renumbered(together)
 
 
