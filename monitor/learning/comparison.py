@@ -58,7 +58,7 @@ def made_up_shares(before: ActiveModel, after: ActiveModel, data: TrainingData) 
             one.kind,
             len(one.crops),
             *(
-                int(((scores(model.detector, one.crops) >= where_proliv_begins(model)) == one.proliv).sum())
+                int(((scores(model.detector, one.crops) >= model.threshold) == one.proliv).sum())
                 for model in (before, after)
             ),
         )

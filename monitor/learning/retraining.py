@@ -3,8 +3,8 @@
 1. The trial of an earlier one is ended, if one is running and over (`monitor.learning.trial`); while it runs, nothing
    is trained.
 2. The labels are chosen (`selection`) and read together with the folder that the model was trained on (`material`).
-3. The new model is trained with the settings of the active one and the same held-out crops, and gets a threshold by the
-   configured rule.
+3. The new model is trained with the settings of the active one and the same held-out crops. It decides by the same
+   threshold, or, where scores of two models cannot be compared, by one of the configured rule.
 4. Both models are compared (`comparison`, `checks`). The new one is refused, or scores beside the active one from now
    on.
 
@@ -15,6 +15,7 @@ is; a model's folder and its row appear whole or not at all.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -38,6 +39,8 @@ from monitor.thresholds.rules import Rules
 from monitor.words import Label, Unlearned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
     from monitor.api import Detector, Progress
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from monitor.scoring.ensemble import ActiveModel
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
+    from monitor.store.references import ReferenceRow
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +113,13 @@ class Retraining:
         if saved.fingerprint == model.fingerprint:
             reason = f"the same model came of it, {model.name}"
             return Outcome(model.detector, None, model.name, "unchanged", reason=reason, notes=notes)
-        new = self._with_threshold(saved.name, detector, material)
+        new = self._with_threshold(active, saved.name, detector, material)
         refused, compared = self._compare(active, new, material)
         return self._store(model, new, chosen, refused, {**evidence, **compared})
 
-    def _with_threshold(self, name: str, detector: Detector, material: Material) -> ActiveModel:
-        """Give the new model a threshold as `monitor calibrate` does, from all labelled crops; it stays inactive."""
-        request, data = self._request, material.data
+    def _with_threshold(self, former: ActiveModel, name: str, detector: Detector, material: Material) -> ActiveModel:
+        """Give the new model the former one's threshold, or one by the configured rule; it stays inactive."""
+        data = material.data
         with self._database.read() as connection:
             row = models.find_model(connection, name)
         learned = folders.cross_fitted(self._configuration.models, row)
@@ -124,16 +128,26 @@ class Retraining:
             *references_of_crops(detector, data.proliv, Label.PROLIV, learned).values(),
         ]
         rules = Rules.of(self._registry, self._configuration)
-        # Its labelled crops are scored once it has a threshold to decide by, and then it gets the one that counts.
-        for accept in (False, True):
-            by = ChangeRequest(request.now, "calibrate", accept=accept, author=request.author, zone=request.zone)
-            calibrate(self._database, row, rules, given, by, data=request.data, activate=False)
-            with self._database.read() as connection:
-                row = models.find_model(connection, name)
-            new = load(self._registry, self._configuration, row)
-            if not accept:
-                score_missing(self._configuration, self._database, Ensemble((new,), "primary"))
-        return new
+        keeps = detector.natural_threshold is not None
+        if keeps:
+            # Its scores mean what those of the former model mean. So it decides by the same threshold, and what the
+            # labels say of that is chosen at night: one change at a time, each guarded.
+            fixed = self._registry.new_rule("fixed", self._configuration, {"threshold": former.threshold})
+            rules = replace(rules, rule=fixed, explicit=True)
+        new = self._calibrated(row, rules, given)
+        score_missing(self._configuration, self._database, Ensemble((new,), "primary"))
+        # A rule needs the scores of the labelled crops, which the model gives once it has a threshold to decide by.
+        return new if keeps else self._calibrated(row, rules, given)
+
+    def _calibrated(self, row: ModelRow, rules: Rules, given: Sequence[ReferenceRow]) -> ActiveModel:
+        """The new model with a threshold by these rules."""
+        request = self._request
+        # There is nothing to guard: the model decides nothing yet, and is compared as a whole.
+        by = ChangeRequest(request.now, "calibrate", accept=True, author=request.author, zone=request.zone)
+        calibrate(self._database, row, rules, given, by, data=request.data, activate=False)
+        with self._database.read() as connection:
+            row = models.find_model(connection, row.name)
+        return load(self._registry, self._configuration, row)
 
     def _compare(
         self, active: ActiveModel, new: ActiveModel, material: Material
