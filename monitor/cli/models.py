@@ -157,8 +157,6 @@ def rollback(program: Program, detector: str) -> None:
     Example:
       monitor models rollback ae
     """
-    from datetime import UTC, datetime
-
     from monitor.store import retrainings
     from monitor.store.models import active_models, rollback_model
 
@@ -167,7 +165,7 @@ def rollback(program: Program, detector: str) -> None:
         if not detector and len(active) != 1:
             raise click.UsageError(f"name the detector; active are: {', '.join(sorted(active)) or 'none'}")
         left, now = rollback_model(connection, detector or active[0])
-        retrainings.roll_back(connection, left.id, datetime.now(UTC))
+        retrainings.roll_back(connection, left.id)
     click.echo(f"{now.name} is active again in place of {left.name}")
 
 

@@ -99,12 +99,12 @@ def end(
     return row._replace(**values)
 
 
-def roll_back(connection: Connection, model_id: int, now: datetime) -> None:
+def roll_back(connection: Connection, model_id: int) -> None:
     """Say of a model that is no longer active that it was rolled back, if it came of a training from labels."""
     connection.execute(
         update(retrainings)
         .where(retrainings.c.model_id == model_id, retrainings.c.state == "accepted")
-        .values(state="rolled_back", ended_at=now)
+        .values(state="rolled_back")
     )
 
 

@@ -22,7 +22,7 @@ retrainings = Table(
     Column("evidence", JSON, nullable=False),
     Column("labels_until", UtcDateTime),  # when the newest label that it could learn from was stored
     Column("created_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),  # when the trial ended, or the model was rolled back
+    Column("ended_at", UtcDateTime),  # when the trial ended
     Column("author", Text),  # the person who asked for it, or accepted it
     Column("run_id", Identifier, ForeignKey("runs.id")),  # the scheduled run that made it
     CheckConstraint("state in ('shadow', 'accepted', 'refused', 'rolled_back')", name="state"),

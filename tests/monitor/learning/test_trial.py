@@ -13,6 +13,7 @@ from monitor.learning.trial import accept
 from monitor.scoring.ensemble import load_active
 from monitor.store import calibrations, models, retrainings
 from monitor.store.database import schema
+from monitor.store.details import decisions_on
 from monitor.store.labels import NewLabel, add_labels
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def test_it_waits_for_its_time_and_for_crops(plant: Plant, on_trial: ModelRow, n
     assert plant.active.name == on_trial.name
     with plant.database.write() as connection:
         left, now = models.rollback_model(connection, "contrast")
-        retrainings.roll_back(connection, left.id, plant.now)
+        retrainings.roll_back(connection, left.id)
     assert (left.name, now.name, plant.rows()) == (on_trial.name, former.name, [("rolled_back", None)])
     # It is not trained again from the same labels.
     assert plant.retrain(days=3, least=1).result == "unchanged"
@@ -134,6 +135,17 @@ def test_it_is_asked_and_does_not_decide(plant: Plant, on_trial: ModelRow) -> No
     assert len(ensemble.thresholds) == 1
     # By hand, only the active models are asked.
     assert load_active(plant.database, plant.registry, plant.configuration).shadows == ()
+
+
+def test_what_it_decided_on_trial_is_shown_as_such(plant: Plant, on_trial: ModelRow, normal: list[Path]) -> None:
+    number = seen(plant, on_trial, normal[0], former=0.5, later=0.4)
+    with plant.database.read() as connection:
+        shown = {one.model: one.in_shadow for one in decisions_on(connection, number)}
+    assert shown == {plant.active.name: False, on_trial.name: True}
+    options: dict[str, Any] = {"now": plant.now + timedelta(days=3), "author": "ann", "why": "because"}
+    accept(plant.database, plant.configuration, on_trial.name, **options)
+    with plant.database.read() as connection:
+        assert {one.in_shadow for one in decisions_on(connection, number) if one.model == on_trial.name} == {True}
 
 
 def test_calibrate_does_not_take_it_for_the_newest_model(plant: Plant, on_trial: ModelRow) -> None:
