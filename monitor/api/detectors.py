@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.api.measurements import Measurement
     from monitor.api.recipes import Recipe
     from monitor.api.scores import Scores
-    from monitor.api.training import FitReport, MadeUp, Progress
+    from monitor.api.training import FitReport, Progress
 
 # What ``pipeline.runtime`` may be; see `Detector.use_runtime`.
 Runtime: TypeAlias = Literal["auto", "torch", "onnx"]
@@ -194,16 +194,6 @@ class Detector(ABC):
     def latent(self, crops: Pixels) -> Floats:  # noqa: ARG002 - for overrides
         """The codes of prepared crops: float32 (N, D); raises `NotOfferedError` unless overridden."""
         raise NotOfferedError(f"the detector {self.name!r} has no codes of crops")
-
-    def made_up(self, crops: Pixels, proliv: Pixels, *, seed: int) -> Sequence[MadeUp]:  # noqa: ARG002 - for overrides
-        """Made-up pictures, a set of each kind, that a model is checked by when it is trained again.
-
-        ``crops``: prepared crops without proliv, uint8 (N, H, W, 3), that were not trained on; ``proliv``, uint8
-        (P, H, W, 3): known proliv, of which there may be none. The pictures must not depend on what the model has
-        learned, and the same crops and ``seed`` give the same ones, so that two models can be compared by them. The
-        default has none.
-        """
-        return ()
 
     def prototypes(self) -> Floats:
         """Points among the codes that crops are compared with, such as memory items: float32 (K, D); K may be 0."""

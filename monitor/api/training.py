@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,11 +81,3 @@ class KnownProliv:
     normal_groups: NDArray[np.intp]
     confirmed: NDArray[np.bool_] | None = None
     false_alarms: FalseAlarms | None = None
-
-
-class MadeUp(NamedTuple):
-    """Made-up pictures of one kind, uint8 (N, H, W, 3), all of them proliv or none; see `Detector.made_up`."""
-
-    kind: str
-    crops: Pixels
-    proliv: bool

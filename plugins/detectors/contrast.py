@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.api import Floats, MadeUp, Pixels, Progress
+    from monitor.api import Floats, Pixels, Progress
     from plugins.pictures.cell_features import CellGrid, MeasuredCrops
 
 log = logging.getLogger(__name__)
@@ -191,13 +191,6 @@ class Contrast(Detector):
             )
             for kind in kinds(proliv=len(known) > 0)
         ]
-
-    def made_up(self, crops: Pixels, proliv: Pixels, *, seed: int) -> Sequence[MadeUp]:
-        """Objects, light, scenes and colours that are no proliv, and chaos, empty holes and transplants that are."""
-        # torch is loaded where a model is trained alone.
-        from plugins.pictures.made_up.checks import checks
-
-        return checks(crops, proliv, seed)
 
     def details(self) -> Mapping[str, Any]:
         """What it learned proliv from, and where the usual ends in each fold."""

@@ -28,6 +28,7 @@ from monitor.configuration.settings import Settings
 from monitor.crops.dataset import open_dataset
 from monitor.crops.in_memory import read_all
 from monitor.crops.reader import Reader
+from monitor.learning import comparison
 from monitor.learning.outcome import Request
 from monitor.learning.retraining import Retraining
 from monitor.models.loader import ModelLoader
@@ -41,7 +42,6 @@ from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.references import references_for
 from monitor.thresholds.rules import Rules
 from plugins.pictures.images import as_pixels, as_tensor
-from plugins.pictures.made_up import checks
 from plugins.pictures.made_up.drawing import Draw
 from plugins.pictures.made_up.objects import with_objects
 from plugins.pictures.resizing import resized
@@ -258,7 +258,7 @@ def simulate(folder: Path, seed: int = 0, *, last: int = WEEKS) -> dict[Policy, 
     """Live through the weeks until the ``last``, with every policy."""
     data = folder / "data"
     write_dataset(data, train=600, proliv=60, test=40, seed=seed)
-    setattr(checks, "COUNT", CHECKED)  # noqa: B010 - a constant of everybody else
+    setattr(comparison, "PICTURES", CHECKED)  # noqa: B010 - a constant of everybody else
     year = weeks(seed)[:last]
     found: dict[Policy, Result] = {}
     for policy in POLICIES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugins.pictures.made_up import checks
+from monitor.learning import comparison
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ shadow_days = 0.0
 @pytest.fixture
 def learner(home: Path, monitor: Run, small_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The active model of contrast, with proliv of the labelled folder to learn from."""
-    monkeypatch.setattr(checks, "COUNT", 250)
+    monkeypatch.setattr(comparison, "PICTURES", 250)
     (home / "config.toml").write_text(LEARNING, encoding="utf-8")
     shutil.copytree(small_dataset / "test" / "proliv", home / "labelled" / "proliv")
     trained = monitor("train", "contrast", "--set", "pool=1024", "--set", "epochs=8", "--data", small_dataset)
@@ -52,7 +52,7 @@ def test_a_model_is_trained_tried_accepted_and_rolled_back(
     assert words.startswith(f" in the shadow: it scores beside {learner} for 0 days\n")
     assert "and from 0 labelled false alarms and 10 labelled proliv\n" in words
     assert re.search(r"known proliv, cross-fitted: \d+ of 30 found\n", words)
-    assert "made-up pictures decided rightly, of 250 each: objects " in words
+    assert "made-up pictures decided rightly, of 250 each: crops as they are " in words
     assert "TPR on 30 labelled crops: " in words
     assert "in the shadow" in monitor("models", "list").stdout
     assert f"in the shadow  {name}, which scores and decides nothing" in monitor("status").stdout

@@ -13,13 +13,13 @@ from sqlalchemy import insert, select
 
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
+from monitor.learning import comparison
 from monitor.learning.outcome import Outcome, Request
 from monitor.learning.retraining import Retraining
 from monitor.registry import Registry
 from monitor.store import models
 from monitor.store.database import schema
 from monitor.store.database.engine import Database
-from plugins.pictures.made_up import checks
 from tests.support.made_up import store_label
 from tests.support.states import make_state
 
@@ -133,7 +133,7 @@ def contrast_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path
 def plant(
     contrast_state: Path, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Plant]:
-    monkeypatch.setattr(checks, "COUNT", 250)
+    monkeypatch.setattr(comparison, "PICTURES", 250)
     shutil.copytree(contrast_state, tmp_path / "state")
     plant = Plant(tmp_path, small_dataset, Registry.load())
     yield plant

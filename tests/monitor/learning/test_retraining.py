@@ -37,7 +37,7 @@ def test_it_learns_false_alarms_and_proliv_and_its_model_is_in_the_shadow(
     assert (outcome.result, outcome.replaces, plant.rows()) == ("shadow", former.name, [("shadow", None)])
     assert outcome.evidence is not None
     assert [outcome.evidence[name] for name in ("false_alarms", "confirmed_proliv", "proliv_crops")] == [6, 4, 20]
-    assert {one["kind"] for one in outcome.evidence["made_up"]} >= {"objects", "empty holes", "chaos"}
+    assert {one["kind"] for one in outcome.evidence["made_up"]} >= {"objects", "empty holes", "known proliv"}
     assert plant.active.id == former.id
     assert outcome.model is not None
     new = plant.model(outcome.model)

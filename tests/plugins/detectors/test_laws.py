@@ -349,25 +349,6 @@ def test_one_that_learns_from_proliv_learns_labels_of_operation_and_cross_fits_t
         assert scores.decision == decision
 
 
-def test_made_up_pictures_are_prepared_crops_that_do_not_depend_on_what_was_learned(detector: Detector) -> None:
-    other = untrained(type(detector))
-    crops, proliv = (detector.prepare_batch(pictures(count, seed)) for count, seed in ((5, 3), (2, 7)))
-    for known in (proliv, proliv[:0]):
-        before = crops.copy()
-        made, again = (one.made_up(crops, known, seed=4) for one in (detector, other))
-        assert (crops == before).all()
-        assert [one.kind for one in made] == [one.kind for one in again]
-        assert len({one.kind for one in made}) == len(made)
-        for one, same in zip(made, again, strict=True):
-            assert one.crops.shape == (len(one.crops), *crops.shape[1:])
-            assert one.crops.dtype == np.uint8
-            assert len(one.crops) > 0
-            assert (one.crops == same.crops).all()
-            assert one.proliv is same.proliv
-    if detector.learns_from_proliv:
-        assert {one.proliv for one in made} == {True, False}
-
-
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_crops_of_one_colour_are_learned_from_and_scored_or_refused(detector: Detector, count: int, value: int) -> None:
