@@ -38,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0010"
+SCHEMA_REVISION: Final = "0011"
 
 crops = Table(
     "crops",
