@@ -137,6 +137,7 @@ def _log(found: dict[str, Any], *, failed: bool) -> None:
     if failed:
         log.error("learning from labels: %s", found["summary"])
     elif found.get("result") == "refused":
-        log.warning("the model %s is refused (%s): %s", found["model"], found["refusal"], found["reason"])
+        name = found["model"] or found["detector"]
+        log.warning("learning from labels: %s is refused (%s): %s", name, found["refusal"], found["reason"])
     elif found.get("reason"):
         log.info("learning from labels: %s: %s", found["summary"], found["reason"])

@@ -103,17 +103,18 @@ def test_a_model_is_trained_at_night_goes_through_the_shadow_and_is_accepted(
     assert learner.stop() == 0
 
 
-def test_a_model_that_is_worse_on_made_up_pictures_is_refused(learner: Daemon) -> None:
-    learner.environment["MONITOR__LEARNING__MADE_UP_TOLERANCE"] = "0"
+def test_a_refusal_at_night_is_logged_counted_and_changes_nothing(learner: Daemon) -> None:
+    learner.environment["MONITOR__CALIBRATION__MINIMUM_PROLIV"] = "1000"
     before = learner.query("select name, active from models")
     learner.start()
-    learner.until(
-        lambda: learner.query("select finished_at from runs where slot > ? and outcome is not null", OLD) != []
+    name = 'monitor_retrainings_total{detector="contrast",outcome="refused",reason="too_few_proliv"}'
+    learner.until(lambda: learner.metrics().get(name) == 1)
+    assert learner.query("select state, refusal from retrainings") == [("refused", "too_few_proliv")]
+    assert learner.query("select name, active from models") == before
+    assert learner.query(LAST_NIGHT, OLD) == [("refused (too_few_proliv)",)]
+    assert (
+        "is refused (too_few_proliv): 30 known proliv are fewer than calibration.minimum_proliv 1000" in learner.text()
     )
-    assert learner.query("select state, refusal from retrainings") == [("refused", "worse_on_made_up")]
-    assert learner.query("select name, active from models where active") == before
-    assert learner.query(LAST_NIGHT, OLD) == [("refused (worse_on_made_up)",)]
-    assert "is refused (worse_on_made_up): of 2000 made-up pictures of the kind" in learner.text()
 
 
 def training_process(daemon: Daemon) -> int | None:
