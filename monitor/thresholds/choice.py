@@ -66,8 +66,9 @@ def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice
         natural = threshold_by(suggested, gathered.scores)
         if threshold > natural:
             note = (
-                f"held at {natural:g}, which the score itself suggests, because the proliv come from {gathered.events} "
-                f"of calibration.minimum_events {least} bleed-outs; {rule.name} chose {threshold:g}"
+                f"held at {natural:g}, which the score suggests, and not raised to {threshold:g} by {rule.name}: "
+                f"the proliv are known to come from {gathered.events} bleed-outs, fewer than "
+                f"calibration.minimum_events ({least}); crops without a time count as one"
             )
             return Choice(rule, fallback, threshold=natural, notes=(note,))
     return Choice(rule, fallback, threshold=threshold)
