@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 import numpy as np
@@ -19,9 +20,10 @@ from plugins.networks.imported import (
     Scaling,
     Use,
     keeps_crops_apart,
+    learned_from,
     tried,
 )
-from plugins.networks.onnx_files import LARGEST_SIDE, ImageInput, check, image_input, read
+from plugins.networks.onnx_files import LARGEST_SIDE, ImageInput, check, image_input, on_one_line, printable, read
 from plugins.networks.runtimes import OnnxSession, missing_packages, say_once
 from plugins.networks.trial import apart
 from plugins.pictures.images import patches
@@ -29,7 +31,6 @@ from plugins.pictures.resizing import resized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from monitor.api import Floats, Pixels, Progress, Runtime
 
@@ -42,7 +43,9 @@ MAPPED: Final = 256
 
 Side = Annotated[int | None, Field(ge=8, le=LARGEST_SIDE)]
 Colours = Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...] | None, Field(min_length=3, max_length=3)]
-Divisors = Annotated[tuple[Annotated[float, Field(gt=0)], ...] | None, Field(min_length=3, max_length=3)]
+Divisors = Annotated[
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None, Field(min_length=3, max_length=3)
+]
 
 
 class OnnxSettings(BaseModel):
@@ -87,6 +90,9 @@ class Onnx(Detector):
         self._network: ImportedNetwork | None = None
         self._mean: Floats = np.zeros((*self.input_size, 3), dtype=np.float32)
         self._floor = 0.0
+        self._milliseconds: float | None = None
+        # What the file is called in messages.
+        self._file = Path(NETWORK)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -100,11 +106,14 @@ class Onnx(Detector):
     @classmethod
     def from_file(cls, file: Path, settings: BaseModel, device: str) -> Self:
         """Check an ONNX file, try it on made-up crops, and find out how it is to be used."""
-        _require_packages(file)
+        shown = Path(printable(file))
+        _require_packages(shown)
         content = read(file)
-        found = OnnxSettings.model_validate(apart(lambda: _found_out(content, settings, file), file))
+        found = OnnxSettings.model_validate(apart(lambda: _found_out(content, settings, shown), shown))
         session = OnnxSession(content)
-        return cls._made(content, session, image_input(session, file), found, device)
+        detector = cls._made(content, session, image_input(session, shown), found, device)
+        detector._file = shown
+        return detector
 
     @classmethod
     def _made(cls, content: bytes, session: OnnxSession, taken: ImageInput, settings: Any, device: str) -> Self:
@@ -116,11 +125,15 @@ class Onnx(Detector):
         return made
 
     def fit(self, crops: Pixels, *, validation: Pixels, seed: int, progress: Progress) -> FitReport:  # noqa: ARG002 - the network is trained
-        """Learn the mean of prepared crops, uint8 (N, H, W, 3), and how low the maps are."""
+        """Learn the mean of prepared crops, uint8 (N, H, W, 3), and how low the maps are.
+
+        What is not trusted is computed apart; raises `DataError` where that fails, or tells no crop from another.
+        """
         network = self._imported()
+        drawn = crops[: MAPPED if self.settings.map is not None else 0]
+        learned = apart(lambda: learned_from(network, drawn, validation, self._file), self._file)
         self._mean = (crops.mean(axis=0, dtype=np.float64) / 255).astype(np.float32)
-        lowest = [float(answer.maps.min()) for answer in network.answers(crops[:MAPPED]) if answer.maps is not None]
-        self._floor = min(0.0, *lowest) if lowest else 0.0
+        self._floor, self._milliseconds = float(learned["floor"]), float(learned["milliseconds"])
         return FitReport()
 
     def score(self, crops: Pixels) -> Scores:
@@ -141,10 +154,11 @@ class Onnx(Detector):
         return "ONNX Runtime on cpu"
 
     def details(self) -> Mapping[str, Any]:
-        """How large the file is, and what decides."""
+        """How large the file is, what decides, and, just after the import, how long a crop takes."""
         use = self.settings
         decides = f"the output {use.score}" if use.score is not None else f"the {use.quantile:g} quantile of {use.map}"
-        return {"megabytes": round(len(self._content) / 1e6, 1), "decides": decides}
+        measured = {} if self._milliseconds is None else {"milliseconds": self._milliseconds}
+        return {"megabytes": round(len(self._content) / 1e6, 1), "decides": decides, **measured}
 
     def save(self, folder: Path) -> None:
         """Write the file, as it came, and what was learned here."""
@@ -186,9 +200,8 @@ def _found_out(content: bytes, settings: Any, file: Path) -> dict[str, Any]:
     try:
         session = OnnxSession(content)
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise DataError(
-            f"{file}: ONNX Runtime cannot load it: {reason[:300]}; export it again, if need be for an older opset"
+            f"{file}: ONNX Runtime cannot load it: {on_one_line(error)}; export it again, if need be for an older opset"
         ) from error
     taken = image_input(session, file)
     known = {**_sizes(settings, taken, file), "input": _scaling(settings, taken, file)}
@@ -196,7 +209,9 @@ def _found_out(content: bytes, settings: Any, file: Path) -> dict[str, Any]:
     crops = patches((chosen.height, chosen.width), PROBES)
     network = ImportedNetwork(session, taken, _use(chosen))
     score, heat_map = tried(network, crops, chosen.score, chosen.map, file)
-    alone = chosen.one_by_one or taken.one_by_one or not keeps_crops_apart(network, crops, (score, heat_map))
+    # As many as go through it at once later: a graph may do something else with more crops than with few.
+    many = patches((chosen.height, chosen.width), max(2, network.batch_size(chosen.height, chosen.width)))
+    alone = chosen.one_by_one or taken.one_by_one or not keeps_crops_apart(network, many, (score, heat_map))
     found: dict[str, Any] = chosen.model_copy(update={"score": score, "map": heat_map, "one_by_one": alone}).model_dump(
         mode="json"
     )

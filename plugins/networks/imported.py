@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from monitor.api import DataError
-from plugins.networks.onnx_files import ImageInput, shown
+from plugins.networks.onnx_files import ImageInput, on_one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ PIXELS_AT_ONCE: Final = 1 << 19
 CROPS_AT_ONCE: Final = 64
 # How much a crop's result may differ with its batch, as a share of the largest: float32 sums in another order.
 MOST_DIFFERENCE: Final = 1e-4
+# So many crops of a batch are compared with what they get alone.
+COMPARED: Final = 5
+# On so many crops the speed is measured.
+TIMED: Final = 64
 
 # How intensities go in: as they are in a picture, divided by 255, or then standardised as is usual with ImageNet.
 Scaling: TypeAlias = Literal["0-1", "0-255", "imagenet"]
@@ -74,7 +79,7 @@ class ImportedNetwork:
 
     def answers(self, crops: Pixels) -> Iterator[Answer]:
         """What it says of prepared crops, batch by batch."""
-        size = self._batch_size(crops)
+        size = self.batch_size(crops.shape[1], crops.shape[2])
         for start in range(0, len(crops), size):
             batch = crops[start : start + size]
             arrays = dict(zip(self._outputs, self._run(batch, self._outputs), strict=True))
@@ -91,8 +96,8 @@ class ImportedNetwork:
         names = self._session.outputs
         return dict(zip(names, self._run(crops, names), strict=True))
 
-    def _batch_size(self, crops: Pixels) -> int:
-        height, width = crops.shape[1:3]
+    def batch_size(self, height: int, width: int) -> int:
+        """How many crops of this size in pixels go through it at once."""
         return 1 if self._use.one_by_one else max(1, min(CROPS_AT_ONCE, PIXELS_AT_ONCE // (height * width)))
 
     def _run(self, crops: Pixels, outputs: Sequence[str]) -> list[Any]:
@@ -190,29 +195,64 @@ def tried(
 
 
 def keeps_crops_apart(network: ImportedNetwork, crops: Pixels, outputs: Sequence[str | None]) -> bool:
-    """Whether many crops together get what each gets alone; a failure with many counts as no."""
+    """Whether many crops together get what some of them get alone; a failure with many counts as no."""
     try:
         together = network.everything(crops)
     except Exception:  # noqa: BLE001 - a graph that was traced for one image fails in any way with several
         return False
+    rows = np.unique(np.linspace(0, len(crops) - 1, COMPARED).round().astype(int))
+    alone = [network.everything(crops[row : row + 1]) for row in rows]
     for name in (name for name in outputs if name is not None):
-        alone = [network.everything(crop[None])[name] for crop in crops]
         found = np.asarray(together[name])
-        if found.size != sum(one.size for one in alone) or found.shape[:1] != (len(crops),):
+        expected = np.stack([np.ravel(answer[name]) for answer in alone])
+        if found.shape[:1] != (len(crops),) or found.size != len(crops) * expected.shape[1]:
             return False
-        expected = np.concatenate([one.reshape(1, -1) for one in alone])
-        difference = float(abs(found.reshape(expected.shape) - expected).max())
+        difference = float(abs(found.reshape(len(crops), -1)[rows] - expected).max())
         if not difference <= MOST_DIFFERENCE * float(abs(expected).max()):
             return False
     return True
+
+
+def learned_from(network: ImportedNetwork, drawn: Pixels, held_out: Pixels, file: Path) -> dict[str, Any]:
+    """What real crops, prepared, tell of a network, as JSON holds it.
+
+    ``floor``: the lowest value of its maps of the crops ``drawn``, at most 0. ``milliseconds``: what a crop takes.
+    Raises `DataError` for one that tells none of the crops ``held_out`` from another.
+    """
+    lowest = [float(answer.maps.min()) for answer in network.answers(drawn) if answer.maps is not None]
+    _require_different(network, held_out, file)
+    timed = held_out[:TIMED]
+    start = time.perf_counter()
+    for _ in network.answers(timed):
+        pass
+    milliseconds = (time.perf_counter() - start) / max(1, len(timed)) * 1000
+    return {"floor": min(0.0, *lowest) if lowest else 0.0, "milliseconds": milliseconds}
+
+
+def _require_different(network: ImportedNetwork, crops: Pixels, file: Path) -> None:
+    first: Any = None
+    for answer in network.answers(crops):
+        if not np.isfinite(answer.scores).all():
+            raise DataError(
+                f"{file}: its score of a crop of train/ is NaN or infinity; check how it takes intensities (--input), "
+                "and that it was trained to an end"
+            )
+        first = answer.scores[0] if first is None else first
+        if (answer.scores != first).any():
+            return
+    if len(crops) > 1:
+        raise DataError(
+            f"{file}: its score is {float(first):.6g} for each of the {len(crops)} held-out crops, so it tells nothing "
+            "apart; check how it takes intensities (--input), which output decides (--score, --map), and that it was "
+            "trained to an end"
+        )
 
 
 def _one(network: ImportedNetwork, crop: Pixels, file: Path) -> dict[str, Any]:
     try:
         return network.everything(crop[None])
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise DataError(
             f"{file}: ONNX Runtime cannot compute it for a made-up crop of {crop.shape[1]}x{crop.shape[0]} pixels: "
-            f"{reason[:200]}; give another size (--set height=H --set width=W), or export it again"
+            f"{on_one_line(error)}; give another size (--set height=H --set width=W), or export it again"
         ) from error

@@ -23,6 +23,7 @@ STANDARD_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 LARGEST_SIDE: Final = 1024
 # Longer names are refused, or, where it does not matter, shown in part.
 LONGEST_NAME: Final = 100
+LONGEST_REASON: Final = 300
 
 # ONNX Runtime's names of the types of images.
 FLOAT: Final = "tensor(float)"
@@ -35,11 +36,24 @@ def shown(name: object) -> str:
     return repr(text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…")
 
 
-def read(file: Path) -> bytes:
+def printable(text: object) -> str:
+    r"""Text from outside without what a terminal would obey: such characters become ``\xNN`` and the like."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii", "replace") for one in str(text)
+    )
+
+
+def on_one_line(text: object) -> str:
+    """What another program says about a file, safe to show and not too long."""
+    return printable(" ".join(str(text).split())[:LONGEST_REASON])
+
+
+def read(path: Path) -> bytes:
     """The content of a regular file of a size that can be; raises `InputMissingError` and `DataError`."""
+    file = printable(path)
     try:
         # Without waiting for the writer of a pipe.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InputMissingError(
             f"{file}: cannot be read: {error.strerror}; check the path and its permissions"
@@ -146,9 +160,13 @@ def image_input(session: OnnxSession, file: Path) -> ImageInput:
     (one,) = inputs
     what = f"{file}: its input {shown(one.name)}"
     if one.type not in (FLOAT, UINT8):
-        raise DataError(f"{what} is a {one.type}; images are given as {FLOAT} or {UINT8}; export it so")
+        raise DataError(
+            f"{what} is a {printable(one.type[:LONGEST_NAME])}; images are given as {FLOAT} or {UINT8}; export it so"
+        )
     shape = [axis if isinstance(axis, int) and axis > 0 else None for axis in one.shape]
-    words = "(" + ", ".join(map(str, one.shape)) + ")"
+    # The words for open axes are the file's, too, and as long as it likes.
+    axes = [str(axis) if isinstance(axis, int) or axis is None else printable(axis[:20]) for axis in one.shape[:8]]
+    words = "(" + ", ".join(axes + ["…"] * (len(one.shape) > 8)) + ")"
     if len(shape) != 4 or 3 not in (shape[1], shape[3]):
         raise DataError(
             f"{what} has the shape {words}; images in colour are (N, 3, H, W) or (N, H, W, 3), with a 3 that is fixed; "

@@ -12,7 +12,7 @@ import warnings
 import weakref
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,25 +53,26 @@ def say_once(message: str) -> None:
     log.warning("%s", message)
 
 
+class NetworkInput(NamedTuple):
+    """What has to be given: its name, its type, such as ``tensor(float)``, and its axes: numbers, words or None."""
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
 class OnnxSession:
     """A graph in the ONNX format, computed by ONNX Runtime on the processor; each process has a session of its own."""
 
     def __init__(self, model: bytes) -> None:
         """``model``: the content of an ONNX file. Raises what ONNX Runtime raises for one that it cannot compute."""
         self._model = model
-        self._session, self._threads = _new_session(model, threads=1), 1
+        session = _new_session(model, threads=1)
+        # Copied: what ONNX Runtime returns would keep the session and its threads.
+        self.inputs = [NetworkInput(one.name, one.type, tuple(one.shape)) for one in session.get_inputs()]
+        self.outputs: list[str] = [one.name for one in session.get_outputs()]
+        self._session, self._threads = session, 1
         _sessions.add(self)
-
-    @property
-    def inputs(self) -> Sequence[Any]:
-        """What has to be given, each with ``name``, ``type``, such as ``tensor(float)``, and ``shape``."""
-        inputs: Sequence[Any] = self._current_session().get_inputs()
-        return inputs
-
-    @property
-    def outputs(self) -> list[str]:
-        """The names of what comes out."""
-        return [one.name for one in self._current_session().get_outputs()]
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None) -> list[Any]:
         """The outputs of these names, or all, mostly arrays, for inputs by their names."""
@@ -85,9 +86,12 @@ class OnnxSession:
     def _current_session(self) -> Any:
         """A session with as many threads as torch has now."""
         threads = torch.get_num_threads()
-        if self._session is None or self._threads != threads:
-            self._session, self._threads = _new_session(self._model, threads), threads
-        return self._session
+        # Another thread may fork at any time, which drops the session.
+        session = self._session
+        if session is None or self._threads != threads:
+            session = _new_session(self._model, threads)
+            self._session, self._threads = session, threads
+        return session
 
 
 _sessions: weakref.WeakSet[OnnxSession] = weakref.WeakSet()
@@ -174,6 +178,8 @@ def _new_session(model: bytes, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Threads that wait for work by spinning take the processor from torch's, and from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Else it takes bytes that begin like its own format as that, and what was checked is what they are as ONNX.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # With every batch it would warn that the number of crops is not the one that the export was traced with.
     options.log_severity_level = ONLY_ERRORS
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

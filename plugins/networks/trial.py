@@ -10,23 +10,26 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.api import ConfigurationError, DataError
+from plugins.networks.onnx_files import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-# A trial is some twenty passes of a network, on one core.
+# A trial computes at most a hundred made-up crops or some hundreds of real ones, with as many threads as torch has.
 MOST_SECONDS: Final = 120
 # A batch of a deep network needs less; without a limit, the kernel would end a process that it chooses, maybe another.
 MOST_BYTES: Final = 8 << 30
 
 
-def apart(trial: Callable[[], dict[str, Any]], file: Path, *, seconds: float = MOST_SECONDS) -> dict[str, Any]:
+def apart(trial: Callable[[], dict[str, Any]], file: Path, *, seconds: float | None = None) -> dict[str, Any]:
     """What a trial with ``file`` returns, as JSON holds it, from a forked process.
 
-    Raises the `DataError` or `ConfigurationError` that it raises, and `DataError` where it does not come to an end.
+    ``seconds``: the longest that it may take, by default `MOST_SECONDS`. Raises the `DataError` or `ConfigurationError`
+    that it raises, and `DataError` where it raises another one or does not come to an end.
     """
+    seconds = MOST_SECONDS if seconds is None else seconds
     # Not spawned: that would import torch again.
     context = multiprocessing.get_context("fork")
     reader, writer = context.Pipe(duplex=False)
@@ -66,6 +69,8 @@ def _answer(trial: Callable[[], dict[str, Any]], file: Path, writer: Connection)
         answer = {"refusal": str(error), "kind": type(error).__name__}
     except MemoryError:
         answer = {"refusal": f"{file}: its trial needs more than {MOST_BYTES >> 30} GiB of memory", "kind": "DataError"}
+    except Exception as error:  # noqa: BLE001 - whatever ONNX Runtime raises for a graph that fails with some crops
+        answer = {"refusal": f"{file}: its trial broke off: {on_one_line(error)}; export it again", "kind": "DataError"}
     writer.send_bytes(json.dumps(answer).encode())
 
 

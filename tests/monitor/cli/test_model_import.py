@@ -95,7 +95,21 @@ def test_what_is_held_out_is_what_a_training_holds_out_or_what_is_listed(
     listed.write_text("0" * 64, encoding="ascii")
     refused = monitor("models", "import", file, "--data", small_dataset, "--held-out", listed)
     assert refused.returncode == 65
-    assert "none of the 150 crops of train/ are listed as held out" in refused.stderr
+    assert "0 of 1 listed digests are crops of train/" in refused.stderr
+
+
+def test_a_network_that_says_the_same_of_every_crop_changes_nothing(
+    home: Path, monitor: Run, small_dataset: Path, tmp_path: Path
+) -> None:
+    nodes = [
+        node("Sub", ["image", "image"], "nothing"),
+        node("ReduceMax", ["nothing"], "score", axes=[1, 2, 3], keepdims=0),
+    ]
+    file = written(tmp_path, model(nodes=nodes, outputs=["score"]), "same.onnx")
+    outcome = monitor("models", "import", file, "--data", small_dataset)
+    assert (outcome.returncode, outcome.stdout) == (65, "")
+    assert f"monitor: {file}: its score is 0 for each of the " in outcome.stderr
+    assert kept(home) == []
 
 
 def spoilt(tmp_path: Path) -> dict[str, tuple[bytes, int, str]]:

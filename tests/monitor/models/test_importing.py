@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,7 +22,7 @@ from monitor.words import Identity
 from tests.support.neighbours_detector import Neighbours, NeighboursSettings
 
 if TYPE_CHECKING:
-    from monitor.api import FitReport, Pixels, Progress
+    from monitor.api import Detector, FitReport, Pixels, Progress
 
 
 def digest(number: int) -> str:
@@ -37,9 +38,24 @@ def read(count: int, first: int = 0) -> ReadCrops:
 
 def test_the_digests_of_a_list_are_those_that_its_lines_begin_with(tmp_path: Path) -> None:
     file = tmp_path / "held-out.txt"
-    lines = [digest(1), f"{digest(2).upper()}  crop.jpg", "", f"\\{digest(3)}  odd\\nname.jpg"]
-    file.write_text("\n".join(lines), encoding="utf-8")
-    assert listed_digests(file) == {digest(1), digest(2), digest(3)}
+    lines = [
+        digest(1),
+        f"{digest(2).upper()}  crop.jpg",
+        "",
+        f"\\{digest(3)}  odd\\nname.jpg",
+        f"{digest(4)}\tcrop.jpg",
+    ]
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text("\n".join(lines), encoding=encoding)
+        assert listed_digests(file) == {digest(1), digest(2), digest(3), digest(4)}
+
+
+def test_a_list_that_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(InputMissingError, match="is no regular file; write the list into one"):
+            listed_digests(path)
 
 
 def test_a_list_of_something_else_is_refused_by_its_line(tmp_path: Path) -> None:
@@ -62,9 +78,28 @@ def test_the_listed_crops_are_held_out_and_no_others() -> None:
     assert parts.groups.shape == (3,)
 
 
-@pytest.mark.parametrize(("listed", "which"), [(range(5), "all"), (range(7, 9), "none")])
-def test_a_list_that_holds_out_all_or_none_is_refused(listed: range, which: str) -> None:
-    with pytest.raises(DataError, match=f"list: {which} of the 5 crops of train/ are listed as held out"):
+def test_how_many_of_the_listed_are_there_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    split_as_listed(read(5), {digest(1), digest(3), digest(99)}, Path("list"))
+    split_as_listed(read(5), {digest(1), digest(3)}, Path("list"))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "list: 2 of 3 listed digests are crops of train/"),
+        ("INFO", "list: 2 of 2 listed digests are crops of train/"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        ([0, 1, 2, 3, 4], "all of the 5 crops of train/ are listed as held out"),
+        ([7, 8], "0 of 2 listed digests are crops of train/, and at least 2 and half of them have to be"),
+        ([1], "1 of 1 listed digests are crops"),
+        ([1, 2, 95, 96, 97], "2 of 5 listed digests are crops"),
+        ([], "0 of 0 listed digests are crops"),
+    ],
+)
+def test_a_list_that_holds_out_all_or_hardly_any_is_refused(listed: list[int], words: str) -> None:
+    with pytest.raises(DataError, match=f"^list: {words}"):
         split_as_listed(read(5), {digest(number) for number in listed}, Path("list"))
 
 
@@ -93,6 +128,24 @@ def test_the_detector_that_takes_a_file_is_the_one_that_imports() -> None:
         importer(registry, "ae")
     with pytest.raises(PluginError, match="there is no detector 'nix'"):
         importer(registry, "nix")
+
+
+def test_where_no_detector_imports_it_is_said_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry.load()
+    original = Registry.detector_class
+
+    def broken(self: Registry, name: str) -> type[Detector]:
+        if name == "onnx":
+            raise PluginError("the detector 'onnx' cannot be imported: odd")
+        return original(self, name)
+
+    monkeypatch.setattr(Registry, "detector_class", broken)
+    for name in (None, "onnx"):
+        with pytest.raises(PluginError, match=r"^the detector 'onnx' cannot be imported: odd$"):
+            importer(registry, name)
+    monkeypatch.setattr(Registry, "detector_class", lambda _self, _name: Neighbours)
+    with pytest.raises(PluginError, match=r"^no detector that is installed imports models; install a plug-in"):
+        importer(registry, None)
 
 
 class Counting(Neighbours):

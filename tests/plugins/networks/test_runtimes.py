@@ -17,10 +17,11 @@ from monitor.api import FitReport
 from monitor.models import folders
 from monitor.registry import Registry
 from plugins.detectors.ae import Autoencoder
-from plugins.networks.runtimes import NotExportedError, OnnxNetwork, say_once
+from plugins.networks import runtimes
+from plugins.networks.runtimes import NotExportedError, OnnxNetwork, OnnxSession, say_once
 from tests.plugins.conftest import bleed_outs, crops
 from tests.plugins.networks.conftest import KINDS, of_kind, prepared
-from tests.support.onnx_files import needs_runtime
+from tests.support.onnx_files import SIZE, model, needs_runtime
 from tests.support.saved_models import loader_of, row_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,52 @@ def test_both_runtimes_give_the_same_scores_and_verdicts(kind: str, trained: dic
 @pytest.mark.process
 def test_auto_is_torch_whatever_is_installed(trained: dict[str, ViewDetector[Any]]) -> None:
     assert {of_kind(kind, trained).use_runtime("auto") for kind in KINDS} == {TORCH}
+
+
+@needs_runtime
+def test_what_begins_like_another_format_is_read_as_what_was_checked() -> None:
+    # A producer's name, of which a part lies where ONNX Runtime's own format has its mark.
+    name = b"\0\0ORTM" + b"a" * 20
+    session = OnnxSession(b"\x12" + bytes([len(name)]) + name + model().SerializeToString())
+    assert session.outputs == ["pred_score", "anomaly_map"]
+
+
+@needs_runtime
+def test_a_file_is_read_once_to_find_out_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    def new_session(content: bytes, threads: int) -> Any:
+        started.append(threads)
+        return original(content, threads)
+
+    original = runtimes._new_session
+    monkeypatch.setattr(runtimes, "_new_session", new_session)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    session = OnnxSession(model().SerializeToString())
+    assert [(one.name, one.type, one.shape) for one in session.inputs] == [("image", "tensor(float)", ("N", 3, *SIZE))]
+    assert session.outputs == ["pred_score", "anomaly_map"]
+    assert started == [1]
+    session.run({"image": np.zeros((1, 3, *SIZE), dtype=np.float32)})
+    assert started == [1, 2]
+
+
+@needs_runtime
+def test_a_fork_of_another_thread_takes_no_session_from_one_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = OnnxSession(model().SerializeToString())
+    threads = torch.get_num_threads()
+
+    class Forking:
+        """As long as it is compared, another thread forks."""
+
+        def __ne__(self, other: object) -> bool:
+            session.close()
+            return other != threads
+
+        __hash__ = None  # type: ignore[assignment]
+
+    monkeypatch.setattr(session, "_threads", Forking())
+    (scores,) = session.run({"image": np.ones((1, 3, *SIZE), dtype=np.float32)}, ["pred_score"])
+    np.testing.assert_allclose(scores, [0.5])
 
 
 def scored_in_a_child(detector: Detector, batch: NDArray[np.uint8], found: Any) -> None:

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.process
 
 
 def test_its_answer_comes_back() -> None:
-    assert apart(lambda: {"pid": os.getpid(), "size": [16, 24]}, FILE) != apart(lambda: {"pid": os.getpid()}, FILE)
+    answer = apart(lambda: {"pid": os.getpid(), "size": [16, 24]}, FILE)
+    assert answer.keys() == {"pid", "size"}
+    assert answer["size"] == [16, 24]
+    assert answer["pid"] != os.getpid()
 
 
 @pytest.mark.parametrize("kind", [DataError, ConfigurationError])
@@ -28,6 +31,16 @@ def test_its_refusal_comes_back(kind: type[Exception]) -> None:
 
     with pytest.raises(kind, match=r"^network\.onnx: too odd$"):
         apart(trial, FILE)
+
+
+def test_another_error_comes_back_on_one_line() -> None:
+    def trial() -> dict[str, Any]:
+        raise RuntimeError("\x1b[31modd\n" * 1000)
+
+    with pytest.raises(DataError, match=r"^network\.onnx: its trial broke off: \\x1b\[31modd ") as caught:
+        apart(trial, FILE)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
 
 
 def test_a_crash_is_contained() -> None:
