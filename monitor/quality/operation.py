@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from monitor.formulas.events import events
+from monitor.formulas.incidents import incidents
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
 from monitor.labels import labels
 from monitor.store.audits import drawn_crop_times
@@ -102,8 +102,8 @@ class Rates:
 class Quality:
     """What the labelled crops of a window say.
 
-    ``proliv``, ``ne_proliv``: labelled crops of different content; ``events``: how many events the proliv crops belong
-    to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
+    ``proliv``, ``ne_proliv``: labelled crops of different content; ``incidents``: how many incidents the proliv crops
+    belong to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
     ``labelled_alarms``: crops with an alarm, and how many of them are labelled. ``drawn``, ``audited``,
     ``audited_proliv``: crops of random draws, how many of them are labelled, and how many as proliv;
     ``drawn_unusual``, ``audited_unusual``: likewise of the draws from the unusual crops. ``missed_high``: the share of
@@ -113,7 +113,7 @@ class Quality:
     window: Window
     proliv: int
     ne_proliv: int
-    events: int
+    incidents: int
     contradictory: int
     alarms: int
     labelled_alarms: int
@@ -150,6 +150,8 @@ class Quality:
         """The same by name, ready for JSON."""
         values = asdict(self)
         rates = values.pop("rates")
+        # The key that earlier versions had; those who read it go on reading it.
+        values["events"] = values.pop("incidents")
         del values["window"]
         span = {"since": iso(self.window.since), "until": iso(self.window.until)}
         return {
@@ -207,7 +209,7 @@ def quality_in_operation(
                 window=window,
                 proliv=len(proliv),
                 ne_proliv=len(crops) - len(proliv),
-                events=len(set(events(taken, event_gap_seconds))),
+                incidents=len(set(incidents(taken, event_gap_seconds))),
                 contradictory=len(inside) - len(crops),
                 alarms=alarms.total(),
                 labelled_alarms=sum(crop.alarmed for crop in crops),

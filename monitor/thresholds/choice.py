@@ -62,12 +62,13 @@ def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice
     threshold = threshold_by(rule, gathered.scores)
     suggested = None if fallback or rules.explicit else rules.fallback_of(model)
     least = rules.settings.minimum_events
-    if suggested is not None and gathered.events < least:
+    if suggested is not None and gathered.incidents < least:
         natural = threshold_by(suggested, gathered.scores)
         if threshold > natural:
             note = (
-                f"held at {natural:g}, which the score itself suggests, because the proliv come from {gathered.events} "
-                f"of calibration.minimum_events {least} bleed-outs; {rule.name} chose {threshold:g}"
+                f"held at {natural:g}, which the score itself suggests, because the proliv come from "
+                f"{gathered.incidents} of calibration.minimum_events {least} bleed-outs; {rule.name} chose "
+                f"{threshold:g}"
             )
             return Choice(rule, fallback, threshold=natural, notes=(note,))
     return Choice(rule, fallback, threshold=threshold)

@@ -161,7 +161,7 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
             since = replay.Span(since=NOW - 30 * DAY)
             return {
                 "rates": [one.rates for one in measured],
-                "coverage": [(one.coverage, one.alarms, one.audited, one.events) for one in measured],
+                "coverage": [(one.coverage, one.alarms, one.audited, one.incidents) for one in measured],
                 # How many were drawn is shown of windows that are kept; what counts is how many of them are labelled.
                 "drawn": [one.drawn for one in measured[:3]],
                 "normal": gathered.scores.normal.tolist(),
