@@ -197,6 +197,23 @@ class Store(Section):
     at: Annotated[str, AfterValidator(time_of_day)] = "04:00"
 
 
+class Alarms(Section):
+    """``[alarms]``: when proliv become an alarm, and when it ends."""
+
+    k: int = Field(1, ge=1, le=1000)
+    n: int = Field(1, ge=1, le=10_000)
+    within_seconds: float = Field(10.0, gt=0, le=86400)
+    pause_seconds: float = Field(60.0, gt=0, le=86400)
+    ends: Literal["acknowledgement", "quiet"] = "acknowledgement"
+    table_share: float = Field(0.5, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _enough_decisions(self) -> Alarms:
+        if self.n < self.k:
+            raise ValueError(f"k = {self.k} proliv among n = {self.n} decisions cannot be; n must be at least k")
+        return self
+
+
 class Metrics(Section):
     """``[metrics]``: the daemon's endpoint for Prometheus."""
 
@@ -224,6 +241,7 @@ class Alerts(Section):
     silent_seconds: float = Field(900.0, gt=0, le=604800)
     pause_seconds: float = Field(7200.0, gt=0, le=604800)
     calibration_days: float = Field(3.0, gt=0, le=365)
+    acknowledge_seconds: float = Field(900.0, gt=0, le=604800)
     runbooks: str = ""
 
 
@@ -259,6 +277,7 @@ class Settings(BaseSettings):
     completeness: Completeness = Completeness()
     database: Database = Database()
     store: Store = Store()
+    alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     logging: Logging = Logging()

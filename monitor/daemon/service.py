@@ -22,15 +22,18 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
+from monitor.alarms.raising import Raising
 from monitor.daemon.aftermath import (
     Aftermath,
     Failures,
     MoveFailed,
     OfferToTidier,
     Progress,
+    log_alarms,
     log_bleed_outs,
     log_unusual,
 )
+from monitor.daemon.alarm_keeper import AlarmKeeper
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
@@ -59,7 +62,7 @@ from monitor.threads import TimedThread
 from monitor.upkeep import inbox_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from monitor.configuration.resolved import Configuration
     from monitor.daemon.aftermath import Listener
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from monitor.scoring.ensemble import Ensemble
     from monitor.scoring.pools.base import ScoringPool
     from monitor.store.database.engine import Database
+    from monitor.store.decisions import Raised
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +100,7 @@ class Service:
         self._exit_code = ExitCode.OK
         self._signs = SignsOfLife(self._moves, self._status)
         self._heartbeat = Heartbeat(configuration, database, self._moves)
+        self._alarms = AlarmKeeper(database, configuration.settings.alarms, self.metrics)
         self._progress = Progress(configuration.time_zone)
         self._tidier = Tidier(
             *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
@@ -157,11 +162,16 @@ class Service:
             self.database,
             self.dispatcher.decided,
             archive.place if archive else None,
-            Aftermath(listeners),
+            Raising(self.configuration.settings.alarms),
+            Aftermath(listeners, self._tell_alarms),
             replies,
             self.metrics,
             is_stopping=lambda: self._stopping,
         )
+
+    def _tell_alarms(self, raised: Sequence[Raised]) -> None:
+        log_alarms(raised)
+        self.metrics.count_alarms(raised)
 
     def _watching_threads(self) -> list[TimedThread]:
         watchers: dict[str, Watcher] = {"watcher": self._inbox}
@@ -199,11 +209,13 @@ class Service:
                 thread.start()
             self._jobs.start()
             self._heartbeat.start()
+            self._alarms.start()
             if self.configuration.labelled is not None:
                 log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
             notify("READY=1", f"STATUS={self._status()}")
             code = self._wait()
+            self._alarms.stop()
             self._heartbeat.stop()
             if self._server is not None:
                 self._server.stop()

@@ -26,6 +26,7 @@ def rules(settings: Settings) -> list[Alert]:
         *_service(),
         *supplying.rules(settings),
         *_speed(settings),
+        *_alarms(settings),
         _unusual(),
         *_quality(settings),
         *calibrating.rules(settings),
@@ -51,6 +52,20 @@ def _service() -> list[Alert]:
             "warning",
             "The daemon on {{ $labels.instance }} restarted {{ $value | humanize }} times within an hour",
             "It keeps stopping. No crops are lost, but decisions are late. Why it stopped: journalctl -u monitor",
+        ),
+    ]
+
+
+def _alarms(settings: Settings) -> list[Alert]:
+    bound = settings.alerts.acknowledge_seconds
+    return [
+        Alert(
+            "MonitorAlarmUnacknowledged",
+            f"monitor_alarms_oldest_open_seconds > {number(bound)}",
+            0,
+            "critical",
+            "An alarm on {{ $labels.instance }} has waited {{ $value | humanizeDuration }} to be acknowledged",
+            f"A bleed-out may go on that nobody has seen for {duration(bound)}. Which one: monitor alarms list",
         ),
     ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.scoring.vote import deciding, effective
 from monitor.store import calibrations, daemons
+from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
+    from monitor.store.alarms import RunningCounts
     from monitor.store.counts import CropCounts
     from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
@@ -96,6 +98,7 @@ class Status:
     none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``: the newest one, None before the first.
+    ``alarms``: those that are not closed.
     """
 
     configuration: str
@@ -109,6 +112,7 @@ class Status:
     counts: CropCounts
     last_day: LastDay
     nightly_run: RunRow | None
+    alarms: RunningCounts
 
     @property
     def decisions(self) -> dict[str, int]:
@@ -150,6 +154,11 @@ class Status:
             ],
             "last_day": self.last_day.as_dict(),
             "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
+            "alarms": {
+                "open": self.alarms.open,
+                "acknowledged": self.alarms.acknowledged,
+                "oldest_open_at": iso(self.alarms.oldest_open_at),
+            },
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
             "by_hand": self.counts.by_hand,
@@ -166,6 +175,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         counts = count_crops(connection)
         verdicts = verdicts_since(connection, yesterday)
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
+        alarms = running_counts(connection)
         nights = newest_runs(connection, NIGHTLY, 1)
         found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
@@ -187,6 +197,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         counts=counts,
         last_day=last_day,
         nightly_run=nights[0] if nights else None,
+        alarms=alarms,
     )
 
 

@@ -49,6 +49,7 @@ window_hours = 0.05
 [alerts]
 latency_seconds = 3.0
 backlog_seconds = 5.0
+acknowledge_seconds = 5.0
 pause_seconds = 900.0
 """
 OLD: Final = "2026-01-01 03:00:00.000000"

@@ -143,6 +143,13 @@ def _decided() -> tuple[Panel, ...]:
             width=3,
         ),
         stat(
+            "Open alarms",
+            "Alarms that nobody has acknowledged. Which: monitor alarms list",
+            Target(f'sum(monitor_alarms_running{{state="open", {INSTANCE}}}) or vector(0)'),
+            decimals=0,
+            steps=((None, "green"), (1, "red")),
+        ),
+        stat(
             "Alarm share",
             "The share of the last day's crops that were decided proliv. If it is much larger than usual: has the "
             "light changed (monitor drift), or the threshold (monitor threshold show)?",
