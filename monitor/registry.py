@@ -10,12 +10,13 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
 import pluggy
 
-from monitor.api import Detector, Provider, ThresholdRule, hookspecs
+from monitor.api import Detector, Provider, Sink, ThresholdRule, hookspecs
 from monitor.api.providers import PROJECT_NAME
 from monitor.errors import MonitorError, PluginError
 from monitor.files.packages import import_ours
@@ -54,9 +55,10 @@ DETECTOR: Final = Kind("detector", "monitor_register_detectors", Detector, "dete
 RULE: Final = Kind("rule", "monitor_register_rules", ThresholdRule, "rules")
 COMMAND: Final = Kind("command", "monitor_register_commands")
 BENCHMARK: Final = Kind("benchmark", "monitor_register_benchmarks")
+SINK: Final = Kind("sink", "monitor_register_sinks", Sink)
 
 # All of them, in the order in which `monitor plugins` lists them.
-KINDS: Final = (DETECTOR, RULE, COMMAND, BENCHMARK)
+KINDS: Final = (DETECTOR, RULE, COMMAND, BENCHMARK, SINK)
 
 _BY_HOOK: Final = {kind.hook: kind for kind in KINDS}
 
@@ -186,6 +188,30 @@ class Registry:
         """Make the threshold rule ``name`` as configured, with ``overrides`` over its settings; raises likewise."""
         settings = self.settings_of(RULE, name, configuration, overrides)
         return cast("ThresholdRule", self._made(RULE, name, lambda kind: kind(settings)))
+
+    def new_sink(self, name: str, configuration: Configuration) -> Sink:
+        """Make the sink that `[alarms.sinks.NAME]` configures.
+
+        Raises `PluginError` where its kind is unknown, broken or no sink, and `ConfigurationError` for every setting
+        that is wrong.
+        """
+        from monitor.configuration.problems import plugin_settings
+
+        values = dict(configuration.settings.alarms.sinks[name])
+        kind = str(values.pop("kind"))
+        section = f"alarms.sinks.{name}"
+        try:
+            found = self.class_of(SINK, kind)
+        except PluginError as error:
+            place = configuration.origins.place(("alarms", "sinks", name))
+            raise PluginError(f"{place}: {error}") from None
+        settings = plugin_settings(found.Settings, values, section=section, origins=configuration.origins)
+        paths = {
+            key: configuration.resolve(value)
+            for key in type(settings).model_fields
+            if isinstance(value := getattr(settings, key), Path)
+        }
+        return cast("Sink", self._made(SINK, kind, lambda made: made(settings.model_copy(update=paths))))
 
     def _made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
         """Make one of a class; the nightly run does so as well, and tells of a `PluginError` alone in a sentence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from monitor.alarms.messages import tell
 from monitor.alarms.wording import about_row
 from monitor.errors import DataError
 from monitor.store import alarms
@@ -38,13 +39,17 @@ def acknowledge(
                 f"alarm {row.id} ({about_row(row)}) was acknowledged by {row.acknowledged_by} at "
                 f"{on_clock(row.acknowledged_at, zone)} already; nothing is changed"
             )
+        tell(connection, settings.sinks, alarm_id, "acknowledged", at)
         row = _found(connection, alarm_id)
         if row.last_decided_at < at - timedelta(seconds=settings.pause_seconds):
             alarms.close(connection, alarm_id, ended_by="acknowledgement", at=at)
+            tell(connection, settings.sinks, alarm_id, "closed", at)
         return _found(connection, alarm_id)
 
 
-def close(database: Database, alarm_id: int, *, by: str, note: str | None, at: datetime, zone: tzinfo) -> AlarmRow:
+def close(
+    database: Database, settings: Alarms, alarm_id: int, *, by: str, note: str | None, at: datetime, zone: tzinfo
+) -> AlarmRow:
     """Close an alarm even though its event may go on: the next proliv opens another one. Returns it.
 
     Raises `DataError` for an alarm that is unknown or closed.
@@ -52,6 +57,7 @@ def close(database: Database, alarm_id: int, *, by: str, note: str | None, at: d
     with database.write() as connection:
         if not alarms.close(connection, alarm_id, ended_by="person", at=at, by=by, note=note):
             raise DataError(f"{_closed(_found(connection, alarm_id), zone)} already; nothing is changed")
+        tell(connection, settings.sinks, alarm_id, "closed", at)
         return _found(connection, alarm_id)
 
 
@@ -69,6 +75,7 @@ def end_quiet(database: Database, settings: Alarms, now: datetime) -> list[Alarm
         for row in due:
             ended_by = "quiet" if even_open else "acknowledgement"
             alarms.close(connection, row.id, ended_by=ended_by, at=now)
+            tell(connection, settings.sinks, row.id, "closed", now)
     return due
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
+from monitor.alarms.messages import tell
 from monitor.store import alarms
 from monitor.store.alarms import NO_HOLE, AlarmCrop, Subject
 from monitor.store.decisions import Raised
@@ -44,6 +45,7 @@ class Raising:
 
     def __init__(self, settings: Alarms, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._rule = rule_of(settings)
+        self._sinks = tuple(settings.sinks)
         self._clock = clock
 
     def __call__(self, connection: Connection, crops: Sequence[CropRow], recorded: Recorded) -> tuple[Raised, ...]:
@@ -73,11 +75,22 @@ class Raising:
         waiting = [_crop(one, None) for one in latch.waiting if one.crop_id in new]
         if waiting:
             alarms.add_crops(connection, waiting)
+        for alarm in latch.changed:
+            self._tell(connection, alarm, now)
         return tuple(
             Raised(alarm.id, _kind(alarm), alarm.subject.camera, alarm.subject.hole, alarm.highest.path)
             for alarm in latch.changed
             if alarm.opened and alarm.id is not None
         )
+
+    def _tell(self, connection: Connection, alarm: Latched, now: datetime) -> None:
+        assert alarm.id is not None
+        if alarm.opened:
+            tell(connection, self._sinks, alarm.id, "opened", now)
+        elif alarm.table is not None:
+            tell(connection, self._sinks, alarm.id, "closed", now)
+        elif alarm.more:
+            tell(connection, self._sinks, alarm.id, "more", now)
 
     def _waiting(self, connection: Connection, sightings: Sequence[Sighting]) -> list[Sighting]:
         if self._rule.k == 1:

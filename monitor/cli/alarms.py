@@ -36,7 +36,7 @@ LARGEST: Final = 2**63 - 1
 
 @click.group("alarms")
 def command() -> None:
-    """List, show, acknowledge and close alarms.
+    """List, show, acknowledge and close alarms, and see who was told of them.
 
     \b
     Examples:
@@ -190,8 +190,7 @@ def close_alarm(program: Program, alarm: int, author: str | None, note: str | No
     from monitor.alarms.acknowledgement import close
 
     row = close(
-        program.database(create=False),
-        alarm,
+        *(program.database(create=False), program.configuration.settings.alarms, alarm),
         by=author_of(author),
         note=bounded(note, LONGEST_NOTE, "--note"),
         at=datetime.now(UTC),
@@ -204,3 +203,79 @@ def _summary(row: AlarmRow) -> str:
     from monitor.alarms.wording import about_row
 
     return f"{about_row(row)}, {counted(row.crops, 'crop')}"
+
+
+@command.command("deliveries")
+@click.option("--delivered", is_flag=True, help="List also what sinks have got.")
+@limit_option("the newest; by default all")
+@format_option()
+@pass_program
+def list_deliveries(program: Program, limit: int | None, output_format: str, *, delivered: bool) -> None:
+    """List the messages about alarms that a sink has yet to get, and why it has not taken them.
+
+    \b
+    Examples:
+      monitor alarms deliveries
+      monitor alarms deliveries --delivered --limit 50
+    """
+    from monitor.store.outbox import deliveries
+    from monitor.times import iso
+
+    configuration = program.configuration
+    zone, configured = configuration.time_zone, configuration.settings.alarms.sinks
+    with program.database(create=False).read() as connection:
+        rows = deliveries(connection, delivered=delivered, most=limit)
+    if output_format == "json":
+        for row in rows:
+            times = {name: iso(getattr(row, name)) for name in ("at", "next_try_at", "delivered_at")}
+            values = {name: value for name, value in row._asdict().items() if name != "alarm"}
+            click.echo(json.dumps({**values, **times}, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("every message is delivered", err=True)
+        return
+    headings = ("message", "alarm", "kind", "written at", "sink", "attempts", "next try", "why")
+    Table(headings, right=("message", "alarm", "attempts")).write(
+        (
+            *(str(row.id), str(row.alarm_id), row.kind, on_clock(row.at, zone), row.sink, str(row.attempts)),
+            "delivered" if row.delivered_at else on_clock(row.next_try_at, zone) if row.sink in configured else "never",
+            (row.error or "") if row.sink in configured or row.delivered_at else "no such sink is configured",
+        )
+        for row in rows
+    )
+
+
+@command.command("sinks")
+@format_option()
+@pass_program
+def list_sinks(program: Program, output_format: str) -> None:
+    """List the sinks of [alarms.sinks], whether each could work, and how many messages wait for it.
+
+    Nothing is sent. The exit code is 69 if one could not work.
+
+    \b
+    Example:
+      monitor alarms sinks
+    """
+    from monitor.alarms.delivery import complaint
+    from monitor.errors import DeliveryError
+    from monitor.store.outbox import backlogs
+
+    configuration = program.configuration
+    with program.database(create=False).read() as connection:
+        waiting = {one.sink: one.messages for one in backlogs(connection)}
+    rows = [
+        (name, values["kind"], complaint(program.registry.new_sink(name, configuration)), waiting.get(name, 0))
+        for name, values in configuration.settings.alarms.sinks.items()
+    ]
+    if output_format == "json":
+        for row in rows:
+            click.echo(json.dumps(dict(zip(("sink", "kind", "problem", "due"), row, strict=True))))
+    elif rows:
+        cells = ((name, kind, problem or "could work", str(due)) for name, kind, problem, due in rows)
+        Table(("sink", "kind", "state", "due"), right=("due",)).write(cells)
+    else:
+        click.echo("no sink is configured; see [alarms.sinks] of config.toml and docs/alarms.md", err=True)
+    wrong = [name for name, _, problem, _ in rows if problem]
+    if wrong:
+        raise DeliveryError(f"{', '.join(wrong)}: cannot work as things are; see above")

@@ -172,6 +172,10 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     if len(status.deciding) > 1 or status.last_day.unusual:
         yield "unusual", _unusual(status.last_day)
     yield "alarms", _alarms(status.alarms, zone)
+    for one in status.undelivered:
+        why = f": {one.error}" if one.error else ""
+        waits = f"{counted(one.messages, 'message')} since {on_clock(one.oldest_at, zone)}"
+        yield "not delivered", f"{waits} to the sink {one.sink}{why}"
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
     yield "last decision", _last_decision(counts, zone)

@@ -22,6 +22,7 @@ from monitor.configuration.checks import (
     different_names,
     hole_ranges,
     known_time_zone,
+    named_sinks,
     none_if_empty,
     plain_path,
     resolvable_path,
@@ -206,6 +207,7 @@ class Alarms(Section):
     pause_seconds: float = Field(60.0, gt=0, le=86400)
     ends: Literal["acknowledgement", "quiet"] = "acknowledgement"
     table_share: float = Field(0.5, gt=0, le=1)
+    sinks: Annotated[dict[str, dict[str, Any]], AfterValidator(named_sinks)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _enough_decisions(self) -> Alarms:

@@ -12,6 +12,7 @@ from monitor.alarms.acknowledgement import end_quiet
 from monitor.alarms.wording import about_row
 from monitor.errors import MonitorError
 from monitor.store.alarms import running_counts
+from monitor.store.outbox import backlogs
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Alarms
@@ -65,7 +66,12 @@ class AlarmKeeper:
             log.info("alarm %d is over: %s, %d crops", row.id, about_row(row), row.crops)
         with self._database.read() as connection:
             counts = running_counts(connection)
+            waiting = backlogs(connection)
         oldest = counts.oldest_open_at
+        moment = time.time()
         self._metrics.show_alarms(
-            counts.open, counts.acknowledged, None if oldest is None else time.time() - oldest.timestamp()
+            counts.open, counts.acknowledged, None if oldest is None else moment - oldest.timestamp()
         )
+        nothing = dict.fromkeys(self._settings.sinks, (0, 0.0))
+        due = {one.sink: (one.messages, max(0.0, moment - one.oldest_at.timestamp())) for one in waiting}
+        self._metrics.show_messages({**nothing, **due})

@@ -34,6 +34,7 @@ from monitor.daemon.aftermath import (
     log_unusual,
 )
 from monitor.daemon.alarm_keeper import AlarmKeeper
+from monitor.daemon.deliverers import Deliverers
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
@@ -101,6 +102,7 @@ class Service:
         self._signs = SignsOfLife(self._moves, self._status)
         self._heartbeat = Heartbeat(configuration, database, self._moves)
         self._alarms = AlarmKeeper(database, configuration.settings.alarms, self.metrics)
+        self._deliverers = Deliverers(configuration, database, registry, self.metrics.count_message)
         self._progress = Progress(configuration.time_zone)
         self._tidier = Tidier(
             *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
@@ -170,6 +172,7 @@ class Service:
         )
 
     def _tell_alarms(self, raised: Sequence[Raised]) -> None:
+        self._deliverers.wake()
         log_alarms(raised)
         self.metrics.count_alarms(raised)
 
@@ -210,12 +213,14 @@ class Service:
             self._jobs.start()
             self._heartbeat.start()
             self._alarms.start()
+            self._deliverers.start()
             if self.configuration.labelled is not None:
                 log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
             notify("READY=1", f"STATUS={self._status()}")
             code = self._wait()
             self._alarms.stop()
+            self._deliverers.stop()
             self._heartbeat.stop()
             if self._server is not None:
                 self._server.stop()

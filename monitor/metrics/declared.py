@@ -228,6 +228,19 @@ class Declared:
             **own,
         )
 
+        self.alarm_messages = Counter(
+            "monitor_alarm_messages", "Attempts to deliver a message, by sink and outcome.", ["sink", "outcome"], **own
+        )
+        self.alarm_messages_due = Gauge(
+            "monitor_alarm_messages_due", "Messages that a sink has yet to get.", ["sink"], **own
+        )
+        self.alarm_messages_oldest = Gauge(
+            "monitor_alarm_messages_oldest_due_seconds",
+            "Seconds since the oldest of them was written; 0 where there is none.",
+            ["sink"],
+            **own,
+        )
+
     def _declare_service(self, own: Any) -> None:
         self.queue_depth = Gauge(
             "monitor_queue_depth", "What waits between two stages: paths, or batches.", ["queue"], **own

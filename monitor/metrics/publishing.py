@@ -160,6 +160,15 @@ class Metrics(Declared):
         self.alarms_running.labels("acknowledged").set(acknowledged)
         self.alarms_oldest.set(max(0.0, oldest_seconds or 0.0))
 
+    def count_message(self, sink: str, outcome: str) -> None:
+        """Count an attempt to deliver a message; ``outcome``: delivered, or failed."""
+        self.alarm_messages.labels(sink, outcome).inc()
+
+    def show_messages(self, due: Mapping[str, tuple[int, float]]) -> None:
+        """Publish how many messages wait for each sink, and for how many seconds the oldest of them does."""
+        self._show(self.alarm_messages_due, {(sink,): count for sink, (count, _) in due.items()})
+        self._show(self.alarm_messages_oldest, {(sink,): seconds for sink, (_, seconds) in due.items()})
+
     def show_deletion(self, task: str, stopped: bool) -> None:
         """Publish whether a task that deletes files has stopped because it is in doubt what they are."""
         self.deletion_stopped.labels(task).set(stopped)

@@ -13,6 +13,7 @@ from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
+from monitor.store.outbox import backlogs
 from monitor.store.runs import NIGHTLY, newest_runs
 from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.times import iso
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.store.counts import CropCounts
     from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
+    from monitor.store.outbox import Backlog
     from monitor.store.runs import RunRow
 
 DAY: Final = timedelta(days=1)
@@ -98,7 +100,7 @@ class Status:
     none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``: the newest one, None before the first.
-    ``alarms``: those that are not closed.
+    ``alarms``: those that are not closed. ``undelivered``: the messages about alarms that wait for a sink.
     """
 
     configuration: str
@@ -113,6 +115,7 @@ class Status:
     last_day: LastDay
     nightly_run: RunRow | None
     alarms: RunningCounts
+    undelivered: tuple[Backlog, ...]
 
     @property
     def decisions(self) -> dict[str, int]:
@@ -158,6 +161,7 @@ class Status:
                 "open": self.alarms.open,
                 "acknowledged": self.alarms.acknowledged,
                 "oldest_open_at": iso(self.alarms.oldest_open_at),
+                "undelivered": [{**one._asdict(), "oldest_at": iso(one.oldest_at)} for one in self.undelivered],
             },
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
@@ -176,6 +180,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         verdicts = verdicts_since(connection, yesterday)
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
         alarms = running_counts(connection)
+        undelivered = backlogs(connection)
         nights = newest_runs(connection, NIGHTLY, 1)
         found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
@@ -198,6 +203,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         last_day=last_day,
         nightly_run=nights[0] if nights else None,
         alarms=alarms,
+        undelivered=tuple(undelivered),
     )
 
 

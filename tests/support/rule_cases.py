@@ -113,6 +113,22 @@ SERVICE = [
     ),
     Case("MonitorAlarmUnacknowledged", "for longer than the bound", {OLDEST_ALARM: "0+60x30"}, "16m", (CRITICAL,)),
     Case("MonitorAlarmUnacknowledged", "acknowledged in time", {OLDEST_ALARM: "0+60x14 0x20"}, "30m"),
+    Case(
+        "MonitorAlarmsNotDelivered",
+        "to one of two sinks",
+        {
+            metric("monitor_alarm_messages_oldest_due_seconds", sink="siren"): "0+60x30",
+            metric("monitor_alarm_messages_oldest_due_seconds", sink="office"): "0 60 0x30",
+        },
+        "4m",
+        ({**CRITICAL, "sink": "siren"},),
+    ),
+    Case(
+        "MonitorAlarmsNotDelivered",
+        "tried a few times",
+        {metric("monitor_alarm_messages_oldest_due_seconds", sink="siren"): "0 60 120 0x30"},
+        "5m",
+    ),
     Case("MonitorRestartsOften", "one restart", {metric("process_start_time_seconds"): "0x10 600x40"}, "48m"),
 ]
 

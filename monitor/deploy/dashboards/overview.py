@@ -150,6 +150,13 @@ def _decided() -> tuple[Panel, ...]:
             steps=((None, "green"), (1, "red")),
         ),
         stat(
+            "Messages due",
+            "Messages about alarms that a sink has yet to get. Why: monitor alarms deliveries",
+            Target(f"sum(monitor_alarm_messages_due{{{INSTANCE}}}) or vector(0)"),
+            decimals=0,
+            steps=((None, "green"), (1, "orange")),
+        ),
+        stat(
             "Alarm share",
             "The share of the last day's crops that were decided proliv. If it is much larger than usual: has the "
             "light changed (monitor drift), or the threshold (monitor threshold show)?",

@@ -1,4 +1,4 @@
-"""The tables of alarms: the latched notices of events, and which crops belong to them."""
+"""The tables of alarms: the latched notices of events, which crops belong to them, and who has been told of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -82,4 +83,42 @@ alarm_crops = Table(
     Column("threshold", Float(53), nullable=False),
     Index(None, "camera", "hole", "place", "at"),
     Index(None, "alarm_id", "crop_id"),
+)
+
+# What receivers are told of alarms, in the words of that moment; written with what it tells.
+alarm_messages = Table(
+    "alarm_messages",
+    metadata,
+    Column("id", Identifier, primary_key=True),  # rising
+    Column("uid", String(36), nullable=False, unique=True),  # by which a receiver tells repeats
+    Column("alarm_id", Identifier, ForeignKey("alarms.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("alarm", JSON, nullable=False),  # as `monitor.alarms.messages` writes it
+    CheckConstraint("kind in ('opened', 'more', 'acknowledged', 'closed')", name="kind"),
+    Index(None, "alarm_id"),
+)
+
+# Which sink has each message, and which has yet to get it.
+alarm_deliveries = Table(
+    "alarm_deliveries",
+    metadata,
+    Column("message_id", Identifier, ForeignKey("alarm_messages.id"), nullable=False),
+    Column("sink", String(40), nullable=False),
+    # Messages of one lane, about the same hole, are delivered in their order: a digest of what they are about.
+    Column("lane", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Column("error", Text),  # of the last attempt that failed, a sentence
+    PrimaryKeyConstraint("message_id", "sink"),
+    # What is due is little, so this index is small.
+    Index(
+        "ix_alarm_deliveries_due",
+        "sink",
+        "lane",
+        "message_id",
+        sqlite_where=text("delivered_at is null"),
+        postgresql_where=text("delivered_at is null"),
+    ),
 )

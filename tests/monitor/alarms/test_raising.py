@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event
 
 from monitor.alarms.acknowledgement import acknowledge, close, end_quiet
 from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
 from monitor.errors import DataError
 from monitor.store import alarms, decisions
-from monitor.store.database.schema import alarm_crops
-from monitor.store.decisions import CropRow, Raised
-from tests.support.stored_crops import NOW, add_model, calibrate, decided, decision, make_active
+from monitor.store.decisions import Raised
+from tests.support.alarm_line import SETTINGS, Line
+from tests.support.stored_crops import NOW, add_model, calibrate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from monitor.store.alarms import AlarmRow
     from monitor.store.database.engine import Database
-
-SETTINGS = Alarms()
-
-
-class Line:
-    """A database into which crops are decided, and its alarms."""
-
-    def __init__(self, database: Database, settings: Alarms = SETTINGS) -> None:
-        self.database = database
-        self.now = NOW
-        self.raising = Raising(settings, lambda: self.now)
-        self.settings = settings
-        self._number = 0
-        with database.write() as connection:
-            model = make_active(connection, "a")
-            assert model.calibration_id is not None
-            self.decision = decision(model.id, model.calibration_id)
-            self.ordinary, self.proliv = (self.decision, self.decision._replace(score=0.01, verdict="proliv"))
-
-    def crop(self, seconds: float, hole: int | None = 10, *, proliv: bool = True, **changes: Any) -> CropRow:
-        self._number += 1
-        at = NOW + timedelta(seconds=seconds)
-        row = decided(f"{self._number}.jpg", "a", self.proliv if proliv else self.ordinary)
-        digest = f"{self._number:064x}"
-        return row._replace(sha256=digest, hole=hole, captured_at=at, seen_at=at, **changes)
-
-    def decide(self, *rows: CropRow) -> Sequence[Raised]:
-        with self.database.write() as connection:
-            return self.raising(connection, rows, decisions.record(connection, rows))
-
-    def alarms(self) -> list[AlarmRow]:
-        with self.database.read() as connection:
-            return alarms.listed(connection, closed=True, most=None)[::-1]
-
-    def members(self) -> list[tuple[int, int | None]]:
-        with self.database.read() as connection:
-            query = select(alarm_crops.c.crop_id, alarm_crops.c.alarm_id).order_by(alarm_crops.c.crop_id)
-            return [(crop, alarm) for crop, alarm in connection.execute(query)]
 
 
 @pytest.fixture
@@ -209,10 +169,10 @@ def test_an_alarm_can_end_by_quiet_alone(line: Line) -> None:
 
 def test_a_person_closes_an_alarm_once_and_the_next_proliv_opens_another(line: Line) -> None:
     line.decide(line.crop(0))
-    row = close(line.database, 1, by="anna", note="a shadow", at=NOW, zone=UTC)
+    row = close(line.database, SETTINGS, 1, by="anna", note="a shadow", at=NOW, zone=UTC)
     assert (row.state, row.ended_by, row.closed_by, row.closed_note) == ("closed", "person", "anna", "a shadow")
     with pytest.raises(DataError, match=r"alarm 1 .* was closed by anna at .* already"):
-        close(line.database, 1, by="ben", note=None, at=NOW, zone=UTC)
+        close(line.database, SETTINGS, 1, by="ben", note=None, at=NOW, zone=UTC)
     assert len(line.decide(line.crop(1))) == 1
 
 

@@ -77,3 +77,59 @@ def test_an_alarm_that_is_unknown_is_said_and_a_word_is_no_alarm(alarmed: Path, 
         )  # fmt: skip
         assert monitor("alarms", command, "x").returncode == 2
     assert monitor("alarms", "ack", "1", "--author", " ").returncode == 2
+
+
+SINKS = """
+[alarms.sinks.office]
+kind = "log"
+
+[alarms.sinks.siren]
+kind = "webhook"
+url = "https://siren/geheim"
+secret_file = "siren.secret"
+"""
+
+
+def test_deliveries_say_what_is_due_and_sinks_what_they_lack(
+    trained: Path, small_dataset: Path, monitor: Run, change: Callable[[str], None]
+) -> None:
+    plain = (trained / "config.toml").read_text(encoding="utf-8")
+    assert monitor("alarms", "deliveries").stderr == "every message is delivered\n"
+    assert monitor("alarms", "sinks").stderr.startswith("no sink is configured; see [alarms.sinks]")
+    (trained / "config.toml").write_text(plain + SINKS, encoding="utf-8")
+    assert monitor("score", small_dataset / "proliv", "--as-inbox", "--exit-zero").returncode == 0
+    change("update alarm_deliveries set attempts = 3, error = 'it is out of order' where sink = 'siren'")
+    change("update alarm_deliveries set delivered_at = next_try_at where sink = 'office'")
+    due = [json.loads(line) for line in monitor("alarms", "deliveries", "--format", "json").stdout.splitlines()]
+    assert {(one["sink"], one["attempts"], one["error"]) for one in due} == {("siren", 3, "it is out of order")}
+    everything = monitor("alarms", "deliveries", "--delivered", "--format", "json").stdout.splitlines()
+    assert len(everything) == 2 * len(due)
+    assert "it is out of order" in monitor("alarms", "deliveries").stdout
+    assert f"{len(due)} messages since" in monitor("status").stdout
+    sinks = monitor("alarms", "sinks", "--format", "json")
+    assert sinks.returncode == 69
+    office, siren = map(json.loads, sinks.stdout.splitlines())
+    assert (office["kind"], office["problem"], office["due"]) == ("log", None, 0)
+    assert (siren["kind"], siren["due"]) == ("webhook", len(due))
+    assert "siren.secret: cannot be read" in siren["problem"]
+    shown = monitor("config", "show")
+    assert shown.returncode == 0
+    assert "geheim" not in shown.stdout
+    (trained / "siren.secret").write_text("x\n")
+    assert monitor("alarms", "sinks").returncode == 0
+    (trained / "config.toml").write_text(plain, encoding="utf-8")
+    assert "no such sink is configured" in monitor("alarms", "deliveries").stdout
+
+
+def test_config_check_finds_what_is_wrong_with_a_sink(home: Path, monitor: Run) -> None:
+    plain = (home / "config.toml").read_text(encoding="utf-8")
+    for values, said in (
+        ('kind = "sirene"', "there is no sink 'sirene'; installed are: command, log, webhook"),
+        ('kind = "webhook"\nurl = "geheim"', "alarms.sinks.hall.url: is not the address"),
+        ('kind = "command"\ncommand = []', "alarms.sinks.hall.command"),
+    ):
+        (home / "config.toml").write_text(f"{plain}\n[alarms.sinks.hall]\n{values}\n", encoding="utf-8")
+        outcome = monitor("config", "check")
+        assert outcome.returncode == 78
+        assert said in outcome.stdout + outcome.stderr
+        assert "geheim" not in outcome.stdout + outcome.stderr
