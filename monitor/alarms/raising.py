@@ -71,10 +71,11 @@ class Raising:
         now = self._clock()
         for alarm in latch.changed:
             _store(connection, alarm, now)
+        crops = [_crop(one, None) for one in latch.waiting]
+        crops += [_crop(one, alarm.id) for alarm in latch.changed for one in alarm.taken]
         new = {one.crop_id for one in sightings}
-        waiting = [_crop(one, None) for one in latch.waiting if one.crop_id in new]
-        if waiting:
-            alarms.add_crops(connection, waiting)
+        alarms.add_crops(connection, [one for one in crops if one.crop_id in new])
+        alarms.give_crops(connection, [one for one in crops if one.crop_id not in new and one.alarm_id is not None])
         for alarm in latch.changed:
             self._tell(connection, alarm, now)
         return tuple(
@@ -176,7 +177,6 @@ def _store(connection: Connection, alarm: Latched, now: datetime) -> None:
         alarm.opened = True
     else:
         alarms.change(connection, alarm.id, values)
-    alarms.add_crops(connection, [_crop(one, alarm.id) for one in alarm.taken])
 
 
 def _crop(sighting: Sighting, alarm_id: int | None) -> AlarmCrop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # How often it is looked for messages that another program has written, such as `monitor alarms ack`.
 LOOK_SECONDS: Final = 1.0
-# How long stopping waits for a message that is being sent. It is sent again after the next start.
+# How long stopping waits for messages that are being sent. They are sent again after the next start.
 STOP_SECONDS: Final = 2.0
 
 
@@ -63,8 +64,9 @@ class Deliverers:
         """End; what was not delivered is delivered after the next start."""
         self._ended = True
         self.wake()
+        until = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, delivery: Delivery, woken: Event) -> None:
         begun = waits = False

@@ -154,15 +154,17 @@ def change(connection: Connection, alarm_id: int, values: Mapping[str, Any]) -> 
 
 
 def add_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
-    """Store crops with their alarms; those that waited for one get it."""
-    known_ids = known(connection, [row.crop_id for row in rows])
-    new = [row._asdict() for row in rows if row.crop_id not in known_ids]
-    if new:
-        connection.execute(insert_unless_there(connection, alarm_crops), new)
-    old = [{"this": row.crop_id, "alarm": row.alarm_id} for row in rows if row.crop_id in known_ids]
-    if old:
+    """Store crops with their alarms."""
+    if rows:
+        connection.execute(insert_unless_there(connection, alarm_crops), [row._asdict() for row in rows])
+
+
+def give_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
+    """Give an alarm to crops that are stored without one."""
+    if rows:
         statement = update(alarm_crops).where(alarm_crops.c.crop_id == bindparam("this"))
-        connection.execute(statement.values(alarm_id=bindparam("alarm")), old)
+        values = [{"this": row.crop_id, "alarm": row.alarm_id} for row in rows]
+        connection.execute(statement.values(alarm_id=bindparam("alarm")), values)
 
 
 def move_crops(connection: Connection, alarm_id: int, to: int) -> None:
