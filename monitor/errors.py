@@ -107,6 +107,10 @@ class CalibrationRefusedError(DataError):
     """The guard refused a new threshold; the active one stands."""
 
 
+class ModelRefusedError(DataError):
+    """A model that was trained again was refused; the active one stands."""
+
+
 class StoreError(MonitorError):
     """The database cannot be used."""
 

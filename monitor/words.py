@@ -90,6 +90,23 @@ class Refusal(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
+class Unlearned(StrEnum):
+    """Why a model that was trained again was refused: a bounded set, because it labels a metric and fills a column."""
+
+    # Too little proliv is known, or all of it is of one hole: nobody would notice what a new model misses.
+    TOO_FEW_PROLIV = "too_few_proliv"
+    # It misses known proliv, cross-fitted, that the active model finds.
+    MISSES_PROLIV = "misses_proliv"
+    # It decides more of one kind of made-up pictures wrongly.
+    WORSE_ON_MADE_UP = "worse_on_made_up"
+    # It catches a smaller share of all labelled proliv.
+    WORSE_TPR = "worse_tpr"
+    # It surely passes a smaller share of all labelled ne_proliv.
+    WORSE_TNR = "worse_tnr"
+    # Before its trial was over, the active model was changed, or labels that it may have learned from were taken back.
+    WITHDRAWN = "withdrawn"
+
+
 class Identity(NamedTuple):
     """Where and when a crop was taken, as far as its name says; ``captured_at`` is in UTC and aware of it."""
 

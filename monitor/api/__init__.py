@@ -20,7 +20,7 @@ from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
 from monitor.api.sinks import Sink
-from monitor.api.training import EpochReport, FitReport, KnownProliv, Progress
+from monitor.api.training import EpochReport, FalseAlarms, FitReport, KnownProliv, Progress
 from monitor.errors import (
     ConfigurationError,
     CropRefusedError,
@@ -44,6 +44,7 @@ __all__ = [
     "Detector",
     "EpochReport",
     "EvidenceMissingError",
+    "FalseAlarms",
     "FitReport",
     "Floats",
     "InputMissingError",

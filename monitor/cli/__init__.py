@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export, import and take back labels.",
     "recalibrate": "Choose new thresholds from everything labelled, as the daemon does every night.",
+    "retrain": "Train a model again with what people labelled.",
     "threshold": "Show, set, roll back and compare thresholds.",
     "replay": "Decide again on stored scores with another threshold.",
     "quality": "Show TPR and TNR in operation, from the labelled crops.",

@@ -82,7 +82,8 @@ def _print(details: CropDetails, zone: ZoneInfo) -> None:
         )
         table.write(
             (
-                *(one.model, one.verdict, number(one.score), number(one.threshold)),
+                f"{one.model} (in the shadow)" if one.in_shadow else one.model,
+                *(one.verdict, number(one.score), number(one.threshold)),
                 *(f"{one.score - one.threshold:+.6g}", number(one.mse)),
                 f"#{one.calibration} by {one.rule} ({one.origin}), {on_clock(one.calibrated_at, zone)}",
             )

@@ -164,6 +164,8 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
         yield "active model", f"{model.name}, threshold {number(model.threshold)} by {model.rule}{marked}"
     if not status.models:
         yield "active model", "none; monitor train and monitor calibrate make one"
+    for name in status.shadows:
+        yield "in the shadow", f"{name}, which scores and decides nothing"
     yield "final decision", describe(status.decide, status.deciding) if status.deciding else "none is made"
     yield "crops", f"{counts.scored} scored, {counts.failed} failed{f' ({reasons})' if reasons else ''}"
     if counts.by_hand:
@@ -178,6 +180,8 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
         yield "not delivered", f"{waits} to the sink {one.sink}{why}"
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
+    if status.training_run is not None:
+        yield "last training", _night(status.training_run, zone)
     yield "last decision", _last_decision(counts, zone)
 
 

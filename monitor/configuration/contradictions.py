@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def contradictions(configuration: Configuration) -> list[str]:
     """A sentence for each, naming the key that has to change."""
-    return [*_missing_archive(configuration), *_nested_folders(configuration), *_kept_too_short(configuration)]
+    return [
+        *_missing_archive(configuration),
+        *_missing_data(configuration),
+        *_nested_folders(configuration),
+        *_kept_too_short(configuration),
+    ]
 
 
 def _missing_archive(configuration: Configuration) -> list[str]:
@@ -22,6 +27,14 @@ def _missing_archive(configuration: Configuration) -> list[str]:
         return []
     place = configuration.origins.place(("inbox", "after"))
     return [f'{place}: "archive" needs a folder: set paths.archive']
+
+
+def _missing_data(configuration: Configuration) -> list[str]:
+    learning = configuration.settings.learning
+    if learning.data is not None or not learning.enabled:
+        return []
+    place = configuration.origins.place(("learning", "enabled"))
+    return [f"{place}: learning at night needs the folder that the model was trained on: set learning.data"]
 
 
 def _nested_folders(configuration: Configuration) -> list[str]:

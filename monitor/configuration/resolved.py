@@ -93,6 +93,12 @@ class Configuration(BaseModel):
         return None if path is None else self.resolve(path)
 
     @property
+    def learning_data(self) -> Path | None:
+        """The labelled folder that models are trained again on, if any."""
+        path = self.settings.learning.data
+        return None if path is None else self.resolve(path)
+
+    @property
     def certificate(self) -> tuple[Path, Path] | None:
         """The files (certificate, key) for HTTPS; None for plain HTTP."""
         metrics = self.settings.metrics

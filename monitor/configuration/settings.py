@@ -136,6 +136,17 @@ class Calibration(Section):
     shadow_days: float = Field(3.0, gt=0, le=365)
 
 
+class Learning(Section):
+    """``[learning]``: whether and how a detector that learns from proliv learns from labels."""
+
+    enabled: bool = False
+    retrain_at: Annotated[str, AfterValidator(time_of_day)] = "03:30"
+    data: OptionalFolder = None
+    minimum_labels: int = Field(20, ge=1, le=1_000_000)
+    shadow_days: float = Field(7.0, ge=0, le=365)
+    made_up_tolerance: float = Field(0.005, ge=0, le=1)
+
+
 class Quality(Section):
     """``[quality]``: the windows over which TPR and TNR in operation are shown."""
 
@@ -273,6 +284,7 @@ class Settings(BaseSettings):
     pipeline: Pipeline = Pipeline()
     training: Training = Training()
     calibration: Calibration = Calibration()
+    learning: Learning = Learning()
     decision: Decision = Decision()
     quality: Quality = Quality()
     drift: Drift = Drift()
@@ -300,6 +312,7 @@ class Settings(BaseSettings):
             "quality.window_days": max(self.quality.window_days),
             "calibration.half_life_days": calibration.half_life_days,
             "calibration.shadow_days": calibration.shadow_days if calibration.shadow else 0.0,
+            "learning.shadow_days": self.learning.shadow_days if self.learning.enabled else 0.0,
             "completeness.learn_days and window_hours": completeness.learn_days + completeness.window_hours / 24,
             "the week by which rules count false alarms": 7.0,
         }

@@ -7,9 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from monitor.daemon.night_training import NightTraining
 from monitor.daemon.schedule import DailyJob
 from monitor.errors import InboxDoubtError, StoreDoubtError, StoreError
 from monitor.metrics.refresh import publish_completeness, refresh_figures, restore_holes
+from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding
 from monitor.store import models
 from monitor.store.runs import NIGHTLY, RETENTION
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # How often to check whether a daily job is due; each runs once per slot, however often it is checked.
 CHECK_SECONDS: Final = 20
+# How often to see whether a training has ended.
+LOOK_SECONDS: Final = 5
 # How often the figures for the metrics are worked out, and the id of the job that does it.
 REFRESH_SECONDS: Final = 300
 REFRESH: Final = "refresh"
@@ -81,6 +85,7 @@ class Jobs:
             time_zone=configuration.time_zone,
             run=self._prune,
         )
+        self._training = NightTraining(configuration, database, metrics, self._trained)
         self._begun: set[str] = set()
         self._count_again_at = 0.0
         self._clock_ahead = _clock_ahead()
@@ -106,6 +111,8 @@ class Jobs:
             self._scheduler.add_job(self._backlog.look, "interval", seconds=BACKLOG_SECONDS)
         if self._configuration.settings.calibration.nightly:
             self._scheduler.add_job(self.run_nightly, "interval", seconds=CHECK_SECONDS, next_run_time=now)
+        if self._configuration.settings.learning.enabled:
+            self._scheduler.add_job(self._training.look, "interval", seconds=LOOK_SECONDS, next_run_time=now)
         if self._configuration.settings.store.keep_days:
             self._scheduler.add_job(self.run_retention, "interval", seconds=CHECK_SECONDS, next_run_time=now)
         self._scheduler.add_job(self.follow, "interval", seconds=CHECK_SECONDS)
@@ -138,6 +145,7 @@ class Jobs:
     def stop(self) -> None:
         """Start no further job; one that is running ends with the program, which does no harm."""
         self._scheduler.pause()
+        self._training.stop()
         self._executor.shutdown(wait=False)
 
     def run_nightly(self) -> None:
@@ -145,6 +153,11 @@ class Jobs:
         if self._run_due(NIGHTLY, self._nightly):
             self.follow()
             self.refresh()
+
+    def _trained(self) -> None:
+        """A training has ended: a model may be in the shadow now, or decide."""
+        self.follow()
+        self.refresh()
 
     def run_retention(self) -> None:
         """Delete old decisions if that is due."""
@@ -169,7 +182,9 @@ class Jobs:
         """Ask for a reload when the thresholds in the store are not those in use; again later where that failed."""
         try:
             with self._database.read() as connection:
-                rows = deciding(models.active_models(connection), self._configuration.settings.decision.detectors)
+                detectors = self._configuration.settings.decision.detectors
+                rows = deciding(models.active_models(connection), detectors)
+                rows += shadow_models(connection, detectors)
         except StoreError as error:
             log.warning("cannot check whether thresholds have changed: %s", error)
             return

@@ -39,17 +39,22 @@ class ModelsInUse:
 
     @property
     def calibrations(self) -> tuple[int, ...]:
-        """The ids of the calibrations that decide, the primary's first; none before the first `load`."""
+        """The ids of the calibrations that decide, the primary's first, and behind them those of models in the shadow.
+
+        None before the first `load`.
+        """
         ensemble = self._ensemble
-        return tuple(model.calibration_id for model in ensemble.models) if ensemble else ()
+        return tuple(model.calibration_id for model in ensemble.asked) if ensemble else ()
 
     def load(self) -> Ensemble:
         """Load the active models, and decide by them from now on; what was in use stays when that fails."""
-        ensemble = load_active(self._database, self._registry, self._configuration)
+        ensemble = load_active(self._database, self._registry, self._configuration, shadows=True)
         self._metrics.show_models(ensemble.models, ranges_of_references(self._database, ensemble))
         self._ensemble = ensemble
         for model in ensemble.models:
             log.info("model %s decides with the threshold %.6g", model.name, model.threshold)
+        for model in ensemble.shadows:
+            log.info("model %s is in the shadow: it scores, and decides nothing", model.name)
         if len(ensemble.models) > 1:
             log.info("the final decision: %s", ensemble.rule)
         return ensemble

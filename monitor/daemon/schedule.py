@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.errors import MonitorError, StoreError
 from monitor.store import runs
@@ -46,52 +46,87 @@ def newest_slot(at: str, time_zone: ZoneInfo, now: datetime) -> datetime:
     return slot
 
 
-class DailyJob:
-    """One job of one program; several programs may have the same job on the same database."""
+class Claimed(NamedTuple):
+    """A slot that is this program's to run, with the id of the run."""
 
-    def __init__(
-        self, database: Database, name: str, *, at: str, time_zone: ZoneInfo, run: Callable[[int, datetime], str]
-    ) -> None:
-        """``run`` gets the run's id and the time, and returns the outcome in a few words."""
+    run_id: int
+    slot: datetime
+
+
+class DailySlots:
+    """The slots of one job of one program; several programs may have the same job on the same database."""
+
+    def __init__(self, database: Database, name: str, *, at: str, time_zone: ZoneInfo) -> None:
+        self.name = name
         self._database = database
-        self._name = name
         self._at = at
         self._time_zone = time_zone
-        self._run = run
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def begin(self, now: datetime) -> None:
         """If the job has never run, count the newest slot as done: there was nothing to do before it."""
         with self._database.write() as connection:
-            if not runs.ever_ran(connection, self._name):
+            if not runs.ever_ran(connection, self.name):
                 slot = newest_slot(self._at, self._time_zone, now)
-                runs.skip(connection, self._name, slot, outcome=BEFORE_THE_START, now=now)
+                runs.skip(connection, self.name, slot, outcome=BEFORE_THE_START, now=now)
+
+    def claim(self, now: datetime) -> Claimed | None:
+        """Claim the newest slot; None if it is done or another program is at work on it. Raises `StoreError`."""
+        slot = newest_slot(self._at, self._time_zone, now)
+        with self._database.read() as connection:
+            if runs.is_finished(connection, self.name, slot):
+                return None
+            newest = runs.newest_slot(connection, self.name)
+        if newest is not None and slot < newest <= now + CLOCK_PLAY:
+            return None  # the clock was put back, or the time of day was changed
+        return self.keep(slot, now)
+
+    def keep(self, slot: datetime, now: datetime) -> Claimed | None:
+        """Claim a slot, or keep the one that was claimed for another while; None where it is another program's."""
+        with self._database.write() as connection:
+            run_id = runs.claim(connection, self.name, slot, owner=self._owner, now=now, lease=LEASE)
+        return None if run_id is None else Claimed(run_id, slot)
+
+    def finish(self, claimed: Claimed, outcome: str, now: datetime) -> None:
+        """Say that a slot is done."""
+        with self._database.write() as connection:
+            runs.finish(connection, claimed.run_id, outcome=outcome, now=now)
+        log.info("the %s run of %s: %s", self.name, self.due(claimed.slot), outcome)
+
+    def wait(self, error: StoreError, now: datetime) -> None:
+        """Log that the database refuses, so that the slot stays open."""
+        slot = newest_slot(self._at, self._time_zone, now)
+        log.warning("the %s run of %s waits: %s; it will be tried again soon", self.name, self.due(slot), error)
+
+    def due(self, slot: datetime) -> str:
+        """When a slot is due, on the plant's clock."""
+        return on_clock(slot, self._time_zone)
+
+
+class DailyJob(DailySlots):
+    """A job that is done as soon as its slot is claimed."""
+
+    def __init__(
+        self, database: Database, name: str, *, at: str, time_zone: ZoneInfo, run: Callable[[int, datetime], str]
+    ) -> None:
+        """``run`` gets the run's id and the time, and returns the outcome in a few words."""
+        super().__init__(database, name, at=at, time_zone=time_zone)
+        self._run = run
 
     def tick(self, now: datetime) -> str | None:
         """Run the newest slot unless a program already has; returns the outcome, None where there was nothing to do.
 
         Where the database refuses, the slot stays open and the next tick tries again. Any other failure closes it.
         """
-        slot = newest_slot(self._at, self._time_zone, now)
         try:
-            with self._database.read() as connection:
-                if runs.is_finished(connection, self._name, slot):
-                    return None
-                newest = runs.newest_slot(connection, self._name)
-            if newest is not None and slot < newest <= now + CLOCK_PLAY:
-                return None  # the clock was put back, or the time of day was changed
-            with self._database.write() as connection:
-                run_id = runs.claim(connection, self._name, slot, owner=self._owner, now=now, lease=LEASE)
-            if run_id is None:
+            claimed = self.claim(now)
+            if claimed is None:
                 return None
-            outcome = self._outcome(run_id, now)
-            with self._database.write() as connection:
-                runs.finish(connection, run_id, outcome=outcome, now=now)
+            outcome = self._outcome(claimed.run_id, now)
+            self.finish(claimed, outcome, now)
         except StoreError as error:
-            due = on_clock(slot, self._time_zone)
-            log.warning("the %s run of %s waits: %s; it will be tried again soon", self._name, due, error)
+            self.wait(error, now)
             return None
-        log.info("the %s run of %s: %s", self._name, on_clock(slot, self._time_zone), outcome)
         return outcome
 
     def _outcome(self, run_id: int, now: datetime) -> str:
@@ -100,8 +135,8 @@ class DailyJob:
         except StoreError:
             raise
         except MonitorError as error:
-            log.error("the %s run failed: %s", self._name, error)  # noqa: TRY400 - a sentence for a person
+            log.error("the %s run failed: %s", self.name, error)  # noqa: TRY400 - a sentence for a person
             return f"failed: {error}"
         except Exception:
-            log.exception("the %s run failed by a defect", self._name)
+            log.exception("the %s run failed by a defect", self.name)
             return "failed by a defect; the log has the traceback"

@@ -10,7 +10,7 @@ from monitor.metrics.declared import TASKS
 if TYPE_CHECKING:
     from monitor.configuration.settings import Settings
 
-NIGHTLY, RETENTION = TASKS
+NIGHTLY, RETENTION, _ = TASKS
 # Daily runs are at most 25 hours apart, in autumn.
 OVERDUE_SECONDS: Final = 26 * 3600
 

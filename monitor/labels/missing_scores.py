@@ -9,27 +9,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.crops.reader import Reader
 from monitor.files.chunks import chunks
-from monitor.files.text import from_text
 from monitor.labels import labels
+from monitor.labels.pictures import Picture, places_of, read_again
 from monitor.models.calls import score_each
 from monitor.scoring.ensemble import Decision
 from monitor.scoring.record import score_row
 from monitor.scoring.vote import verdict
-from monitor.store import labelled_files
-from monitor.store.crops import archived_places
 from monitor.store.decisions import add_scores, stored_scores
-from monitor.words import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.resolved import Configuration
-    from monitor.errors import CropRefusedError
-    from monitor.files.looks import Looks
     from monitor.labels.labels import LabelledCrop
     from monitor.scoring.ensemble import Ensemble
     from monitor.store.database.engine import Database
@@ -39,8 +32,6 @@ log = logging.getLogger(__name__)
 
 # How many files a warning names.
 SHOWN: Final = 3
-# With these the file is not the crop's any more, even where nothing could be read of it.
-LOST: Final = frozenset({Reason.VANISHED, Reason.EMPTY, Reason.SYMLINK, Reason.NOT_A_FILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +47,10 @@ class ScoredMissing:
 
 
 class _Found(NamedTuple):
-    """A labelled crop whose file was found: its pixels, uint8 (h, w, 3), and the models that have not scored it."""
+    """A labelled crop whose picture was found, and the models that have not scored it."""
 
     crop: LabelledCrop
-    pixels: NDArray[np.uint8]
-    looks: Looks | None
+    picture: Picture
     missing: frozenset[int]
 
 
@@ -79,12 +69,12 @@ def score_missing(configuration: Configuration, database: Database, ensemble: En
     for batch in chunks(crops, configuration.settings.pipeline.batch_size):
         with database.read() as connection:
             missing = _missing(connection, batch, ensemble)
-            places = _places(connection, [crop for crop, _ in missing])
+            places = places_of(connection, [crop for crop, _ in missing])
         found: list[_Found] = []
         for crop, models in missing:
-            one = _read_again(reader, crop, models, places[crop.sha256])
-            if isinstance(one, _Found):
-                found.append(one)
+            one = read_again(reader, crop, places[crop.sha256])
+            if isinstance(one, Picture):
+                found.append(_Found(crop, one, models))
             elif one is None:
                 lost.append(crop.path)
             else:
@@ -113,49 +103,18 @@ def _missing(
     return [(crop, missing) for crop, missing in found if missing]
 
 
-def _places(connection: Connection, crops: Sequence[LabelledCrop]) -> dict[str, list[str]]:
-    """By content, the paths where it may lie: the crop's own first, then in the archive."""
-    places = {crop.sha256: [crop.path] for crop in crops}
-    for sha256, archived in archived_places(connection, places.keys()).items():
-        places[sha256] += archived
-    for row in labelled_files.files_of_contents(connection, places.keys()):
-        places[row.sha256].append(row.path)
-    return places
-
-
-def _read_again(
-    reader: Reader, crop: LabelledCrop, missing: frozenset[int], places: Iterable[str]
-) -> _Found | CropRefusedError | None:
-    """The crop's picture, from the first place that still has its content; None where none has.
-
-    A refusal: of a file that has the content, or may have it.
-    """
-    refused = None
-    for place in places:
-        read = reader.read([from_text(place)])
-        digest = read.files.digests[0]
-        if digest and digest != crop.sha256:
-            continue
-        (pixels,) = read.pixels
-        if pixels is not None:
-            return _Found(crop, pixels, read.files.looks[0], missing)
-        if read.refusals[0].reason not in LOST:
-            refused = read.refusals[0]
-    return refused
-
-
 def _score(database: Database, found: Sequence[_Found], ensemble: Ensemble) -> int:
     """Store the scores of the models that have none; what was decided in operation stays. Returns how many crops."""
     rows: dict[int, list[ScoreRow]] = {one.crop.id: [] for one in found}
     for model in ensemble.models:
         asked = [one for one in found if model.id in one.missing]
         # The hole is the crop's own: an archived or labelled copy may have another name.
-        answers = score_each(model.detector, [one.pixels for one in asked], [one.crop.hole for one in asked])
+        answers = score_each(model.detector, [one.picture.pixels for one in asked], [one.crop.hole for one in asked])
         at = datetime.now(UTC)
         for row, one in enumerate(asked):
             if row not in answers.refusals:
                 mse, score = float(answers.mse[row]), float(answers.deciding[row])
                 decision = Decision(model, mse, score, model.threshold, verdict(score, model.threshold))
-                rows[one.crop.id].append(score_row(decision, at, one.looks))
+                rows[one.crop.id].append(score_row(decision, at, one.picture.looks))
     with database.write() as connection:
         return add_scores(connection, rows)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 # The outcomes of scans and of scheduled runs.
 OUTCOMES: Final = ("done", "failed")
-TASKS: Final = ("nightly", "retention")
+TASKS: Final = ("nightly", "retention", "retrain")
 # What deletes files: the tidier of the inbox, and retention.
 DELETING: Final = ("tidying", "retention")
 # What alarms are about: a hole, a file whose name tells no hole, a whole table.
@@ -144,6 +144,13 @@ class Declared:
         self.calibrations = Counter(
             "monitor_calibrations",
             "Scheduled calibrations, by what became of the new threshold and why.",
+            ["detector", "outcome", "reason"],
+            **own,
+        )
+
+        self.retrainings = Counter(
+            "monitor_retrainings",
+            "Scheduled trainings from labels, by what became of the new model and why.",
             ["detector", "outcome", "reason"],
             **own,
         )

@@ -202,6 +202,10 @@ class Metrics(Declared):
         """Count a scheduled calibration; ``outcome`` and ``reason`` are words from small fixed sets."""
         self.calibrations.labels(detector, outcome, reason).inc()
 
+    def count_retraining(self, detector: str, outcome: str, reason: str) -> None:
+        """Count a scheduled training from labels; ``outcome`` and ``reason`` are words from small fixed sets."""
+        self.retrainings.labels(detector, outcome, reason).inc()
+
     def count_run(self, job: str, outcome: str) -> None:
         """Count the end of a scheduled run; ``outcome`` is one of `OUTCOMES`."""
         self.scheduled_runs.labels(TASK_OF_JOB.get(job, job), outcome).inc()

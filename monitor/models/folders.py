@@ -3,9 +3,9 @@
 A model's folder holds ``model.json`` (the detector, its settings, the sha256 of every other file, and a name if the
 model was given one), the detector's own files below ``detector/``, ``training.txt`` and ``validation.txt`` (the sha256
 of each crop that was trained on, or held out) and ``training.json`` (the loss curves); where the detector learned from
-proliv, also ``proliv.json`` (the sha256 of each, with its cross-fitted scores). The fingerprint is the sha256 of
-``model.json``, so it covers all of it. Nothing in the folder depends on the clock or on paths: the same training gives
-the same fingerprint.
+proliv, also ``proliv.json`` (the sha256 of each, with its cross-fitted scores), and where it learned from labels of
+crops in operation, ``labels.json`` (the same, by label). The fingerprint is the sha256 of ``model.json``, so it covers
+all of it. Nothing in the folder depends on the clock or on paths: the same training gives the same fingerprint.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.api import EpochReport, FitReport
 from monitor.errors import ModelDamagedError, OutputError
 from monitor.files.folders import flush, make_folder, unfinished_folder
+from monitor.words import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from monitor.api import Detector, Scores
     from monitor.store.models import ModelRow
@@ -35,6 +37,7 @@ VALIDATION_LIST: Final = "validation.txt"
 TRAINING_LIST: Final = "training.txt"
 TRAINING_REPORT: Final = "training.json"
 PROLIV_SCORES: Final = "proliv.json"
+LABEL_SCORES: Final = "labels.json"
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,31 @@ class CrossFitted(NamedTuple):
     mse: float
 
 
+class Learned(NamedTuple):
+    """The sha256 of what a model learned beside normal crops.
+
+    ``proliv``: of proliv/. ``confirmed``: labelled proliv in operation. ``false_alarms``: labelled ne_proliv there.
+    """
+
+    proliv: Sequence[str] = ()
+    confirmed: Sequence[str] = ()
+    false_alarms: Sequence[str] = ()
+
+
 class TrainedOn(NamedTuple):
-    """The sha256 of the crops that a model has seen in training: those without proliv, and proliv."""
+    """The sha256 of the crops that a model has seen in training.
+
+    ``normal``, ``proliv``: those of a labelled folder. ``labels``: by the label that they had, those that were labelled
+    in operation, with their cross-fitted scores.
+    """
 
     normal: Collection[str] = ()
     proliv: Collection[str] = ()
+    labels: Mapping[Label, Mapping[str, CrossFitted]] = MappingProxyType({})
+
+    def labelled(self, label: Label) -> Mapping[str, CrossFitted]:
+        """What was learned from crops with this label."""
+        return self.labels.get(label, {})
 
 
 def save(
@@ -69,13 +92,13 @@ def save(
     validation: Sequence[str],
     report: FitReport,
     training: Sequence[str] = (),
-    proliv: Sequence[str] = (),
+    learned: Learned | None = None,
     name: str | None = None,
 ) -> SavedModel:
     """Write a trained detector; the folder appears under its name only when it is whole.
 
-    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on; ``proliv``: of the
-    proliv that the report has cross-fitted scores of, in their order; ``name``: what the model is called before its
+    ``validation``: the sha256 of the held-out crops; ``training``: of those that it was trained on; ``learned``: of
+    what the report has cross-fitted scores of, in their order; ``name``: what the model is called before its
     fingerprint, by default the detector's name. Raises `OutputError` when the disk refuses.
     """
     make_folder(models_folder)
@@ -83,8 +106,7 @@ def save(
         with unfinished_folder(models_folder) as unfinished:
             _write_digests(unfinished / VALIDATION_LIST, validation)
             _write_digests(unfinished / TRAINING_LIST, training)
-            if report.cross_fitted is not None:
-                _write_cross_fitted(unfinished / PROLIV_SCORES, proliv, report.cross_fitted)
+            _write_learned(unfinished, learned or Learned(), report)
             return _write(unfinished, models_folder, detector, report, name)
     except OSError as error:
         raise OutputError(f"{models_folder}: the model cannot be written: {error.strerror}") from None
@@ -147,24 +169,67 @@ def training_digests(models_folder: Path, row: ModelRow) -> frozenset[str]:
 
 def trained_on(models_folder: Path, row: ModelRow) -> TrainedOn:
     """The sha256 of all crops that a model was trained on."""
-    return TrainedOn(training_digests(models_folder, row), cross_fitted(models_folder, row).keys())
+    normal, proliv = training_digests(models_folder, row), cross_fitted(models_folder, row).keys()
+    return TrainedOn(normal, proliv, learned_labels(models_folder, row))
+
+
+def learned_labels(models_folder: Path, row: ModelRow) -> dict[Label, dict[str, CrossFitted]]:
+    """By label, the cross-fitted scores of the crops labelled in operation that a model learned from, by sha256."""
+    file = folder_of(models_folder, row) / LABEL_SCORES
+    return {Label(label): _scores_of(found, file) for label, found in _read(file).items()}
 
 
 def cross_fitted(models_folder: Path, row: ModelRow) -> dict[str, CrossFitted]:
     """The cross-fitted scores of the proliv that a model learned from, by their sha256; empty where it did not."""
     file = folder_of(models_folder, row) / PROLIV_SCORES
+    return _scores_of(_read(file), file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A file with an object in JSON; an empty one where there is no file."""
     try:
-        return {digest: CrossFitted(**scores) for digest, scores in json.loads(file.read_bytes()).items()}
+        found = json.loads(file.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from None
+    if not isinstance(found, dict):
+        raise _unreadable(file, TypeError("it holds no object"))
+    return found
 
 
-def _write_cross_fitted(file: Path, digests: Sequence[str], scores: Scores) -> None:
+def _scores_of(found: dict[str, Any], file: Path) -> dict[str, CrossFitted]:
+    try:
+        return {digest: CrossFitted(**scores) for digest, scores in found.items()}
+    except (TypeError, AttributeError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> ModelDamagedError:
+    return ModelDamagedError(f"{file}: cannot be read: {error}; restore it from a backup, or train again")
+
+
+def _write_learned(folder: Path, learned: Learned, report: FitReport) -> None:
+    """Write the cross-fitted scores of all that was learned by heart, where there is any."""
+    if report.cross_fitted is not None:
+        scores = _pairs(report.cross_fitted)
+        known = len(learned.proliv)
+        (folder / PROLIV_SCORES).write_bytes(_json(_by_content(learned.proliv, scores[:known])))
+        confirmed = _by_content(learned.confirmed, scores[known:])
+        normal = report.cross_fitted_normal
+        false_alarms = {} if normal is None else _by_content(learned.false_alarms, _pairs(normal))
+        if confirmed or false_alarms:
+            found = {Label.PROLIV: confirmed, Label.NE_PROLIV: false_alarms}
+            (folder / LABEL_SCORES).write_bytes(_json(found))
+
+
+def _pairs(scores: Scores) -> list[CrossFitted]:
+    return list(map(CrossFitted, scores.deciding.tolist(), scores.mse.tolist()))
+
+
+def _by_content(digests: Sequence[str], scores: Sequence[CrossFitted]) -> dict[str, dict[str, float]]:
     """Each content once; copies are in one group, so they have one score."""
-    pairs = zip(digests, scores.deciding.tolist(), scores.mse.tolist(), strict=True)
-    file.write_bytes(_json({digest: CrossFitted(score, mse)._asdict() for digest, score, mse in pairs}))
+    return {digest: one._asdict() for digest, one in zip(digests, scores, strict=True)}
 
 
 def _write_digests(file: Path, digests: Sequence[str]) -> None:

@@ -64,6 +64,12 @@ def hold_out(crops: Sequence[NDArray[np.uint8]], *, share: float, seed: int) -> 
     return Division(_draw(groups, wanted, np.random.default_rng(seed)), groups)
 
 
+def groups_of_normal(crops: Sequence[NDArray[np.uint8]], held_out: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The groups of those of N crops that are not held out, bool (N,), as `hold_out` makes them."""
+    largest = max(int(LARGEST_GROUP * held_out.sum()), 1)
+    return near_duplicates(thumbnails(crops), largest=largest)[~held_out]
+
+
 def groups_of_proliv(crops: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> NDArray[np.intp]:
     """Group proliv crops, so that one hole's and near-duplicates share a group: (P,), from 0 without gaps.
 
@@ -80,6 +86,42 @@ def groups_of_proliv(crops: Sequence[NDArray[np.uint8]], holes: Sequence[int | N
     for rows in rows_of_holes.values():
         groups[np.isin(groups, groups[rows])] = groups[rows[0]]
     return renumbered(groups)
+
+
+def joined(
+    crops: Sequence[NDArray[np.uint8]], groups: NDArray[np.intp], others: Sequence[NDArray[np.uint8]]
+) -> NDArray[np.intp]:
+    """The groups of N crops and of M others together, (N + M,), from 0 without gaps.
+
+    ``groups``: those of the N crops, (N,). The others are grouped by themselves; a group of them that has a
+    near-duplicate among the crops becomes one with that crop's.
+    """
+    if not others:
+        return renumbered(groups)
+    points, more = thumbnails(crops), thumbnails(others)
+    own = near_duplicates(more, largest=len(others)) + groups.max(initial=-1) + 1
+    together = np.concatenate([groups, own])
+    for row, distances in enumerate(_distances(more, points)):
+        for twin in np.flatnonzero(distances < TWIN_DISTANCE):
+            both = together[twin], together[len(crops) + row]
+            together[np.isin(together, both)] = min(both)
+    return renumbered(together)
+
+
+def twins(crops: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]]) -> NDArray[np.intp]:
+    """The nearest near-duplicate of each of N crops among others, (N,), by its place; -1 where it has none."""
+    if not crops or not others:
+        return np.full(len(crops), -1, dtype=np.intp)
+    distances = _distances(thumbnails(crops), thumbnails(others))
+    nearest = distances.argmin(axis=1)
+    return np.where(distances.min(axis=1) < TWIN_DISTANCE, nearest, -1)
+
+
+def _distances(points: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Euclidean distances of points (N, D) and others (M, D): float32 (N, M)."""
+    squares = np.einsum("nd,nd->n", points, points)[:, None] + np.einsum("md,md->m", others, others)
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares - 2 * (points @ others.T), 0))
+    return distances
 
 
 def renumbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:

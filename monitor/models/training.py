@@ -12,15 +12,17 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.api import FitReport, KnownProliv, Scores
+from monitor.api import FalseAlarms, FitReport, KnownProliv, Scores
 from monitor.crops.in_memory import ReadCrops
 from monitor.errors import DataError, PluginError
+from monitor.files.text import printable
 from monitor.models import folders, hold_out
+from monitor.models.folders import Learned
 from monitor.registry import whose
 from monitor.store import models
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -41,13 +43,16 @@ class TrainingData:
     """Crops to learn from and crops that were held out, by groups of near-duplicates.
 
     ``groups``: the group of each of the crops to learn from. ``proliv``: those of proliv/, which only a detector gets
-    that learns from proliv.
+    that learns from proliv. ``confirmed``, ``false_alarms``: crops that were labelled in operation, proliv and crops
+    without proliv that a model called proliv; none of them is among the others.
     """
 
     train: ReadCrops
     validation: ReadCrops
     groups: NDArray[np.intp]
     proliv: ReadCrops = field(default_factory=ReadCrops)
+    confirmed: ReadCrops = field(default_factory=ReadCrops)
+    false_alarms: ReadCrops = field(default_factory=ReadCrops)
 
     def with_proliv(self, proliv: ReadCrops) -> TrainingData:
         """The same data with proliv to learn from, less what is also among the crops without proliv."""
@@ -80,6 +85,25 @@ def split(crops: ReadCrops, *, share: float, seed: int) -> TrainingData:
     return TrainingData(crops.those(~held_out), crops.those(held_out), groups[~held_out])
 
 
+def split_as(crops: ReadCrops, validation: Collection[str], folder: Path) -> TrainingData:
+    """Hold out the crops, of ``folder``, that another training held out: ``validation`` has their sha256.
+
+    Raises `DataError` when none of them, or nothing else, is there.
+    """
+    import numpy as np
+
+    held_out = np.array([digest in validation for digest in crops.digests], dtype=np.bool_)
+    if held_out.all() or not held_out.any():
+        what = "nothing else" if held_out.any() else f"none of the {len(validation)} crops that it held out"
+        raise DataError(
+            f"{printable(folder)}: is not the folder that the model was trained on: {what} is in its train/; name the "
+            "right one with --data or learning.data"
+        )
+    return TrainingData(
+        crops.those(~held_out), crops.those(held_out), hold_out.groups_of_normal(crops.pixels, held_out)
+    )
+
+
 def train(
     detector: Detector, data: TrainingData, *, seed: int, progress: Progress, database: Database, models_folder: Path
 ) -> SavedModel:
@@ -103,7 +127,11 @@ def fit(detector: Detector, data: TrainingData, *, seed: int, progress: Progress
             "has to return a monitor.api.FitReport; update the package that it comes from"
         )
     if detector.learns_from_proliv:
-        _check_cross_fitted(detector, report, len(data.proliv.pixels))
+        known = len(data.proliv.pixels) + len(data.confirmed.pixels)
+        _check_cross_fitted(detector, report.cross_fitted, known, "cross_fitted", "proliv")
+    if data.false_alarms.pixels:
+        count = len(data.false_alarms.pixels)
+        _check_cross_fitted(detector, report.cross_fitted_normal, count, "cross_fitted_normal", "labelled false alarms")
     return report
 
 
@@ -123,7 +151,7 @@ def keep(
         validation=data.validation.digests,
         report=report,
         training=data.train.digests,
-        proliv=data.proliv.digests,
+        learned=Learned(data.proliv.digests, data.confirmed.digests, data.false_alarms.digests),
         name=name,
     )
     with database.write() as connection:
@@ -140,23 +168,32 @@ def keep(
 
 def _known_proliv(detector: Detector, data: TrainingData) -> dict[str, Any]:
     """The argument ``proliv`` of `Detector.fit`, for a detector that asks for it."""
+    import numpy as np
+
     if not detector.learns_from_proliv:
         return {}
+    pixels = [*data.proliv.pixels, *data.confirmed.pixels]
+    holes = [*data.proliv.holes, *data.confirmed.holes]
+    groups = hold_out.joined(data.train.pixels, data.groups, data.false_alarms.pixels)
+    normal = len(data.train.pixels)
+    false_alarms = detector.prepare_batch(data.false_alarms.pixels, data.false_alarms.holes)
     return {
         "proliv": KnownProliv(
-            detector.prepare_batch(data.proliv.pixels, data.proliv.holes),
-            hold_out.groups_of_proliv(data.proliv.pixels, data.proliv.holes),
-            hold_out.renumbered(data.groups),
+            detector.prepare_batch(pixels, holes),
+            hold_out.groups_of_proliv(pixels, holes),
+            groups[:normal],
+            confirmed=np.arange(len(pixels)) >= len(data.proliv.pixels),
+            false_alarms=FalseAlarms(false_alarms, groups[normal:]) if len(false_alarms) else None,
         )
     }
 
 
-def _check_cross_fitted(detector: Detector, report: FitReport, count: int) -> None:
-    """Raise `PluginError` unless every known proliv has a cross-fitted score, without which a threshold is a guess."""
+def _check_cross_fitted(detector: Detector, scores: Scores | None, count: int, name: str, of: str) -> None:
+    """Raise `PluginError` unless all that was learned by heart has a cross-fitted score; a threshold needs it."""
     what = f"the detector {detector.name!r}{whose(detector)} learns from proliv, and its method fit has to return"
-    if not isinstance(report.cross_fitted, Scores):
-        raise PluginError(f"{what} a FitReport with cross_fitted, the monitor.api.Scores of the proliv that it got")
+    if not isinstance(scores, Scores):
+        raise PluginError(f"{what} a FitReport with {name}, the monitor.api.Scores of the {of} that it got")
     try:
-        report.cross_fitted.check(count)
+        scores.check(count)
     except DataError as error:
-        raise PluginError(f"{what} one cross-fitted score for each of {count} proliv: {error}") from error
+        raise PluginError(f"{what} one cross-fitted score for each of {count} {of}: {error}") from error

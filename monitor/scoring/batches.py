@@ -79,9 +79,9 @@ class ScoredBatch:
 class DecidedBatch:
     """N files, each with a final decision or with the reason why there is none.
 
-    ``models``: the M models that were asked. ``mse`` and ``scores``: as in `ScoredBatch`. ``final``: N final decisions.
-    ``refusals``: by row, for exactly the crops without one. ``decided_at``: in UTC. Raises `ValueError` for a crop with
-    neither or with both.
+    ``models``: those that decided; ``shadows``: those on trial behind them, which only scored. ``mse`` and ``scores``:
+    as in `ScoredBatch`, of both. ``final``: N final decisions. ``refusals``: by row, for exactly the crops without one.
+    ``decided_at``: in UTC. Raises `ValueError` for a crop with neither or with both.
     """
 
     files: CropFiles
@@ -91,6 +91,7 @@ class DecidedBatch:
     final: FinalDecisions
     refusals: Mapping[int, CropRefusedError]
     decided_at: datetime
+    shadows: tuple[ActiveModel, ...] = ()
 
     def __post_init__(self) -> None:
         undecided = np.flatnonzero(~self.final.made).tolist()
@@ -101,20 +102,21 @@ class DecidedBatch:
     @cached_property
     def unusual(self) -> NDArray[np.bool_]:
         """bool (N,): which crops are decided ne_proliv although one of the models calls them proliv."""
-        return unusual(self.scores, np.array([model.threshold for model in self.models]), self.final)
+        # Models in the shadow have no part in it.
+        scores = self.scores[:, : len(self.models)]
+        return unusual(scores, np.array([model.threshold for model in self.models]), self.final)
 
     @cached_property
     def decisions(self) -> list[list[Decision]]:
         """For each crop the decisions of the models that judged it, in the models' order."""
-        columns = [(model, model.threshold) for model in self.models]
-        return [
-            [
-                Decision(model, one_mse, score, threshold, verdict(score, threshold))
-                for (model, threshold), one_mse, score in zip(columns, errors, scores, strict=True)
-                if not isnan(score)
-            ]
-            for errors, scores in zip(self.mse.tolist(), self.scores.tolist(), strict=True)
-        ]
+        count = len(self.models)
+        return _decisions(self.models, self.mse[:, :count], self.scores[:, :count])
+
+    @property
+    def trials(self) -> list[list[Decision]]:
+        """For each crop what the models in the shadow would have decided."""
+        count = len(self.models)
+        return _decisions(self.shadows, self.mse[:, count:], self.scores[:, count:])
 
     def take(self, rows: Sequence[int]) -> DecidedBatch:
         """Some of the crops, in this order."""
@@ -126,4 +128,18 @@ class DecidedBatch:
             self.final.take(rows),
             {number: self.refusals[row] for number, row in enumerate(rows) if row in self.refusals},
             self.decided_at,
+            self.shadows,
         )
+
+
+def _decisions(models: Sequence[ActiveModel], mse: Floats, scores: Floats) -> list[list[Decision]]:
+    """The decisions of M models on N crops by their scores, (N, M), without those that they refused."""
+    columns = [(model, model.threshold) for model in models]
+    return [
+        [
+            Decision(model, one_mse, score, threshold, verdict(score, threshold))
+            for (model, threshold), one_mse, score in zip(columns, errors, row, strict=True)
+            if not isnan(score)
+        ]
+        for errors, row in zip(mse.tolist(), scores.tolist(), strict=True)
+    ]

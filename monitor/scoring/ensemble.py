@@ -1,4 +1,7 @@
-"""The active models, loaded, in the order in which they decide, and their final decision on each crop."""
+"""The active models, loaded, in the order in which they decide, and their final decision on each crop.
+
+Models in the shadow are asked beside them, where the caller wants it, and have no part in the decision.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from monitor.errors import NoModelError
+from monitor.errors import MonitorError, NoModelError
 from monitor.models.loader import ModelLoader
 from monitor.scoring.vote import FinalDecisions, ScoreScale, combine, deciding, describe, effective
-from monitor.store.models import active_models, find_model, newest_models
+from monitor.store import retrainings
+from monitor.store.models import active_models, all_models, find_model, newest_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
 
     from monitor.api import Detector
     from monitor.configuration.resolved import Configuration
@@ -59,10 +64,14 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The models that decide, the primary first, and how their decisions on a crop become one."""
+    """The models that decide, the primary first, and how their decisions on a crop become one.
+
+    ``shadows``: models on trial, which are asked as well and do not decide.
+    """
 
     models: tuple[ActiveModel, ...]
     decide: Decide
+    shadows: tuple[ActiveModel, ...] = ()
 
     @property
     def name(self) -> str:
@@ -88,23 +97,60 @@ class Ensemble:
         return np.array([model.threshold for model in self.models])
 
     @property
+    def asked(self) -> tuple[ActiveModel, ...]:
+        """All models that score crops: those that decide, and behind them those in the shadow."""
+        return self.models + self.shadows
+
+    @property
     def detectors(self) -> dict[int, Detector]:
-        """The models' detectors, by the models' ids."""
-        return {model.id: model.detector for model in self.models}
+        """The detectors of all models that are asked, by the models' ids."""
+        return {model.id: model.detector for model in self.asked}
 
     @property
     def model_ids(self) -> tuple[int, ...]:
-        """The models' ids."""
-        return tuple(model.id for model in self.models)
+        """The ids of all models that are asked."""
+        return tuple(model.id for model in self.asked)
 
 
-def load_active(database: Database, registry: Registry, configuration: Configuration) -> Ensemble:
-    """Load the active models that decide by ``[decision]``; raises `NoModelError` when there is none."""
+def load_active(
+    database: Database, registry: Registry, configuration: Configuration, *, shadows: bool = False
+) -> Ensemble:
+    """Load the active models that decide by ``[decision]``; raises `NoModelError` when there is none.
+
+    ``shadows``: also those in the shadow; one that cannot be loaded is left out with a warning.
+    """
     rows = _deciding_rows(database, configuration)
     decide = effective(configuration.settings.decision.decide, len(rows))
     if decide == "rank-mean":
         _require_ranks(rows)
-    return Ensemble(tuple(load(registry, configuration, row) for row in rows), decide)
+    models = tuple(load(registry, configuration, row) for row in rows)
+    return Ensemble(models, decide, load_shadows(database, registry, configuration) if shadows else ())
+
+
+def load_shadows(database: Database, registry: Registry, configuration: Configuration) -> tuple[ActiveModel, ...]:
+    """Load the models in the shadow of those that decide; one that cannot be loaded is left out with a warning."""
+    with database.read() as connection:
+        rows = shadow_models(connection, configuration.settings.decision.detectors)
+    found = []
+    for row in rows:
+        try:
+            found.append(load(registry, configuration, row))
+        except MonitorError as error:
+            log.warning("%s; the model in the shadow is not asked", error)
+    return tuple(found)
+
+
+def shadow_models(connection: Connection, detectors: Sequence[str]) -> list[ModelRow]:
+    """The models on trial beside active ones, of ``decision.detectors`` if it names any, in the order of their ids."""
+    on_trial = {row.model_id for row in retrainings.shadows(connection)}
+    return [
+        row
+        for row in sorted(all_models(connection), key=lambda row: row.id)
+        if row.id in on_trial
+        and not row.active
+        and row.threshold is not None
+        and (not detectors or row.detector in detectors)
+    ]
 
 
 def load_model(database: Database, registry: Registry, configuration: Configuration, name: str | None) -> ActiveModel:

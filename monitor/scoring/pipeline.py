@@ -51,13 +51,19 @@ def ask(batch: ReadBatch, detectors: Mapping[int, Detector]) -> ScoredBatch:
 def decide(batch: ScoredBatch, ensemble: Ensemble) -> DecidedBatch:
     """Hold the scores against the models' thresholds, and make the final decision on each crop that a model scored.
 
-    A crop that one model refuses is decided by the others; one that all refuse has failed. Raises `ValueError` when
-    other models were asked than those that are to decide.
+    A crop that one model refuses is decided by the others; one that all refuse has failed. Models in the shadow decide
+    nothing. Raises `ValueError` when other models were asked than those that are to decide.
     """
     if batch.model_ids != ensemble.model_ids:
         raise ValueError(f"the models {batch.model_ids} were asked, and {ensemble.model_ids} cannot decide by that")
-    final = ensemble.final(batch.scores)
+    count = len(ensemble.models)
+    final = ensemble.final(batch.scores[:, :count])
     refusals = dict(batch.refusals)
     # Where several models refuse a crop, the last one's reason is the crop's.
-    refusals.update({row: refusal for (row, _), refusal in batch.declined.items() if not final.made[row]})
-    return DecidedBatch(batch.files, ensemble.models, batch.mse, batch.scores, final, refusals, datetime.now(UTC))
+    refusals.update(
+        {row: refusal for (row, column), refusal in batch.declined.items() if column < count and not final.made[row]}
+    )
+    now = datetime.now(UTC)
+    return DecidedBatch(
+        batch.files, ensemble.models, batch.mse, batch.scores, final, refusals, now, shadows=ensemble.shadows
+    )

@@ -111,10 +111,14 @@ def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:
     """A row for each crop, with its decisions and the final one, or with its failure; ``place`` as for `record`."""
     if batch.files.source != "inbox":
         place = None
-    crops = zip(batch.decisions, batch.files.looks, batch.final.listed, batch.unusual.tolist(), strict=True)
+    crops = zip(
+        *(batch.decisions, batch.trials, batch.files.looks, batch.final.listed, batch.unusual.tolist()), strict=True
+    )
     return [
-        _row(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, unusual, place)
-        for row, (decided, looks, final, unusual) in enumerate(crops)
+        _row(
+            *(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, unusual, place)
+        )._replace(trials=tuple(score_row(one, batch.decided_at, looks) for one in tried))
+        for row, (decided, tried, looks, final, unusual) in enumerate(crops)
     ]
 
 

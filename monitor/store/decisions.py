@@ -43,7 +43,8 @@ class CropRow(NamedTuple):
     ``path``: as `monitor.files.text.to_text` writes it. ``verdict``, ``decision_score``, ``decision_threshold``,
     ``decided_by``: the final decision, all None for a crop that failed. ``unusual``: it is ne_proliv although one of
     the ``scores`` is proliv. ``source``: how the crop was found first, see `schema.crops`. ``archived_path``: where its
-    file will be moved to. Storing a crop again changes neither of these two.
+    file will be moved to. Storing a crop again changes neither of these two. ``trials``: the decisions of models in the
+    shadow, which have no part in the final one.
     """
 
     path: str
@@ -68,6 +69,7 @@ class CropRow(NamedTuple):
     inode: int | None = None
     unusual: bool = False
     scores: tuple[ScoreRow, ...] = ()
+    trials: tuple[ScoreRow, ...] = ()
 
 
 class Raised(NamedTuple):
@@ -116,8 +118,8 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
 
     (path, sha256) identifies a crop and (crop, model) a decision. What is stored already stays as it is, so repeating
     a batch after a crash changes nothing. The final decision on a crop that was decided before is replaced only if
-    some model's decision on it is new. A file that could not be read leaves no row where its path has one of a content
-    that it may still have.
+    some model's decision on it is new; one in the shadow counts for neither. A file that could not be read leaves no
+    row where its path has one of a content that it may still have.
     """
     rows = _without_known_unreadable(connection, rows)
     if not rows:
@@ -127,7 +129,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     known = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
     failed = {(row.path, row.sha256) for row in rows if not row.scores} - known.keys()
     _forget_unreadable(connection, rows, known)
-    values = [(*row[:-1], "scored" if row.scores else "failed") for row in rows]
+    values = [(*row[: len(_CROP_COLUMNS) - 1], "scored" if row.scores else "failed") for row in rows]
     insert_many(connection, _upsert_crops(connection.dialect.name), _CROP_COLUMNS, values)
     ids = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
     decided = _decided(
@@ -147,6 +149,9 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
                 decisions.append((pair[0], *score))
                 if pair[0] in before_now:
                     replaced[pair[0]] = row
+        decisions += [
+            (ids[key], *trial) for trial in row.trials if row.scores and (ids[key], trial.model_id) not in decided
+        ]
     if decisions:
         insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
     if replaced:
@@ -228,7 +233,7 @@ def _forget_unreadable(connection: Connection, rows: Sequence[CropRow], known: C
         connection.execute(delete(crops).where(crops.c.path.in_(readable), crops.c.sha256 == ""))
 
 
-_CROP_COLUMNS: Final = (*CropRow._fields[:-1], "state")
+_CROP_COLUMNS: Final = (*CropRow._fields[:-2], "state")
 _SCORE_COLUMNS: Final = ("crop_id", *ScoreRow._fields)
 
 

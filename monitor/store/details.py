@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import calibrations, crops, models, scores
+from monitor.store.database.schema import calibrations, crops, models, retrainings, scores
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +42,10 @@ class StoredCropRow(NamedTuple):
 
 
 class ModelDecisionRow(NamedTuple):
-    """A model's decision on a crop, and the calibration that its threshold comes from."""
+    """A model's decision on a crop, and the calibration that its threshold comes from.
+
+    ``in_shadow``: the model scored it on trial, so that its decision counted for nothing.
+    """
 
     model_id: int
     model: str
@@ -60,6 +63,7 @@ class ModelDecisionRow(NamedTuple):
     reason: str | None
     calibrated_at: datetime
     state: str
+    in_shadow: bool
 
 
 def stored_crop(connection: Connection, crop_id: int) -> StoredCropRow | None:
@@ -70,12 +74,16 @@ def stored_crop(connection: Connection, crop_id: int) -> StoredCropRow | None:
 
 def decisions_on(connection: Connection, crop_id: int) -> list[ModelDecisionRow]:
     """The decisions of all models on a crop, the first one first."""
+    on_trial = exists().where(
+        retrainings.c.model_id == models.c.id,
+        or_(retrainings.c.ended_at.is_(None), scores.c.scored_at < retrainings.c.ended_at),
+    )
     query = (
         select(
             *(models.c.id, models.c.name, models.c.detector, scores.c.mse, scores.c.score, scores.c.threshold),
             *(scores.c.verdict, scores.c.scored_at, scores.c.latency_seconds, calibrations.c.id),
             *(calibrations.c.rule, calibrations.c.origin, calibrations.c.author, calibrations.c.reason),
-            *(calibrations.c.created_at, calibrations.c.state),
+            *(calibrations.c.created_at, calibrations.c.state, on_trial),
         )
         .join(models, models.c.id == scores.c.model_id)
         .join(calibrations, calibrations.c.id == scores.c.calibration_id)

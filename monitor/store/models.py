@@ -9,7 +9,7 @@ from sqlalchemy import and_, select, update
 
 from monitor.errors import NoModelError
 from monitor.store.database.rows import select_rows
-from monitor.store.database.schema import calibrations, models
+from monitor.store.database.schema import calibrations, models, retrainings
 from monitor.store.database.upsert import upsert
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def active_models(connection: Connection) -> list[ModelRow]:
 
 
 def newest_models(connection: Connection) -> list[ModelRow]:
-    """The model of each detector that was trained last, newest first."""
+    """The model of each detector that was trained last, newest first; not one that labels made and nobody accepted."""
+    tried = select(retrainings.c.model_id).where(retrainings.c.model_id.is_not(None), retrainings.c.state != "accepted")
     newest: dict[str, ModelRow] = {}
-    for row in _model_rows(connection):
+    for row in _model_rows(connection, models.c.active | models.c.id.not_in(tried)):
         newest.setdefault(row.detector, row)
     return list(newest.values())
 
@@ -97,6 +98,17 @@ def activate_model(connection: Connection, model: ModelRow) -> None:
     connection.execute(
         update(models).where(models.c.id == model.id).values(active=True, activated_at=datetime.now(UTC))
     )
+
+
+def take_over(connection: Connection, former: ModelRow | None, new: ModelRow, now: datetime) -> None:
+    """Make a model active in place of its detector's former one, which stays the primary if it was."""
+    rows = active_models(connection)
+    activate_model(connection, new)
+    at = now
+    if former is not None and rows[0].id != former.id and former.activated_at is not None:
+        # The model that became active last is the primary, so another detector's would lose its place.
+        at = former.activated_at
+    connection.execute(update(models).where(models.c.id == new.id).values(activated_at=at))
 
 
 def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, ModelRow]:

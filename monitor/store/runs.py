@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-# The names of the jobs, as they are stored: the nightly recalibration, and the deletion of old decisions.
+# The names of the jobs, as they are stored: the nightly recalibration, training from labels, and the deletion of old
+# decisions.
 NIGHTLY: Final = "recalibrate"
+RETRAIN: Final = "retrain"
 RETENTION: Final = "retention"
 # The outcome of the slot that was due last when the program starts for the first time; it is not made up for.
 BEFORE_THE_START: Final = "before the first start"

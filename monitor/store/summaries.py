@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from array import array
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
@@ -13,7 +15,7 @@ from monitor.store.database.schema import crops, score_summaries, scores
 from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -28,6 +30,8 @@ ALL_CAMERAS: Final = "*"
 UNKNOWN_CAMERA: Final = ""
 NO_HOLE: Final = -1
 
+# How many decisions are fetched at once.
+ROWS: Final = 10_000
 HOUR: Final = timedelta(hours=1)
 # How far back the first summaries of a model reach.
 FIRST_TIME: Final = timedelta(days=14)
@@ -66,9 +70,8 @@ def summarise(database: Database, model_id: int, now: datetime) -> int:
     written = 0
     while hour is not None and hour < end:
         with database.read() as connection:
-            found = _scores(connection, model_id, hour, hour + HOUR)
+            rows = _summaries(_scores(connection, model_id, hour, hour + HOUR))
             following = _next_scored(connection, model_id, hour + HOUR)
-        rows = _summaries(found)
         with database.write() as connection:
             _add(connection, model_id, hour, rows)
         written += 1
@@ -141,9 +144,10 @@ def _next_scored(connection: Connection, model_id: int, since: datetime) -> date
 
 def _scores(
     connection: Connection, model_id: int, since: datetime, until: datetime
-) -> list[tuple[str | None, int | None, float, str]]:
+) -> Iterator[tuple[str | None, int | None, float, bool]]:
+    """(camera, hole, score, whether it is proliv) of the decisions in this span, a few at a time."""
     query = (
-        select(crops.c.camera, crops.c.hole, scores.c.score, scores.c.verdict)
+        select(crops.c.camera, crops.c.hole, scores.c.score, scores.c.verdict == "proliv")
         .join(crops, crops.c.id == scores.c.crop_id)
         .where(
             *(scores.c.model_id == model_id, scores.c.scored_at >= since, scores.c.scored_at < until),
@@ -151,22 +155,27 @@ def _scores(
             *(crops.c.source == "inbox", crops.c.seen_at >= since - HOUR),
         )
     )
-    return [(camera, hole, score, verdict) for camera, hole, score, verdict in connection.execute(query)]
+    for camera, hole, score, proliv in connection.execute(query, execution_options={"yield_per": ROWS}):
+        yield camera, hole, score, bool(proliv)
 
 
 def _summaries(
-    found: Sequence[tuple[str | None, int | None, float, str]],
+    found: Iterable[tuple[str | None, int | None, float, bool]],
 ) -> dict[GroupKey, tuple[int, int, list[float]]]:
     """(crops, proliv, quantiles) of each group and of all together."""
-    members: defaultdict[GroupKey, list[tuple[float, bool]]] = defaultdict(list)
-    members[ALL_CAMERAS, NO_HOLE] = [(score, verdict == "proliv") for _, _, score, verdict in found]
-    for camera, hole, score, verdict in found:
+    # 8 bytes for a score: an hour of a fast line has hundreds of thousands.
+    members: defaultdict[GroupKey, array[float]] = defaultdict(lambda: array("d"))
+    proliv: Counter[GroupKey] = Counter()
+    for camera, hole, score, is_proliv in found:
         # A camera's name comes from a file name and might be the very sign for all cameras.
         known = camera if camera and camera != ALL_CAMERAS else UNKNOWN_CAMERA
-        members[known, NO_HOLE if hole is None else hole].append((score, verdict == "proliv"))
+        key = known, NO_HOLE if hole is None else hole
+        members[key].append(score)
+        proliv[key] += is_proliv
+    together = array("d", chain.from_iterable(members.values()))
     return {
-        key: (len(rows), sum(proliv for _, proliv in rows), quantiles([score for score, _ in rows]))
-        for key, rows in members.items()
+        (ALL_CAMERAS, NO_HOLE): (len(together), proliv.total(), quantiles(together)),
+        **{key: (len(group), proliv[key], quantiles(group)) for key, group in members.items()},
     }
 
 

@@ -77,13 +77,14 @@ def gather_evidence(
 
     ``given``: references that take the place of the stored ones. ``trained_on``: the sha256 of the crops that the
     model was trained on; their labels are set aside, because they say nothing about crops that the model has not seen.
-    Of the proliv among them the references count, which are cross-fitted. ``zone``: the plant's clock, for the
+    Of the proliv among them the references count, which are cross-fitted; and what was learned from labels in operation
+    counts with its cross-fitted score, as long as its label is what it was. ``zone``: the plant's clock, for the
     sentences about what is set aside.
     """
     labelled = labels.read(connection)
-    accepted_until = now if accept else _accepted_until(connection, model_id, now)
-    usable = _usable(labelled, settings, accepted_until, trained_on, zone)
-    items = _items(connection, model_id, usable, now, given)
+    accepted_until = now if accept else floods_accepted_until(connection, model_id, now)
+    usable = usable_labels(labelled, settings, accepted_until, trained_on, zone)
+    items = _items(connection, model_id, usable, now, given, trained_on)
     normal = [item for item in items if item.label is Label.NE_PROLIV]
     proliv = [item for item in items if item.label is Label.PROLIV]
     numbers = incidents([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
@@ -111,7 +112,7 @@ def gather_evidence(
 
 
 @dataclass(frozen=True)
-class _Usable:
+class UsableLabels:
     """The labelled crops that count. ``excluded``: the contents that do not, not even as references."""
 
     crops: Sequence[LabelledCrop]
@@ -128,13 +129,13 @@ class _Usable:
         )
 
 
-def _usable(
+def usable_labels(
     labelled: LabelledCrops,
     settings: Calibration,
     accepted_until: datetime | None,
     trained_on: TrainedOn,
     zone: ZoneInfo,
-) -> _Usable:
+) -> UsableLabels:
     """Set aside contradictions, floods, and crops that the model was trained on."""
     of_floods: list[str] = []
     floods = labels_of_floods(labelled, settings, accepted_until, of_floods, zone)
@@ -154,12 +155,24 @@ def _usable(
             f"{len(known_proliv)} crops labelled proliv are among those that the model was trained on; they count with "
             "their cross-fitted scores where monitor calibrate --data was given them"
         )
+    relabelled = {
+        crop.sha256 for crop in crops for other in Label if other is not crop.label
+        if crop.sha256 in trained_on.labelled(other)
+    }  # fmt: skip
+    if relabelled:
+        set_aside.append(f"{len(relabelled)} crops were learned by the model with another label than they have now")
+    known |= relabelled
     usable = [crop for crop in crops if crop.sha256 not in doubtful | incidents_of_floods | known | known_proliv]
-    return _Usable(usable, doubtful | known, set_aside)
+    return UsableLabels(usable, doubtful | known, set_aside)
 
 
 def _items(
-    connection: Connection, model_id: int, usable: _Usable, now: datetime, given: Sequence[ReferenceRow] | None
+    connection: Connection,
+    model_id: int,
+    usable: UsableLabels,
+    now: datetime,
+    given: Sequence[ReferenceRow] | None,
+    trained_on: TrainedOn,
 ) -> list[Item]:
     """The labelled contents that the model has a score of, and the references that were not labelled since."""
     stored = labelled_scores(connection, model_id)
@@ -168,7 +181,9 @@ def _items(
     given_at = calibrated_by_hand_at(connection, model_id) if given is None else now
     items = []
     for crop in usable.crops:
-        score = stored.get(crop.id) or references.get(crop.sha256)
+        # What was learned by heart has a score of its own, which says nothing.
+        learned = trained_on.labelled(crop.label).get(crop.sha256)
+        score = learned or stored.get(crop.id) or references.get(crop.sha256)
         if score is not None:
             taken_at = crop.captured_at or crop.seen_at
             items.append(Item(crop.sha256, crop.label, score.score, crop.camera, taken_at, crop.seen_at, crop))
@@ -201,7 +216,7 @@ def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int
     return notes
 
 
-def _accepted_until(connection: Connection, model_id: int, now: datetime) -> datetime | None:
+def floods_accepted_until(connection: Connection, model_id: int, now: datetime) -> datetime | None:
     """Until when floods of labels were accepted; a moment after ``now`` was stored by a clock that ran ahead."""
     active = calibrations.active(connection, model_id)
     text = active.evidence.get("accepted_until") if active else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
 from monitor.store import calibrations, daemons
 from monitor.store.alarms import running_counts
@@ -14,7 +15,7 @@ from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
 from monitor.store.outbox import backlogs
-from monitor.store.runs import NIGHTLY, newest_runs
+from monitor.store.runs import NIGHTLY, RETRAIN, newest_runs
 from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.times import iso
 
@@ -99,8 +100,9 @@ class Status:
     ``configuration``: how messages name it. ``daemon_process``: the process of the daemon on this machine, None when
     none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
-    the stored crops. ``last_day``: those of the last day. ``nightly_run``: the newest one, None before the first.
-    ``alarms``: those that are not closed. ``undelivered``: the messages about alarms that wait for a sink.
+    the stored crops. ``last_day``: those of the last day. ``nightly_run``, ``training_run``: the newest ones, None
+    before the first; the latter trains from labels. ``alarms``: those that are not closed. ``undelivered``: messages
+    about alarms that wait for a sink. ``shadows``: the names of the models on trial.
     """
 
     configuration: str
@@ -116,6 +118,8 @@ class Status:
     nightly_run: RunRow | None
     alarms: RunningCounts
     undelivered: tuple[Backlog, ...]
+    training_run: RunRow | None = None
+    shadows: tuple[str, ...] = ()
 
     @property
     def decisions(self) -> dict[str, int]:
@@ -129,7 +133,6 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """The same by name, ready for JSON."""
-        run = self.nightly_run
         return {
             "configuration": self.configuration,
             "inbox": str(self.inbox),
@@ -156,7 +159,9 @@ class Status:
                 {"model": model, "verdict": verdict, "crops": crops} for model, verdict, crops in self.verdicts
             ],
             "last_day": self.last_day.as_dict(),
-            "nightly_run": {"slot": iso(run.slot), "outcome": run.outcome} if run else None,
+            "nightly_run": _run(self.nightly_run),
+            "training_run": _run(self.training_run),
+            "shadows": list(self.shadows),
             "alarms": {
                 "open": self.alarms.open,
                 "acknowledged": self.alarms.acknowledged,
@@ -181,7 +186,8 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
         alarms = running_counts(connection)
         undelivered = backlogs(connection)
-        nights = newest_runs(connection, NIGHTLY, 1)
+        nights, trainings = (newest_runs(connection, job, 1) for job in (NIGHTLY, RETRAIN))
+        shadows = shadow_models(connection, configuration.settings.decision.detectors)
         found = [calibrations.active(connection, row.id) for row in active]
     settings = configuration.settings.decision
     rows = deciding(active, settings.detectors)
@@ -204,7 +210,14 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         nightly_run=nights[0] if nights else None,
         alarms=alarms,
         undelivered=tuple(undelivered),
+        training_run=trainings[0] if trainings else None,
+        shadows=tuple(row.name for row in shadows),
     )
+
+
+def _run(run: RunRow | None) -> dict[str, Any] | None:
+    """A scheduled run, ready for JSON."""
+    return {"slot": iso(run.slot), "outcome": run.outcome} if run else None
 
 
 def _daemon(one: Seen, database: Database, holder: str | None) -> DaemonStatus:

@@ -72,6 +72,8 @@ class Contrast(Detector):
        is the mean over the folds. The deciding score ``contrast`` is exp(c), and proliv begins at 1.
 
     The score of a known proliv that the threshold is chosen from is that of the fold that did not learn from its hole.
+    Trained again in operation, the networks also learn from changed copies of labelled false alarms and of confirmed
+    proliv, each fold from those of the others.
     ``mse`` compares the crop with the mean training crop at the same brightness, as that of `patchstats` does.
     """
 
@@ -121,11 +123,14 @@ class Contrast(Detector):
         # Nearly the mean of all crops: each is in the picture of every fold but one.
         self._picture = np.mean([part.patchstats.picture for part in self._parts], axis=0, dtype=np.float32)
         self._known = len(known.crops)
-        contrasts = training.cross_fitted(self._parts)
+        false_alarms = known.false_alarms
         return FitReport(
             tuple(training.reports),
             len(training.reports),
-            cross_fitted=_scores(self._errors(known.crops), contrasts),
+            cross_fitted=_scores(self._errors(known.crops), training.cross_fitted(self._parts)),
+            cross_fitted_normal=None
+            if false_alarms is None
+            else _scores(self._errors(false_alarms.crops), training.cross_fitted_normal(self._parts)),
         )
 
     def score(self, crops: Pixels) -> Scores:

@@ -65,7 +65,7 @@ class RemoteWorker(Worker):
     def _send(self, number: int, task: Task) -> None:
         # That it has ended shows when its answer is waited for.
         with suppress(OSError):
-            self.connection.send_bytes(pickle.dumps((number, [model.row for model in task.ensemble.models])))
+            self.connection.send_bytes(pickle.dumps((number, [model.row for model in task.ensemble.asked])))
 
 
 def serve(connection: Connection, slot: Slot, scorer: Scorer) -> None:

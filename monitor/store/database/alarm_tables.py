@@ -68,7 +68,7 @@ alarms = Table(
     Index(None, "part_of"),
 )
 
-# Each proliv of the line with the alarm that it belongs to, from schema 0011 on. Those that have opened no alarm yet,
+# Each proliv of the line with the alarm that it belongs to, from schema 0012 on. Those that have opened no alarm yet,
 # because k of [alarms] is not reached, have none.
 alarm_crops = Table(
     "alarm_crops",

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from monitor.store.database.alarm_tables import alarm_crops, alarm_deliveries, alarm_messages, alarms
+from monitor.store.database.learning_tables import retrainings
 from monitor.store.database.metadata import metadata
 from monitor.store.database.service_tables import daemons, runs, watched_folders
 from monitor.store.database.types import Identifier, UtcDateTime
@@ -34,11 +35,11 @@ from monitor.store.database.types import Identifier, UtcDateTime
 __all__ = [
     "SCHEMA_REVISION", "alarm_crops", "alarm_deliveries", "alarm_messages", "alarms", "audit_crops", "audits",
     "calibrations", "counted", "crop_tallies", "crops", "daemons", "labelled_files", "labels", "metadata", "models",
-    "reference_scores", "runs", "score_summaries", "score_tallies", "scores", "watched_folders",
+    "reference_scores", "retrainings", "runs", "score_summaries", "score_tallies", "scores", "watched_folders",
 ]  # fmt: skip
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0012"
+SCHEMA_REVISION: Final = "0013"
 
 crops = Table(
     "crops",

@@ -13,7 +13,7 @@ HANDED_OUT = {
     "ConfigurationError", "Recipe",
     "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
     "InputMissingError", "KnownProliv", "LazyGroup", "Lesson", "Measurement", "OutputError", "Pixels", "Progress",
-    "Provider", "Runtime", "SMALLEST_CROP",
+    "FalseAlarms", "Provider", "Runtime", "SMALLEST_CROP",
     "NotOfferedError", "ScoreArray", "DeliveryError", "ScoreEvidence", "Scores", "Sink", "ThresholdRule",
     "hookimpl", "mean_squared_errors",
     "squared_error_maps",

@@ -34,7 +34,7 @@ TRIED = {
     "labels": [
         "labels list", "labels list --format json", "labels list --contradictions", "labels export",
     ],
-    "models": ["models list", "models list --format json", "models show ae"],
+    "models": ["models list", "models list --format json", "models show ae", "models retrained"],
     "threshold": ["threshold show", "threshold list", "threshold list --format json", "threshold diff 1 1"],
     "replay": ["replay", "replay --format json"],
     "quality": ["quality --window 1", "quality --window 1 --format json"],
@@ -47,7 +47,7 @@ TRIED = {
 # The others read what they print first, print no rows of the database, or do not use it.
 OTHERS = {
     *("train", "calibrate", "evaluate", "compare", "report", "run", "plugins", "config", "deploy", "bench", "demo"),
-    "completion",
+    *("completion", "retrain"),
 }
 LABELS = 4000
 # What a pipe holds on Linux.

@@ -29,6 +29,17 @@ def test_an_archive_needs_a_folder(tmp_path: Path) -> None:
     assert problems("inbox.after = 'archive'", tmp_path) == ['inbox.after: "archive" needs a folder: set paths.archive']
 
 
+def test_learning_at_night_needs_a_folder(tmp_path: Path) -> None:
+    assert problems("learning.enabled = true", tmp_path) == [
+        "learning.enabled: learning at night needs the folder that the model was trained on: set learning.data"
+    ]
+    assert load(written(tmp_path, "learning = {enabled = true, data = 'crops'}")).learning_data == tmp_path / "crops"
+    assert (
+        "learning.shadow_days looks back 90 days"
+        in problems("learning = {enabled = true, data = 'crops', shadow_days = 90}\nstore.keep_days = 40", tmp_path)[0]
+    )
+
+
 def test_decisions_are_kept_as_long_as_something_looks_back(tmp_path: Path) -> None:
     assert problems("store.keep_days = 20", tmp_path) == [
         "store.keep_days: 20 days are too few: quality.window_days looks back 30 days; keep at least as many, or "

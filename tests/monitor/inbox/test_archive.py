@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from monitor.files.text import to_text
 from monitor.inbox.archive import Archive
-from monitor.labels import missing_scores
+from monitor.labels import pictures
 from monitor.store import crops as store_crops
 from monitor.store.database.schema import crops
 from tests.support.decided_inbox import DAY
@@ -100,5 +100,5 @@ def test_a_labelled_crop_is_scored_from_the_archive(decided_inbox: MakeInbox) ->
     number = here.decide(here.put("1.jpg", b"one"))
     here.tidy()
     with here.database.write() as connection:
-        found = missing_scores._places(connection, [store_crops.crop_by_id(connection, number)])  # type: ignore[list-item]
+        found = pictures.places_of(connection, [store_crops.crop_by_id(connection, number)])  # type: ignore[list-item]
     assert [Path(place).exists() for place in found[hashlib.sha256(b"one").hexdigest()]] == [False, True]

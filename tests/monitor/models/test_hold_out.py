@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.errors import DataError
-from monitor.models.hold_out import MOST_REPRESENTATIVES, groups_of_proliv, hold_out, near_duplicates, renumbered
+from monitor.models.hold_out import (
+    MOST_REPRESENTATIVES,
+    groups_of_proliv,
+    hold_out,
+    joined,
+    near_duplicates,
+    renumbered,
+    twins,
+)
 
 
 def hole(number: int) -> NDArray[np.float64]:
@@ -109,3 +117,25 @@ def test_too_few_crops_are_refused(count: int) -> None:
 def test_a_share_that_leaves_a_part_empty_is_refused(share: float) -> None:
     with pytest.raises(DataError, match="share"):
         hold_out(frames(holes=2, each=2), share=share, seed=0)
+
+
+def test_near_duplicates_among_others_are_found_and_nothing_else() -> None:
+    crops, others = frames(holes=4, each=1), frames(holes=6, each=2)[4:]
+    assert twins(crops, others).tolist()[:2] == [-1, -1]
+    assert [place // 2 for place in twins(crops, others).tolist()[2:]] == [0, 1]
+    assert twins(crops, []).tolist() == [-1] * 4
+    assert twins([], others).tolist() == []
+
+
+def test_others_join_the_groups_of_their_near_duplicates() -> None:
+    crops, others = frames(holes=3, each=2), frames(holes=5, each=3)[6:]
+    together = joined(crops, np.array([0, 0, 1, 1, 2, 2]), others)
+    # Those of the third hole with the last two crops, and two holes that are new.
+    assert together.tolist()[:9] == [0, 0, 1, 1, 2, 2, 2, 2, 2]
+    assert together.tolist()[9:] in ([3, 3, 3, 4, 4, 4], [4, 4, 4, 3, 3, 3])
+    assert joined(crops, np.array([0, 0, 4, 4, 7, 7]), []).tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_group_of_others_joins_groups_that_were_apart() -> None:
+    crops, others = frames(holes=2, each=2), frames(holes=1, each=1)
+    assert joined(crops, np.array([0, 1, 2, 2]), others).tolist() == [0, 0, 1, 1, 0]

@@ -10,6 +10,7 @@ from monitor.errors import CropRefusedError
 from monitor.scoring.batches import DecidedBatch, ScoredBatch
 from monitor.scoring.ensemble import Ensemble
 from monitor.scoring.pipeline import decide
+from monitor.scoring.record import rows
 from monitor.scoring.vote import FinalDecisions
 from tests.support.batches import SEEN, crop_files, decided_batch, model
 
@@ -91,6 +92,25 @@ def test_a_crop_is_unusual_if_a_model_that_judged_it_is_outvoted() -> None:
     assert np.flatnonzero(found["any"]).tolist() == []
     assert np.flatnonzero(found["all"]).tolist() == [0, 3]
     assert decide(batch, Ensemble(models, "primary")).take([1, 0]).unusual.tolist() == [False, True]
+
+
+def test_a_model_in_the_shadow_scores_and_decides_nothing() -> None:
+    ensemble = Ensemble((model(0, 1.0),), "primary", shadows=(model(1, 2.0),))
+    other = CropRefusedError("detector_error", "the one in the shadow failed")
+    batch = scored([[0.5, 9.0], [1.5, NAN], [NAN, 9.0]], declined={(1, 1): other, (2, 0): DECLINED})
+    decided = decide(batch, ensemble)
+    assert [final and (final.verdict, final.score) for final in decided.final.listed] == [
+        ("ne_proliv", 0.5), ("proliv", 1.5), None,
+    ]  # fmt: skip
+    assert decided.refusals == {2: DECLINED}
+    assert [[one.model.id for one in row] for row in decided.decisions] == [[0], [0], []]
+    assert [[(one.model.id, one.score, one.verdict) for one in row] for row in decided.trials] == [
+        [(1, 9.0, "proliv")], [], [(1, 9.0, "proliv")],
+    ]  # fmt: skip
+    # Nor does it make a crop unusual.
+    assert not decided.unusual.any()
+    assert [len(row.scores) for row in rows(decided)] == [1, 1, 0]
+    assert [[one.model_id for one in row.trials] for row in rows(decided.take([2, 0]))] == [[1], [1]]
 
 
 def test_some_crops_of_a_batch_keep_what_is_theirs() -> None:

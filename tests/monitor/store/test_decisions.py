@@ -181,3 +181,28 @@ def test_the_largest_batch_fits_into_one_transaction(database: Database) -> None
         assert len(known) == len(rows)
         ids = [row.id for found in known.values() for row in found]
         assert len(stored_scores(connection, ids, [model.id])) == len(rows)
+
+
+def test_a_model_in_the_shadow_changes_no_decision_and_is_no_news(database: Database) -> None:
+    with database.write() as connection:
+        first, second = make_active(connection, "1"), make_active(connection, "2", "other")
+        assert first.calibration_id is not None
+        assert second.calibration_id is not None
+        low = decision(first.id, first.calibration_id)
+        high = decision(second.id, second.calibration_id, mse=0.5)._replace(verdict="proliv")
+        tried = decided("1.jpg", "a", low)._replace(trials=(high,))
+        recorded = record(connection, [tried])
+        assert recorded.decided == {(tried.path, tried.sha256): {first.id}}
+        before = finals(connection)
+        record(connection, [decided("2.jpg", "b", low)])
+        # Its decision on a crop that was decided before is stored, and the final one stays.
+        again = decided("2.jpg", "b", low)._replace(trials=(high,))
+        assert record(connection, [again]).decided == {}
+        assert finals(connection) == before * 2
+        assert connection.execute(select(scores.c.model_id).order_by(scores.c.crop_id, scores.c.model_id)).all() == [
+            (first.id,), (second.id,), (first.id,), (second.id,),
+        ]  # fmt: skip
+        # A crop that no deciding model could score is failed, whatever the one in the shadow says.
+        record(connection, [failed(crop("3.jpg", "c"))._replace(trials=(high,))])
+        assert states(connection)[-1] == ("/inbox/3.jpg", "c", "failed")
+        assert len(connection.execute(select(scores.c.model_id)).all()) == 4

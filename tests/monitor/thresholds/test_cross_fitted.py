@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from monitor.store.references import ReferenceRow
     from monitor.thresholds.rules import Rules
 
-NORMAL, REMEMBERED, CROSS_FITTED = 1.0, 1e9, 4.0
+NORMAL, REMEMBERED, CROSS_FITTED, CROSS_FITTED_NORMAL = 1.0, 1e9, 4.0, 2.5
 
 
 class Remembers(Detector):
@@ -50,6 +50,7 @@ class Remembers(Detector):
     Settings: ClassVar[type[BaseModel]] = NoSettings
     learns_from_proliv = True
     missing = 0
+    says_nothing_of_false_alarms = False
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -63,8 +64,15 @@ class Remembers(Detector):
         assert len(proliv.normal_groups) == len(crops)
         self.known = {crop.tobytes() for crop in proliv.crops}
         count = len(proliv.crops) - self.missing
-        scores = np.full(count, CROSS_FITTED, dtype=np.float32)
-        return FitReport(cross_fitted=Scores(np.zeros(count, dtype=np.float32), {"likeness": scores}, "likeness"))
+        false_alarms = proliv.false_alarms
+        if false_alarms is None or self.says_nothing_of_false_alarms:
+            return FitReport(cross_fitted=self._all(count, CROSS_FITTED))
+        normal = self._all(len(false_alarms.crops), CROSS_FITTED_NORMAL)
+        return FitReport(cross_fitted=self._all(count, CROSS_FITTED), cross_fitted_normal=normal)
+
+    def _all(self, count: int, score: float) -> Scores:
+        scores = np.full(count, score, dtype=np.float32)
+        return Scores(np.zeros(count, dtype=np.float32), {"likeness": scores}, "likeness")
 
     def score(self, crops: Pixels) -> Scores:
         likeness = [REMEMBERED if crop.tobytes() in self.known else NORMAL for crop in crops]
@@ -188,3 +196,48 @@ def test_what_was_learned_is_kept_with_the_model(learned: Learned) -> None:
     assert sorted(learned.seen.normal) == sorted(learned.data.train.digests)
     (learned.folder / learned.model.folder / folders.PROLIV_SCORES).unlink()
     assert folders.cross_fitted(learned.folder, learned.model) == {}
+
+
+@pytest.fixture
+def relearned(learned: Learned) -> Learned:
+    """The same with a model that has also learned two labelled proliv and three labelled false alarms."""
+    data = replace(learned.data, confirmed=crops(2, first=2000), false_alarms=crops(3, first=3000))
+    saved = train(
+        Remembers(NoSettings()),
+        data,
+        seed=0,
+        progress=lambda _: None,
+        database=learned.database,
+        models_folder=learned.folder,
+    )
+    with learned.database.read() as connection:
+        model = models.find_model(connection, saved.name)
+    return replace(learned, data=data, model=model)
+
+
+def test_what_was_learned_from_labels_counts_with_its_cross_fitted_scores(relearned: Learned, tmp_path: Path) -> None:
+    assert len(folders.cross_fitted(relearned.folder, relearned.model)) == 6
+    by = ChangeRequest(NOW, "calibrate")
+    calibrate(relearned.database, relearned.model, relearned.rules, relearned.given, by, data=tmp_path)
+    labels = {"p": ("proliv", "proliv", 2000), "f": ("ne_proliv", "ne_proliv", 3000), "x": ("changed", "proliv", 3001)}
+    with relearned.database.write() as connection:
+        active = calibrations.active(connection, relearned.model.id)
+        assert active is not None
+        for number, (_, label, content) in enumerate(labels.values(), start=1):
+            store_crop(connection, active, number, REMEMBERED, 2.0, NOW, content=f"{content:064}")
+            store_label(connection, number, label, "ann", NOW)
+    with relearned.database.read() as connection:
+        found = gather_evidence(connection, relearned.model.id, LOW, now=NOW, trained_on=relearned.seen)
+    scores = {item.crop.id: item.score for item in found.items if item.crop}
+    assert scores == {1: CROSS_FITTED, 2: CROSS_FITTED_NORMAL}
+    assert "1 crops were learned by the model with another label than they have now" in found.set_aside
+
+
+def test_a_detector_that_keeps_quiet_about_false_alarms_is_refused(learned: Learned, tmp_path: Path) -> None:
+    detector = Remembers(NoSettings())
+    detector.says_nothing_of_false_alarms = True
+    data = replace(learned.data, false_alarms=crops(3, first=3000))
+    folder = tmp_path / "models"
+    sentence = r"a FitReport with cross_fitted_normal, the monitor\.api\.Scores of the labelled false alarms"
+    with pytest.raises(PluginError, match=sentence):
+        train(detector, data, seed=0, progress=lambda _: None, database=learned.database, models_folder=folder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from monitor.api import DataError, EpochReport, FitReport, KnownProliv
+from monitor.api import DataError, EpochReport, FalseAlarms, FitReport, KnownProliv
 from plugins.detectors import contrast_training
 from plugins.detectors.contrast import Contrast
 from plugins.detectors.contrast_parts import GRID
 from plugins.detectors.folds import fold_of_each
+from plugins.pictures.made_up.copies import copies
 from plugins.pictures.made_up.mixture import mixture
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
 
@@ -151,6 +153,86 @@ def test_epochs_of_all_folds_are_reported_in_one_row() -> None:
     report = detector.fit(batch, validation=batch[:1], seed=0, progress=keep, proliv=known(detector, 6, 3))
     assert [(one.epoch, one.epochs) for one in reports] == [(number, 6) for number in range(1, 7)]
     assert (report.epochs, report.best_epoch) == (tuple(reports), 6)
+
+
+def relearned(false_alarms: Pixels, groups: NDArray[np.intp], confirmed: int = 0) -> tuple[Contrast, FitReport]:
+    """Trained again with labelled false alarms, and with the last of the known proliv confirmed in operation."""
+    detector = Contrast(Contrast.Settings.model_validate(QUICK))
+    batch = detector.prepare_batch(crops(NORMAL))
+    before = known(detector, 16, 4)
+    more = replace(
+        before, confirmed=np.arange(16) >= 16 - confirmed, false_alarms=FalseAlarms(false_alarms, NORMAL // 2 + groups)
+    )
+    report = detector.fit(batch, validation=batch[:1], seed=0, progress=lambda _: None, proliv=more)
+    return detector, report
+
+
+def odds(detector: Contrast, batch: Pixels) -> NDArray[np.float64]:
+    """What the networks say, without patchstats, which learns nothing from labels."""
+    features = GRID.features_of(batch)
+    by_part = [part.odds(features) for part in detector._parts]
+    return (by_part[0] + by_part[1]) / 2
+
+
+def test_labelled_false_alarms_lower_the_odds_of_others_like_them(learned: tuple[Contrast, FitReport]) -> None:
+    detector, _ = learned
+    # Bars of a colour and a place that no normal crop has.
+    strange = detector.prepare_batch(crops(24, seed=3))
+    strange[:, 8:22, 14:34] = (20, 210, 60)
+    assert detector.score(strange).deciding.min() > 1
+    again, report = relearned(strange[:12], np.arange(12) % 3)
+    # Those that nobody labelled; so few pictures teach it a part of what there is to learn.
+    assert odds(again, strange[12:]).max() < odds(detector, strange[12:]).min()
+    proliv = detector.prepare_batch(bleed_outs(8))
+    assert odds(again, proliv).min() > 0
+    assert report.cross_fitted_normal is not None
+    assert len(report.cross_fitted_normal.deciding) == 12
+    assert report.cross_fitted is not None
+    assert report.cross_fitted.deciding.min() > 1
+
+
+def test_a_false_alarm_is_cross_fitted_by_the_fold_that_did_not_learn_it() -> None:
+    detector = Contrast(Contrast.Settings())
+    strange = detector.prepare_batch(crops(4, seed=3))
+    strange[:, 8:22, 14:34] = (20, 210, 60)
+    # Of one group, so that one fold has learned from all of them and the other from none.
+    again, report = relearned(strange, np.zeros(4, dtype=np.intp))
+    assert report.cross_fitted_normal is not None
+    assert (report.cross_fitted_normal.deciding > again.score(strange).deciding).all()
+
+
+def test_confirmed_proliv_is_copied_and_moves_no_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    proliv: list[int] = []
+
+    def counted(pictures: Pixels, weights: NDArray[np.float32], count: int, seed: int, *, scale: float) -> Pixels:
+        made.append(count)
+        return copies(pictures, weights, count, seed, scale=scale)
+
+    def spied(material: Material, count: int, seed: int) -> Any:
+        proliv.append(len(material.proliv))
+        return mixture(material, count, seed)
+
+    monkeypatch.setattr(contrast_training, "copies", counted)
+    monkeypatch.setattr(contrast_training, "mixture", spied)
+    detector = Contrast(Contrast.Settings())
+    _, report = relearned(detector.prepare_batch(crops(2, seed=3)), np.arange(2), confirmed=5)
+    # In each fold 1/12 and 1/24 as many as there are made-up pictures.
+    assert made == [43, 22] * 2
+    assert sum(proliv) == 11
+    assert report.cross_fitted is not None
+    assert len(report.cross_fitted.deciding) == 16
+
+
+def test_copies_are_changed_and_the_same_for_a_seed() -> None:
+    pictures = Contrast(Contrast.Settings()).prepare_batch(crops(3, seed=3))
+    first, again = (copies(pictures, np.ones(3, dtype=np.float32), 300, 5, scale=0.1) for _ in range(2))
+    assert first.shape == (300, 32, 48, 3)
+    assert (first == again).all()
+    assert len({picture.tobytes() for picture in first}) == 300
+    drawn = copies(pictures, np.array([1, 0, 0], dtype=np.float32), 20, 5, scale=0.1)
+    nearest = [min(range(3), key=lambda row: abs(one.astype(int) - pictures[row]).mean()) for one in drawn]
+    assert nearest.count(0) > 10
 
 
 def test_what_it_knows_survives_saving(learned: tuple[Contrast, FitReport], tmp_path: Path) -> None:

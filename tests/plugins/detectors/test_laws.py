@@ -19,6 +19,7 @@ from monitor.api import (
     CropRefusedError,
     Detector,
     EpochReport,
+    FalseAlarms,
     FitReport,
     KnownProliv,
     NotOfferedError,
@@ -320,6 +321,32 @@ def test_one_that_learns_from_proliv_gives_each_a_score_that_was_not_learned_fro
     assert report.cross_fitted is not None
     report.cross_fitted.check(count)
     assert report.cross_fitted.decision == learner.score(learner.prepare_batch(pictures(1, seed=3))).decision
+
+
+@pytest.mark.parametrize(("confirmed", "false_alarms"), [(0, 1), (2, 0), (3, 5)])
+def test_one_that_learns_from_proliv_learns_labels_of_operation_and_cross_fits_them(
+    detector: Detector, confirmed: int, false_alarms: int
+) -> None:
+    if not detector.learns_from_proliv:
+        pytest.skip(f"the detector {detector.name} does not learn from proliv")
+    learner = untrained(type(detector))
+    crops, proliv = (learner.prepare_batch(pictures(count, seed)) for count, seed in ((24, 1), (6, 7)))
+    false = learner.prepare_batch(pictures(max(false_alarms, 1), seed=8))[:false_alarms]
+    known = KnownProliv(
+        proliv,
+        np.arange(6) // 2,
+        np.arange(24),
+        confirmed=np.arange(6) >= 6 - confirmed,
+        # The first is a near-duplicate of the first normal crop.
+        false_alarms=FalseAlarms(false, np.arange(false_alarms) + 23 * (np.arange(false_alarms) > 0)),
+    )
+    arguments: dict[str, Any] = {"proliv": known}
+    report = learner.fit(crops, validation=crops[:1], seed=0, progress=lambda _: None, **arguments)
+    decision = learner.score(crops[:1]).decision
+    for scores, count in ((report.cross_fitted, 6), (report.cross_fitted_normal, false_alarms)):
+        assert scores is not None
+        scores.check(count)
+        assert scores.decision == decision
 
 
 @pytest.mark.parametrize("count", [1, 3])
