@@ -10,7 +10,6 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -180,40 +179,16 @@ class Registry:
         """
         settings = self.settings_of(DETECTOR, name, configuration, overrides)
         device = configuration.settings.pipeline.device
-        return cast("Detector", self._made(DETECTOR, name, lambda kind: kind(settings, device)))
+        return cast("Detector", self.made(DETECTOR, name, lambda kind: kind(settings, device)))
 
     def new_rule(
         self, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
     ) -> ThresholdRule:
         """Make the threshold rule ``name`` as configured, with ``overrides`` over its settings; raises likewise."""
         settings = self.settings_of(RULE, name, configuration, overrides)
-        return cast("ThresholdRule", self._made(RULE, name, lambda kind: kind(settings)))
+        return cast("ThresholdRule", self.made(RULE, name, lambda kind: kind(settings)))
 
-    def new_sink(self, name: str, configuration: Configuration) -> Sink:
-        """Make the sink that `[alarms.sinks.NAME]` configures.
-
-        Raises `PluginError` where its kind is unknown, broken or no sink, and `ConfigurationError` for every setting
-        that is wrong.
-        """
-        from monitor.configuration.problems import plugin_settings
-
-        values = dict(configuration.settings.alarms.sinks[name])
-        kind = str(values.pop("kind"))
-        section = f"alarms.sinks.{name}"
-        try:
-            found = self.class_of(SINK, kind)
-        except PluginError as error:
-            place = configuration.origins.place(("alarms", "sinks", name))
-            raise PluginError(f"{place}: {error}") from None
-        settings = plugin_settings(found.Settings, values, section=section, origins=configuration.origins)
-        paths = {
-            key: configuration.resolve(value)
-            for key in type(settings).model_fields
-            if isinstance(value := getattr(settings, key), Path)
-        }
-        return cast("Sink", self._made(SINK, kind, lambda made: made(settings.model_copy(update=paths))))
-
-    def _made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
+    def made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
         """Make one of a class; the nightly run does so as well, and tells of a `PluginError` alone in a sentence."""
         found = self.class_of(kind, name)
         try:

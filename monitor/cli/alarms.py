@@ -258,6 +258,7 @@ def list_sinks(program: Program, output_format: str) -> None:
       monitor alarms sinks
     """
     from monitor.alarms.delivery import complaint
+    from monitor.alarms.sinks import new_sink
     from monitor.errors import DeliveryError
     from monitor.store.outbox import backlogs
 
@@ -265,7 +266,7 @@ def list_sinks(program: Program, output_format: str) -> None:
     with program.database(create=False).read() as connection:
         waiting = {one.sink: one.messages for one in backlogs(connection)}
     rows = [
-        (name, values["kind"], complaint(program.registry.new_sink(name, configuration)), waiting.get(name, 0))
+        (name, values["kind"], complaint(new_sink(program.registry, name, configuration)), waiting.get(name, 0))
         for name, values in configuration.settings.alarms.sinks.items()
     ]
     if output_format == "json":

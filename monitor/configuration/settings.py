@@ -6,16 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.configuration.checks import (
@@ -23,7 +14,6 @@ from monitor.configuration.checks import (
     hole_ranges,
     known_time_zone,
     named_sinks,
-    none_if_empty,
     plain_path,
     resolvable_path,
     time_of_day,
@@ -38,20 +28,12 @@ from monitor.configuration.names import (
     checked_name_pattern,
     checked_time_format,
 )
+from monitor.configuration.section import Folder, OptionalFolder, Section
 
 SQLITE: Final = "sqlite:///"
 
 # How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas.
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
-
-Folder = Annotated[Path, BeforeValidator(plain_path), AfterValidator(resolvable_path)]
-OptionalFolder = Annotated[Folder | None, BeforeValidator(none_if_empty)]
-
-
-class Section(BaseModel):
-    """A section of the file: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Plant(Section):

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms.delivery import Delivery
+from monitor.alarms.sinks import new_sink
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class Deliverers:
         registry: Registry,
         count: Callable[[str, str], None] = lambda _sink, _outcome: None,
     ) -> None:
-        """Make every sink; raises `PluginError` and `ConfigurationError` as `Registry.new_sink` does."""
+        """Make every sink; raises `PluginError` and `ConfigurationError` as `new_sink` does."""
         names = configuration.settings.alarms.sinks
-        sinks = {name: registry.new_sink(name, configuration) for name in names}
+        sinks = {name: new_sink(registry, name, configuration) for name in names}
         self._ended = False
         self._woken = {name: Event() for name in names}
         self._threads = [

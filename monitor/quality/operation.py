@@ -150,13 +150,12 @@ class Quality:
         """The same by name, ready for JSON."""
         values = asdict(self)
         rates = values.pop("rates")
-        # The key that earlier versions had; those who read it go on reading it.
-        values["events"] = values.pop("incidents")
         del values["window"]
         span = {"since": iso(self.window.since), "until": iso(self.window.until)}
         return {
             "window": self.window.name,
             **span,
+            "events": values.pop("incidents"),  # the key of earlier versions, which their readers go on reading
             **values,
             "alarm_label_coverage": self.coverage,
             "caution": self.caution,
