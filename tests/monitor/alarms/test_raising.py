@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from monitor.alarms.acknowledgement import acknowledge, close, end_quiet
 from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
 from monitor.errors import DataError
 from monitor.store import alarms, decisions
+from monitor.store.database.schema import scores
 from monitor.store.decisions import Raised
 from tests.support.alarm_line import SETTINGS, Line
 from tests.support.stored_crops import NOW, add_model, calibrate
@@ -69,6 +70,23 @@ def test_a_second_model_that_says_proliv_as_well_makes_no_second_alarm_and_one_t
     assert line.decide(known._replace(scores=(again,))) == ()
     replaced = passed._replace(scores=(again,), verdict="proliv", decision_score=0.01)
     assert [one.hole for one in line.decide(replaced)] == [11]
+
+
+def test_a_proliv_of_a_model_in_the_shadow_is_no_alarm(line: Line) -> None:
+    with line.database.write() as connection:
+        other = calibrate(connection, add_model(connection, "b", "vae"))
+    assert other.calibration_id is not None
+    tried = line.proliv._replace(model_id=other.id, calibration_id=other.calibration_id)
+    passed = line.crop(0, proliv=False)
+    assert line.decide(passed._replace(trials=(tried,))) == ()
+    # Nor when the shadow is asked about a crop that was decided before.
+    known = line.crop(1, hole=11, proliv=False)
+    line.decide(known)
+    assert line.decide(known._replace(trials=(tried,))) == ()
+    with line.database.read() as connection:
+        assert len(connection.execute(select(scores.c.crop_id).where(scores.c.model_id == other.id)).all()) == 2
+    assert line.alarms() == []
+    assert line.members() == []
 
 
 def test_nothing_is_stored_where_the_transaction_fails(line: Line) -> None:
