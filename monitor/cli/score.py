@@ -197,7 +197,7 @@ class Summary:
         """The summary for a person at the end."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         outdated = f" ({self.outdated} by an earlier threshold; --no-store decides anew)" if self.outdated else ""
-        unusual = f"{self.unusual} of ne_proliv unusual; " if self.unusual else ""
+        unusual = f"{self.unusual} of the ne_proliv unusual; " if self.unusual else ""
         failures = ", ".join(f"{reason} {count}" for reason, count in sorted(self.failures.items()))
         return (
             f"{self._crops} crops: {self.verdicts['proliv']} proliv, {self.verdicts['ne_proliv']} ne_proliv, "

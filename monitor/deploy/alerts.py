@@ -134,7 +134,8 @@ def _unusual() -> Alert:
         "{{ $value | humanizePercentage }} of the last hour's crops on {{ $labels.instance }} are unusual",
         f"At least {UNUSUAL_LEAST} crops, and more than {UNUSUAL_TIMES} times the share of the week before, were "
         "decided ne_proliv although a model calls them proliv. It may be a bleed-out of a kind that the other models "
-        "do not know: look at some of them, journalctl -u monitor --grep unusual:",
+        "do not know, or a model or threshold that was activated in these days: look at some of them, journalctl -u "
+        "monitor --grep unusual:",
     )
 
 

@@ -74,6 +74,11 @@ class FolderEvents(InotifyFD):
         self._enter(self._folder)
         self._watch_below(self._folder)
 
+    def discard(self) -> None:
+        """Close what was opened for a thread that could not be started; a thread closes it itself."""
+        self._is_reading = False
+        self.close()
+
     def run(self) -> None:
         """Read events until the thread is stopped."""
         try:

@@ -132,6 +132,9 @@ class Nudges:
 def _end(events: FolderEvents) -> None:
     # It is not asked for anything any more, so nothing is lost by what it raises.
     with suppress(Exception):
+        if events.ident is None:
+            events.discard()
+            return
         events.stop()
         events.join(JOIN_SECONDS)
 

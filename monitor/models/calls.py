@@ -89,14 +89,29 @@ def score_together(
 
 def _measured_by(detectors: Sequence[Detector]) -> list[Detector | None]:
     """For each detector the one whose measurement it shares, which may be itself; None where it shares none."""
-    own = [(detector, one) for detector in detectors if (one := detector.measurement()) is not None]
+    wanted = [_measurement(detector) for detector in detectors]
+    own = [(detector, one) for detector, one in zip(detectors, wanted, strict=True) if one is not None]
     # The one that covers the most comes first.
-    own = sorted(own, key=lambda pair: -sum(pair[1].covers(other) for _, other in own))
-    chosen: list[Detector | None] = []
-    for detector in detectors:
-        wanted = detector.measurement()
-        chosen.append(None if wanted is None else next(owner for owner, one in own if one.covers(wanted)))
+    own = sorted(own, key=lambda pair: -sum(_covers(pair[1], other) for _, other in own))
+    chosen = [
+        None if one is None else next((owner for owner, other in own if _covers(other, one)), None) for one in wanted
+    ]
     return [owner if chosen.count(owner) > 1 else None for owner in chosen]
+
+
+def _measurement(detector: Detector) -> Measurement | None:
+    """What a detector measures; None where it fails to say, as it is a third party's code."""
+    try:
+        return detector.measurement()
+    except Exception:  # noqa: BLE001 - it scores for itself, which shows what is wrong
+        return None
+
+
+def _covers(one: Measurement, other: Measurement) -> bool:
+    try:
+        return bool(one.covers(other))
+    except Exception:  # noqa: BLE001 - as above
+        return False
 
 
 def score_all(detector: Detector, pixels: Sequence[NDArray[np.uint8]], holes: Sequence[int | None]) -> Answers:

@@ -20,8 +20,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from monitor.formulas.incidents import incidents
 from monitor.formulas.rates import WeightedRate, interval, weighted_rate
+from monitor.formulas.weights import effective_size
 from monitor.labels import labels
 from monitor.store.audits import drawn_crop_times
 from monitor.store.labels import verdicts_in_operation
@@ -130,7 +133,7 @@ class Quality:
         """Why TPR cannot be taken at face value; None where an audit found missed proliv."""
         if not self.audited:
             return NOT_AUDITED
-        if self.audited == self.audited_unusual and self.drawn > self.drawn_unusual:
+        if self.audited == self.audited_unusual:
             return OTHERS_NOT_AUDITED
         if self.drawn_unusual and not self.audited_unusual:
             return UNUSUAL_NOT_AUDITED
@@ -229,13 +232,15 @@ def _missed_high(audited: Sequence[LabelledCrop], unusual: Mapping[int, bool]) -
 
     With W the crops that a stratum's audited ones stand for and h the upper end of the interval of 0 of them:
     ``(sum of W h) / (sum of W)``. Each end holds with 97.5 %, so both do with at least 95 % (Bonferroni's inequality).
+    Of draws in which a crop stands for different numbers, as many count as say as much with equal weights (Kish).
     """
     if not audited or any(crop.label is Label.PROLIV for crop in audited):
         return None
     high = 0.0
     for kind in (False, True):
         weights = [crop.weight for crop in audited if unusual[crop.id] is kind]
-        high += sum(weights) * (interval(0, len(weights))[1] or 0.0)
+        if weights:
+            high += sum(weights) * (interval(0, max(1, round(effective_size(np.array(weights)))))[1] or 0.0)
     return high / sum(crop.weight for crop in audited)
 
 

@@ -66,9 +66,9 @@ def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice
         natural = threshold_by(suggested, gathered.scores)
         if threshold > natural:
             note = (
-                f"held at {natural:g}, which the score itself suggests, because the proliv come from "
-                f"{gathered.incidents} of calibration.minimum_events {least} bleed-outs; {rule.name} chose "
-                f"{threshold:g}"
+                f"held at {natural:g}, which the score suggests, and not raised to {threshold:g} by {rule.name}: "
+                f"the proliv are known to come from {gathered.incidents} bleed-outs, fewer than "
+                f"calibration.minimum_events ({least}); crops without a time count as one"
             )
             return Choice(rule, fallback, threshold=natural, notes=(note,))
     return Choice(rule, fallback, threshold=threshold)

@@ -61,7 +61,11 @@ def stratum_weights(
     false_alarms = np.array([crop is not None and crop.alarmed for crop in in_operation], dtype=np.bool_)
     unusual = np.array([crop is not None and crop.unusual for crop in in_operation], dtype=np.bool_)
     passed = float(recent.verdicts.get(Label.NE_PROLIV.value, 0))
-    masses = [(false_alarms, recent.verdicts.get(Label.PROLIV.value, 0) * shares.alarms)]
+    alarms = recent.verdicts.get(Label.PROLIV.value, 0) * shares.alarms
+    if alarms <= 0:
+        # The line had none lately, so nothing says how many crops old false alarms stand for. They count as others.
+        false_alarms[:] = False
+    masses = [(false_alarms, alarms)]
     apart = recent.unusual * shares.unusual
     if unusual.any() and apart > 0 and not (false_alarms | unusual).all():
         masses += [(unusual, apart), (~(false_alarms | unusual), passed - recent.unusual)]

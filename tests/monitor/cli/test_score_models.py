@@ -60,7 +60,7 @@ class TestSeveralModels:
         assert [line for line in lines if line["unusual"]] == unusual
         assert list(lines[0])[-1] == "unusual"
         passed = sum(line["verdict"] == "ne_proliv" for line in lines)
-        assert f"{passed} ne_proliv, 0 failed; {len(unusual)} of ne_proliv unusual; 40 decisions" in new.stderr
+        assert f"{passed} ne_proliv, 0 failed; {len(unusual)} of the ne_proliv unusual; 40 decisions" in new.stderr
         stored = rows("select path from crops where unusual")
         assert sorted(stored) == sorted((f"{folder}/{line['file']}",) for line in unusual)
         assert monitor("score", folder, "--format", "json").stdout == new.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,11 @@ ERRORS = [
 ]
 
 
+def open_descriptors() -> int:
+    with os.scandir("/proc/self/fd") as entries:
+        return sum(1 for _ in entries)
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("step", ["__init__", "start", "watch"])
 def test_whatever_fails_the_scan_goes_on(
@@ -72,11 +78,12 @@ def test_whatever_fails_the_scan_goes_on(
         raise error
 
     here = Nudges(tmp_path, SimpleQueue(), scan_seconds=7.0)
-    threads = threading.active_count()
+    threads, descriptors = threading.active_count(), open_descriptors()
     with monkeypatch.context() as patch:
         patch.setattr(FolderEvents, step, fail)
         here.observe()
     assert not here.is_observing()
+    assert open_descriptors() == descriptors
     (warning,) = ours(caplog)
     assert f"gives no file events ({str(error) or 'MemoryError'})" in warning
     assert threading.active_count() == threads

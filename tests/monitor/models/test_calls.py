@@ -186,3 +186,33 @@ def test_a_crop_that_cannot_be_measured_or_judged_is_refused_alone() -> None:
         assert {row: one.reason for row, one in answers.refusals.items()} == {
             2: "detector_refused", 4: "detector_error",
         }  # fmt: skip
+
+
+class Unmeasurable(Failing):
+    """Its author made a mistake in what is shared, and none in scoring."""
+
+    def __init__(self, answer: Measurement | None) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def measurement(self) -> Measurement:
+        if self.answer is None:
+            raise ZeroDivisionError
+        return self.answer
+
+
+class Covering(Width):
+    """It covers nothing, not even itself, or fails."""
+
+    def covers(self, other: Measurement) -> bool:
+        if self.columns:
+            raise ZeroDivisionError
+        return False
+
+
+def test_a_mistake_in_what_is_shared_keeps_nobody_from_scoring() -> None:
+    pixels = noise(4)
+    detectors = [Unmeasurable(None), Unmeasurable(Covering(0)), Unmeasurable(Covering(1)), Measuring(3)]
+    for answers in score_together(detectors, pixels, holes(pixels)):
+        assert not answers.refusals
+        assert not np.isnan(answers.deciding).any()

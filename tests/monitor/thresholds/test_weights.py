@@ -93,6 +93,12 @@ def test_unusual_crops_stand_for_all_that_passed_if_nothing_else_is_labelled() -
     ]  # fmt: skip
 
 
+def test_an_old_false_alarm_does_not_let_drawn_unusual_crops_count_for_more_than_they_are() -> None:
+    made = [labelled(alarmed=True), *[labelled(unusual=True)] * 2, *[labelled()] * 2]
+    weights = stratum_weights(made, np.ones(5), Recent({"ne_proliv": 100}, 20), NormalShares(1.0, 1.0))
+    assert weights.tolist() == [pytest.approx(80 / 3), 10.0, 10.0, pytest.approx(80 / 3), pytest.approx(80 / 3)]
+
+
 def labelled(*, alarmed: bool = False, unusual: bool = False) -> Item:
     crop: Any = SimpleNamespace(alarmed=alarmed, unusual=unusual, in_operation=True)
     return Item("a", Label.NE_PROLIV, 1.0, None, None, NOW, crop)
