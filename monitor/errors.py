@@ -43,6 +43,12 @@ class MonitorError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.UNEXPECTED
 
 
+class DeliveryError(MonitorError):
+    """A receiver of alarms did not take a message; it will be sent again."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
 class ConfigurationError(MonitorError):
     """The configuration is wrong; the message holds one line for each problem."""
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import pluggy
 
-from monitor.api import Detector, Provider, ThresholdRule, hookspecs
+from monitor.api import Detector, Provider, Sink, ThresholdRule, hookspecs
 from monitor.api.providers import PROJECT_NAME
 from monitor.errors import MonitorError, PluginError
 from monitor.files.packages import import_ours
@@ -54,9 +54,10 @@ DETECTOR: Final = Kind("detector", "monitor_register_detectors", Detector, "dete
 RULE: Final = Kind("rule", "monitor_register_rules", ThresholdRule, "rules")
 COMMAND: Final = Kind("command", "monitor_register_commands")
 BENCHMARK: Final = Kind("benchmark", "monitor_register_benchmarks")
+SINK: Final = Kind("sink", "monitor_register_sinks", Sink)
 
 # All of them, in the order in which `monitor plugins` lists them.
-KINDS: Final = (DETECTOR, RULE, COMMAND, BENCHMARK)
+KINDS: Final = (DETECTOR, RULE, COMMAND, BENCHMARK, SINK)
 
 _BY_HOOK: Final = {kind.hook: kind for kind in KINDS}
 
@@ -178,16 +179,16 @@ class Registry:
         """
         settings = self.settings_of(DETECTOR, name, configuration, overrides)
         device = configuration.settings.pipeline.device
-        return cast("Detector", self._made(DETECTOR, name, lambda kind: kind(settings, device)))
+        return cast("Detector", self.made(DETECTOR, name, lambda kind: kind(settings, device)))
 
     def new_rule(
         self, name: str, configuration: Configuration, overrides: Mapping[str, Any] | None = None
     ) -> ThresholdRule:
         """Make the threshold rule ``name`` as configured, with ``overrides`` over its settings; raises likewise."""
         settings = self.settings_of(RULE, name, configuration, overrides)
-        return cast("ThresholdRule", self._made(RULE, name, lambda kind: kind(settings)))
+        return cast("ThresholdRule", self.made(RULE, name, lambda kind: kind(settings)))
 
-    def _made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
+    def made(self, kind: Kind, name: str, make: Callable[[Any], Any]) -> Any:
         """Make one of a class; the nightly run does so as well, and tells of a `PluginError` alone in a sentence."""
         found = self.class_of(kind, name)
         try:

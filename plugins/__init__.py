@@ -1,4 +1,4 @@
-"""The built-in detectors and threshold rules, registered as any third party's are."""
+"""The built-in detectors, threshold rules and sinks, registered as any third party's are."""
 
 from monitor.api import Provider, hookimpl
 
@@ -60,4 +60,14 @@ def monitor_register_rules() -> list[Provider]:
         Provider("mean-proliv", "the mean score of proliv crops", "plugins.rules:MeanProliv"),
         Provider("fraction-of-max", "k times the highest score of proliv crops", "plugins.rules:FractionOfMax"),
         Provider("fixed", "a threshold set by hand", "plugins.rules:Fixed"),
+    ]
+
+
+@hookimpl
+def monitor_register_sinks() -> list[Provider]:
+    """Name the built-in sinks of alarms."""
+    return [
+        Provider("log", "a line in the program's own log", "plugins.sinks.log:Log"),
+        Provider("command", "a program that gets the message on its standard input", "plugins.sinks.command:Command"),
+        Provider("webhook", "JSON posted to a web address, signed", "plugins.sinks.webhook:Webhook"),
     ]

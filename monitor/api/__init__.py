@@ -19,11 +19,13 @@ from monitor.api.providers import Provider, hookimpl
 from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
+from monitor.api.sinks import Sink
 from monitor.api.training import EpochReport, FalseAlarms, FitReport, KnownProliv, Progress
 from monitor.errors import (
     ConfigurationError,
     CropRefusedError,
     DataError,
+    DeliveryError,
     EvidenceMissingError,
     InputMissingError,
     NotOfferedError,
@@ -38,6 +40,7 @@ __all__ = [
     "ConfigurationError",
     "CropRefusedError",
     "DataError",
+    "DeliveryError",
     "Detector",
     "EpochReport",
     "EvidenceMissingError",
@@ -59,6 +62,7 @@ __all__ = [
     "ScoreArray",
     "ScoreEvidence",
     "Scores",
+    "Sink",
     "ThresholdRule",
     "hookimpl",
     "mean_squared_errors",

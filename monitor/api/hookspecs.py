@@ -32,3 +32,8 @@ def monitor_register_benchmarks() -> list[Provider]:  # type: ignore[empty-body]
 
     Each takes a seed, measures once, and returns its figures by their names, whose ends are their units.
     """
+
+
+@hookspec
+def monitor_register_sinks() -> list[Provider]:  # type: ignore[empty-body]
+    """Return the providers of classes derived from `monitor.api.Sink`."""

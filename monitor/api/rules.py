@@ -19,7 +19,7 @@ class ScoreEvidence:
     ``normal``, float64 (N,): crops known to be ne_proliv that the detector was not trained on. ``proliv``, float64
     (M,): known proliv. ``normal_weights`` (N,) and ``proliv_weights`` (M,), float64, positive, of mean 1: a crop of
     weight 2 stands for twice as many crops as one of weight 1; all 1 where nothing else is given. They are what makes
-    a random draw stand for all that it was drawn from, and a hundred pictures of one bleed-out count as one event.
+    a random draw stand for all that it was drawn from, and a hundred pictures of one bleed-out count as one incident.
     ``crops_per_week``: how many crops the line takes in a week; none where nobody knows.
     """
 

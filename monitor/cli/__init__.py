@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "score": "Score every crop below a folder.",
     "show": "Show what is known of a crop: its decisions, thresholds, labels and places.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
+    "alarms": "List, show, acknowledge and close alarms.",
     "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export, import and take back labels.",
     "recalibrate": "Choose new thresholds from everything labelled, as the daemon does every night.",

@@ -38,7 +38,7 @@ def command(
 
     A mark on each curve is where the threshold in use stands. Prints a line for each: the area under the curve, then
     TPR (the caught share of proliv) and TNR (the passed share of ne_proliv) at the threshold, with exact 95 %
-    intervals, and how many events were caught, as monitor evaluate counts them. The last line says how many proliv
+    intervals, and how many incidents were caught, as monitor evaluate counts them. The last line says how many proliv
     without a miss a lower bound of 0.98 for TPR takes. Nothing is stored.
 
     \b
@@ -136,22 +136,22 @@ def _curve(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> RocCurve 
 
 def _line(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> str:
     """A judge's figures with their intervals."""
-    from monitor.evaluation.certainty import events_caught
+    from monitor.evaluation.certainty import incidents_caught
     from monitor.report.wording import number, share
 
-    figures, caught = judge.evaluate(found.proliv), events_caught(judge, found, gap_seconds)
-    by_event = caught.as_dict()
-    events = (
-        f"caught {caught.caught} of {counted(caught.events, 'event')} "
-        f"({share(by_event['event_tpr_low'])} to {share(by_event['event_tpr_high'])})"
-        if caught.events
-        else "events unknown"
+    figures, caught = judge.evaluate(found.proliv), incidents_caught(judge, found, gap_seconds)
+    by_incident = caught.as_dict()
+    incidents = (
+        f"caught {caught.caught} of {counted(caught.incidents, 'incident')} "
+        f"({share(by_incident['event_tpr_low'])} to {share(by_incident['event_tpr_high'])})"
+        if caught.incidents
+        else "incidents unknown"
     )
     return (
         f"ROC AUC {share(figures.roc_auc)}  TPR {_with_interval(figures.tpr, figures.tpr_low, figures.tpr_high)}  "
         f"TNR {_with_interval(figures.tnr, figures.tnr_low, figures.tnr_high)}  at the threshold "
         f"{number(figures.threshold)}, on {figures.tp + figures.fn} proliv and {figures.tn + figures.fp} ne_proliv; "
-        f"{events}"
+        f"{incidents}"
     )
 
 

@@ -59,9 +59,9 @@ def command(
     (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the area
     under the ROC curve. Nothing is stored.
 
-    Crops of one bleed-out are alike, so TPR is also given by event: an event is caught when at least one of its crops
-    is. Crops of one camera are one event as long as the times in their names leave no pause of more than
-    calibration.event_gap_seconds; proliv without a time in their names belong to no known event. A sentence says how
+    Crops of one bleed-out are alike, so TPR is also given by incident: one is caught when at least one of its crops is.
+    Crops of one camera are one incident as long as the times in their names leave no pause of more than
+    calibration.event_gap_seconds; proliv without a time in their names belong to no known one. A sentence says how
     many proliv without a miss a lower bound of 0.98 takes.
 
     With several --model, they are measured side by side. With --all, every model that has a threshold is, the newest
@@ -136,11 +136,11 @@ def _evaluate_models(
 
 
 def _report(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> dict[str, Any]:
-    """A judge's figures by crop and by event, ready for JSON."""
-    from monitor.evaluation.certainty import events_caught, outlook
+    """A judge's figures by crop and by incident, ready for JSON."""
+    from monitor.evaluation.certainty import incidents_caught, outlook
 
     figures = judge.evaluate(found.proliv)
-    caught = events_caught(judge, found, gap_seconds)
+    caught = incidents_caught(judge, found, gap_seconds)
     return {
         **figures.as_dict(),
         **caught.as_dict(),
@@ -236,7 +236,7 @@ def _print(report: dict[str, Any]) -> None:
         "threshold": f"{report['threshold']:.6g}",
         "crops": f"{report['n']}: {report['tp'] + report['fn']} proliv, {report['tn'] + report['fp']} ne_proliv",
         "TPR": f"{interval('tpr')}  {report['tp']} caught, {report['fn']} missed",
-        "TPR by event": _by_event(report),
+        "TPR by incident": _by_incident(report),
         "TNR": f"{interval('tnr')}  {report['tn']} passed, {report['fp']} false alarms",
         "balanced accuracy": _figure(report, "balanced_accuracy"),
         "ROC AUC": _figure(report, "roc_auc"),
@@ -244,14 +244,16 @@ def _print(report: dict[str, Any]) -> None:
     print_pairs(rows.items(), NAME_WIDTH)
 
 
-def _by_event(report: dict[str, Any]) -> str:
-    """The caught share of the events with its interval, or why it is unknown."""
+def _by_incident(report: dict[str, Any]) -> str:
+    """The caught share of the incidents with its interval, or why it is unknown."""
     without = report["proliv_without_time"]
     if not report["proliv_events"]:
         return f"unknown{f': {without} proliv have no time in their names' if without else ''}"
     shown = f"{_figure(report, 'event_tpr')}  (95 % interval {_bounds(report, 'event_tpr')})"
     missing = f"; {without} proliv without a time in their names are not counted" if without else ""
-    return f"{shown}  {report['proliv_events_caught']} of {counted(report['proliv_events'], 'event')} caught{missing}"
+    return (
+        f"{shown}  {report['proliv_events_caught']} of {counted(report['proliv_events'], 'incident')} caught{missing}"
+    )
 
 
 def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
@@ -265,9 +267,9 @@ def _print_side_by_side(reports: Sequence[dict[str, Any]]) -> None:
     Table(("model", "TPR", "95 % interval", "caught", "TNR", "95 % interval", "passed", "ROC AUC", "threshold")).write(
         rows
     )
-    click.echo("\nTPR by event")
+    click.echo("\nTPR by incident")
     names = [_shown_name(report) for report in reports]
-    print_pairs(zip(names, map(_by_event, reports), strict=True), max(NAME_WIDTH, *map(len, names)))
+    print_pairs(zip(names, map(_by_incident, reports), strict=True), max(NAME_WIDTH, *map(len, names)))
 
 
 def _shown_name(report: dict[str, Any]) -> str:

@@ -187,12 +187,12 @@ def dry_run_option() -> Callable[[Decorated], Decorated]:
 
 def author_option() -> Callable[[Decorated], Decorated]:
     """``--author NAME``; `author_of` reads it."""
-    return click.option("--author", metavar="NAME", help="The author of the labels; by default the login name.")
+    return click.option("--author", metavar="NAME", help="The author; by default the login name.")
 
 
 def note_option(more: str = "") -> Callable[[Decorated], Decorated]:
     """``--note TEXT``; `bounded` reads it."""
-    return click.option("--note", metavar="TEXT", help=_help("A note that is kept with the labels", more))
+    return click.option("--note", metavar="TEXT", help=_help("A note that is kept", more))
 
 
 def yes_option(more: str = "") -> Callable[[Decorated], Decorated]:

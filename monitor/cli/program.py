@@ -57,6 +57,7 @@ class Program:
     def _check_sections(self, configuration: Configuration) -> None:
         """Refuse sections of plug-ins that are not installed, unless a broken plug-in may have offered them."""
         from monitor.errors import ConfigurationError
+        from monitor.registry import SINK
 
         settings = configuration.settings
         sections = [
@@ -68,6 +69,13 @@ class Program:
             f"installed are: {', '.join(sorted(installed))}"
             for kind, configured, installed in sections
             for name in sorted(configured.keys() - installed.keys())
+        ]
+        kinds = self.registry.offers[SINK]
+        problems += [
+            f"{configuration.origins.place(('alarms', 'sinks', name))}: there is no sink of the kind {sink['kind']!r}; "
+            f"installed are: {', '.join(sorted(kinds))}"
+            for name, sink in sorted(settings.alarms.sinks.items())
+            if sink["kind"] not in kinds
         ]
         if problems and not self.registry.broken:
             raise ConfigurationError("\n".join(problems))

@@ -105,7 +105,7 @@ def _print(quality: Quality, zone: ZoneInfo) -> None:
             ("window", f"{window.name}, {on_clock(window.since, zone)} to {on_clock(window.until, zone)}"),
             (
                 "labelled",
-                f"{quality.proliv} proliv of {counted(quality.events, 'event')}, {quality.ne_proliv} ne_proliv; "
+                f"{quality.proliv} proliv of {counted(quality.incidents, 'incident')}, {quality.ne_proliv} ne_proliv; "
                 f"{quality.contradictory} with contradictory labels left out",
             ),
             ("alarms", f"{quality.labelled_alarms} of {quality.alarms} labelled{share}"),

@@ -53,12 +53,7 @@ def command(
     if scheduled is not None:
         _scheduled(program, scheduled)
         return
-    from datetime import UTC, datetime
-
-    from monitor.cli.progress import epochs
     from monitor.errors import ModelRefusedError
-    from monitor.learning.outcome import Request
-    from monitor.learning.retraining import Retraining
 
     configuration = program.configuration
     folder = data or configuration.learning_data
@@ -67,12 +62,7 @@ def command(
     seed = configuration.settings.training.seed if seed is None else seed
     refused = []
     for detector in detectors or (None,):
-        request = Request(
-            datetime.now(UTC), folder, seed, detector, author=author_of(None), zone=configuration.time_zone
-        )
-        with epochs(detector or "retrain") as progress:
-            database = program.database(create=False)
-            outcome = Retraining(database, program.registry, configuration, request, progress).run()
+        outcome = _retrained(program, detector, folder, seed)
         if output_format == "json":
             click.echo(json.dumps(outcome.as_dict()))
         else:
@@ -81,6 +71,21 @@ def command(
             refused.append(f"{outcome.model or outcome.detector}: refused ({outcome.refusal}): {outcome.reason}")
     if refused:
         raise ModelRefusedError("\n".join(refused))
+
+
+def _retrained(program: Program, detector: str | None, folder: Path, seed: int) -> Outcome:
+    """Train the model of a detector again, or of the first one that learns."""
+    from datetime import UTC, datetime
+
+    from monitor.cli.progress import epochs
+    from monitor.learning.outcome import Request
+    from monitor.learning.retraining import Retraining
+
+    configuration = program.configuration
+    request = Request(datetime.now(UTC), folder, seed, detector, author=author_of(None), zone=configuration.time_zone)
+    with epochs(detector or "retrain") as progress:
+        database = program.database(create=False)
+        return Retraining(database, program.registry, configuration, request, progress).run()
 
 
 def _scheduled(program: Program, run_id: int) -> None:

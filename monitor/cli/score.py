@@ -93,6 +93,7 @@ def command(context: click.Context, /, target: Path, exit_zero: bool, **options:
 
 def _score(program: Program, target: Path, options: dict[str, Any]) -> Summary:
     """Score a folder or a file, and write the results as they come, or at the end if sorted by what they say."""
+    from monitor.alarms.raising import Raising
     from monitor.cli.progress import bar
     from monitor.scoring.ensemble import load_active
     from monitor.scoring.folder import score_paths
@@ -116,6 +117,7 @@ def _score(program: Program, target: Path, options: dict[str, Any]) -> Summary:
         summary = Summary()
         how: dict[str, Any] = {"batch_size": settings.batch_size, "keep": keep}
         how["source"] = "inbox" if options["as_inbox"] else "folder"
+        how["raise_alarms"] = Raising(configuration.settings.alarms) if options["as_inbox"] else None
         held: list[Result] = []
         for results in score_paths(chain(found.first, found.others), pool, ensemble, database, **how):
             summary.add(results)

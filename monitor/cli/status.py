@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
+    from monitor.store.alarms import RunningCounts
     from monitor.store.counts import CropCounts
     from monitor.store.runs import RunRow
     from monitor.upkeep.status import LastDay, Status
@@ -172,6 +173,11 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     yield "decided", ", ".join(f"{crops} {verdict}" for verdict, crops in status.decisions.items())
     if len(status.deciding) > 1 or status.last_day.unusual:
         yield "unusual", _unusual(status.last_day)
+    yield "alarms", _alarms(status.alarms, zone)
+    for one in status.undelivered:
+        why = f": {one.error}" if one.error else ""
+        waits = f"{counted(one.messages, 'message')} since {on_clock(one.oldest_at, zone)}"
+        yield "not delivered", f"{waits} to the sink {one.sink}{why}"
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
     if status.training_run is not None:
@@ -190,6 +196,13 @@ def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:
     if counts.last_scored_before:
         return f"before {on_clock(counts.last_scored_before, zone)}; all later crops were scored or labelled by hand"
     return "none yet"
+
+
+def _alarms(counts: RunningCounts, zone: ZoneInfo) -> str:
+    words = f"{counts.open} open, {counts.acknowledged} acknowledged"
+    if counts.oldest_open_at is None:
+        return words
+    return f"{words}; one has waited since {on_clock(counts.oldest_open_at, zone)}: monitor alarms list"
 
 
 def _some(name: str, values: Sequence[str], most: int) -> Iterator[tuple[str, str]]:

@@ -275,6 +275,6 @@ def _chosen_from(evidence: Mapping[str, Any]) -> str:
         return ""
     return (
         f"{evidence['normal_crops']} ne_proliv and {evidence['proliv_crops']} proliv crops of "
-        f"{counted(evidence['proliv_events'], 'event')}; "
+        f"{counted(evidence['proliv_events'], 'incident')}; "
         f"{evidence['labelled']} of them labelled since the calibration by hand"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 # More would be more series than Prometheus should get, and more than any casting table has.
@@ -19,6 +19,7 @@ WINDOWS_REMEDY: Final = (
     "is a Windows path, and monitor runs on Linux: mount the share there and write the folder's path, such as "
     "/mnt/crops"
 )
+_SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
 
@@ -96,6 +97,19 @@ def hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
     if together > MOST_EXPECTED_TOGETHER:
         raise ValueError(f"names {together} holes; at most {MOST_EXPECTED_TOGETHER} of all cameras can be expected")
     return cameras
+
+
+def named_sinks(sinks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Sinks of alarms, each of a kind and under a name that a metric's label can be; the kinds check the rest."""
+    for name, values in sinks.items():
+        if not _SINK.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a sink: use up to 40 letters, digits, - and _")
+        if not isinstance(values.get("kind"), str):
+            # Not a TypeError, which pydantic would not turn into a sentence.
+            raise ValueError(  # noqa: TRY004
+                f'{name} has no kind; write one such as kind = "webhook" (see: monitor plugins)'
+            )
+    return sinks
 
 
 def parse_holes(text: str) -> frozenset[int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
 
 HIDDEN: Final = "(hidden)"
+SINKS: Final = ("alarms", "sinks")
 
 Origin = Literal["file", "environment", "default"]
 
@@ -61,6 +62,12 @@ def _entry(reading: Reading, location: Location, value: object, *, changed: bool
     assert reading.configuration is not None
     origins, name = reading.configuration.origins, ".".join(location)
     shown, path = _plain(value), _whole(reading.configuration, value)
+    if location == SINKS:
+        # What else is there may hold a secret, although none belongs there.
+        shown = {
+            name: {key: value if key == "kind" else HIDDEN for key, value in sink.items()}
+            for name, sink in shown.items()
+        }
     variable = origins.variable_of(location)
     if variable is not None and _gives(variable, location):
         return Entry(name, shown, "environment", None, variable, path, changed)

@@ -84,7 +84,7 @@ def describe_problem(
     else:
         said = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
         message = _SENTENCES.get(problem["type"], f"{said[:1].lower()}{said[1:]}")
-    secret = "url" in location or location == ("database",)
+    secret = "url" in location or location == ("database",) or location[:2] == ("alarms", "sinks")
     got = "a secret value" if secret else _shortened(problem.get("input"))
     return f"{where}: {message} (got {got})"
 

@@ -6,23 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.configuration.checks import (
     different_names,
     hole_ranges,
     known_time_zone,
-    none_if_empty,
+    named_sinks,
     plain_path,
     resolvable_path,
     time_of_day,
@@ -37,20 +28,12 @@ from monitor.configuration.names import (
     checked_name_pattern,
     checked_time_format,
 )
+from monitor.configuration.section import Folder, OptionalFolder, Section
 
 SQLITE: Final = "sqlite:///"
 
 # How the decisions of several models on one crop become one; `monitor.scoring.vote` has the formulas.
 Decide = Literal["primary", "any", "all", "majority", "rank-mean"]
-
-Folder = Annotated[Path, BeforeValidator(plain_path), AfterValidator(resolvable_path)]
-OptionalFolder = Annotated[Folder | None, BeforeValidator(none_if_empty)]
-
-
-class Section(BaseModel):
-    """A section of the file: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Plant(Section):
@@ -208,6 +191,24 @@ class Store(Section):
     at: Annotated[str, AfterValidator(time_of_day)] = "04:00"
 
 
+class Alarms(Section):
+    """``[alarms]``: when proliv become an alarm, and when it ends."""
+
+    k: int = Field(1, ge=1, le=1000)
+    n: int = Field(1, ge=1, le=10_000)
+    within_seconds: float = Field(10.0, gt=0, le=86400)
+    pause_seconds: float = Field(60.0, gt=0, le=86400)
+    ends: Literal["acknowledgement", "quiet"] = "acknowledgement"
+    table_share: float = Field(0.5, gt=0, le=1)
+    sinks: Annotated[dict[str, dict[str, Any]], AfterValidator(named_sinks)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _enough_decisions(self) -> Alarms:
+        if self.n < self.k:
+            raise ValueError(f"k = {self.k} proliv among n = {self.n} decisions cannot be; n must be at least k")
+        return self
+
+
 class Metrics(Section):
     """``[metrics]``: the daemon's endpoint for Prometheus."""
 
@@ -235,6 +236,7 @@ class Alerts(Section):
     silent_seconds: float = Field(900.0, gt=0, le=604800)
     pause_seconds: float = Field(7200.0, gt=0, le=604800)
     calibration_days: float = Field(3.0, gt=0, le=365)
+    acknowledge_seconds: float = Field(900.0, gt=0, le=604800)
     runbooks: str = ""
 
 
@@ -271,6 +273,7 @@ class Settings(BaseSettings):
     completeness: Completeness = Completeness()
     database: Database = Database()
     store: Store = Store()
+    alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     logging: Logging = Logging()

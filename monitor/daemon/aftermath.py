@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from monitor.alarms.wording import about
 from monitor.errors import OutputError
 from monitor.files.text import printable
 from monitor.labels.rescan import warn_unreadable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Decision
     from monitor.scoring.vote import FinalDecision
-    from monitor.store.decisions import Recorded
+    from monitor.store.decisions import Raised, Recorded
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +40,30 @@ class Listener(Protocol):
 class Aftermath:
     """Tells listeners of what is committed, one after the other."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, listeners: Sequence[Listener], tell_alarms: Callable[[Sequence[Raised]], None] = lambda _raised: None
+    ) -> None:
+        """``tell_alarms`` hears of the alarms that were opened, before the others hear of the crops."""
         self._listeners = listeners
+        self._tell_alarms = tell_alarms
 
     def committed(self, batches: Sequence[DecidedBatch], recorded: Recorded, at: float) -> None:
         """Tell of batches that were committed together; ``at``: Unix time."""
+        if recorded.raised:
+            self._tell_alarms(recorded.raised)
         for batch in batches:
             commit = Committed.of(batch, recorded, at)
             for listener in self._listeners:
                 listener(commit)
+
+
+def log_alarms(raised: Sequence[Raised]) -> None:
+    """Warn of each alarm that was opened."""
+    for alarm in raised:
+        log.warning(
+            *("alarm %d: %s", alarm.id, about(alarm.kind, alarm.camera, alarm.hole, alarm.path)),
+            extra=fields(alarm=alarm.id, camera=alarm.camera or None),
+        )
 
 
 class Progress:

@@ -14,14 +14,12 @@ leave the inbox where the configuration says so, in a thread of their own (`moni
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
 from datetime import UTC, datetime
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
+from monitor.alarms.raising import Raising
 from monitor.daemon.aftermath import (
     Aftermath,
     Failures,
@@ -31,7 +29,9 @@ from monitor.daemon.aftermath import (
     log_bleed_outs,
     log_unusual,
 )
+from monitor.daemon.alarm_threads import AlarmThreads
 from monitor.daemon.dispatcher import Dispatcher
+from monitor.daemon.happenings import Happenings
 from monitor.daemon.heartbeat import Heartbeat
 from monitor.daemon.jobs import Jobs
 from monitor.daemon.models_in_use import ModelsInUse
@@ -75,8 +75,6 @@ log = logging.getLogger(__name__)
 # How often, while stopping, it is looked whether the next thread has ended.
 DRAIN_LOOK_SECONDS: Final = 0.2
 
-Happening = Literal["stop", "reload", "dead"]
-
 
 class Service:
     """Everything that `monitor run` runs."""
@@ -89,13 +87,11 @@ class Service:
         self.models = ModelsInUse(configuration, database, registry, self.metrics)
         self._server: MetricsServer | None = None
         self._pool: ScoringPool | None = None
-        # Signal handlers may put into a SimpleQueue and set an attribute; an Event's lock would not survive them.
-        self._happenings: SimpleQueue[Happening] = SimpleQueue()
-        self._stopping = False
-        self._reload_waits = False
+        self._happenings = Happenings()
         self._exit_code = ExitCode.OK
         self._signs = SignsOfLife(self._moves, self._status)
         self._heartbeat = Heartbeat(configuration, database, self._moves)
+        self._alarms = AlarmThreads(configuration, database, registry, self.metrics)
         self._progress = Progress(configuration.time_zone)
         self._tidier = Tidier(
             *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
@@ -124,7 +120,7 @@ class Service:
             registry,
             self.metrics,
             in_use=lambda: self.models.calibrations,
-            reload=self._ask_to_reload,
+            reload=self._happenings.ask_to_reload,
             backlog=backlog,
         )
         self._watching = self._watching_threads()
@@ -157,10 +153,11 @@ class Service:
             self.database,
             self.dispatcher.decided,
             archive.place if archive else None,
-            Aftermath(listeners),
+            Raising(self.configuration.settings.alarms),
+            Aftermath(listeners, self._alarms.tell),
             replies,
             self.metrics,
-            is_stopping=lambda: self._stopping,
+            is_stopping=lambda: self._happenings.stopping,
         )
 
     def _watching_threads(self) -> list[TimedThread]:
@@ -194,16 +191,18 @@ class Service:
                 certificate = self.configuration.certificate
                 self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
                 log.info("metrics: %s", self._server.url)
-            self._listen()
+            self._happenings.listen()
             for thread in reversed(self._threads):
                 thread.start()
             self._jobs.start()
             self._heartbeat.start()
+            self._alarms.start()
             if self.configuration.labelled is not None:
                 log.info("labels come from %s", printable(self.configuration.labelled))
             log.info("watching %s", printable(self.configuration.inbox))
             notify("READY=1", f"STATUS={self._status()}")
             code = self._wait()
+            self._alarms.stop()
             self._heartbeat.stop()
             if self._server is not None:
                 self._server.stop()
@@ -226,21 +225,17 @@ class Service:
         while True:
             self._signs.give()
             self._jobs.follow_clock()
-            try:
-                happening = self._happenings.get(timeout=self._signs.pause)
-            except Empty:
-                continue
+            happening = self._happenings.next(self._signs.pause)
             if happening == "reload":
-                self._reload_waits = False
                 self._reload()
             elif happening == "dead":
                 return self._exit_code
-            else:
+            elif happening == "stop":
                 return self._drain()
 
     def _drain(self) -> ExitCode:
         log.info("stopping: the crops that were taken are finished first; a second signal stops at once")
-        self._stopping = True
+        self._happenings.stopping = True
         notify("STOPPING=1", f"STATUS={self._status()}")
         self._jobs.stop()
         for watcher in (self._inbox, self._labelled):
@@ -265,7 +260,7 @@ class Service:
 
     def _status(self) -> str:
         """What `systemctl status` shows."""
-        if self._stopping:
+        if self._happenings.stopping:
             return (
                 f"finishing the crops that were taken, then stopping; {self._progress.decided} decided since the start"
             )
@@ -274,26 +269,9 @@ class Service:
         # Not a number where it is not known.
         return f"{doing}; {waiting} waiting" if waiting > 0 else doing
 
-    def _listen(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
-        signal.signal(signal.SIGHUP, lambda *_: self._ask_to_reload())
-
-    def _on_stop(self, number: int, _frame: object) -> None:
-        if self._stopping:
-            os._exit(128 + number)
-        self._stopping = True
-        self._happenings.put("stop")
-
-    def _ask_to_reload(self) -> None:
-        """Ask once, however often it is wished: a stop must not wait behind a hundred reloads."""
-        if not self._reload_waits:
-            self._reload_waits = True
-            self._happenings.put("reload")
-
     def _die(self, code: ExitCode) -> None:
         self._exit_code = code
-        self._happenings.put("dead")
+        self._happenings.tell_of_death()
 
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -311,7 +289,7 @@ class Service:
         notify("READY=1")
 
     def _deliver(self, candidate: Candidate) -> bool:
-        return self.dispatcher.deliver(candidate, lambda: self._stopping)
+        return self.dispatcher.deliver(candidate, lambda: self._happenings.stopping)
 
     def _to_labelled(self, message: Done | Incomplete) -> None:
         assert self._labelled is not None  # no other watcher delivers a file with a label

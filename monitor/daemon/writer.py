@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.daemon.replies import Replies
     from monitor.metrics import Metrics
     from monitor.scoring.batches import DecidedBatch
-    from monitor.scoring.record import Place
+    from monitor.scoring.record import Place, Raise
     from monitor.store.database.engine import Database
     from monitor.store.decisions import Recorded
     from monitor.threads import TimedThread
@@ -44,15 +44,17 @@ class Writer:
         database: Database,
         decided: Queue[DecidedBatch | None],
         place: Place | None,
+        raise_alarms: Raise | None,
         aftermath: Aftermath,
         replies: Replies,
         metrics: Metrics,
         is_stopping: Callable[[], bool],
     ) -> None:
-        """``place``: where the file of a decided crop will be moved to; None where files stay in the inbox."""
+        """``place``, ``raise_alarms``: as for `monitor.scoring.record.record`."""
         self._database = database
         self._decided = decided
         self._place = place
+        self._raise_alarms = raise_alarms
         self._aftermath = aftermath
         self._replies = replies
         self._metrics = metrics
@@ -110,7 +112,7 @@ class Writer:
 
     def _record(self, batches: Sequence[DecidedBatch]) -> Recorded:
         began = time.perf_counter()
-        recorded = record(self._database, batches, self._place)
+        recorded = record(self._database, batches, self._place, self._raise_alarms)
         self._metrics.commit.observe(time.perf_counter() - began)
         return recorded
 

@@ -20,12 +20,17 @@ UNUSUAL_TIMES: Final = 3
 UNUSUAL_LEAST: Final = 10
 
 
+# A receiver that is restarted, or a network that hiccups, is back by then.
+LONGEST_DELIVERY_SECONDS: Final = 120
+
+
 def rules(settings: Settings) -> list[Alert]:
     """Every alert, with the bounds of the configuration."""
     return [
         *_service(),
         *supplying.rules(settings),
         *_speed(settings),
+        *_alarms(settings),
         _unusual(),
         *_quality(settings),
         *calibrating.rules(settings),
@@ -51,6 +56,30 @@ def _service() -> list[Alert]:
             "warning",
             "The daemon on {{ $labels.instance }} restarted {{ $value | humanize }} times within an hour",
             "It keeps stopping. No crops are lost, but decisions are late. Why it stopped: journalctl -u monitor",
+        ),
+    ]
+
+
+def _alarms(settings: Settings) -> list[Alert]:
+    bound = settings.alerts.acknowledge_seconds
+    return [
+        Alert(
+            "MonitorAlarmUnacknowledged",
+            f"monitor_alarms_oldest_open_seconds > {number(bound)}",
+            0,
+            "critical",
+            "An alarm on {{ $labels.instance }} has waited {{ $value | humanizeDuration }} to be acknowledged",
+            f"A bleed-out may go on that nobody has seen for {duration(bound)}. Which one: monitor alarms list",
+        ),
+        Alert(
+            "MonitorAlarmsNotDelivered",
+            f"monitor_alarm_messages_oldest_due_seconds > {LONGEST_DELIVERY_SECONDS}",
+            0,
+            "critical",
+            "The sink {{ $labels.sink }} of {{ $labels.instance }} has not got a message for "
+            "{{ $value | humanizeDuration }}",
+            "Its receiver does not take messages about alarms, so whoever relies on it is not told. Why: "
+            "monitor alarms deliveries",
         ),
     ]
 

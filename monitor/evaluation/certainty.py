@@ -1,4 +1,4 @@
-"""What so few proliv allow to be said: the rate by event, and how many proliv a better bound of TPR takes."""
+"""What so few proliv allow to be said: the rate by incident, and how many proliv a better bound of TPR takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from monitor.formulas.events import events
+from monitor.formulas.incidents import incidents
 from monitor.formulas.rates import CONFIDENCE, interval, trials_without_a_miss
 
 if TYPE_CHECKING:
@@ -19,27 +19,27 @@ WANTED_TPR: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class EventsCaught:
+class IncidentsCaught:
     """How many bleed-outs are caught: those of which at least one crop is.
 
-    ``events``: how many there are among the proliv crops with a time in their names; ``without_time``: how many crops
-    have none, and so belong to no known event.
+    ``incidents``: how many there are among the proliv crops with a time in their names; ``without_time``: how many
+    crops have none, and so belong to no known incident.
     """
 
-    events: int
+    incidents: int
     caught: int
     without_time: int
 
     @property
     def rate(self) -> float | None:
-        """The caught share of the events, 0-1; None without events."""
-        return self.caught / self.events if self.events else None
+        """The caught share of the incidents, 0-1; None without incidents."""
+        return self.caught / self.incidents if self.incidents else None
 
     def as_dict(self) -> dict[str, Any]:
         """The same by name, with the exact interval, ready for JSON."""
-        low, high = interval(self.caught, self.events)
+        low, high = interval(self.caught, self.incidents)
         return {
-            "proliv_events": self.events,
+            "proliv_events": self.incidents,
             "proliv_events_caught": self.caught,
             "proliv_without_time": self.without_time,
             "event_tpr": self.rate,
@@ -48,18 +48,18 @@ class EventsCaught:
         }
 
 
-def events_caught(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> EventsCaught:
-    """Compare the verdicts on labelled crops with the events that the proliv among them belong to.
+def incidents_caught(judge: Judge, found: CropsWithTruth, gap_seconds: float) -> IncidentsCaught:
+    """Compare the verdicts on labelled crops with the incidents that the proliv among them belong to.
 
-    A pause of more than ``gap_seconds`` between a camera's crops begins another event. Crops that were refused are not
-    counted, as in `Judge.evaluate`.
+    A pause of more than ``gap_seconds`` between a camera's crops begins another incident. Crops that were refused are
+    not counted, as in `Judge.evaluate`.
     """
     identities = found.crops.identities
     rows = np.flatnonzero(found.proliv & np.isfinite(judge.scores)).tolist()
     timed = [row for row in rows if identities[row].captured_at is not None]
-    numbers = events([(identities[row].camera, identities[row].captured_at) for row in timed], gap_seconds)
+    numbers = incidents([(identities[row].camera, identities[row].captured_at) for row in timed], gap_seconds)
     caught = {number for row, number in zip(timed, numbers, strict=True) if judge.scores[row] >= judge.threshold}
-    return EventsCaught(len(set(numbers)), len(caught), len(rows) - len(timed))
+    return IncidentsCaught(len(set(numbers)), len(caught), len(rows) - len(timed))
 
 
 def outlook(proliv: int) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Arithmetic only: rates and their intervals, weights, events."""
+"""Arithmetic only: rates and their intervals, weights, incidents."""

@@ -33,6 +33,8 @@ OUTCOMES: Final = ("done", "failed")
 TASKS: Final = ("nightly", "retention", "retrain")
 # What deletes files: the tidier of the inbox, and retention.
 DELETING: Final = ("tidying", "retention")
+# What alarms are about: a hole, a file whose name tells no hole, a whole table.
+ALARM_KINDS: Final = ("hole", "file", "table")
 TIDIED: Final = ("deleted", "archived", "changed", "failed")
 # Why a crop has no decision: because of the file, of a detector, or of the database.
 FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
@@ -53,6 +55,7 @@ class Declared:
         self._declare_holes(own)
         self._declare_quality(own)
         self._declare_drift(own)
+        self._declare_alarms(own)
         self._declare_service(own)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -70,6 +73,8 @@ class Declared:
             self.scheduled_runs.labels(task, outcome)
         for outcome in TIDIED:
             self.tidied.labels(outcome)
+        for kind in ALARM_KINDS:
+            self.alarms_opened.labels(kind)
         for task in DELETING:
             self.deletion_stopped.labels(task)
 
@@ -218,6 +223,28 @@ class Declared:
             "monitor_drift_stability_index",
             "Population stability index of the recent scores of all holes together.",
             ["detector"],
+            **own,
+        )
+
+    def _declare_alarms(self, own: Any) -> None:
+        self.alarms_opened = Counter("monitor_alarms_opened", "Alarms that were opened, by kind.", ["kind"], **own)
+        self.alarms_running = Gauge("monitor_alarms_running", "Alarms that are not closed, by state.", ["state"], **own)
+        self.alarms_oldest = Gauge(
+            "monitor_alarms_oldest_open_seconds",
+            "Seconds since the alarm was opened that has waited longest to be acknowledged; 0 where none waits.",
+            **own,
+        )
+
+        self.alarm_messages = Counter(
+            "monitor_alarm_messages", "Attempts to deliver a message, by sink and outcome.", ["sink", "outcome"], **own
+        )
+        self.alarm_messages_due = Gauge(
+            "monitor_alarm_messages_due", "Messages that a sink has yet to get.", ["sink"], **own
+        )
+        self.alarm_messages_oldest = Gauge(
+            "monitor_alarm_messages_oldest_due_seconds",
+            "Seconds since the oldest of them was written; 0 where there is none.",
+            ["sink"],
             **own,
         )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from monitor.scoring.record import Committed
     from monitor.scoring.vote import FinalDecision
     from monitor.store.calibrations import ThresholdOrigin
+    from monitor.store.decisions import Raised
     from monitor.store.models import ModelRow
     from monitor.store.references import ReferenceRanges
     from monitor.store.traffic import LastCrop
@@ -147,6 +148,26 @@ class Metrics(Declared):
     def show_file_events(self, folder: str, come: Callable[[], bool]) -> None:
         """Publish whether the kernel tells of the files in a folder; ``come`` is called at each scrape."""
         self.file_events.labels(folder).set_function(come)
+
+    def count_alarms(self, raised: Sequence[Raised]) -> None:
+        """Count alarms that were opened."""
+        for alarm in raised:
+            self.alarms_opened.labels(alarm.kind).inc()
+
+    def show_alarms(self, opened: int, acknowledged: int, oldest_seconds: float | None) -> None:
+        """Publish how many alarms are not closed, and for how long the oldest open one waits; None where none does."""
+        self.alarms_running.labels("open").set(opened)
+        self.alarms_running.labels("acknowledged").set(acknowledged)
+        self.alarms_oldest.set(max(0.0, oldest_seconds or 0.0))
+
+    def count_message(self, sink: str, outcome: str) -> None:
+        """Count an attempt to deliver a message; ``outcome``: delivered, or failed."""
+        self.alarm_messages.labels(sink, outcome).inc()
+
+    def show_messages(self, due: Mapping[str, tuple[int, float]]) -> None:
+        """Publish how many messages wait for each sink, and for how many seconds the oldest of them does."""
+        self._show(self.alarm_messages_due, {(sink,): count for sink, (count, _) in due.items()})
+        self._show(self.alarm_messages_oldest, {(sink,): seconds for sink, (_, seconds) in due.items()})
 
     def show_deletion(self, task: str, stopped: bool) -> None:
         """Publish whether a task that deletes files has stopped because it is in doubt what they are."""

@@ -20,12 +20,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
-from monitor.formulas.events import events
-from monitor.formulas.rates import WeightedRate, interval, weighted_rate
-from monitor.formulas.weights import effective_size
+from monitor.formulas.incidents import incidents
+from monitor.formulas.rates import WeightedRate, weighted_rate
 from monitor.labels import labels
+from monitor.quality.missed import missed_high
 from monitor.store.audits import drawn_crop_times
 from monitor.store.labels import verdicts_in_operation
 from monitor.store.traffic import alarms_by_hole
@@ -105,8 +103,8 @@ class Rates:
 class Quality:
     """What the labelled crops of a window say.
 
-    ``proliv``, ``ne_proliv``: labelled crops of different content; ``events``: how many events the proliv crops belong
-    to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
+    ``proliv``, ``ne_proliv``: labelled crops of different content; ``incidents``: how many incidents the proliv crops
+    belong to. ``contradictory``: contents that are left out because their labels contradict each other. ``alarms``,
     ``labelled_alarms``: crops with an alarm, and how many of them are labelled. ``drawn``, ``audited``,
     ``audited_proliv``: crops of random draws, how many of them are labelled, and how many as proliv;
     ``drawn_unusual``, ``audited_unusual``: likewise of the draws from the unusual crops. ``missed_high``: the share of
@@ -116,7 +114,7 @@ class Quality:
     window: Window
     proliv: int
     ne_proliv: int
-    events: int
+    incidents: int
     contradictory: int
     alarms: int
     labelled_alarms: int
@@ -158,6 +156,7 @@ class Quality:
         return {
             "window": self.window.name,
             **span,
+            "events": values.pop("incidents"),  # the key of earlier versions, which their readers go on reading
             **values,
             "alarm_label_coverage": self.coverage,
             "caution": self.caution,
@@ -210,7 +209,7 @@ def quality_in_operation(
                 window=window,
                 proliv=len(proliv),
                 ne_proliv=len(crops) - len(proliv),
-                events=len(set(events(taken, event_gap_seconds))),
+                incidents=len(set(incidents(taken, event_gap_seconds))),
                 contradictory=len(inside) - len(crops),
                 alarms=alarms.total(),
                 labelled_alarms=sum(crop.alarmed for crop in crops),
@@ -220,27 +219,10 @@ def quality_in_operation(
                 rates=tuple(_all_rates(crops, alarms, verdicts, by)),
                 drawn_unusual=sum(drawn.values()),
                 audited_unusual=sum(drawn[crop.id] for crop in audited),
-                missed_high=_missed_high(audited, drawn),
+                missed_high=missed_high(audited, drawn),
             )
         )
     return found
-
-
-def _missed_high(audited: Sequence[LabelledCrop], unusual: Mapping[int, bool]) -> float | None:
-    """`Quality.missed_high`; ``unusual``: by id, whether a crop was drawn from the unusual ones.
-
-    With W the crops that a stratum's audited ones stand for and h the upper end of the interval of 0 of them:
-    ``(sum of W h) / (sum of W)``. Each end holds with 97.5 %, so both do with at least 95 % (Bonferroni's inequality).
-    Of draws in which a crop stands for different numbers, as many count as say as much with equal weights (Kish).
-    """
-    if not audited or any(crop.label is Label.PROLIV for crop in audited):
-        return None
-    high = 0.0
-    for kind in (False, True):
-        weights = [crop.weight for crop in audited if unusual[crop.id] is kind]
-        if weights:
-            high += sum(weights) * (interval(0, max(1, round(effective_size(np.array(weights)))))[1] or 0.0)
-    return high / sum(crop.weight for crop in audited)
 
 
 def _verdicts(connection: Connection, decided: Sequence[LabelledCrop], models: Sequence[ModelRow]) -> list[_Verdicts]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monitor.scoring.lookup import StoredCrop
     from monitor.scoring.pools.base import ScoringPool
     from monitor.scoring.pools.batch import PendingBatch
+    from monitor.scoring.record import Raise
     from monitor.scoring.vote import FinalDecision
     from monitor.store.crops import CropKey
     from monitor.store.database.engine import Database
@@ -84,12 +85,13 @@ def score_paths(
     batch_size: int,
     keep: bool,
     source: Source = "folder",
+    raise_alarms: Raise | None = None,
 ) -> Iterator[list[Result]]:
     """Score crops in batches and yield results, one for each path, in the order of the paths, a few batches at a time.
 
     With ``keep`` the decisions are stored, and those that are stored already are not made again; without it
     nothing is read from or written to the store. A few batches are scored ahead of those that are stored. ``source``:
-    "inbox" where they are to count as decided in operation.
+    "inbox" where they are to count as decided in operation. ``raise_alarms``: as for `monitor.scoring.record.record`.
     """
     remaining = iter(paths)
     begun: deque[_Begun] = deque()
@@ -104,17 +106,19 @@ def score_paths(
         begun.append(_Begun(some, stored, batches))
         # Enough lie ahead that no worker waits while the first are stored.
         if len(begun) > pool.workers // STORED_TOGETHER + 2:
-            yield _finished(begun.popleft(), ensemble, database, keep=keep)
+            yield _finished(begun.popleft(), ensemble, database, raise_alarms, keep=keep)
     while begun:
         last = begun.popleft()
         # The workers run out of work at the end, so what is ready is stored meanwhile.
         for part in [last] if begun else last.apart():
-            yield _finished(part, ensemble, database, keep=keep)
+            yield _finished(part, ensemble, database, raise_alarms, keep=keep)
 
 
-def _finished(begun: _Begun, ensemble: Ensemble, database: Database, *, keep: bool) -> list[Result]:
+def _finished(
+    begun: _Begun, ensemble: Ensemble, database: Database, raise_alarms: Raise | None, *, keep: bool
+) -> list[Result]:
     decided = [pipeline.decide(part, ensemble) for batch in begun.batches for part in batch.parts()]
-    ids = record.record(database, decided).ids if keep else {}
+    ids = record.record(database, decided, raise_alarms=raise_alarms).ids if keep else {}
     fresh = [result for batch in decided for result in _of_batch(batch, ids)]
     if not begun.stored:
         return fresh

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from sqlalchemy.engine import Connection
+
     from monitor.errors import CropRefusedError
     from monitor.files.looks import Looks
     from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Decision
     from monitor.scoring.vote import FinalDecision
     from monitor.store.database.engine import Database
+    from monitor.store.decisions import Raised
 
     # (when a crop was seen, the verdict, the file's name) -> where its file will be moved to.
     Place = Callable[[datetime, str, str], Path]
+    # (in the transaction, the rows, what of them is new) -> the alarms that were opened.
+    Raise = Callable[[Connection, Sequence[CropRow], Recorded], Sequence[Raised]]
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,14 @@ def record(
     database: Database,
     batches: Sequence[DecidedBatch],
     place: Place | None = None,
+    raise_alarms: Raise | None = None,
 ) -> Recorded:
     """Commit batches in one transaction; return what was not stored before, and the crops' ids.
 
     ``place``: where the file of a decided crop of the inbox will be moved to. A file that vanished before it could be
     read leaves no row, nor does one that there was no memory for: there is nothing to remember of it. A labelled file
-    gives its label to the crop of its content, or becomes a crop itself where there is none.
+    gives its label to the crop of its content, or becomes a crop itself where there is none. ``raise_alarms`` is called
+    before the commit with the rows of crops without a label, so that none is stored without its alarm.
     """
     crops: list[CropRow] = []
     labelled: list[tuple[str, CropRow]] = []
@@ -85,13 +92,15 @@ def record(
     moved = lookup.moved_away(database, {crop.sha256 for _, crop in labelled if crop.sha256}) if labelled else []
     with database.write() as connection:
         recorded = decisions.record(connection, crops)
+        if raise_alarms is not None:
+            recorded = recorded._replace(raised=raise_alarms(connection, crops, recorded))
         if not labelled:
             return recorded
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
         taken = labelled_files.take_labelled(connection, labelled)
         labelled_files.forget_files(connection, moved)
     decided, ids = {**recorded.decided, **taken.decided}, {**recorded.ids, **taken.ids}
-    return Recorded(decided, recorded.failed | taken.failed, ids)
+    return Recorded(decided, recorded.failed | taken.failed, ids, recorded.raised)
 
 
 def _leaves_no_row(refusal: CropRefusedError) -> bool:

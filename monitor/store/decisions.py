@@ -72,16 +72,27 @@ class CropRow(NamedTuple):
     trials: tuple[ScoreRow, ...] = ()
 
 
+class Raised(NamedTuple):
+    """An alarm that was opened: its id, kind, camera and hole, see `alarm_tables.alarms`, and a path of its crops."""
+
+    id: int
+    kind: str
+    camera: str
+    hole: int
+    path: str
+
+
 class Recorded(NamedTuple):
     """What a batch added to the store.
 
     ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new. ``ids``:
-    of the crops that have a row now, those that were known before among them.
+    of the crops that have a row now, those that were known before among them. ``raised``: the alarms opened with it.
     """
 
     decided: Mapping[CropKey, set[int]]
     failed: set[CropKey]
     ids: Mapping[CropKey, int]
+    raised: Sequence[Raised] = ()
 
 
 class StoredScore(NamedTuple):

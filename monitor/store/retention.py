@@ -6,6 +6,7 @@ figures for any span are the same before and after a deletion:
 - crops whose content has a label or lies in the labelled folder: thresholds are chosen from their scores;
 - crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
 - the rows of alarms: their number gives the labelled alarms their weight. Their scores and files are deleted;
+- what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm;
 - the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
 - the hourly summaries of all holes together, and of each hole those that later hours are compared with.
 """
@@ -18,7 +19,16 @@ from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select,
 
 from monitor.store.conditions import in_operation, is_alarm_else_false
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import audit_crops, crops, labelled_files, labels, score_summaries, scores
+from monitor.store.database.schema import (
+    alarm_crops,
+    alarms,
+    audit_crops,
+    crops,
+    labelled_files,
+    labels,
+    score_summaries,
+    scores,
+)
 from monitor.store.references import calibrated_by_hand_at
 from monitor.store.summaries import ALL_CAMERAS, baseline_summaries
 
@@ -162,11 +172,16 @@ def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[Co
         if even_if_empty
         else or_(crops.c.archived_path.is_not(None), exists().where(scores.c.crop_id == crops.c.id))
     )
+    in_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id)
+    runs = exists().where(
+        *(alarm_crops.c.crop_id == crops.c.id, alarms.c.id == alarm_crops.c.alarm_id, alarms.c.state != "closed")
+    )
     return [
         crops.c.seen_at < before,
+        not_(runs),
         not_(and_(has_content, or_(has_label, in_folder))),
         or_(
             and_(is_alarm_else_false(), has_something),
-            and_(not_(is_alarm_else_false()), not_(and_(has_content, is_kept))),
+            and_(not_(is_alarm_else_false()), not_(in_alarm), not_(and_(has_content, is_kept))),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Actions: labels that one person gave at one go, and proliv labels that are all of one event.
+"""Actions: labels that one person gave at one go, and proliv labels that are all of one incident.
 
 A pattern or a hole that was typed too widely labels dozens of crops at once, as if a person had looked at each of them.
 So the guard takes what one action brings as one thing (`monitor.thresholds.guard.one_action`).
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.files.text import printable
-from monitor.formulas.events import events
+from monitor.formulas.incidents import incidents
 from monitor.times import on_clock
 from monitor.words import UNKNOWN, Label
 
@@ -41,8 +41,8 @@ class Action:
 def largest_action(newest: Sequence[Item], label: Label, *, gap_seconds: float, zone: ZoneInfo) -> Action | None:
     """The action that brought most of the newest crops with this label; None where there is none.
 
-    ``gap_seconds``: the longest pause within an event. ``zone``: the plant's clock. Crops of random draws belong to no
-    action, because chance has chosen them, and a draw is usually labelled at one go.
+    ``gap_seconds``: the longest pause within an incident. ``zone``: the plant's clock. Crops of random draws belong to
+    no action, because chance has chosen them, and a draw is usually labelled at one go.
     """
     labelled = [item.crop for item in newest if item.label is label and item.crop]
     chosen = [crop for crop in labelled if crop.audit is None]
@@ -53,12 +53,12 @@ def largest_action(newest: Sequence[Item], label: Label, *, gap_seconds: float, 
     largest = Action(label, len(sitting), len(labelled), words)
     if label is Label.PROLIV:
         times = [crop.captured_at or crop.seen_at for crop in chosen]
-        numbers = events([(crop.camera, time) for crop, time in zip(chosen, times, strict=True)], gap_seconds)
-        event = _largest(chosen, numbers)
-        if len(event) > largest.crops:
-            span = _span([crop.captured_at or crop.seen_at for crop in event], zone)
-            camera = printable(event[0].camera or UNKNOWN)
-            largest = Action(label, len(event), len(labelled), f"are of one event, on camera {camera} {span}")
+        numbers = incidents([(crop.camera, time) for crop, time in zip(chosen, times, strict=True)], gap_seconds)
+        incident = _largest(chosen, numbers)
+        if len(incident) > largest.crops:
+            span = _span([crop.captured_at or crop.seen_at for crop in incident], zone)
+            camera = printable(incident[0].camera or UNKNOWN)
+            largest = Action(label, len(incident), len(labelled), f"are of one incident, on camera {camera} {span}")
     return largest
 
 

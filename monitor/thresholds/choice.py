@@ -62,12 +62,12 @@ def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice
     threshold = threshold_by(rule, gathered.scores)
     suggested = None if fallback or rules.explicit else rules.fallback_of(model)
     least = rules.settings.minimum_events
-    if suggested is not None and gathered.events < least:
+    if suggested is not None and gathered.incidents < least:
         natural = threshold_by(suggested, gathered.scores)
         if threshold > natural:
             note = (
                 f"held at {natural:g}, which the score suggests, and not raised to {threshold:g} by {rule.name}: "
-                f"the proliv are known to come from {gathered.events} bleed-outs, fewer than "
+                f"the proliv are known to come from {gathered.incidents} bleed-outs, fewer than "
                 f"calibration.minimum_events ({least}); crops without a time count as one"
             )
             return Choice(rule, fallback, threshold=natural, notes=(note,))

@@ -36,7 +36,7 @@ class Item:
 class Evidence:
     """The labelled crops of one model, ready for a rule and for the guard.
 
-    ``newest``: the items that were labelled since a threshold was last chosen. ``events``: how many bleed-outs the
+    ``newest``: the items that were labelled since a threshold was last chosen. ``incidents``: how many bleed-outs the
     proliv crops come from. ``labels_until``: when the newest label was stored. ``accepted_until``: until when floods of
     labels were accepted. ``set_aside``: what was left out, a sentence each. ``notes``: what a person should know.
     """
@@ -44,7 +44,7 @@ class Evidence:
     scores: ScoreEvidence
     items: Sequence[Item]
     newest: Sequence[Item]
-    events: int
+    incidents: int
     labels_until: datetime | None
     accepted_until: datetime | None
     set_aside: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Floods: more labels than a person gives in an hour, or to one event, which do not count until they are accepted."""
+"""Floods: more labels than a person gives in an hour, or to one incident; they do not count until they are accepted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.files.text import printable
-from monitor.formulas.events import events
+from monitor.formulas.incidents import incidents
 from monitor.labels import labels
 from monitor.times import on_clock
 from monitor.words import UNKNOWN, Label
@@ -106,28 +106,28 @@ def _others(labelled: LabelledCrops, floods: Collection[int]) -> dict[str, list[
     return calm
 
 
-def floods_of_events(
+def floods_of_incidents(
     crops: Sequence[LabelledCrop],
     settings: Calibration,
     accepted_until: datetime | None,
     set_aside: list[str],
     zone: ZoneInfo,
 ) -> set[str]:
-    """The contents of events with a flood of proliv labels; a sentence for each is added to ``set_aside``."""
+    """The contents of incidents with a flood of proliv labels; a sentence for each is added to ``set_aside``."""
     unseen = [
         crop
         for crop in crops
         if crop.label is Label.PROLIV and (accepted_until is None or crop.recorded_at > accepted_until)
     ]
     taken = [(crop.camera, crop.captured_at or crop.seen_at) for crop in unseen]
-    numbers = events(taken, settings.event_gap_seconds)
+    numbers = incidents(taken, settings.event_gap_seconds)
     contents: set[str] = set()
     for number, count in Counter(numbers).items():
         if count > settings.flood_labels:
             members = [crop for crop, one in zip(unseen, numbers, strict=True) if one == number]
             first = min(crop.captured_at or crop.seen_at for crop in members)
             set_aside.append(
-                f"{count} proliv labels are of one event, on camera {printable(members[0].camera or UNKNOWN)} at "
+                f"{count} proliv labels are of one incident, on camera {printable(members[0].camera or UNKNOWN)} at "
                 f"{on_clock(first, zone)}; look at them, then: monitor recalibrate --accept"
             )
             contents |= {crop.sha256 for crop in members}

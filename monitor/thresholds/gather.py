@@ -4,7 +4,7 @@ There are two sources: the labelled crops that `monitor calibrate --data` was gi
 and those that people labelled since (`monitor.labels.labels`). Each content counts once, by its newest label.
 
 **Proliv.** One bleed-out gives a hundred pictures that are all alike. Crops of one camera without a long pause between
-them are one event, and each event counts the same: a crop's weight is ``1 / crops of its event``.
+them are one incident, and each incident counts the same: a crop's weight is ``1 / crops of its incident``.
 
 **Ne_proliv.** People label alarms and unusual crops, so the labelled crops are not a fair sample of the line. Three
 strata are combined in the proportion in which they occur: the false alarms stand for ``A * f`` crops, with A the alarms
@@ -15,8 +15,8 @@ Source: stratification after sampling, W. G. Cochran, Sampling Techniques (1977)
 **Age.** A crop counts half as much as one that is a half-life newer, so thresholds follow a line that changes slowly.
 
 **Set aside** are contents with contradictory labels, and floods: more labels than a person gives in an hour, or more of
-one event, since such labels were last accepted. A folder that was copied to the wrong place must not move the threshold
-before a person has looked.
+one incident, since such labels were last accepted. A folder that was copied to the wrong place must not move the
+threshold before a person has looked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from monitor.api import ScoreEvidence
-from monitor.formulas.events import events
+from monitor.formulas.incidents import incidents
 from monitor.labels import labels
 from monitor.models.folders import TrainedOn
 from monitor.store import calibrations
@@ -40,10 +40,10 @@ from monitor.thresholds.evidence import Evidence, Item
 from monitor.thresholds.floods import (
     before_floods,
     contradictions_before_floods,
-    floods_of_events,
+    floods_of_incidents,
     labels_of_floods,
 )
-from monitor.thresholds.weights import NormalShares, Recent, age_weights, event_weights, stratum_weights
+from monitor.thresholds.weights import NormalShares, Recent, age_weights, incident_weights, stratum_weights
 from monitor.words import Label
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def gather_evidence(
     items = _items(connection, model_id, usable, now, given, trained_on)
     normal = [item for item in items if item.label is Label.NE_PROLIV]
     proliv = [item for item in items if item.label is Label.PROLIV]
-    numbers = events([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
+    numbers = incidents([(item.camera, item.taken_at) for item in proliv], settings.event_gap_seconds)
     crops_in_week = sum(verdicts_since(connection, now - WEEK).values())
     half_life = timedelta(days=settings.half_life_days) if settings.half_life_days else None
     since = now - half_life if half_life else None
@@ -98,12 +98,12 @@ def gather_evidence(
             np.array([item.score for item in normal]),
             np.array([item.score for item in proliv]),
             normal_weights=stratum_weights(normal, age_weights(normal, now, half_life), recent, usable.normal_shares),
-            proliv_weights=age_weights(proliv, now, half_life) * event_weights(numbers),
+            proliv_weights=age_weights(proliv, now, half_life) * incident_weights(numbers),
             crops_per_week=float(crops_in_week) or None,
         ),
         items=items,
         newest=[item for item in items if item.crop and judged_since and item.crop.recorded_at > judged_since],
-        events=len(set(numbers)),
+        incidents=len(set(numbers)),
         labels_until=max((row.recorded_at for row in labelled.given), default=None),
         accepted_until=accepted_until,
         set_aside=usable.set_aside,
@@ -143,7 +143,7 @@ def usable_labels(
     doubtful = {one.sha256 for one in contradictions}
     set_aside = [*_first([one.sentence for one in contradictions]), *of_floods]
     crops = before_floods(labelled, floods)
-    events_of_floods = floods_of_events(crops, settings, accepted_until, set_aside, zone)
+    incidents_of_floods = floods_of_incidents(crops, settings, accepted_until, set_aside, zone)
     by_label = {label: {crop.sha256 for crop in crops if crop.label is label} for label in Label}
     # What was learned as proliv and is labelled ne_proliv has no score that is worth anything.
     known = by_label[Label.NE_PROLIV].intersection({*trained_on.normal, *trained_on.proliv})
@@ -162,7 +162,7 @@ def usable_labels(
     if relabelled:
         set_aside.append(f"{len(relabelled)} crops were learned by the model with another label than they have now")
     known |= relabelled
-    usable = [crop for crop in crops if crop.sha256 not in doubtful | events_of_floods | known | known_proliv]
+    usable = [crop for crop in crops if crop.sha256 not in doubtful | incidents_of_floods | known | known_proliv]
     return UsableLabels(usable, doubtful | known, set_aside)
 
 
@@ -207,7 +207,9 @@ def _notes(normal: Sequence[Item], proliv: Sequence[Item], numbers: Sequence[int
     if proliv and len(set(numbers)) == 1:
         times = sorted(item.taken_at for item in proliv if item.taken_at)
         span = f" within {(times[-1] - times[0]).total_seconds():.0f} s" if len(times) > 1 else ""
-        notes.append(f"all {len(proliv)} proliv crops come from one event{span}: how well others are caught is unknown")
+        notes.append(
+            f"all {len(proliv)} proliv crops come from one incident{span}: how well others are caught is unknown"
+        )
     picked = [item for item in normal if item.crop and item.crop.in_operation]
     if crops_in_week and picked and not any(item.crop and item.crop.audit for item in picked):
         notes.append("no crop without an alarm was drawn at random to be labelled: monitor label --audit 50")

@@ -203,7 +203,7 @@ class Judgement:
             "data": None if self.data is None else to_text(self.data.absolute()),
             "normal_crops": len(scores.normal),
             "proliv_crops": len(scores.proliv),
-            "proliv_events": gathered.events,
+            "proliv_events": gathered.incidents,
             "references": references,
             "labelled": len(gathered.items) - references,
             "newest": {label.value: asdict(loss) for label, loss in losses.items()},

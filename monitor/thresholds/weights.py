@@ -44,8 +44,8 @@ def age_weights(items: Sequence[Item], now: datetime, half_life: timedelta | Non
     return weights.clip(min=SMALLEST_WEIGHT)
 
 
-def event_weights(numbers: Sequence[int]) -> NDArray[np.float64]:
-    """1 / crops of its event, float64 (N,), by the number of each crop's event."""
+def incident_weights(numbers: Sequence[int]) -> NDArray[np.float64]:
+    """1 / crops of its incident, float64 (N,), by the number of each crop's incident."""
     counts = Counter(numbers)
     return np.array([1 / counts[number] for number in numbers])
 

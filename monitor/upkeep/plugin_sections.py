@@ -1,4 +1,4 @@
-"""Checks what a configuration says of plug-ins: the names of rules and detectors, and their settings."""
+"""Checks what a configuration says of plug-ins: the names of rules, detectors and sinks, and their settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor.configuration.environment import ENVIRONMENT_PREFIX
 from monitor.configuration.origins import Origins
 from monitor.configuration.problems import plugin_settings
 from monitor.errors import MonitorError
-from monitor.registry import DETECTOR, RULE
+from monitor.registry import DETECTOR, RULE, SINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +50,9 @@ def problems(registry: Registry, reading: Reading) -> Iterator[str]:
     Also where the rest of the file is wrong: then names and sections are taken as they are in it.
     """
     if reading.configuration is not None:
-        values = reading.configuration.settings.model_dump(include={"calibration", "decision", "rules", "detectors"})
+        values = reading.configuration.settings.model_dump(
+            include={"alarms", "calibration", "decision", "rules", "detectors"}
+        )
         origins = reading.configuration.origins
     else:
         values = reading.document.values
@@ -69,6 +71,25 @@ def problems(registry: Registry, reading: Reading) -> Iterator[str]:
         configured = values.get(kind.section)
         if isinstance(configured, dict):
             yield from _of_kind(registry, kind, configured, origins)
+    sinks = _at(values, "alarms", "sinks")
+    if isinstance(sinks, dict):
+        yield from _of_sinks(registry, sinks, origins)
+
+
+def _of_sinks(registry: Registry, sinks: Mapping[str, Any], origins: Origins) -> Iterator[str]:
+    for name, given in sinks.items():
+        if not isinstance(given, dict) or not isinstance(given.get("kind"), str):
+            continue  # the settings say so
+        kind, values = given["kind"], {key: value for key, value in given.items() if key != "kind"}
+        if kind not in registry.offers[SINK]:
+            if not registry.broken:
+                yield _unknown(registry, SINK, kind, origins.place(("alarms", "sinks", name)))
+            continue
+        try:
+            settings = registry.class_of(SINK, kind).Settings
+            plugin_settings(settings, values, section=f"alarms.sinks.{name}", origins=origins)
+        except MonitorError as error:
+            yield from str(error).splitlines()
 
 
 def _at(values: Mapping[str, Any], section: str, key: str) -> Any:

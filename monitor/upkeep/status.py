@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
 from monitor.store import calibrations, daemons
+from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
 from monitor.store.models import active_models
+from monitor.store.outbox import backlogs
 from monitor.store.runs import NIGHTLY, RETRAIN, newest_runs
 from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.times import iso
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
     from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
+    from monitor.store.alarms import RunningCounts
     from monitor.store.counts import CropCounts
     from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
+    from monitor.store.outbox import Backlog
     from monitor.store.runs import RunRow
 
 DAY: Final = timedelta(days=1)
@@ -97,7 +101,8 @@ class Status:
     none runs. ``daemons``: what daemons on any machine said of themselves, the last one first. ``models``: the active
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``, ``training_run``: the newest ones, None
-    before the first; the latter trains from labels. ``shadows``: the names of the models on trial.
+    before the first; the latter trains from labels. ``alarms``: those that are not closed. ``undelivered``: messages
+    about alarms that wait for a sink. ``shadows``: the names of the models on trial.
     """
 
     configuration: str
@@ -111,6 +116,8 @@ class Status:
     counts: CropCounts
     last_day: LastDay
     nightly_run: RunRow | None
+    alarms: RunningCounts
+    undelivered: tuple[Backlog, ...]
     training_run: RunRow | None = None
     shadows: tuple[str, ...] = ()
 
@@ -155,6 +162,12 @@ class Status:
             "nightly_run": _run(self.nightly_run),
             "training_run": _run(self.training_run),
             "shadows": list(self.shadows),
+            "alarms": {
+                "open": self.alarms.open,
+                "acknowledged": self.alarms.acknowledged,
+                "oldest_open_at": iso(self.alarms.oldest_open_at),
+                "undelivered": [{**one._asdict(), "oldest_at": iso(one.oldest_at)} for one in self.undelivered],
+            },
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
             "by_hand": self.counts.by_hand,
@@ -171,6 +184,8 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         counts = count_crops(connection)
         verdicts = verdicts_since(connection, yesterday)
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
+        alarms = running_counts(connection)
+        undelivered = backlogs(connection)
         nights, trainings = (newest_runs(connection, job, 1) for job in (NIGHTLY, RETRAIN))
         shadows = shadow_models(connection, configuration.settings.decision.detectors)
         found = [calibrations.active(connection, row.id) for row in active]
@@ -193,6 +208,8 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         counts=counts,
         last_day=last_day,
         nightly_run=nights[0] if nights else None,
+        alarms=alarms,
+        undelivered=tuple(undelivered),
         training_run=trainings[0] if trainings else None,
         shadows=tuple(row.name for row in shadows),
     )

@@ -137,7 +137,7 @@ class Cost(ThresholdRule):
     ``threshold = argmin over t of share * miss_cost * (1 - TPR(t)) + (1 - share) * false_alarm_cost * (1 - TNR(t))``,
     with the rates of the evidence and the share of proliv on the line, which the evidence does not know. Source:
     C. Elkan, The foundations of cost-sensitive learning (IJCAI 2001). Only the ratio of the two products matters; at
-    ratio 1 it is `balanced`. A crop costs, not an event: where one bleed-out gives many crops, divide its cost by
+    ratio 1 it is `balanced`. A crop costs, not an incident: where one bleed-out gives many crops, divide its cost by
     their number.
 
     The cut that leaves only the highest score to alarm is the last one that is tried: even where never to alarm would

@@ -72,7 +72,7 @@ class MadeUp:
     def calibrate(
         self, rules: Rules, normal: Iterable[float], proliv: Iterable[float], at: datetime = NOW, **options: Any
     ) -> Change:
-        """`monitor calibrate` with these scores of a labelled folder; every proliv is an event of its own."""
+        """`monitor calibrate` with these scores of a labelled folder; every proliv is an incident of its own."""
         given = [ReferenceRow(f"n{index}", "ne_proliv", score, None, None) for index, score in enumerate(normal)]
         given += [
             ReferenceRow(f"p{index}", "proliv", score, f"C{index}", at - timedelta(days=9))

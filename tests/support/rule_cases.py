@@ -71,6 +71,7 @@ WARNING, CRITICAL, INFO = {"severity": "warning"}, {"severity": "critical"}, {"s
 DAY = 24 * 60
 NIGHTLY = metric("monitor_run_last_success_timestamp_seconds", task="nightly")
 RETENTION = metric("monitor_run_last_success_timestamp_seconds", task="retention")
+OLDEST_ALARM = metric("monitor_alarms_oldest_open_seconds")
 BUCKET = "monitor_decision_latency_seconds_bucket"
 REFUSED = metric("monitor_calibrations_total", detector="ae", outcome="refused", reason="large_jump")
 UNCHANGED = metric("monitor_calibrations_total", detector="ae", outcome="unchanged", reason="")
@@ -109,6 +110,24 @@ SERVICE = [
         {metric("process_start_time_seconds"): "0x10 600x10 1200x10 1800x10 2400x10"},
         "48m",
         (WARNING,),
+    ),
+    Case("MonitorAlarmUnacknowledged", "for longer than the bound", {OLDEST_ALARM: "0+60x30"}, "16m", (CRITICAL,)),
+    Case("MonitorAlarmUnacknowledged", "acknowledged in time", {OLDEST_ALARM: "0+60x14 0x20"}, "30m"),
+    Case(
+        "MonitorAlarmsNotDelivered",
+        "to one of two sinks",
+        {
+            metric("monitor_alarm_messages_oldest_due_seconds", sink="siren"): "0+60x30",
+            metric("monitor_alarm_messages_oldest_due_seconds", sink="office"): "0 60 0x30",
+        },
+        "4m",
+        ({**CRITICAL, "sink": "siren"},),
+    ),
+    Case(
+        "MonitorAlarmsNotDelivered",
+        "tried a few times",
+        {metric("monitor_alarm_messages_oldest_due_seconds", sink="siren"): "0 60 120 0x30"},
+        "5m",
     ),
     Case("MonitorRestartsOften", "one restart", {metric("process_start_time_seconds"): "0x10 600x40"}, "48m"),
 ]

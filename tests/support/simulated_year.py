@@ -174,7 +174,7 @@ class Line:
         return self.level(day) * np.exp(self.generator.normal(0.0, 0.18, count))
 
     def proliv(self, count: int, day: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-        # Crops of one event resemble each other.
+        # Crops of one incident resemble each other.
         return self.level(day) * np.exp(self.generator.normal(0.9, 0.12) + self.generator.normal(0, 0.15, count))
 
 
@@ -233,7 +233,7 @@ def _locked(file: Path, is_locked: bool) -> Iterator[None]:
 
 
 def _install(made: MadeUp, line: Line, rules: Rules, year: Year) -> None:
-    """Train and calibrate: 600 held-out crops, and 60 proliv crops of one event."""
+    """Train and calibrate: 600 held-out crops, and 60 proliv crops of one incident."""
     given = [
         ReferenceRow(f"n{index}", "ne_proliv", score, None, None)
         for index, score in enumerate(line.normal(600, 0).tolist())
@@ -284,7 +284,7 @@ class Life:
         proliv = self.line.proliv(6, day) if happens else np.empty(0)
         for index, value in enumerate(np.concatenate([normal, proliv]).tolist()):
             is_proliv = index >= len(normal)
-            # A proliv is one event of a minute; the other crops come all day.
+            # A proliv is one incident of a minute; the other crops come all day.
             minutes = 600 + (index - len(normal)) / 6 if is_proliv else index * 1440 / CROPS_A_DAY
             crop, at = self.next_id, begin + timedelta(minutes=minutes)
             self.next_id += 1

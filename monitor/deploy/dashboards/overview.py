@@ -142,6 +142,7 @@ def _decided() -> tuple[Panel, ...]:
             steps=((None, "green"), (0.5, "orange")),
             width=3,
         ),
+        *_alarms(),
         stat(
             "Alarm share",
             "The share of the last day's crops that were decided proliv. If it is much larger than usual: has the "
@@ -165,6 +166,25 @@ def _decided() -> tuple[Panel, ...]:
             decimals=0,
             steps=((None, "green"), (1, "yellow")),
             width=3,
+        ),
+    )
+
+
+def _alarms() -> tuple[Panel, ...]:
+    return (
+        stat(
+            "Open alarms",
+            "Alarms that nobody has acknowledged. Which: monitor alarms list",
+            Target(f'sum(monitor_alarms_running{{state="open", {INSTANCE}}}) or vector(0)'),
+            decimals=0,
+            steps=((None, "green"), (1, "red")),
+        ),
+        stat(
+            "Messages due",
+            "Messages about alarms that a sink has yet to get. Why: monitor alarms deliveries",
+            Target(f"sum(monitor_alarm_messages_due{{{INSTANCE}}}) or vector(0)"),
+            decimals=0,
+            steps=((None, "green"), (1, "orange")),
         ),
     )
 

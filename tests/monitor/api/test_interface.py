@@ -14,7 +14,8 @@ HANDED_OUT = {
     "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
     "InputMissingError", "KnownProliv", "LazyGroup", "Lesson", "Measurement", "OutputError", "Pixels", "Progress",
     "FalseAlarms", "Provider", "Runtime", "SMALLEST_CROP",
-    "NotOfferedError", "ScoreArray", "ScoreEvidence", "Scores", "ThresholdRule", "hookimpl", "mean_squared_errors",
+    "NotOfferedError", "ScoreArray", "DeliveryError", "ScoreEvidence", "Scores", "Sink", "ThresholdRule",
+    "hookimpl", "mean_squared_errors",
     "squared_error_maps",
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ def test_all_models_and_the_decision_are_compared(pair: Path, monitor: Run, smal
             f"TPR {report['tpr']:.4f} ({report['tpr_low']:.4f} to {report['tpr_high']:.4f})  "
             f"TNR {report['tnr']:.4f} ({report['tnr_low']:.4f} to {report['tnr_high']:.4f})  "
             f"at the threshold {report['threshold']:.6g}, on 10 proliv and 30 ne_proliv; "
-            f"caught {report['proliv_events_caught']} of 1 event "
+            f"caught {report['proliv_events_caught']} of 1 incident "
             f"({report['event_tpr_low']:.4f} to {report['event_tpr_high']:.4f})"
         )
     with Image.open(pair / "compare.png") as picture:

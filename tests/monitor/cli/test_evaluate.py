@@ -106,7 +106,7 @@ def test_every_layout_gives_the_same_figures(trained: Path, monitor: Run, small_
     (annotated / "test_annotation.txt").write_text("".join(lines), encoding="utf-8")
     reports = [evaluated(monitor, folder) for folder in (small_dataset, small_dataset / "test", annotated)]
     assert reports[0] == reports[1]
-    # The copies' names say no time, so nobody knows which of them belong to one event.
+    # The copies' names say no time, so nobody knows which of them belong to one incident.
     assert {key: value for key, value in reports[2].items() if key not in EVENTS} == {
         key: value for key, value in reports[0].items() if key not in EVENTS
     }
@@ -124,7 +124,7 @@ def test_the_table_says_the_same(trained: Path, monitor: Run, small_dataset: Pat
     )
 
 
-def test_the_crops_of_one_bleed_out_are_one_event(
+def test_the_crops_of_one_bleed_out_are_one_incident(
     trained: Path, monitor: Run, small_dataset: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(small_dataset / "test" / "ne_proliv", tmp_path / "test" / "ne_proliv")
@@ -146,7 +146,7 @@ def test_the_crops_of_one_bleed_out_are_one_event(
     hours = {line["file"].split("_")[4][:2] for line in scores if line["verdict"] == "proliv" and "_" in line["file"]}
     assert report["proliv_events_caught"] == len(hours)
     assert report["event_tpr"] == len(hours) / 2
-    shown = f"{len(hours)} of 2 events caught; 1 proliv without a time in their names are not counted"
+    shown = f"{len(hours)} of 2 incidents caught; 1 proliv without a time in their names are not counted"
     assert shown in monitor("evaluate", tmp_path).stdout
 
 
@@ -252,9 +252,9 @@ class TestAll:
 
     def test_the_table_says_the_same(self, pair: Path, monitor: Run, small_dataset: Path) -> None:
         reports = all_evaluated(monitor, small_dataset)
-        table, by_event, sentence = monitor("evaluate", small_dataset, "--all").stdout.split("\n\n")
-        assert by_event.splitlines()[0] == "TPR by event"
-        assert len(by_event.splitlines()) == 1 + len(reports)
+        table, by_incident, sentence = monitor("evaluate", small_dataset, "--all").stdout.split("\n\n")
+        assert by_incident.splitlines()[0] == "TPR by incident"
+        assert len(by_incident.splitlines()) == 1 + len(reports)
         assert sentence.startswith("A lower bound of 0.98 for TPR (95 % interval) takes 183 proliv without a miss")
         head, *rows = table.splitlines()
         assert head.split()[:2] == ["model", "TPR"]

@@ -105,7 +105,7 @@ def test_the_table_says_the_same_and_that_nothing_was_audited(line: Database, mo
     ((name,),) = rows("select name from models")
     for head in ("decision", name):
         assert f"{head:<28} TPR 0.8000 (0.4439 to 0.9748), 10 crops  TNR 1.0000 (0.6915 to 1.0000), 10 crops" in table
-    assert "10 proliv of 1 event, 10 ne_proliv; 0 with contradictory labels left out\n" in table
+    assert "10 proliv of 1 incident, 10 ne_proliv; 0 with contradictory labels left out\n" in table
     assert "8 of 8 labelled (100%)\n" in table
     assert f"{NOT_AUDITED}\n" in table
 

@@ -31,12 +31,12 @@ def test_a_storm_of_wishes_to_reload_is_one_wish(tmp_path: Path, monkeypatch: py
         # What changed since this one began to read is still to be read.
         for _ in range(100):
             if len(loads) == 1:
-                service._ask_to_reload()
+                service._happenings.ask_to_reload()
         if len(loads) == 2:
-            service._on_stop(15, None)
+            service._happenings._on_stop(15, None)
 
     monkeypatch.setattr(service.models, "load", load_again)
     for _ in range(100):
-        service._ask_to_reload()
+        service._happenings.ask_to_reload()
     assert service._wait() is ExitCode.OK
     assert len(loads) == 2

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.inbox.messages import Done, Incomplete
     from monitor.scoring.batches import DecidedBatch
-    from monitor.scoring.record import Place
+    from monitor.scoring.record import Place, Raise
 
     Record = Callable[[Database, Sequence[DecidedBatch], Place | None], Recorded]
 
@@ -43,7 +43,9 @@ class Around:
         self.metrics = Metrics()
         self.decided: Queue[DecidedBatch | None] = Queue()
 
-        def counted(database: Database, batches: Sequence[DecidedBatch], place: Place | None) -> Recorded:
+        def counted(
+            database: Database, batches: Sequence[DecidedBatch], place: Place | None, _raise: Raise | None
+        ) -> Recorded:
             self.transactions.append(sum(len(batch.files) for batch in batches))
             return record(database, batches, place)
 
@@ -52,6 +54,7 @@ class Around:
         self.writer = Writer(
             Database(f"sqlite:///{folder}/monitor.db", busy_seconds=0),
             self.decided,
+            None,
             None,
             Aftermath([lambda commit: self.committed.extend(commit.batch.files.paths)]),
             Replies(self.answered.append, self.answered.append),

@@ -1,4 +1,4 @@
-"""The rate by event, and what so few proliv can show."""
+"""The rate by incident, and what so few proliv can show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from monitor.crops.dataset import LabelledPath
 from monitor.crops.in_memory import ReadCrops
-from monitor.evaluation.certainty import EventsCaught, events_caught, outlook, outlook_sentence
+from monitor.evaluation.certainty import IncidentsCaught, incidents_caught, outlook, outlook_sentence
 from monitor.evaluation.comparison import Judge
 from monitor.evaluation.labelled_folder import CropsWithTruth
 from monitor.formulas.rates import interval
@@ -21,35 +21,35 @@ START = datetime(2023, 3, 1, 5, 39, tzinfo=UTC)
 Crop = tuple[str, float | None, bool, float]
 
 
-def caught(*crops: Crop) -> EventsCaught:
+def caught(*crops: Crop) -> IncidentsCaught:
     identities = [
         Identity(1, camera, None if seconds is None else START + timedelta(seconds=seconds))
         for camera, seconds, _, _ in crops
     ]
     labelled = tuple(LabelledPath(Path("a"), Label.PROLIV if proliv else Label.NE_PROLIV) for _, _, proliv, _ in crops)
     judge = Judge("ae", "ae-1", np.array([score for *_, score in crops], dtype=np.float64), 0.5)
-    return events_caught(judge, CropsWithTruth(ReadCrops(identities=identities), labelled), 600)
+    return incidents_caught(judge, CropsWithTruth(ReadCrops(identities=identities), labelled), 600)
 
 
-def test_one_caught_crop_is_enough_for_its_event() -> None:
+def test_one_caught_crop_is_enough_for_its_incident() -> None:
     first, second = (("C", 0.0, True, 0.1), ("C", 30.0, True, 0.5)), (("C", 900.0, True, 0.4),)
-    assert caught(*first, *second) == EventsCaught(events=2, caught=1, without_time=0)
-    assert caught(*first, *second, ("D", 0.0, True, 0.9)) == EventsCaught(3, 2, 0)
+    assert caught(*first, *second) == IncidentsCaught(incidents=2, caught=1, without_time=0)
+    assert caught(*first, *second, ("D", 0.0, True, 0.9)) == IncidentsCaught(3, 2, 0)
 
 
-def test_alarms_on_normal_crops_are_no_event() -> None:
-    assert caught(("C", 0.0, False, 0.9), ("C", 30.0, True, 0.1), ("D", 0.0, False, 0.9)) == EventsCaught(1, 0, 0)
+def test_alarms_on_normal_crops_are_no_incident() -> None:
+    assert caught(("C", 0.0, False, 0.9), ("C", 30.0, True, 0.1), ("D", 0.0, False, 0.9)) == IncidentsCaught(1, 0, 0)
 
 
-def test_proliv_without_a_time_belongs_to_no_known_event() -> None:
-    assert caught(("C", None, True, 0.9), ("C", 0.0, True, 0.9), ("D", None, False, 0.9)) == EventsCaught(1, 1, 1)
+def test_proliv_without_a_time_belongs_to_no_known_incident() -> None:
+    assert caught(("C", None, True, 0.9), ("C", 0.0, True, 0.9), ("D", None, False, 0.9)) == IncidentsCaught(1, 1, 1)
 
 
 def test_what_was_refused_is_not_counted() -> None:
-    assert caught(("C", 0.0, True, np.nan), ("D", None, True, np.nan)) == EventsCaught(0, 0, 0)
+    assert caught(("C", 0.0, True, np.nan), ("D", None, True, np.nan)) == IncidentsCaught(0, 0, 0)
 
 
-def test_a_single_event_says_next_to_nothing() -> None:
+def test_a_single_incident_says_next_to_nothing() -> None:
     report = caught(*[("C", float(second), True, 0.9) for second in range(45)]).as_dict()
     assert (report["proliv_events"], report["proliv_events_caught"], report["event_tpr"]) == (1, 1, 1.0)
     assert (report["event_tpr_low"], report["event_tpr_high"]) == interval(1, 1)

@@ -248,10 +248,10 @@ def test_contradictory_contents_are_left_out_and_counted(database: Database) -> 
     assert rates(found).tpr == weighted_rate([True, True], [1.0, 1.0])
 
 
-def test_proliv_crops_close_in_time_are_one_event(database: Database) -> None:
+def test_proliv_crops_close_in_time_are_one_incident(database: Database) -> None:
     times = [NOW - timedelta(days=1, minutes=minutes) for minutes in (0, 9, 18, 30)]
     fill(database, [replace(CAUGHT, captured_at=time) for time in times] + [replace(CAUGHT, camera="2")])
-    assert quality(database).events == 3
+    assert quality(database).incidents == 3
 
 
 def test_a_group_has_the_weights_of_its_own_alarms(database: Database) -> None:

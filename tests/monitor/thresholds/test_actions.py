@@ -41,7 +41,7 @@ def test_the_times_are_those_of_the_plant(store: MadeUp) -> None:
     assert action.words == "were given by eve at 2026-03-02 07:10:00+04:00"
 
 
-def test_proliv_labels_of_one_event_are_one_action_whoever_gives_them(store: MadeUp) -> None:
+def test_proliv_labels_of_one_incident_are_one_action_whoever_gives_them(store: MadeUp) -> None:
     for index, author in enumerate(("eve", "ann", "joe")):
         crop = store.crop(3.0, camera="C", at=NOW + index * timedelta(seconds=5))
         store.label(crop, "proliv", author=author, at=NOW + timedelta(hours=1 + index))
@@ -49,10 +49,12 @@ def test_proliv_labels_of_one_event_are_one_action_whoever_gives_them(store: Mad
     action = largest(store)
     assert action is not None
     assert (action.crops, action.of) == (3, 5)
-    assert action.words == ("are of one event, on camera C from 2026-03-02 03:00:00+00:00 to 2026-03-02 03:00:10+00:00")
+    assert action.words == (
+        "are of one incident, on camera C from 2026-03-02 03:00:00+00:00 to 2026-03-02 03:00:10+00:00"
+    )
 
 
-def test_ne_proliv_labels_of_one_camera_are_no_event(store: MadeUp) -> None:
+def test_ne_proliv_labels_of_one_camera_are_no_incident(store: MadeUp) -> None:
     label(store, "eve", 10, 30, 50, given="ne_proliv", camera="C")
     action = largest(store, Label.NE_PROLIV)
     assert action is not None

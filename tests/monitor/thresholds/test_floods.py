@@ -26,14 +26,14 @@ def test_a_flood_of_one_author_is_named_and_set_aside(store: MadeUp, count: int,
     assert 1.5 in evidence(store, settings, accept=True).scores.proliv
 
 
-def test_a_flood_of_one_event_is_named_and_set_aside(store: MadeUp) -> None:
+def test_a_flood_of_one_incident_is_named_and_set_aside(store: MadeUp) -> None:
     settings = Calibration(half_life_days=0, flood_labels=5)
     for index in range(6):
         crop = store.crop(9.0, at=NOW + index * timedelta(seconds=5))
         store.label(crop, "proliv", author=f"author {index}", at=NOW + timedelta(hours=1 + 2 * index))
     found = evidence(store, settings)
     assert 9.0 not in found.scores.proliv
-    assert "6 proliv labels are of one event, on camera C at 2026-03-02 03:00:00+00:00" in found.set_aside[0]
+    assert "6 proliv labels are of one incident, on camera C at 2026-03-02 03:00:00+00:00" in found.set_aside[0]
 
 
 def test_an_accepted_flood_stays_accepted_and_a_later_one_is_not(store: MadeUp) -> None:

@@ -21,7 +21,7 @@ def test_without_labels_the_references_count_each_the_same(store: MadeUp) -> Non
     assert found.scores.normal.tolist() == [1.0] * 10
     assert found.scores.proliv.tolist() == [4.0] * 10
     assert found.scores.normal_weights.tolist() == found.scores.proliv_weights.tolist() == [1.0] * 10
-    assert found.events == 10
+    assert found.incidents == 10
     assert (found.newest, found.set_aside, found.labels_until) == ([], [], None)
     assert found.scores.crops_per_week is None
 
@@ -44,16 +44,16 @@ def test_a_label_takes_the_place_of_a_reference_of_the_same_content(store: MadeU
     assert sorted(found.scores.proliv.tolist()) == [1.0] + [4.0] * 10
 
 
-def test_one_event_alone_is_said(store: MadeUp, tmp_path: Path) -> None:
+def test_one_incident_alone_is_said(store: MadeUp, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with made_up(tmp_path / "other") as other:
         other.calibrate(midpoint(Calibration(minimum_proliv=1)), [1.0] * 3, [4.0])
         for index in range(4):
             other.label(other.crop(6.0, content="p0", at=NOW), "proliv")
             other.label(other.crop(6.0, at=NOW + index * timedelta(seconds=15)), "proliv")
-        (note,) = [note for note in evidence(other).notes if "event" in note]
-    assert note.startswith("all 5 proliv crops come from one event within 45 s: ")
-    assert not [note for note in evidence(store).notes if "event" in note]
+        (note,) = [note for note in evidence(other).notes if "incident" in note]
+    assert note.startswith("all 5 proliv crops come from one incident within 45 s: ")
+    assert not [note for note in evidence(store).notes if "incident" in note]
 
 
 def test_that_nothing_was_drawn_at_random_is_said_until_something_is(store: MadeUp) -> None:

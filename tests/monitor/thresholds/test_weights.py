@@ -15,12 +15,12 @@ from tests.support.made_up import NOW, MadeUp
 from tests.support.made_up_rules import DAY, evidence
 
 
-def test_every_event_counts_the_same(store: MadeUp) -> None:
+def test_every_incident_counts_the_same(store: MadeUp) -> None:
     for index in range(40):
         store.label(store.crop(6.0, at=NOW + index * timedelta(seconds=1)), "proliv", at=NOW + DAY)
     found = evidence(store)
     new = found.scores.proliv == 6.0
-    assert found.events == 11
+    assert found.incidents == 11
     assert found.scores.proliv_weights[new].sum() == pytest.approx(found.scores.proliv_weights[~new].sum() / 10)
 
 

@@ -28,7 +28,15 @@ from monitor.registry import Registry
 from monitor.store import replay, summaries
 from monitor.store import retention as store_retention
 from monitor.store.database.engine import Database
-from monitor.store.database.schema import audit_crops, crops, labelled_files, score_summaries, scores
+from monitor.store.database.schema import (
+    alarm_crops,
+    alarms,
+    audit_crops,
+    crops,
+    labelled_files,
+    score_summaries,
+    scores,
+)
 from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep import retention
 from monitor.upkeep.retention import prune
@@ -161,7 +169,7 @@ def test_nothing_that_is_computed_changes(store: MadeUp, configuration: Configur
             since = replay.Span(since=NOW - 30 * DAY)
             return {
                 "rates": [one.rates for one in measured],
-                "coverage": [(one.coverage, one.alarms, one.audited, one.events) for one in measured],
+                "coverage": [(one.coverage, one.alarms, one.audited, one.incidents) for one in measured],
                 # How many were drawn is shown of windows that are kept; what counts is how many of them are labelled.
                 "drawn": [one.drawn for one in measured[:3]],
                 "normal": gathered.scores.normal.tolist(),
@@ -555,3 +563,27 @@ def test_a_running_daemons_database_is_not_written_anew(sqlite_store: MadeUp) ->
     with only_daemon(other), pytest.raises(AlreadyRunningError, match="stop it"):
         retention.vacuum(sqlite_store.database)
     other.close()
+
+
+def test_what_a_running_alarm_refers_to_stays_whole(store: MadeUp, configuration: Configuration) -> None:
+    old = NOW - 100 * DAY
+    with_alarm, ended, replaced, ordinary = (store.crop(score, at=old, threshold=1.0) for score in (2.0, 2.0, 0.5, 0.5))
+    store.crop(0.5)
+    now = {"opened_at": old, "opened_on": old, "first_at": old, "last_at": old, "last_decided_at": old}
+    about = {"camera": "C", "hole": 7, "place": ""}
+    decided = {"score": 2.0, "threshold": 1.0}
+    with store.database.write() as connection:
+        for number, state, ended_by in ((with_alarm, "open", None), (ended, "closed", "quiet")):
+            alarm = {"id": number, "kind": "hole", **about, "state": state, **now, "crops": 1, **decided}
+            connection.execute(insert(alarms), {**alarm, "highest_crop_id": number, "ended_by": ended_by})
+        for crop, alarm_id in ((with_alarm, with_alarm), (ended, ended), (replaced, ended)):
+            member = {"crop_id": crop, "alarm_id": alarm_id, **about, "at": old, **decided}
+            connection.execute(insert(alarm_crops), member)
+    prune(store.database, configuration, 60, NOW)
+    with store.database.read() as connection:
+        left = set(connection.execute(select(crops.c.id)).scalars())
+        scored = set(connection.execute(select(scores.c.crop_id)).scalars())
+    assert {with_alarm, ended, replaced} <= left
+    assert ordinary not in left
+    assert with_alarm in scored
+    assert ended not in scored

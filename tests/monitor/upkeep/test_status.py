@@ -61,6 +61,9 @@ def test_of_an_empty_database(database: Database) -> None:
         "verdicts": [],
         "last_day": {"decided": 0, "unusual": 0, "unusual_share": None},
         "nightly_run": None,
+        "training_run": None,
+        "shadows": [],
+        "alarms": {"open": 0, "acknowledged": 0, "oldest_open_at": None, "undelivered": []},
         "last_scored_at": None,
         "last_scored_before": None,
     }

@@ -1,4 +1,4 @@
-"""Groups crops into events: crops of one bleed-out look alike and are not independent of one another."""
+"""Groups crops into incidents: crops of one bleed-out look alike and are not independent of one another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def events(crops: Sequence[tuple[str | None, datetime | None]], gap_seconds: float) -> list[int]:
-    """The number of the event that each crop (camera, time) belongs to, in the order given; numbers count from 0.
+def incidents(crops: Sequence[tuple[str | None, datetime | None]], gap_seconds: float) -> list[int]:
+    """The number of the incident that each crop (camera, time) belongs to, in the order given; numbers count from 0.
 
-    Crops of one camera are one event as long as no pause between them is longer than ``gap_seconds``. A camera's crops
-    of unknown time (None) are together one more event, and an unknown camera (None) is a camera like any other. Events
-    are numbered in the order in which they first occur.
+    Crops of one camera are one incident as long as no pause between them is longer than ``gap_seconds``. A camera's
+    crops of unknown time (None) are together one more incident, and an unknown camera (None) is a camera like any
+    other. Incidents are numbered in the order in which they first occur.
     """
     by_camera: defaultdict[str | None, list[tuple[datetime, int]]] = defaultdict(list)
     keys: dict[int, tuple[str | None, int]] = {}

@@ -1,0 +1,1 @@
+"""Alarms: events of holes are latched, told, acknowledged and closed."""

@@ -1,0 +1,44 @@
+"""What the daemon does about alarms beside the writer: their keeper, and a thread for each sink."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.daemon.aftermath import log_alarms
+from monitor.daemon.alarm_keeper import AlarmKeeper
+from monitor.daemon.deliverers import Deliverers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.configuration.resolved import Configuration
+    from monitor.metrics import Metrics
+    from monitor.registry import Registry
+    from monitor.store.database.engine import Database
+    from monitor.store.decisions import Raised
+
+
+class AlarmThreads:
+    """The alarm keeper and the deliverers, started, stopped and told of new alarms together."""
+
+    def __init__(self, configuration: Configuration, database: Database, registry: Registry, metrics: Metrics) -> None:
+        """Make every sink; raises as `Deliverers` does."""
+        self._metrics = metrics
+        self._keeper = AlarmKeeper(database, configuration.settings.alarms, metrics)
+        self._deliverers = Deliverers(configuration, database, registry, metrics.count_message)
+
+    def start(self) -> None:
+        """Begin, once the workers are forked."""
+        self._keeper.start()
+        self._deliverers.start()
+
+    def stop(self) -> None:
+        """End both."""
+        self._keeper.stop()
+        self._deliverers.stop()
+
+    def tell(self, raised: Sequence[Raised]) -> None:
+        """Let the sinks, the log and the metrics know of alarms that were opened."""
+        self._deliverers.wake()
+        log_alarms(raised)
+        self._metrics.count_alarms(raised)

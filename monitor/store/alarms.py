@@ -1,0 +1,246 @@
+"""Alarms as rows: found, opened, joined by more crops, acknowledged and closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import and_, bindparam, distinct, func, insert, literal_column, or_, select, text, update
+
+from monitor.store.conditions import in_operation
+from monitor.store.database.rows import columns_of, select_rows
+from monitor.store.database.schema import alarm_crops, alarms, crops
+from monitor.store.database.upsert import insert_unless_there
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
+
+# How a hole that is unknown, or a whole table, is stored.
+NO_HOLE: Final = -1
+# The lock of a PostgreSQL server that whoever opens alarms holds until the end of the transaction: two daemons must not
+# open two for one event. SQLite has a single writer.
+_LOCK: Final = 7_265_001_837
+
+
+class Subject(NamedTuple):
+    """What an alarm is about, as `alarm_tables.alarms` has it."""
+
+    camera: str
+    hole: int = NO_HOLE
+    place: str = ""
+
+
+class AlarmRow(NamedTuple):
+    """A row of `alarms`."""
+
+    id: int
+    kind: str
+    camera: str
+    hole: int
+    place: str
+    path: str | None
+    holes: list[int] | None
+    state: str
+    opened_at: datetime
+    opened_on: datetime
+    first_at: datetime
+    last_at: datetime
+    last_decided_at: datetime
+    crops: int
+    highest_crop_id: int
+    score: float
+    threshold: float
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_note: str | None
+    closed_at: datetime | None
+    closed_by: str | None
+    closed_note: str | None
+    ended_by: str | None
+    part_of: int | None
+
+
+class AlarmCrop(NamedTuple):
+    """A proliv of the line, with its alarm; None while it has opened none."""
+
+    crop_id: int
+    alarm_id: int | None
+    camera: str
+    hole: int
+    place: str
+    at: datetime
+    score: float
+    threshold: float
+
+
+class ShownCrop(NamedTuple):
+    """A crop of an alarm, for a person."""
+
+    id: int
+    path: str
+    at: datetime
+    score: float
+    threshold: float
+
+
+class RunningCounts(NamedTuple):
+    """Alarms that are not closed, by state, and since when the oldest of them waits to be acknowledged."""
+
+    open: int
+    acknowledged: int
+    oldest_open_at: datetime | None
+
+
+def lock(connection: Connection) -> None:
+    """Let no other program open alarms before the end of the transaction."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+
+
+def known(connection: Connection, crop_ids: Collection[int]) -> set[int]:
+    """Those of these crops that belong to an alarm, or wait for one, already."""
+    query = select(alarm_crops.c.crop_id).where(alarm_crops.c.crop_id.in_(sorted(crop_ids)))
+    return set(connection.execute(query).scalars())
+
+
+def running(connection: Connection, cameras: Collection[str], since: datetime, until: datetime) -> list[AlarmRow]:
+    """The alarms of these cameras that are not closed and have crops with times around [since, until], in order."""
+    query = select(*columns_of(alarms, AlarmRow)).where(
+        *(_is_running(), alarms.c.camera.in_(sorted(cameras))),
+        *(alarms.c.last_at >= since, alarms.c.first_at <= until),
+    )
+    return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
+
+
+def waiting(connection: Connection, subjects: Collection[Subject], since: datetime, until: datetime) -> list[AlarmCrop]:
+    """The crops about these subjects, with times in [since, until], that have opened no alarm yet."""
+    of = or_(*(and_(*(alarm_crops.c[name] == value for name, value in one._asdict().items())) for one in subjects))
+    query = select(*columns_of(alarm_crops, AlarmCrop)).where(
+        *(of, alarm_crops.c.alarm_id.is_(None)), alarm_crops.c.at >= since, alarm_crops.c.at <= until
+    )
+    return select_rows(connection, AlarmCrop, query.order_by(alarm_crops.c.at))
+
+
+def decided_between(connection: Connection, subject: Subject, path: str, first: int, last: int) -> int:
+    """How many crops about a subject were decided from one id to another, both included."""
+    of: list[ColumnElement[bool]] = [crops.c.path == path]
+    if subject.hole != NO_HOLE:
+        camera = crops.c.camera == subject.camera if subject.camera else crops.c.camera.is_(None)
+        of = [crops.c.hole == subject.hole, camera]
+    query = select(func.count()).select_from(crops).where(crops.c.id.between(first, last), crops.c.state == "scored")
+    return int(connection.execute(query.where(*of)).scalar_one())
+
+
+def active_holes(connection: Connection, camera: str, since: datetime) -> int:
+    """Of how many holes a camera gave crops since then."""
+    named = crops.c.camera == camera if camera else crops.c.camera.is_(None)
+    query = select(func.count(distinct(crops.c.hole))).where(crops.c.seen_at >= since, named, in_operation())
+    return int(connection.execute(query).scalar_one())
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Store an alarm; returns its id."""
+    key = connection.execute(insert(alarms).values(**values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def change(connection: Connection, alarm_id: int, values: Mapping[str, Any]) -> None:
+    """Change columns of an alarm."""
+    connection.execute(update(alarms).where(alarms.c.id == alarm_id).values(**values))
+
+
+def add_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
+    """Store crops with their alarms."""
+    if rows:
+        connection.execute(insert_unless_there(connection, alarm_crops), [row._asdict() for row in rows])
+
+
+def give_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
+    """Give an alarm to crops that are stored without one."""
+    if rows:
+        statement = update(alarm_crops).where(alarm_crops.c.crop_id == bindparam("this"))
+        values = [{"this": row.crop_id, "alarm": row.alarm_id} for row in rows]
+        connection.execute(statement.values(alarm_id=bindparam("alarm")), values)
+
+
+def move_crops(connection: Connection, alarm_id: int, to: int) -> None:
+    """Give the crops of an alarm to another one."""
+    connection.execute(update(alarm_crops).where(alarm_crops.c.alarm_id == alarm_id).values(alarm_id=to))
+
+
+def acknowledge(connection: Connection, alarm_id: int, *, by: str, note: str | None, at: datetime) -> bool:
+    """Acknowledge an open alarm; False where it is not open, so that of two people one does it."""
+    done = (
+        update(alarms)
+        .where(alarms.c.id == alarm_id, alarms.c.state == "open")
+        .values(state="acknowledged", acknowledged_at=at, acknowledged_by=by, acknowledged_note=note)
+    )
+    return connection.execute(done).rowcount == 1
+
+
+def close(
+    connection: Connection,
+    alarm_id: int,
+    *,
+    ended_by: str,
+    at: datetime,
+    by: str | None = None,
+    note: str | None = None,
+) -> bool:
+    """Close an alarm; False where it is closed already."""
+    done = (
+        update(alarms)
+        .where(alarms.c.id == alarm_id, _is_running())
+        .values(state="closed", ended_by=ended_by, closed_at=at, closed_by=by, closed_note=note)
+    )
+    return connection.execute(done).rowcount == 1
+
+
+def quiet(connection: Connection, before: datetime, *, even_open: bool) -> list[AlarmRow]:
+    """The alarms whose last crop was decided before then: the acknowledged ones, with ``even_open`` all of them."""
+    states = ("open", "acknowledged") if even_open else ("acknowledged",)
+    query = select(*columns_of(alarms, AlarmRow)).where(
+        _is_running(), alarms.c.state.in_(states), alarms.c.last_decided_at < before
+    )
+    return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
+
+
+def find(connection: Connection, alarm_id: int) -> AlarmRow | None:
+    """The alarm with this id; None if there is none."""
+    query = select(*columns_of(alarms, AlarmRow)).where(alarms.c.id == alarm_id)
+    return next(iter(select_rows(connection, AlarmRow, query)), None)
+
+
+def listed(connection: Connection, *, closed: bool, most: int | None) -> list[AlarmRow]:
+    """The alarms that are not closed, with ``closed`` all of them, the newest first."""
+    query = select(*columns_of(alarms, AlarmRow)).order_by(alarms.c.id.desc()).limit(most)
+    return select_rows(connection, AlarmRow, query if closed else query.where(_is_running()))
+
+
+def crops_of(connection: Connection, alarm_id: int, most: int) -> list[ShownCrop]:
+    """The newest ``most`` crops of an alarm, the oldest of them first."""
+    query = (
+        select(crops.c.id, crops.c.path, alarm_crops.c.at, alarm_crops.c.score, alarm_crops.c.threshold)
+        .join(crops, crops.c.id == alarm_crops.c.crop_id)
+        .where(alarm_crops.c.alarm_id == alarm_id)
+        .order_by(alarm_crops.c.crop_id.desc())
+        .limit(most)
+    )
+    return select_rows(connection, ShownCrop, query)[::-1]
+
+
+def running_counts(connection: Connection) -> RunningCounts:
+    """How many alarms are not closed."""
+    query = select(alarms.c.state, func.count(), func.min(alarms.c.opened_at)).where(_is_running())
+    found = {state: (count, oldest) for state, count, oldest in connection.execute(query.group_by(alarms.c.state))}
+    count, oldest = found.get("open", (0, None))
+    return RunningCounts(count, found.get("acknowledged", (0, None))[0], oldest)
+
+
+def _is_running() -> ColumnElement[bool]:
+    # Written out: SQLite uses the index on running alarms only for the words of its own condition.
+    return alarms.c.state != literal_column("'closed'")

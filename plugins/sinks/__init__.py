@@ -1,0 +1,1 @@
+"""The built-in sinks: where messages about alarms go."""

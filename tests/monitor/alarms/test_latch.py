@@ -1,0 +1,154 @@
+"""The latch alone: which crops make one alarm, and which make another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitor.alarms.latch import Latch, Latched, Rule, Sighting
+from monitor.store.alarms import Subject
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RULE = Rule(k=1, n=1, within=timedelta(seconds=10), pause=timedelta(seconds=60), table_share=0.5)
+
+
+@dataclass
+class MadeUpLine:
+    """A line of a given number of active holes, and of decisions with these ids by hole."""
+
+    holes: int = 40
+    decided: dict[int, list[int]] = field(default_factory=dict)
+
+    def decided_between(self, subject: Subject, path: str, first: int, last: int) -> int:
+        return sum(first <= crop <= last for crop in self.decided[subject.hole])
+
+    def active_holes(self, camera: str) -> int:
+        return self.holes
+
+
+def sighting(number: int, seconds: float, hole: int = 10, camera: str = "C", score: float = 2.0) -> Sighting:
+    return Sighting(number, Subject(camera, hole), f"/in/{number}.jpg", START + timedelta(seconds=seconds), score, 1.0)
+
+
+def latched(*sightings: Sighting, rule: Rule = RULE, line: MadeUpLine | None = None) -> list[Latched]:
+    latch = Latch(rule, line or MadeUpLine())
+    latch.see(sightings)
+    return latch.changed
+
+
+def test_every_proliv_of_one_event_is_in_one_alarm() -> None:
+    (alarm,) = latched(*(sighting(number, number, score=1 + number % 7) for number in range(154)))
+    assert (alarm.subject, alarm.crops, len(alarm.taken)) == (Subject("C", 10), 154, 154)
+    assert (alarm.first_at, alarm.last_at) == (START, START + timedelta(seconds=153))
+    assert alarm.highest.margin == 6
+
+
+@pytest.mark.parametrize(("pause", "alarms"), [(60, 1), (60.1, 2)])
+def test_a_longer_pause_begins_another_event(pause: float, alarms: int) -> None:
+    assert len(latched(sighting(1, 0), sighting(2, pause))) == alarms
+
+
+def test_holes_and_cameras_have_alarms_of_their_own() -> None:
+    found = latched(sighting(1, 0), sighting(2, 0, hole=11), sighting(3, 0, camera="B"))
+    assert [alarm.subject for alarm in found] == [Subject("C", 10), Subject("C", 11), Subject("B", 10)]
+
+
+def test_a_crop_that_comes_late_joins_the_event_that_it_is_of() -> None:
+    (alarm,) = latched(sighting(2, 30), sighting(1, 0))
+    assert (alarm.first_at, alarm.opened_on, alarm.crops) == (START, START, 2)
+    latch = Latch(RULE, MadeUpLine(), [alarm])
+    latch.see([sighting(3, -50)])
+    assert latch.changed == [alarm]
+    assert (alarm.crops, alarm.first_at) == (3, START - timedelta(seconds=50))
+
+
+def test_crops_join_an_acknowledged_alarm_and_each_doubling_is_told() -> None:
+    (alarm,) = latched(sighting(1, 0))
+    alarm.state, told = "acknowledged", []
+    for number in range(2, 18):
+        alarm.more = False
+        latch = Latch(RULE, MadeUpLine(), [alarm])
+        latch.see([sighting(number, number)])
+        assert latch.changed == [alarm]
+        told += [alarm.crops] if alarm.more else []
+    assert told == [2, 4, 8, 16]
+    assert alarm.state == "acknowledged"
+
+
+def test_a_file_without_a_hole_counts_by_its_own_path() -> None:
+    one, other = Subject("", -1, "a" * 64), Subject("", -1, "b" * 64)
+    found = latched(*(Sighting(number, one, "/in/x.jpg", START, 2, 1) for number in (1, 2)),
+                    Sighting(3, other, "/in/y.jpg", START, 2, 1))  # fmt: skip
+    assert [(alarm.subject, alarm.crops) for alarm in found] == [(one, 2), (other, 1)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "decided", "opens"),
+    [
+        ((0, 5), [1, 2], True),
+        ((0, 10), [1, 7, 2], True),
+        ((0, 10.1), [1, 2], False),
+        # Three others in between: the two are not among four decisions.
+        ((0, 5), [1, 1, 1, 2, 2], False),
+    ],
+)
+def test_k_of_n_within_t_open_an_alarm(seconds: tuple[float, float], decided: list[int], opens: bool) -> None:
+    rule = RULE._replace(k=2, n=4)
+    latch = Latch(rule, MadeUpLine(decided={10: decided}))
+    latch.see([sighting(1, seconds[0]), sighting(2, seconds[1])])
+    assert [alarm.crops for alarm in latch.changed] == ([2] if opens else [])
+    assert len(latch.waiting) == (0 if opens else 2)
+
+
+def test_crops_that_waited_open_an_alarm_with_a_later_one() -> None:
+    rule = RULE._replace(k=3, n=3)
+    line = MadeUpLine(decided={10: [1, 2, 3]})
+    latch = Latch(rule, line, waiting=[sighting(1, 0), sighting(3, 4)])
+    latch.see([sighting(2, 2)])
+    (alarm,) = latch.changed
+    assert sorted(one.crop_id for one in alarm.taken) == [1, 2, 3]
+    assert latch.waiting == []
+
+
+def test_most_of_the_holes_together_are_one_alarm_of_the_table() -> None:
+    found = latched(*(sighting(hole, hole / 10, hole=hole) for hole in range(1, 9)), line=MadeUpLine(holes=10))
+    (table,) = found
+    assert (table.subject, table.holes, table.crops) == (Subject("C"), set(range(1, 9)), 8)
+    assert len(table.taken) == 8
+    # A ninth hole joins it, and that is told; more of a known hole is not.
+    told = []
+    for crop, hole in ((20, 3), (21, 9)):
+        table.more = False
+        Latch(RULE, MadeUpLine(holes=10), [table]).see([sighting(crop, crop, hole=hole)])
+        told += [hole] if table.more else []
+    assert told == [9]
+    assert table.holes == set(range(1, 10))
+
+
+def test_half_of_the_holes_are_not_more_than_half_and_two_are_never_a_table() -> None:
+    five = [sighting(hole, 0, hole=hole) for hole in range(5)]
+    assert len(latched(*five, line=MadeUpLine(holes=10))) == 5
+    assert len(latched(*five, line=MadeUpLine(holes=9))) == 1
+    assert len(latched(*five[:2], line=MadeUpLine(holes=2))) == 2
+
+
+def test_holes_that_alarm_one_after_the_other_are_no_table() -> None:
+    slowly = [sighting(hole, 11 * hole, hole=hole) for hole in range(10)]
+    assert len(latched(*slowly, line=MadeUpLine(holes=10))) == 10
+
+
+def test_alarms_that_were_stored_before_become_part_of_the_table() -> None:
+    line = MadeUpLine(holes=6)
+    before = latched(*(sighting(hole, 0, hole=hole) for hole in (1, 2, 3)), line=line)
+    for number, alarm in enumerate(before):
+        alarm.id, alarm.taken = number, []
+    before[0].state = "acknowledged"
+    latch = Latch(RULE, line, before)
+    latch.see([sighting(hole, 1, hole=hole) for hole in (4, 5)])
+    table, *parts = latch.changed
+    assert table.holes == {2, 3, 4, 5}
+    assert [(part.id, part.state, part.table) for part in parts] == [(1, "closed", table), (2, "closed", table)]
+    # What a person has acknowledged stays what it is.
+    assert before[0].state == "acknowledged"

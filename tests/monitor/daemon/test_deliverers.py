@@ -1,0 +1,170 @@
+"""The daemon as a real process, and receivers that are slow, dead, killed and restarted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from monitor.harness.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.daemon import Daemon
+
+CONFIGURATION = """
+[alarms]
+pause_seconds = 1
+
+[alarms.sinks.siren]
+kind = "webhook"
+url = "http://127.0.0.1:{siren}/"
+timeout_seconds = 2
+
+[alarms.sinks.silent]
+kind = "webhook"
+url = "http://127.0.0.1:{silent}/"
+timeout_seconds = 2
+
+[alarms.sinks.absent]
+kind = "webhook"
+url = "http://127.0.0.1:{absent}/"
+secret_file = "absent.secret"
+
+[alarms.sinks.program]
+kind = "command"
+command = ["{python}", "-c", "import sys; open('told.jsonl', 'a').write(sys.stdin.read())"]
+"""
+
+
+class Receiver:
+    """A web server on loopback that can be stopped and started again at the same port."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, Any]] = []
+        self._web: HTTPServer | None = None
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    def start(self) -> None:
+        got = self.got
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._web = HTTPServer(("127.0.0.1", self.port), Handler)
+        Thread(target=self._web.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._web is not None:
+            self._web.shutdown()
+            self._web.server_close()
+            self._web = None
+
+    def ids(self) -> set[str]:
+        return {one["id"] for one in self.got}
+
+
+@pytest.fixture
+def receivers() -> Iterator[tuple[Receiver, Receiver]]:
+    both = Receiver(), Receiver()
+    yield both
+    for one in both:
+        one.stop()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with closing(socket.socket()) as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(50)
+        yield server.getsockname()[1]
+
+
+def stored(daemon: Daemon) -> set[str]:
+    return {uid for (uid,) in daemon.query("select uid from alarm_messages")}
+
+
+def test_every_receiver_gets_every_message_whatever_is_killed(
+    daemon: Daemon, small_dataset: Path, receivers: tuple[Receiver, Receiver], silent: int
+) -> None:
+    siren, absent = receivers
+    ports = {"siren": siren.port, "silent": silent, "absent": absent.port, "python": sys.executable}
+    (daemon.home / "config.toml").write_text(CONFIGURATION.format(**ports), encoding="utf-8")
+    (daemon.home / "absent.secret").write_text("geheim\n")
+    crops = sorted((small_dataset / "proliv").glob("*.jpg"))
+    siren.start()
+    process = daemon.start()
+
+    def feed(some: list[Path]) -> None:
+        before = daemon.count()
+        for source in some:
+            shutil.copyfile(source, daemon.inbox / source.name)
+        # Decisions go on, whatever the receivers do.
+        wait_until(lambda: daemon.count() == before + len(some), daemon.text)
+
+    feed(crops[:7])
+    # One is told although another one never answers and a third is not there.
+    wait_until(lambda: bool(stored(daemon)) and siren.ids() >= stored(daemon), daemon.text)
+    due = dict(daemon.query("select sink, count(*) from alarm_deliveries where delivered_at is null group by sink"))
+    assert due["silent"] == due["absent"] >= 1
+    wait_until(lambda: daemon.metrics().get('monitor_alarm_messages_due{sink="absent"}', 0) >= 1, daemon.text)
+    assert "sink absent: http://127.0.0.1:" in daemon.text()
+
+    siren.stop()
+    feed(crops[7:14])
+    process.kill()
+    process.wait()
+    siren.start()
+    absent.start()
+    daemon.start()
+    feed(crops[14:])
+    program = daemon.home / "told.jsonl"
+    wait_until(
+        lambda: (
+            siren.ids() == absent.ids() == stored(daemon)
+            and {json.loads(line)["id"] for line in program.read_text().splitlines()} == stored(daemon)
+        ),
+        daemon.text,
+    )
+    opened = {one["alarm"]["id"] for one in siren.got if one["kind"] == "opened"}
+    assert opened == {number for (number,) in daemon.query("select id from alarms")}
+    for got in (siren.got, absent.got):
+        by_hole: dict[Any, list[int]] = {}
+        for one in {one["id"]: one for one in got}.values():
+            about = one["alarm"]["kind"], one["alarm"]["camera"], one["alarm"]["hole"]
+            by_hole.setdefault(about, []).append(one["number"])
+        assert all(numbers == sorted(numbers) for numbers in by_hole.values())
+    assert "geheim" not in daemon.text()
+    assert daemon.stop() == 0
+
+
+def test_a_kind_that_is_not_installed_and_a_wrong_setting_end_the_daemon_with_a_sentence(daemon: Daemon) -> None:
+    for text, said in (
+        ('kind = "siren"', "alarms.sinks.hall: there is no sink of the kind 'siren'; installed are: command, log"),
+        ('kind = "webhook"\nurl = "geheim"', "alarms.sinks.hall.url: is not the address of a web service"),
+        ('kind = "webhook"\nurl = "http://x"\nsecret = "geheim"', "alarms.sinks.hall.secret: unknown key"),
+        ("url = 1", "hall has no kind"),
+    ):
+        (daemon.home / "config.toml").write_text(f"[alarms.sinks.hall]\n{text}\n", encoding="utf-8")
+        process = daemon.start(ready=False)
+        assert process.wait() == 78
+        assert said in daemon.text()
+        assert "geheim" not in daemon.text()

@@ -1,0 +1,237 @@
+"""The built-in sinks, against real programs and real servers on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from monitor.api import DeliveryError
+from plugins.sinks.command import Command
+from plugins.sinks.log import Log
+from plugins.sinks.webhook import Webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Answer = Callable[[BaseHTTPRequestHandler], None]
+
+MESSAGE = {
+    "id": "8c0e", "kind": "opened", "alarm": {"id": 7, "about": "hole 10 of camera «Ж»\n", "crops": 1}
+}  # fmt: skip
+
+
+@contextmanager
+def server(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[Any]]]:
+    """A web server; what it was posted, as (path, headers, body)."""
+    posted: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append((self.path, self.headers, body))
+            answer(self)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    web = HTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        web.socket = context.wrap_socket(web.socket, server_side=True)
+    web.handle_error = lambda *_: None  # type: ignore[method-assign] # clients that hang up are part of the tests
+    thread = Thread(target=web.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"{'http' if context is None else 'https'}://localhost:{web.server_port}", posted
+    finally:
+        web.shutdown()
+        web.server_close()
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def webhook(url: str, **settings: Any) -> Webhook:
+    return Webhook(Webhook.Settings(url=url, **settings))
+
+
+def test_a_webhook_posts_json_with_a_signature_that_can_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("красный\n", encoding="utf-8")
+    (tmp_path / "token").write_text("abc\n")
+    with server(status(204)) as (url, posted):
+        sink = webhook(f"{url}/a/b?c=d", secret_file=tmp_path / "secret", token_file=tmp_path / "token")
+        sink.check()
+        sink.send(MESSAGE)
+    ((path, headers, body),) = posted
+    assert (path, json.loads(body)) == ("/a/b?c=d", MESSAGE)
+    assert (headers["Content-Type"], headers["Monitor-Message-Id"]) == ("application/json", "8c0e")
+    signed = f"{headers['Monitor-Timestamp']}.".encode() + body
+    expected = hmac.new("красный".encode(), signed, hashlib.sha256).hexdigest()
+    assert headers["Monitor-Signature"] == f"v1={expected}"
+    assert headers["Authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (status(500, b"out of order"), "answered 500: out of order"),
+        (status(302, Location="http://127.0.0.1:1/"), "answered 302, and redirects are not followed: it said nothing"),
+        (lambda handler: handler.connection.close(), "closed the connection"),
+        (lambda handler: handler.wfile.write(b"\x00" * 100), "gives no answer that can be understood"),
+    ],
+)
+def test_a_webhook_says_why_a_message_was_not_taken(answer: Answer, said: str) -> None:
+    with server(answer) as (url, posted), pytest.raises(DeliveryError, match=said) as raised:
+        webhook(f"{url}/secret-path").send(MESSAGE)
+    assert len(posted) == 1
+    assert "secret-path" not in str(raised.value)
+
+
+def test_a_long_answer_is_not_read_to_its_end() -> None:
+    with server(status(200, b"x" * 10_000_000)) as (url, posted):
+        webhook(url).send(MESSAGE)
+    assert len(posted) == 1
+
+
+def test_a_receiver_that_sends_a_byte_now_and_then_is_given_up() -> None:
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        for _ in range(300):
+            try:
+                handler.wfile.write(b"H")
+                handler.wfile.flush()
+            except OSError:
+                return
+            time.sleep(0.05)
+
+    with server(trickle) as (url, _), pytest.raises(DeliveryError):
+        webhook(url, timeout_seconds=0.5).send(MESSAGE)
+
+
+def test_a_receiver_that_is_not_there_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(DeliveryError, match=r"http://127\.0\.0\.1:\d+: .*[Cc]onnection refused"):
+            webhook(f"http://127.0.0.1:{taken.getsockname()[1]}").send(MESSAGE)
+
+
+@pytest.mark.process
+def test_a_certificate_that_is_not_trusted_is_refused_and_its_issuer_can_be_named(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run(
+        [*made, "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with server(status(200), context) as (url, posted):
+        with pytest.raises(DeliveryError, match="has a certificate that is not trusted: self-signed certificate"):
+            webhook(url).send(MESSAGE)
+        webhook(url, certificate_authority=certificate).send(MESSAGE)
+    assert len(posted) == 1
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/", "https://", "http://host:0/", "http://ho st/", "http://[::1/"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="is not the address of a web service"):
+        webhook(url)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(ValidationError, match="token_file") as raised:
+        webhook("https://anna:geheim@host/")
+    assert "geheim" not in str(raised.value)
+
+
+def test_a_missing_or_empty_secret_is_said_before_and_when_it_is_needed(tmp_path: Path) -> None:
+    sink = webhook("http://127.0.0.1:1", secret_file=tmp_path / "none")
+    with pytest.raises(DeliveryError, match=r"none: cannot be read: No such file or directory; a secret belongs"):
+        sink.check()
+    (tmp_path / "none").write_text("\n")
+    with pytest.raises(DeliveryError, match="none: is empty"):
+        sink.send(MESSAGE)
+
+
+def script(folder: Path, text: str) -> Path:
+    file = folder / "receiver"
+    file.write_text(f"#!{sys.executable}\n{text}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file
+
+
+def command(*arguments: str | Path, **settings: Any) -> Command:
+    return Command(Command.Settings(command=tuple(map(str, arguments)), **settings))
+
+
+@pytest.mark.process
+def test_a_command_gets_the_message_and_a_documented_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR__DATABASE__URL", "geheim")
+    text = "import json, os, sys; json.dump([sys.argv[2:], sys.stdin.read(), dict(os.environ)], open(sys.argv[1], 'w'))"
+    sink = command(script(tmp_path, text), tmp_path / "out", "a b", "$(touch x)")
+    sink.check()
+    sink.send(MESSAGE)
+    arguments, given, environment = json.loads((tmp_path / "out").read_text())
+    assert (arguments, json.loads(given)) == (["a b", "$(touch x)"], MESSAGE)
+    told = {name: value for name, value in environment.items() if name.startswith("MONITOR")}
+    assert told == {"MONITOR_MESSAGE_ID": "8c0e", "MONITOR_MESSAGE_KIND": "opened", "MONITOR_ALARM_ID": "7"}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys; sys.exit('no\\npaper')", "receiver: ended with 1: no paper"),
+        ("import time; time.sleep(60)", "receiver: has not ended within 0.5 s, and was killed"),
+        ("import os; os.kill(os.getpid(), 9)", "receiver: ended with -9: it said nothing"),
+    ],
+)
+def test_a_command_that_fails_has_not_taken_the_message(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DeliveryError, match=said):
+        command(script(tmp_path, text), "--token=geheim", timeout_seconds=0.5).send(MESSAGE)
+
+
+@pytest.mark.process
+def test_a_command_that_is_not_there_is_said(tmp_path: Path) -> None:
+    sink = command(tmp_path / "absent")
+    with pytest.raises(DeliveryError, match="absent: there is no such program"):
+        sink.check()
+    with pytest.raises(DeliveryError, match="absent: cannot be run: "):
+        sink.send(MESSAGE)
+    with pytest.raises(ValidationError):
+        command()
+
+
+def test_the_log_has_a_line_for_each_message(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    sink = Log(Log.Settings())
+    sink.check()
+    sink.send(MESSAGE)
+    sink.send({**MESSAGE, "kind": "closed"})
+    assert [(one.levelname, one.message.partition(":")[0]) for one in caplog.records] == [
+        ("WARNING", "alarm 7 opened"), ("INFO", "alarm 7 closed")
+    ]  # fmt: skip
