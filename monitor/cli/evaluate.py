@@ -128,7 +128,8 @@ def _evaluate_models(
     else:
         _print(reports[0])
     if output_format == "text":
-        click.echo(f"\n{outlook_sentence(int(found.proliv.sum()))}")
+        # A model may refuse crops, and then says nothing of them.
+        click.echo(f"\n{outlook_sentence(min(report['tp'] + report['fn'] for report in reports))}")
         for report in reports if robustness else ():
             _print_robustness(report)
     for report in reports:
