@@ -1,10 +1,10 @@
-"""A thread of the daemon that knows how long it has been busy."""
+"""Threads of the daemon: one that knows how long it has been busy, and one that repeats something."""
 
 from __future__ import annotations
 
 import logging
 import time
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from monitor.errors import ExitCode, MonitorError
@@ -51,3 +51,35 @@ class TimedThread:
         except BaseException:
             log.critical("the %s failed by a defect; the daemon stops, to be restarted", self.name, exc_info=True)
             self._died(ExitCode.UNEXPECTED)
+
+
+class RepeatingThread:
+    """A thread that repeats an action, with a pause after each time, until it is stopped.
+
+    ``action`` contains its own failures. ``at_the_end`` is called once, in the thread, after the last time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        action: Callable[[], None],
+        pause_seconds: float,
+        at_the_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._action = action
+        self._pause_seconds = pause_seconds
+        self._at_the_end = at_the_end
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self.start = self._thread.start
+
+    def stop(self, wait_seconds: float) -> None:
+        """Let this be the last time, and wait for it, but no longer than this."""
+        self._ended.set()
+        self._thread.join(wait_seconds)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self._action()
+            self._ended.wait(self._pause_seconds)
+        self._at_the_end()

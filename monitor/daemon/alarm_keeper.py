@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms.acknowledgement import end_quiet
@@ -13,6 +12,7 @@ from monitor.alarms.wording import about_row
 from monitor.errors import MonitorError
 from monitor.store.alarms import running_counts
 from monitor.store.outbox import backlogs
+from monitor.threads import RepeatingThread
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Alarms
@@ -35,8 +35,7 @@ class AlarmKeeper:
         self._settings = settings
         self._metrics = metrics
         self._waits = False
-        self._ended = Event()
-        self._thread = Thread(target=self._run, name="alarms", daemon=True)
+        self._thread = RepeatingThread("alarms", self._try, LOOK_SECONDS)
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
@@ -44,21 +43,18 @@ class AlarmKeeper:
 
     def stop(self) -> None:
         """End."""
-        self._ended.set()
-        self._thread.join(STOP_SECONDS)
+        self._thread.stop(STOP_SECONDS)
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self.look(datetime.now(UTC))
-                self._waits = False
-            except MonitorError as error:
-                if not self._waits:
-                    log.warning("alarms whose event is over stay open for now: %s; it will be tried again soon", error)
-                self._waits = True
-            except Exception:
-                log.exception("the alarms could not be looked after, by a defect; the daemon goes on and tries again")
-            self._ended.wait(LOOK_SECONDS)
+    def _try(self) -> None:
+        try:
+            self.look(datetime.now(UTC))
+            self._waits = False
+        except MonitorError as error:
+            if not self._waits:
+                log.warning("alarms whose event is over stay open for now: %s; it will be tried again soon", error)
+            self._waits = True
+        except Exception:
+            log.exception("the alarms could not be looked after, by a defect; the daemon goes on and tries again")
 
     def look(self, now: datetime) -> None:
         """Close what is over, and publish what is not. Raises `StoreError`."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from monitor import __version__
 from monitor.errors import MonitorError
 from monitor.files.text import to_text
 from monitor.store import daemons
+from monitor.threads import RepeatingThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,9 @@ class Heartbeat:
         self._moves = moves
         self._identity = daemons.Identity(socket.gethostname(), os.getpid(), __version__, to_text(configuration.inbox))
         self._row: int | None = None
-        self._ended = Event()
-        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread = RepeatingThread(
+            "heartbeat", self._beat, daemons.RENEWED_EVERY.total_seconds(), lambda: self._try(self._leave)
+        )
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
@@ -46,15 +47,11 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Leave."""
-        self._ended.set()
-        self._thread.join(STOP_SECONDS)
+        self._thread.stop(STOP_SECONDS)
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            if self._moves(daemons.GONE_AFTER.total_seconds()):
-                self._try(self._sign)
-            self._ended.wait(daemons.RENEWED_EVERY.total_seconds())
-        self._try(self._leave)
+    def _beat(self) -> None:
+        if self._moves(daemons.GONE_AFTER.total_seconds()):
+            self._try(self._sign)
 
     def _sign(self) -> None:
         with self._database.write() as connection:

@@ -222,7 +222,7 @@ def _require_packages(file: Path, needed: tuple[str, ...] = ("onnxruntime", "onn
     missing = [name for name in missing_packages() if name in needed]
     if missing:
         raise ConfigurationError(
-            f"{file}: {' and '.join(missing)} cannot be imported, and ONNX files need it; install the extra: pip "
+            f"{file}: {' and '.join(missing)} cannot be imported; to read ONNX files, install the extra: pip "
             "install 'proliv-monitor[runtime]'"
         )
 

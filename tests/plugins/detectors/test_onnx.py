@@ -477,5 +477,5 @@ def test_without_the_extra_it_is_named() -> None:
     lines = ended.stdout.splitlines()
     assert len(lines) == 2
     for line in lines:
-        assert "onnxruntime cannot be imported, and ONNX files need it; install the extra: pip install" in line
+        assert "onnxruntime cannot be imported; to read ONNX files, install the extra: pip install" in line
         assert "proliv-monitor[runtime]" in line
