@@ -16,7 +16,7 @@ from monitor.times import iso, on_clock
 from monitor.words import DECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -129,13 +129,16 @@ class CsvWriter:
         """Write one batch."""
         self._writer.writerows(self._cells(result) for result in results)
 
-    def _cells(self, result: Result) -> Iterator[object]:
-        for value in as_row(result, self._start):
-            yield guarded(value) if isinstance(value, str) else value
-        own = {one.model.id: (one.score, one.threshold, one.verdict.value) for one in result.decisions}
-        for model in self._models:
-            yield from own.get(model.id, (None,) * len(OWN_COLUMNS))
-        yield int(result.unusual)
+    def _cells(self, result: Result) -> list[object]:
+        cells: list[object] = [
+            guarded(value) if isinstance(value, str) else value for value in as_row(result, self._start)
+        ]
+        if self._models:
+            own = {one.model.id: (one.score, one.threshold, one.verdict.value) for one in result.decisions}
+            for model in self._models:
+                cells += own.get(model.id, (None,) * len(OWN_COLUMNS))
+        cells.append(int(result.unusual))
+        return cells
 
 
 WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {

@@ -91,13 +91,18 @@ class Looks(NamedTuple):
     def stored(self) -> StoredLooks:
         """What the store keeps of it."""
         # A file's time may lie centuries ahead, beyond what a database's integer holds.
-        mtime_ns = max(_LOWEST_INTEGER, min(self.mtime_ns, _HIGHEST_INTEGER))
+        mtime_ns = _storable(self.mtime_ns)
         if self.inode is None:
             return StoredLooks(self.size_bytes, mtime_ns, None, None)
-        ctime_ns = max(_LOWEST_INTEGER, min(self.ctime_ns, _HIGHEST_INTEGER))
         # The system's number has no sign.
         inode = self.inode if self.inode <= _HIGHEST_INTEGER else self.inode - 2**64
-        return StoredLooks(self.size_bytes, mtime_ns, ctime_ns, inode)
+        return StoredLooks(self.size_bytes, mtime_ns, _storable(self.ctime_ns), inode)
+
+
+def _storable(number: int) -> int:
+    if _LOWEST_INTEGER <= number <= _HIGHEST_INTEGER:
+        return number
+    return _LOWEST_INTEGER if number < 0 else _HIGHEST_INTEGER
 
 
 def look(path: str | Path) -> Looks | None:

@@ -30,6 +30,8 @@ SEPARATORS: Final = (",", ";", "\t")
 NAMES_SEPARATOR: Final = re.compile(r'"?sep=([^"\r\n])"?\r?\n?\r?')
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA_STARTS: Final = "=+-@\t\r"
+# The apostrophe too, so that the one in front of a text that has one already is not taken for the guard.
+GUARDED_STARTS: Final = FORMULA_STARTS + "'"
 # Letters of any alphabet, and Russian words alone.
 WORD: Final = re.compile(r"[^\W\d_]+")
 RUSSIAN: Final = re.compile(r"[а-яё]+", re.IGNORECASE)
@@ -52,7 +54,7 @@ class Lines(NamedTuple):
 
 def guarded(text: str | None) -> str | None:
     """Keep a spreadsheet from reading text as a formula, by an apostrophe in front; the import of labels removes it."""
-    return f"'{text}" if text and text[0] in FORMULA_STARTS + "'" else text
+    return f"'{text}" if text and text[0] in GUARDED_STARTS else text
 
 
 def decode(data: bytes, name: str) -> Text:

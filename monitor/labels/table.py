@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from monitor.errors import DataError
 from monitor.files.text import printable
 from monitor.labels.remarks import remark
-from monitor.labels.spreadsheets import FORMULA_STARTS, decode, guarded, split
+from monitor.labels.spreadsheets import GUARDED_STARTS, decode, guarded, split
 from monitor.times import iso, parse_time
 from monitor.words import LONGEST_AUTHOR, LONGEST_NOTE, Label
 
@@ -81,7 +81,7 @@ def cells(label: GivenLabelRow, zone: tzinfo = UTC) -> list[object]:
 
 
 def _unguarded(text: str) -> str:
-    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in FORMULA_STARTS + "'" else text
+    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in GUARDED_STARTS else text
 
 
 def parse(data: bytes, name: str, zone: ZoneInfo) -> Table:

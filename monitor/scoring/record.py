@@ -115,9 +115,7 @@ def rows(batch: DecidedBatch, place: Place | None = None) -> list[CropRow]:
         *(batch.decisions, batch.trials, batch.files.looks, batch.final.listed, batch.unusual.tolist()), strict=True
     )
     return [
-        _row(
-            *(batch, row, tuple(score_row(one, batch.decided_at, looks) for one in decided), final, unusual, place)
-        )._replace(trials=tuple(score_row(one, batch.decided_at, looks) for one in tried))
+        _row(batch, row, _score_rows(batch, decided, looks), _score_rows(batch, tried, looks), final, unusual, place)
         for row, (decided, tried, looks, final, unusual) in enumerate(crops)
     ]
 
@@ -126,6 +124,7 @@ def _row(
     batch: DecidedBatch,
     row: int,
     scores: tuple[ScoreRow, ...],
+    trials: tuple[ScoreRow, ...],
     final: FinalDecision | None,
     unusual: bool,
     place: Place | None,
@@ -163,7 +162,12 @@ def _row(
         inode=stored.inode,
         unusual=unusual,
         scores=scores,
+        trials=trials,
     )
+
+
+def _score_rows(batch: DecidedBatch, decisions: Sequence[Decision], looks: Looks | None) -> tuple[ScoreRow, ...]:
+    return tuple([score_row(one, batch.decided_at, looks) for one in decisions])
 
 
 def score_row(decision: Decision, at: datetime, looks: Looks | None) -> ScoreRow:

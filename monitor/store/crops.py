@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, select, update
 
+from monitor.store.database.among import among
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, labels
 from monitor.words import Identity
@@ -56,7 +57,7 @@ class DecisionRow(NamedTuple):
 def known_crops(connection: Connection, paths: Sequence[str]) -> dict[str, list[KnownCrop]]:
     """The stored crops at these paths; a path whose content changed has several."""
     known: dict[str, list[KnownCrop]] = {}
-    query = select(*columns_of(crops, KnownCrop)).where(crops.c.path.in_(paths))
+    query = select(*columns_of(crops, KnownCrop)).where(among(crops.c.path, paths))
     for row in select_rows(connection, KnownCrop, query):
         known.setdefault(row.path, []).append(row)
     return known

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, delete, func, literal_column, select, update
 
+from monitor.store.database.among import among
 from monitor.store.database.bulk import insert_many
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, scores
@@ -124,8 +125,8 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     rows = _without_known_unreadable(connection, rows)
     if not rows:
         return Recorded({}, set(), {})
-    paths = sorted({row.path for row in rows})
-    at_paths = select(crops.c.id, crops.c.path, crops.c.sha256).where(crops.c.path.in_(paths))
+    paths = {row.path for row in rows}
+    at_paths = select(crops.c.id, crops.c.path, crops.c.sha256).where(among(crops.c.path, paths))
     known = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
     failed = {(row.path, row.sha256) for row in rows if not row.scores} - known.keys()
     _forget_unreadable(connection, rows, known)
