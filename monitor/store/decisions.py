@@ -150,9 +150,8 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
                 decisions.append((pair[0], *score))
                 if pair[0] in before_now:
                     replaced[pair[0]] = row
-        decisions += [
-            (ids[key], *trial) for trial in row.trials if row.scores and (ids[key], trial.model_id) not in decided
-        ]
+        if row.scores and row.trials:
+            decisions += [(ids[key], *trial) for trial in row.trials if (ids[key], trial.model_id) not in decided]
     if decisions:
         insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
     if replaced:
