@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.api.arrays import Floats, Pixels, ScoreArray
+from monitor.api.connections import connection_problem, read_secret, read_secret_line, tls_context
 from monitor.api.detectors import SMALLEST_CROP, Detector, Runtime
 from monitor.api.differences import mean_squared_errors, squared_error_maps
 from monitor.api.lessons import Lesson
@@ -64,9 +65,13 @@ __all__ = [
     "Scores",
     "Sink",
     "ThresholdRule",
+    "connection_problem",
     "hookimpl",
     "mean_squared_errors",
+    "read_secret",
+    "read_secret_line",
     "squared_error_maps",
+    "tls_context",
 ]
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from monitor.api import DeliveryError, Sink
+from plugins.sinks.settings import Patience, SinkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +26,11 @@ QUOTED: Final = 300
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
-class Settings(BaseModel):
+class Settings(SinkSettings):
     """``command``: the program and its arguments, which no shell reads."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     command: Annotated[tuple[str, ...], Field(min_length=1)]
-    timeout_seconds: float = Field(10.0, gt=0, le=50)
+    timeout_seconds: Patience = 10.0
 
 
 class Command(Sink):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from monitor.api import Sink
+from plugins.sinks.settings import SinkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Settings(BaseModel):
+class Settings(SinkSettings):
     """It has none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Log(Sink):

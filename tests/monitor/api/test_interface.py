@@ -16,7 +16,7 @@ HANDED_OUT = {
     "FalseAlarms", "Provider", "Runtime", "SMALLEST_CROP",
     "NotOfferedError", "ScoreArray", "DeliveryError", "ScoreEvidence", "Scores", "Sink", "ThresholdRule",
     "hookimpl", "mean_squared_errors",
-    "squared_error_maps",
+    "squared_error_maps", "connection_problem", "read_secret", "read_secret_line", "tls_context",
 }  # fmt: skip
 
 
