@@ -1,7 +1,8 @@
 """What receivers are told: the message, its form, and how it gets into the outbox.
 
-docs/alarms.md explains the form, and message-1.schema.json beside this module has it for machines. What is there stays;
-keys may come, and anything else would be another version.
+docs/alarms.md explains the form, and message-1.schema.json beside this module has it for machines; that of heartbeats,
+which never get into the outbox, is heartbeat-1.schema.json. What is there stays; keys may come, and anything else would
+be another version.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Kind = Literal["opened", "more", "acknowledged", "closed"]
 
 SCHEMA_FILE: Final = Path(__file__).with_name("message-1.schema.json")
+HEARTBEAT_SCHEMA_FILE: Final = Path(__file__).with_name("heartbeat-1.schema.json")
 
 
 class AlarmState(BaseModel):
@@ -73,9 +75,24 @@ class Message(BaseModel):
     alarm: AlarmState
 
 
-def schema() -> str:
-    """The form of a message as a JSON Schema."""
-    return json.dumps(Message.model_json_schema(mode="serialization"), indent=2) + "\n"
+class Heartbeat(BaseModel):
+    """A sign that alarms are decided and told; it is about no alarm, and has a form of its own."""
+
+    model_config = ConfigDict(title="A heartbeat of proliv-monitor, version 1")
+
+    version: Literal[1] = 1
+    id: str = Field(description="Of this heartbeat and of nothing else; heartbeats are not repeated.")
+    kind: Literal["heartbeat"]
+    at: datetime = Field(description="When it was written, in UTC.")
+    every_seconds: float = Field(gt=0, description="After how many seconds the next one is due.")
+    host: str = Field(description="The name of the daemon's machine.")
+    running: int = Field(ge=0, description="How many alarms that the receiver has been told of are not closed.")
+    alarms: list[AlarmState] = Field(description="Those alarms as they are now: the newest 500, the newest first.")
+
+
+def schema(form: type[Message | Heartbeat] = Message) -> str:
+    """The form of a message, or of a heartbeat, as a JSON Schema."""
+    return json.dumps(form.model_json_schema(mode="serialization"), indent=2) + "\n"
 
 
 def tell(connection: Connection, sinks: Collection[str], alarm_id: int, kind: Kind, at: datetime) -> None:

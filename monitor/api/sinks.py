@@ -15,12 +15,15 @@ class Sink(ABC):
     """Takes messages to one receiver.
 
     ``Settings`` is a frozen pydantic model with ``extra="forbid"``, filled from ``[alarms.sinks.NAME]`` without its
-    ``kind``. Values of the type `pathlib.Path` are made whole: relative ones begin at the folder of the configuration.
-    A secret belongs into a file that a key ending with ``_file`` names, never into the configuration itself.
+    ``kind`` and ``heartbeat_seconds``. Values of the type `pathlib.Path` are made whole: relative ones begin at the
+    folder of the configuration. A secret belongs into a file that a key ending with ``_file`` names, never into the
+    configuration itself.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[BaseModel]]
+    # How often it gets a heartbeat where ``heartbeat_seconds`` of its section does not say; None: never.
+    heartbeat_seconds: ClassVar[float | None] = None
 
     def __init__(self, settings: BaseModel) -> None:
         self.settings: Any = settings
@@ -32,6 +35,9 @@ class Sink(ABC):
         ``message``: see docs/alarms.md; JSON can hold it. Raises `DeliveryError` with a sentence, or anything else,
         where it was not taken: it is then sent again, with the same ``id``. Called from one thread; whatever it waits
         for must end within a minute.
+
+        With heartbeats, a message may be one: its ``kind`` is "heartbeat", it has ``alarms`` and no ``alarm``, and it
+        is not sent again.
         """
 
     def check(self) -> None:  # noqa: B027 - a sink need not have anything to check

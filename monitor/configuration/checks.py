@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # More would be more series than Prometheus should get, and more than any casting table has.
 MOST_EXPECTED_HOLES: Final = 1000
@@ -19,6 +23,9 @@ WINDOWS_REMEDY: Final = (
     "is a Windows path, and monitor runs on Linux: mount the share there and write the folder's path, such as "
     "/mnt/crops"
 )
+# How often a sink gets a heartbeat; a key of every sink.
+HEARTBEAT_SECONDS: Final = "heartbeat_seconds"
+LONGEST_HEARTBEAT_SECONDS: Final = 86400
 _SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%")
@@ -100,7 +107,10 @@ def hole_ranges(cameras: dict[str, str]) -> dict[str, str]:
 
 
 def named_sinks(sinks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Sinks of alarms, each of a kind and under a name that a metric's label can be; the kinds check the rest."""
+    """Sinks of alarms, each of a kind and under a name that a metric's label can be; the kinds check the rest.
+
+    ``heartbeat_seconds`` becomes a number where it is given as text, as in the environment.
+    """
     for name, values in sinks.items():
         if not _SINK.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a sink: use up to 40 letters, digits, - and _")
@@ -109,7 +119,27 @@ def named_sinks(sinks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             raise ValueError(  # noqa: TRY004
                 f'{name} has no kind; write one such as kind = "webhook" (see: monitor plugins)'
             )
-    return sinks
+    return {
+        name: {key: _heartbeat(name, value) if key == HEARTBEAT_SECONDS else value for key, value in values.items()}
+        for name, values in sinks.items()
+    }
+
+
+def own_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What in the section of a sink is its kind's, and not of every sink."""
+    return {key: value for key, value in values.items() if key not in ("kind", HEARTBEAT_SECONDS)}
+
+
+def _heartbeat(name: str, value: object) -> float:
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type] # or else TypeError
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if seconds and not 1 <= seconds <= LONGEST_HEARTBEAT_SECONDS:
+        raise ValueError(
+            f"{name}.{HEARTBEAT_SECONDS} should be a number of seconds from 1 to {LONGEST_HEARTBEAT_SECONDS}, or 0"
+        )
+    return seconds
 
 
 def parse_holes(text: str) -> frozenset[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, SecretStr
 
+from monitor.configuration.checks import own_settings
 from monitor.configuration.environment import read_value, variables
 from monitor.configuration.settings import SQLITE
 
@@ -65,7 +66,7 @@ def _entry(reading: Reading, location: Location, value: object, *, changed: bool
     if location == SINKS:
         # What else is there may hold a secret, although none belongs there.
         shown = {
-            name: {key: value if key == "kind" else HIDDEN for key, value in sink.items()}
+            name: {key: HIDDEN if key in own_settings(sink) else value for key, value in sink.items()}
             for name, sink in shown.items()
         }
     variable = origins.variable_of(location)

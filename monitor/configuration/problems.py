@@ -55,7 +55,7 @@ def plugin_settings(
             describe_problem(
                 {**problem, "loc": (*section.split("."), *problem["loc"])},
                 origins,
-                known=model.model_fields,
+                known=[field.alias or name for name, field in model.model_fields.items()],
                 overridden=bool(problem["loc"]) and problem["loc"][0] in overrides,
             )
             for problem in error.errors(include_url=False)

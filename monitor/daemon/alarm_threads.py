@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from monitor.daemon.aftermath import log_alarms
@@ -9,7 +10,7 @@ from monitor.daemon.alarm_keeper import AlarmKeeper
 from monitor.daemon.deliverers import Deliverers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from monitor.configuration.resolved import Configuration
     from monitor.metrics import Metrics
@@ -21,15 +22,30 @@ if TYPE_CHECKING:
 class AlarmThreads:
     """The alarm keeper and the deliverers, started, stopped and told of new alarms together."""
 
-    def __init__(self, configuration: Configuration, database: Database, registry: Registry, metrics: Metrics) -> None:
-        """Make every sink; raises as `Deliverers` does."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        database: Database,
+        registry: Registry,
+        metrics: Metrics,
+        decides: Callable[[], bool],
+    ) -> None:
+        """Make every sink; raises as `Deliverers` does. ``decides``: whether the daemon does, asked by heartbeats."""
         self._metrics = metrics
         self._keeper = AlarmKeeper(database, configuration.settings.alarms, metrics)
-        self._deliverers = Deliverers(configuration, database, registry, metrics.count_message)
+        self._deliverers = Deliverers(
+            configuration,
+            database,
+            registry,
+            count=metrics.count_message,
+            decides=decides,
+            heartbeat_taken=lambda sink: metrics.show_heartbeat(sink, time.time()),
+        )
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
         self._keeper.start()
+        self._metrics.expect_heartbeats(self._deliverers.heartbeat_seconds, time.time())
         self._deliverers.start()
 
     def stop(self) -> None:

@@ -8,7 +8,8 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms.delivery import Delivery
-from monitor.alarms.sinks import new_sink
+from monitor.alarms.heartbeats import Heartbeats
+from monitor.alarms.sinks import heartbeat_seconds, new_sink
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -34,17 +35,30 @@ class Deliverers:
         configuration: Configuration,
         database: Database,
         registry: Registry,
-        count: Callable[[str, str], None] = lambda _sink, _outcome: None,
+        count: Callable[[str, str], None],
+        decides: Callable[[], bool],
+        heartbeat_taken: Callable[[str], None],
     ) -> None:
-        """Make every sink; raises `PluginError` and `ConfigurationError` as `new_sink` does."""
+        """Make every sink; raises `PluginError` and `ConfigurationError` as `new_sink` does.
+
+        ``count``: as for `Delivery`; ``decides``, ``heartbeat_taken``: as for `Heartbeats`.
+        """
         names = configuration.settings.alarms.sinks
         sinks = {name: new_sink(registry, name, configuration) for name in names}
+        # How often each sink that wants heartbeats gets one.
+        self.heartbeat_seconds = {
+            name: seconds for name, sink in sinks.items() if (seconds := heartbeat_seconds(name, sink, configuration))
+        }
+        heartbeats = {
+            name: Heartbeats(database, name, sinks[name], seconds, decides, heartbeat_taken)
+            for name, seconds in self.heartbeat_seconds.items()
+        }
         self._ended = False
         self._woken = {name: Event() for name in names}
         self._threads = [
             Thread(
                 target=self._run,
-                args=(Delivery(database, name, sink, count), self._woken[name]),
+                args=(Delivery(database, name, sink, count), heartbeats.get(name), self._woken[name]),
                 name=f"sink {name}",
                 daemon=True,
             )
@@ -69,14 +83,17 @@ class Deliverers:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self, delivery: Delivery, woken: Event) -> None:
+    def _run(self, delivery: Delivery, heartbeats: Heartbeats | None, woken: Event) -> None:
         begun = waits = False
         while not self._ended:
             woken.clear()
+            pause = LOOK_SECONDS
             try:
                 if not begun:
                     delivery.begin()
                     begun = True
+                if heartbeats is not None:
+                    pause = min(pause, heartbeats.step())
                 more = delivery.step()
                 waits = False
             except MonitorError as error:
@@ -88,4 +105,4 @@ class Deliverers:
                 more = False
                 log.exception("the sink %s failed by a defect; it will be tried again soon", delivery.name)
             if not more and not self._ended:
-                woken.wait(LOOK_SECONDS)
+                woken.wait(pause)

@@ -91,7 +91,7 @@ class Service:
         self._exit_code = ExitCode.OK
         self._signs = SignsOfLife(self._moves, self._status)
         self._heartbeat = Heartbeat(configuration, database, self._moves)
-        self._alarms = AlarmThreads(configuration, database, registry, self.metrics)
+        self._alarms = AlarmThreads(configuration, database, registry, self.metrics, self._decides)
         self._progress = Progress(configuration.time_zone)
         self._tidier = Tidier(
             *(configuration, database, lambda outcome: self.metrics.tidied.labels(outcome).inc()),
@@ -257,6 +257,10 @@ class Service:
 
     def _moves(self, seconds: float) -> bool:
         return not any(thread.hangs(seconds) for thread in self._threads)
+
+    def _decides(self) -> bool:
+        """Whether crops that come are decided on: there are signs of life, and the database takes decisions."""
+        return self._signs.are_given() and not self.writer.waits
 
     def _status(self) -> str:
         """What `systemctl status` shows."""

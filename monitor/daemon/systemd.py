@@ -58,31 +58,45 @@ class SignsOfLife:
         self._told = ""
         # Not 0: a machine that has just been started counts its seconds from there.
         self._told_at = -math.inf
+        # When the main thread last gave signs, and until when it may be busy with work that it has to do.
+        self._given_at = self._busy_until = -math.inf
 
     @property
     def pause(self) -> float:
         """How long to wait before the next sign."""
         return LONGEST_PAUSE_SECONDS if self._patience is None else min(LONGEST_PAUSE_SECONDS, self._patience / 3)
 
+    @property
+    def _limit(self) -> float:
+        return DRAIN_SECONDS if self._patience is None else self._patience
+
+    def are_given(self) -> bool:
+        """Whether the program lives: its pipeline moves, and its main thread gives signs, or works within bounds."""
+        return self._moves(self._limit) and time.monotonic() < max(self._given_at + self._limit, self._busy_until)
+
     @contextmanager
     def given_meanwhile(self) -> Iterator[None]:
         """Give signs from a thread as long as this lasts, but not for longer than `LONGEST_WORK_SECONDS`."""
-        if self._patience is None:
-            yield
-            return
-        until = time.monotonic() + LONGEST_WORK_SECONDS
+        until = self._busy_until = time.monotonic() + LONGEST_WORK_SECONDS
 
         def give() -> bool:
             self.give()
             return time.monotonic() < until
 
-        with _repeated(give, self.pause, "signs of life"):
-            yield
+        try:
+            if self._patience is None:
+                yield
+            else:
+                with _repeated(give, self.pause, "signs of life"):
+                    yield
+        finally:
+            self._given_at, self._busy_until = time.monotonic(), -math.inf
 
     def give(self, *, ending: bool = False) -> None:
         """Give a sign where one is due; ``ending``: ask for more time to stop."""
         lines = []
-        if self._moves(DRAIN_SECONDS if self._patience is None else self._patience):
+        self._given_at = time.monotonic()
+        if self._moves(self._limit):
             if self._patience is not None:
                 lines.append("WATCHDOG=1")
             if ending:

@@ -59,6 +59,8 @@ class Writer:
         self._replies = replies
         self._metrics = metrics
         self._is_stopping = is_stopping
+        # Whether decisions wait because the database refuses to store them.
+        self.waits = False
 
     def run(self, thread: TimedThread) -> None:
         """Commit until the mark comes."""
@@ -91,9 +93,11 @@ class Writer:
             except StoreDamagedError:
                 raise
             except StoreRefusedError as error:
+                self.waits = False
                 self._commit_singly(thread, batches, error)
                 return
             except StoreError as error:
+                self.waits = True
                 self._metrics.store_failures.inc()
                 if self._is_stopping():
                     log.error(  # noqa: TRY400
@@ -103,6 +107,7 @@ class Writer:
                     return
                 log.error("%d decisions wait: %s; next try in %g s", _count(batches), error, pause)  # noqa: TRY400
             else:
+                self.waits = False
                 if pause > FIRST_COMMIT_PAUSE_SECONDS:
                     log.info("%d decisions that waited are stored", _count(batches))
                 self._aftermath.committed(batches, recorded, time.time())

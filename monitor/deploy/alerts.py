@@ -22,6 +22,8 @@ UNUSUAL_LEAST: Final = 10
 
 # A receiver that is restarted, or a network that hiccups, is back by then.
 LONGEST_DELIVERY_SECONDS: Final = 120
+# One is missed by a restart of the receiver or of the daemon.
+HEARTBEATS_MISSED: Final = 3
 
 
 def rules(settings: Settings) -> list[Alert]:
@@ -80,6 +82,17 @@ def _alarms(settings: Settings) -> list[Alert]:
             "{{ $value | humanizeDuration }}",
             "Its receiver does not take messages about alarms, so whoever relies on it is not told. Why: "
             "monitor alarms deliveries",
+        ),
+        Alert(
+            "MonitorHeartbeatNotTaken",
+            "time() - monitor_alarm_heartbeat_timestamp_seconds\n"
+            f"> {HEARTBEATS_MISSED} * monitor_alarm_heartbeat_interval_seconds",
+            0,
+            "critical",
+            "The sink {{ $labels.sink }} of {{ $labels.instance }} has taken no heartbeat for "
+            "{{ $value | humanizeDuration }}",
+            "Either its receiver takes nothing, or the daemon decides nothing, and then no alarm would come. The log "
+            "says which: journalctl -u monitor -p warning",
         ),
     ]
 

@@ -247,6 +247,15 @@ class Declared:
             ["sink"],
             **own,
         )
+        self.last_heartbeat = Gauge(
+            "monitor_alarm_heartbeat_timestamp_seconds",
+            "When a sink last took a heartbeat, in Unix time; before the first one, when the daemon started.",
+            ["sink"],
+            **own,
+        )
+        self.heartbeat_interval = Gauge(
+            "monitor_alarm_heartbeat_interval_seconds", "How often a sink gets a heartbeat.", ["sink"], **own
+        )
 
     def _declare_service(self, own: Any) -> None:
         self.queue_depth = Gauge(

@@ -169,6 +169,16 @@ class Metrics(Declared):
         self._show(self.alarm_messages_due, {(sink,): count for sink, (count, _) in due.items()})
         self._show(self.alarm_messages_oldest, {(sink,): seconds for sink, (_, seconds) in due.items()})
 
+    def expect_heartbeats(self, seconds: Mapping[str, float], now: float) -> None:
+        """Publish how often each sink that wants heartbeats gets one; the first is due ``now``, in Unix time."""
+        for sink, interval in seconds.items():
+            self.heartbeat_interval.labels(sink).set(interval)
+            self.show_heartbeat(sink, now)
+
+    def show_heartbeat(self, sink: str, now: float) -> None:
+        """Publish that a sink took a heartbeat."""
+        self.last_heartbeat.labels(sink).set(now)
+
     def show_deletion(self, task: str, stopped: bool) -> None:
         """Publish whether a task that deletes files has stopped because it is in doubt what they are."""
         self.deletion_stopped.labels(task).set(stopped)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, distinct, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import and_, bindparam, distinct, exists, func, insert, literal_column, or_, select, text, update
 
 from monitor.store.conditions import in_operation
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import alarm_crops, alarms, crops
+from monitor.store.database.schema import alarm_crops, alarm_deliveries, alarm_messages, alarms, crops
 from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
@@ -219,6 +219,18 @@ def listed(connection: Connection, *, closed: bool, most: int | None) -> list[Al
     """The alarms that are not closed, with ``closed`` all of them, the newest first."""
     query = select(*columns_of(alarms, AlarmRow)).order_by(alarms.c.id.desc()).limit(most)
     return select_rows(connection, AlarmRow, query if closed else query.where(_is_running()))
+
+
+def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], int]:
+    """The alarms that are not closed and of which a sink has a message: the newest ``most``, and how many there are."""
+    has_it = exists().where(
+        *(alarm_messages.c.alarm_id == alarms.c.id, alarm_deliveries.c.message_id == alarm_messages.c.id),
+        *(alarm_deliveries.c.sink == sink, alarm_deliveries.c.delivered_at.is_not(None)),
+    )
+    known = (_is_running(), has_it)
+    count = connection.execute(select(func.count()).select_from(alarms).where(*known)).scalar_one()
+    query = select(*columns_of(alarms, AlarmRow)).where(*known).order_by(alarms.c.id.desc()).limit(most)
+    return select_rows(connection, AlarmRow, query), int(count)
 
 
 def crops_of(connection: Connection, alarm_id: int, most: int) -> list[ShownCrop]:

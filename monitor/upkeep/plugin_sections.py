@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.configuration.checks import own_settings
 from monitor.configuration.environment import ENVIRONMENT_PREFIX
 from monitor.configuration.origins import Origins
 from monitor.configuration.problems import plugin_settings
@@ -80,7 +81,7 @@ def _of_sinks(registry: Registry, sinks: Mapping[str, Any], origins: Origins) ->
     for name, given in sinks.items():
         if not isinstance(given, dict) or not isinstance(given.get("kind"), str):
             continue  # the settings say so
-        kind, values = given["kind"], {key: value for key, value in given.items() if key != "kind"}
+        kind, values = given["kind"], own_settings(given)
         if kind not in registry.offers[SINK]:
             if not registry.broken:
                 yield _unknown(registry, SINK, kind, origins.place(("alarms", "sinks", name)))

@@ -84,9 +84,6 @@ class Command(Sink):
 
 def _environment(message: Mapping[str, Any]) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {
-        **inherited,
-        "MONITOR_MESSAGE_ID": message["id"],
-        "MONITOR_MESSAGE_KIND": message["kind"],
-        "MONITOR_ALARM_ID": str(message["alarm"]["id"]),
-    }
+    # A heartbeat is about no alarm.
+    about = {"MONITOR_ALARM_ID": str(message["alarm"]["id"])} if "alarm" in message else {}
+    return {**inherited, "MONITOR_MESSAGE_ID": message["id"], "MONITOR_MESSAGE_KIND": message["kind"], **about}

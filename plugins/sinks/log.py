@@ -26,6 +26,9 @@ class Log(Sink):
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Write the line."""
+        if message["kind"] == "heartbeat":
+            log.info("heartbeat: %s alarms are not closed", message["running"])
+            return
         alarm = message["alarm"]
         level = logging.WARNING if message["kind"] == "opened" else logging.INFO
         log.log(level, "alarm %s %s: %s, %s crops", alarm["id"], message["kind"], alarm["about"], alarm["crops"])

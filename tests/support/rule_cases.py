@@ -129,6 +129,29 @@ SERVICE = [
         {metric("monitor_alarm_messages_oldest_due_seconds", sink="siren"): "0 60 120 0x30"},
         "5m",
     ),
+    Case(
+        "MonitorHeartbeatNotTaken",
+        "by one of two sinks",
+        {
+            metric("monitor_alarm_heartbeat_interval_seconds", sink="siren"): "60x30",
+            metric("monitor_alarm_heartbeat_interval_seconds", sink="office"): "60x30",
+            metric("monitor_alarm_heartbeat_timestamp_seconds", sink="siren"): "0 60x30",
+            metric("monitor_alarm_heartbeat_timestamp_seconds", sink="office"): "0+60x30",
+        },
+        "5m",
+        ({**CRITICAL, "sink": "siren"},),
+    ),
+    Case(
+        "MonitorHeartbeatNotTaken",
+        "two of them missed, or seldom wanted",
+        {
+            metric("monitor_alarm_heartbeat_interval_seconds", sink="siren"): "60x30",
+            metric("monitor_alarm_heartbeat_interval_seconds", sink="office"): "3600x30",
+            metric("monitor_alarm_heartbeat_timestamp_seconds", sink="siren"): "0 60x2 240+60x30",
+            metric("monitor_alarm_heartbeat_timestamp_seconds", sink="office"): "0x30",
+        },
+        "4m",
+    ),
     Case("MonitorRestartsOften", "one restart", {metric("process_start_time_seconds"): "0x10 600x40"}, "48m"),
 ]
 

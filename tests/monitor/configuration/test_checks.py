@@ -60,3 +60,21 @@ def test_unusual_paths_are_paths_all_the_same(tmp_path: Path, value: str) -> Non
 def test_the_path_of_a_database_is_checked_like_others(tmp_path: Path) -> None:
     (line,) = problems("database.url = 'sqlite:///$HOME/monitor.db'", tmp_path)
     assert line.startswith("database.url: has $HOME in it")
+
+
+@pytest.mark.parametrize("value", ["0.5", "-1", "86401", "nan", "inf", "true", '"often"', "[60]"])
+def test_what_is_no_interval_of_heartbeats_is_refused(tmp_path: Path, value: str) -> None:
+    (line,) = problems(f'[alarms.sinks.hall]\nkind = "log"\nheartbeat_seconds = {value}', tmp_path)
+    assert "hall.heartbeat_seconds should be a number of seconds from 1 to 86400, or 0" in line
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("60", 60.0), ("1.5", 1.5), ("0", 0.0)])
+def test_an_interval_of_heartbeats_is_a_number_also_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, seconds: float
+) -> None:
+    text = '[alarms.sinks.hall]\nkind = "log"\n'
+    monkeypatch.setenv("MONITOR__ALARMS__SINKS__HALL__HEARTBEAT_SECONDS", value)
+    found = load(written(tmp_path, text)).settings.alarms.sinks["hall"]
+    assert found == {"kind": "log", "heartbeat_seconds": seconds}
+    monkeypatch.delenv("MONITOR__ALARMS__SINKS__HALL__HEARTBEAT_SECONDS")
+    assert load(written(tmp_path, f"{text}heartbeat_seconds = {value}")).settings.alarms.sinks["hall"] == found

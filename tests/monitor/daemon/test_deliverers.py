@@ -7,13 +7,12 @@ import shutil
 import socket
 import sys
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from monitor.harness.waiting import wait_until
+from tests.support.receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,41 +43,6 @@ secret_file = "absent.secret"
 kind = "command"
 command = ["{python}", "-c", "import sys; open('told.jsonl', 'a').write(sys.stdin.read())"]
 """
-
-
-class Receiver:
-    """A web server on loopback that can be stopped and started again at the same port."""
-
-    def __init__(self) -> None:
-        self.got: list[dict[str, Any]] = []
-        self._web: HTTPServer | None = None
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-
-    def start(self) -> None:
-        got = self.got
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._web = HTTPServer(("127.0.0.1", self.port), Handler)
-        Thread(target=self._web.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self._web is not None:
-            self._web.shutdown()
-            self._web.server_close()
-            self._web = None
-
-    def ids(self) -> set[str]:
-        return {one["id"] for one in self.got}
 
 
 @pytest.fixture
@@ -162,6 +126,10 @@ def test_a_kind_that_is_not_installed_and_a_wrong_setting_end_the_daemon_with_a_
         ('kind = "webhook"\nurl = "geheim"', "alarms.sinks.hall.url: is not the address of a web service"),
         ('kind = "webhook"\nurl = "http://x"\nsecret = "geheim"', "alarms.sinks.hall.secret: unknown key"),
         ("url = 1", "hall has no kind"),
+        (
+            'kind = "log"\nheartbeat_seconds = 0.5',
+            "hall.heartbeat_seconds should be a number of seconds from 1 to 86400",
+        ),
     ):
         (daemon.home / "config.toml").write_text(f"[alarms.sinks.hall]\n{text}\n", encoding="utf-8")
         process = daemon.start(ready=False)

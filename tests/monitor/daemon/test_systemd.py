@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -150,3 +151,40 @@ def test_work_that_never_ends_gives_no_signs_any_more(told: Told, monkeypatch: p
 
 def raise_runtime_error(_thread: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
+
+
+def test_signs_are_given_while_the_main_thread_gives_them_and_the_pipeline_moves(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moving = [True]
+    signs = SignsOfLife(lambda _: moving[0], str)
+    assert not signs.are_given()  # none was given yet
+    signs.give()
+    assert signs.are_given()
+    moving[0] = False
+    assert not signs.are_given()
+    moving[0] = True
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 7)  # longer than the watchdog waits
+    assert not signs.are_given()
+    signs.give()
+    assert signs.are_given()
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_loading_models_is_a_sign_of_life_for_a_while(
+    told: Told, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    monkeypatch.setattr(systemd, "DRAIN_SECONDS", 6.0)
+    if not watched:
+        monkeypatch.delenv("WATCHDOG_USEC")
+    signs = SignsOfLife(lambda _: True, str)
+    signs.give()
+    later = time.monotonic() + 7
+    with monkeypatch.context() as patch, signs.given_meanwhile():
+        patch.setattr(time, "monotonic", lambda: later)
+        assert signs.are_given()
+        if not watched:
+            patch.setattr(time, "monotonic", lambda: later + systemd.LONGEST_WORK_SECONDS)
+            assert not signs.are_given()
+    assert signs.are_given()
