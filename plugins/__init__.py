@@ -70,4 +70,6 @@ def monitor_register_sinks() -> list[Provider]:
         Provider("log", "a line in the program's own log", "plugins.sinks.log:Log"),
         Provider("command", "a program that gets the message on its standard input", "plugins.sinks.command:Command"),
         Provider("webhook", "JSON posted to a web address, signed", "plugins.sinks.webhook:Webhook"),
+        Provider("email", "a mail by SMTP, with the message as JSON in it", "plugins.sinks.email:Email"),
+        Provider("alertmanager", "alerts in Prometheus' Alertmanager", "plugins.sinks.alertmanager:Alertmanager"),
     ]

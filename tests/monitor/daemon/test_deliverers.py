@@ -122,7 +122,10 @@ def test_every_receiver_gets_every_message_whatever_is_killed(
 
 def test_a_kind_that_is_not_installed_and_a_wrong_setting_end_the_daemon_with_a_sentence(daemon: Daemon) -> None:
     for text, said in (
-        ('kind = "siren"', "alarms.sinks.hall: there is no sink of the kind 'siren'; installed are: command, log"),
+        (
+            'kind = "siren"',
+            "alarms.sinks.hall: there is no sink of the kind 'siren'; installed are: alertmanager,",
+        ),
         ('kind = "webhook"\nurl = "geheim"', "alarms.sinks.hall.url: is not the address of a web service"),
         ('kind = "webhook"\nurl = "http://x"\nsecret = "geheim"', "alarms.sinks.hall.secret: unknown key"),
         ("url = 1", "hall has no kind"),

@@ -7,14 +7,9 @@ import hmac
 import json
 import logging
 import socket
-import ssl
 import stat
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,54 +19,18 @@ from monitor.api import DeliveryError
 from plugins.sinks.command import Command
 from plugins.sinks.log import Log
 from plugins.sinks.webhook import Webhook
+from tests.support.web_server import server, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-    Answer = Callable[[BaseHTTPRequestHandler], None]
+    from tests.support.certificates import Certificate
+    from tests.support.web_server import Answer
 
 MESSAGE = {
     "id": "8c0e", "kind": "opened", "alarm": {"id": 7, "about": "hole 10 of camera «Ж»\n", "crops": 1}
 }  # fmt: skip
-
-
-@contextmanager
-def server(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[Any]]]:
-    """A web server; what it was posted, as (path, headers, body)."""
-    posted: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            posted.append((self.path, self.headers, body))
-            answer(self)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    web = HTTPServer(("127.0.0.1", 0), Handler)
-    if context is not None:
-        web.socket = context.wrap_socket(web.socket, server_side=True)
-    web.handle_error = lambda *_: None  # type: ignore[method-assign] # clients that hang up are part of the tests
-    thread = Thread(target=web.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"{'http' if context is None else 'https'}://localhost:{web.server_port}", posted
-    finally:
-        web.shutdown()
-        web.server_close()
-
-
-def status(code: int, body: bytes = b"", **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
 
 
 def webhook(url: str, **settings: Any) -> Webhook:
@@ -137,20 +96,11 @@ def test_a_receiver_that_is_not_there_is_named() -> None:
             webhook(f"http://127.0.0.1:{taken.getsockname()[1]}").send(MESSAGE)
 
 
-@pytest.mark.process
-def test_a_certificate_that_is_not_trusted_is_refused_and_its_issuer_can_be_named(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run(
-        [*made, "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with server(status(200), context) as (url, posted):
+def test_a_certificate_that_is_not_trusted_is_refused_and_its_issuer_can_be_named(certificate: Certificate) -> None:
+    with server(status(200), certificate.context()) as (url, posted):
         with pytest.raises(DeliveryError, match="has a certificate that is not trusted: self-signed certificate"):
             webhook(url).send(MESSAGE)
-        webhook(url, certificate_authority=certificate).send(MESSAGE)
+        webhook(url, certificate_authority=certificate.file).send(MESSAGE)
     assert len(posted) == 1
 
 
