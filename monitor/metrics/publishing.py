@@ -44,6 +44,8 @@ class Metrics(Declared):
         self.holes = holes or Holes()
         self._hole_lock = Lock()
         self._last_crops: dict[Pair, float] = {}
+        self._heartbeat_lock = Lock()
+        self._heartbeats: dict[str, float] = {}
         for pair in self.holes.expected:
             self._begin_hole(pair)
 
@@ -170,14 +172,18 @@ class Metrics(Declared):
         self._show(self.alarm_messages_oldest, {(sink,): seconds for sink, (_, seconds) in due.items()})
 
     def expect_heartbeats(self, seconds: Mapping[str, float], now: float) -> None:
-        """Publish how often each sink that wants heartbeats gets one; the first is due ``now``, in Unix time."""
-        for sink, interval in seconds.items():
-            self.heartbeat_interval.labels(sink).set(interval)
-            self.show_heartbeat(sink, now)
+        """Publish how often each sink that wants heartbeats gets one; ``now``, in Unix time, is when new ones begin."""
+        with self._heartbeat_lock:
+            self._heartbeats = {sink: self._heartbeats.get(sink, now) for sink in seconds}
+            self._show(self.last_heartbeat, {(sink,): at for sink, at in self._heartbeats.items()})
+            self._show(self.heartbeat_interval, {(sink,): interval for sink, interval in seconds.items()})
 
     def show_heartbeat(self, sink: str, now: float) -> None:
-        """Publish that a sink took a heartbeat."""
-        self.last_heartbeat.labels(sink).set(now)
+        """Publish that a sink took a heartbeat; nothing of one that wants none any more."""
+        with self._heartbeat_lock:
+            if sink in self._heartbeats:
+                self._heartbeats[sink] = now
+                self.last_heartbeat.labels(sink).set(now)
 
     def show_deletion(self, task: str, stopped: bool) -> None:
         """Publish whether a task that deletes files has stopped because it is in doubt what they are."""

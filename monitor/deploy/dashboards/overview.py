@@ -186,6 +186,17 @@ def _alarms() -> tuple[Panel, ...]:
             decimals=0,
             steps=((None, "green"), (1, "orange")),
         ),
+        stat(
+            "Heartbeats missed",
+            "By the sink that has missed most of those that it wants. Nothing where no sink wants any.",
+            Target(
+                f"max(floor((time() - monitor_alarm_heartbeat_timestamp_seconds{{{INSTANCE}}}) "
+                f"/ monitor_alarm_heartbeat_interval_seconds{{{INSTANCE}}}))"
+            ),
+            decimals=0,
+            steps=((None, "green"), (2, "orange"), (3, "red")),
+            no_value="none wanted",
+        ),
     )
 
 

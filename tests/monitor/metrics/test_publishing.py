@@ -133,3 +133,21 @@ def test_an_hour_of_200_holes_stays_small() -> None:
     assert b"_created" not in output
     assert 3000 < len(series) < 5000
     assert len(output) < 300_000
+
+
+def test_heartbeats_are_those_of_the_sinks_that_want_them() -> None:
+    metrics = Metrics()
+
+    def found(what: str) -> dict[str, float]:
+        return {name: value for name, value in shown(metrics.registry).items() if f"heartbeat_{what}" in name}
+
+    assert found("") == {}
+    metrics.expect_heartbeats({"siren": 60.0, "office": 5.0}, 1000.0)
+    metrics.show_heartbeat("office", 1005.0)
+    name = 'monitor_alarm_heartbeat_timestamp_seconds{{sink="{}"}}'.format
+    assert found("timestamp") == {name("siren"): 1000, name("office"): 1005}
+    # Other sinks: what is known of one that stays is kept, and a late one of another is not shown.
+    metrics.expect_heartbeats({"office": 10.0, "hall": 30.0}, 1010.0)
+    metrics.show_heartbeat("siren", 1011.0)
+    assert found("timestamp") == {name("office"): 1005, name("hall"): 1010}
+    assert set(found("interval").values()) == {10, 30}

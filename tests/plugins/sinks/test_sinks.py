@@ -19,6 +19,7 @@ from monitor.api import DeliveryError
 from plugins.sinks.command import Command
 from plugins.sinks.log import Log
 from plugins.sinks.webhook import Webhook
+from tests.support.made_up_messages import heartbeat
 from tests.support.web_server import server, status
 
 if TYPE_CHECKING:
@@ -149,6 +150,10 @@ def test_a_command_gets_the_message_and_a_documented_environment(
     assert (arguments, json.loads(given)) == (["a b", "$(touch x)"], MESSAGE)
     told = {name: value for name, value in environment.items() if name.startswith("MONITOR")}
     assert told == {"MONITOR_MESSAGE_ID": "8c0e", "MONITOR_MESSAGE_KIND": "opened", "MONITOR_ALARM_ID": "7"}
+    sink.send(heartbeat())
+    environment = json.loads((tmp_path / "out").read_text())[2]
+    assert environment["MONITOR_MESSAGE_KIND"] == "heartbeat"
+    assert "MONITOR_ALARM_ID" not in environment
 
 
 @pytest.mark.process
@@ -182,6 +187,7 @@ def test_the_log_has_a_line_for_each_message(caplog: pytest.LogCaptureFixture) -
     sink.check()
     sink.send(MESSAGE)
     sink.send({**MESSAGE, "kind": "closed"})
+    sink.send(heartbeat(running=3))
     assert [(one.levelname, one.message.partition(":")[0]) for one in caplog.records] == [
-        ("WARNING", "alarm 7 opened"), ("INFO", "alarm 7 closed")
+        ("WARNING", "alarm 7 opened"), ("INFO", "alarm 7 closed"), ("INFO", "heartbeat")
     ]  # fmt: skip
