@@ -134,8 +134,8 @@ class Alertmanager(Sink):
 
 def _description(alarm: Mapping[str, Any]) -> str:
     parts = [
-        f"{alarm['crops']} crops, the last at {alarm['last_at']}; highest score {alarm['score']:.4g}, with a threshold "
-        f"of {alarm['threshold']:.4g}"
+        f"{alarm['crops']} crop{'s' * (alarm['crops'] != 1)}, the last at {alarm['last_at']}; "
+        f"highest score {alarm['score']:.4g}, with a threshold of {alarm['threshold']:.4g}"
     ]
     if alarm["acknowledged_at"]:
         parts.append(f"acknowledged by {alarm['acknowledged_by']} at {alarm['acknowledged_at']}")

@@ -20,8 +20,8 @@ ADVICE: Final = "This is advice and no interlock. The attached message.json is t
 ENDED_BY: Final = {
     "acknowledgement": "it was acknowledged, and its event is over",
     "quiet": "its event is over",
-    "person": "a person closed it",
-    "table": "it became part of another alarm",
+    "person": "by {closed_by}",
+    "table": "it became part of alarm {part_of}",
 }
 
 _HEADERS: Final = HeaderRegistry()
@@ -76,11 +76,12 @@ def _facts(alarm: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if alarm["acknowledged_at"]:
         yield "Acknowledged", f"by {alarm['acknowledged_by']} at {_time(alarm['acknowledged_at'])}"
         if alarm["acknowledged_note"]:
-            yield "", alarm["acknowledged_note"]
+            yield "Note", alarm["acknowledged_note"]
     if alarm["closed_at"]:
-        yield "Closed", f"at {_time(alarm['closed_at'])}: {ENDED_BY.get(alarm['ended_by'], alarm['ended_by'])}"
+        why = ENDED_BY.get(alarm["ended_by"], "{ended_by}").format_map(alarm)
+        yield "Closed", f"at {_time(alarm['closed_at'])}: {why}"
         if alarm["closed_note"]:
-            yield "", alarm["closed_note"]
+            yield "Note", alarm["closed_note"]
 
 
 def _heartbeat(message: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -67,9 +67,7 @@ def test_an_alarm_is_an_alert_from_its_beginning_to_its_end(running: Server, tol
         "plant": "Литейная",
     }  # fmt: skip
     assert alert["annotations"]["summary"] == "Alarm 12: hole 10 of camera C"
-    assert alert["annotations"]["description"].startswith(
-        "1 crops, the last at 2026-03-01T05:39:40Z; highest score 2.3"
-    )
+    assert alert["annotations"]["description"].startswith("1 crop, the last at 2026-03-01T05:39:40Z; highest score 2.3")
     assert datetime.fromisoformat(alert["startsAt"]) == datetime.fromisoformat("2026-03-01T05:39:28.104000+00:00")
     # It does not end by itself when Alertmanager's own time is over, which is a second here.
     assert datetime.fromisoformat(alert["endsAt"]) > datetime.now(UTC) + timedelta(hours=23)

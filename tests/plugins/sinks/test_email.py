@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from monitor.api import DeliveryError
 from plugins.sinks.email import Email
+from plugins.sinks.letter import letter
 from tests.support.made_up_messages import heartbeat, message
 from tests.support.smtp_server import Server
 
@@ -84,6 +85,20 @@ def test_a_repeat_can_be_recognised_and_mails_about_one_alarm_belong_together(se
     last = next(mails[-1].iter_parts()).get_content()
     assert "Closed:         at 2026-03-01 05:50:00 UTC: it was acknowledged, and its event is over" in last
     assert "monitor alarms ack" not in last
+
+
+@pytest.mark.parametrize(
+    ("ended", "line"),
+    [
+        ({"ended_by": "person", "closed_by": "{anna}"}, "at 2026-03-01 05:50:00 UTC: by {anna}"),
+        ({"ended_by": "table", "part_of": 13}, "at 2026-03-01 05:50:00 UTC: it became part of alarm 13"),
+    ],
+)
+def test_why_an_alarm_is_closed_and_what_people_noted_is_said(ended: dict[str, Any], line: str) -> None:
+    mail = letter(message("closed", note="a shadow", **ended), "monitor@plant.example", ["shift@plant.example"])
+    lines = next(mail.iter_parts()).get_content().splitlines()
+    assert lines[-4:-1] == [f"Closed:         {line}", "Note:           a shadow", ""]
+    assert lines.count("Note:           a shadow") == 2
 
 
 def test_a_heartbeat_lists_what_is_not_closed(server: Server) -> None:
