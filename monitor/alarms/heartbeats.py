@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.alarms.delivery import sentence
 from monitor.alarms.messages import Heartbeat
 from monitor.alarms.wording import as_dict
-from monitor.store import alarms
+from monitor.store import alarms, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +76,16 @@ class Heartbeats:
         else:
             self._taken(self._name)
             if self._failing:
+                self._failing = False
                 log.info("sink %s takes heartbeats again", self._name)
-            self._failing = False
+                self._try_messages_now()
         return max(0.0, self._due_at - self._clock())
+
+    def _try_messages_now(self) -> None:
+        """Let messages that failed wait no longer, for the receiver is back."""
+        if self._database.file is not None:  # on a server, another daemon may be sending them
+            with self._database.write() as connection:
+                outbox.release(connection, self._name, datetime.now(UTC))
 
     def _heartbeat(self) -> dict[str, Any]:
         with self._database.read() as connection:

@@ -17,6 +17,7 @@ from monitor.alarms.heartbeats import Heartbeats
 from monitor.api import DeliveryError, Sink
 from monitor.configuration.settings import Alarms
 from monitor.errors import StoreError
+from monitor.store import outbox
 from tests.support.alarm_line import Line
 from tests.support.stored_crops import NOW
 
@@ -120,6 +121,29 @@ def test_one_that_is_not_taken_is_told_once_and_not_repeated(plant: Plant, caplo
         "sink siren has not taken a heartbeat: the siren is out of order", "sink siren takes heartbeats again"
     ]  # fmt: skip
     assert (len(plant.beats()), plant.taken) == (1, ["siren"])
+
+
+def test_messages_wait_no_longer_once_a_heartbeat_is_taken_again(plant: Plant) -> None:
+    plant.receiver.refuses = True
+    plant.line.decide(plant.line.crop(0))
+    delivery = Delivery(plant.line.database, "siren", plant.receiver)
+    for _ in range(9):  # as if for minutes
+        plant.now += 60
+        plant.heartbeats.step()
+        with plant.line.database.write() as connection:
+            outbox.release(connection, "siren", datetime.now(UTC))
+        assert delivery.step()
+    assert not delivery.step()
+    plant.receiver.refuses = False
+    plant.now += 60
+    plant.heartbeats.step()
+    # Where several daemons may send, its turn comes when it comes.
+    assert delivery.step() == (plant.line.database.file is not None)
+    plant.now += 60
+    plant.heartbeats.step()
+    assert [one["kind"] for one in plant.receiver.got if one["kind"] != "heartbeat"] == (
+        ["opened"] if plant.line.database.file is not None else []
+    )
 
 
 def test_it_has_the_alarms_that_the_sink_knows_as_they_are_now(plant: Plant) -> None:
