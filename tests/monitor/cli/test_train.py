@@ -234,6 +234,7 @@ def test_interrupted_it_leaves_no_model(home: Path, start: Start, rows: Rows, sm
 def test_a_log_for_tensorboard(home: Path, monitor: Run, small_dataset: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
     outcome = monitor("train", "ae", "--data", small_dataset, "--log", "tensorboard", "--set", "epochs=2")
     assert outcome.returncode == 0, outcome.stderr
@@ -248,6 +249,14 @@ def test_a_log_for_tensorboard(home: Path, monitor: Run, small_dataset: Path) ->
         assert written == [
             (step, pytest.approx(float(both[position]), rel=1e-4)) for step, both in enumerate(losses, 1)
         ]
+    # TensorBoard draws what has the same tag in one chart, a curve for each run.
+    runs = EventMultiplexer().AddRunsFromDirectory(str(folder))
+    runs.Reload()
+    together = {run for run, tags in runs.Runs().items() if "loss" in tags["scalars"]}
+    assert together == {"loss_train", "loss_validation"}
+    for position, run in enumerate(sorted(together)):
+        values = [event.value for event in runs.Scalars(run, "loss")]
+        assert values == [pytest.approx(float(both[position]), rel=1e-4) for both in losses]
     (image,) = events.Images("held-out/crops")
     assert image.width > image.height > 100
     held_out = re.search(r"(\d+) held out", outcome.stderr)
