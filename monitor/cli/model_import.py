@@ -60,7 +60,8 @@ def command(
 
     It takes images in colour and tells for each how abnormal it is, by a number, by a map, or by both. It is tried on
     made-up crops and copied; the file is not needed afterwards. Prints the model's name. From then on it is a model
-    like any other: calibrate it, and it decides.
+    like any other: calibrate it, and it decides. To try it beside the models that decide: monitor calibrate
+    --no-activate, and then monitor models shadow.
 
     Its threshold is chosen from crops that are held out: a part of train/, drawn as in monitor train with the same
     seed, or those that --held-out lists. A network that has learned from them makes the threshold too low.
@@ -89,7 +90,12 @@ def command(
     saved = import_model(imported, parts, name=name, seed=seed, database=database, models_folder=configuration.models)
     click.echo(saved.name)
     _describe(imported, parts)
-    click.echo(f"next, choose the threshold: monitor calibrate --model {saved.name} --data {printable(data)}", err=True)
+    words = f"monitor calibrate --model {saved.name} --data {printable(data)}"
+    click.echo(f"next, choose the threshold: {words}", err=True)
+    click.echo(
+        f"to try it first, without letting it decide: {words} --no-activate, then monitor models shadow {saved.name}",
+        err=True,
+    )
 
 
 def _describe(imported: Detector, parts: TrainingData) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from monitor.cli import model_import
+from monitor.cli import model_import, model_shadow
 from monitor.cli.options import author_of, bounded, format_option, limit_option
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table
@@ -28,7 +28,7 @@ LISTED: Final = 20
 
 @click.group("models")
 def command() -> None:
-    """List, show, import, activate and roll back models.
+    """List, show, import, try, activate and roll back models.
 
     \b
     Example:
@@ -37,6 +37,7 @@ def command() -> None:
 
 
 command.add_command(model_import.command)
+command.add_command(model_shadow.command)
 
 
 @command.command("list")
@@ -176,6 +177,8 @@ def rollback(program: Program, detector: str) -> None:
 def retrained(program: Program, limit: int | None, output_format: str) -> None:
     """List every training from labels, what became of its model, and why, the newest first.
 
+    Models that a person tried (monitor models shadow) are among them.
+
     \b
     Example:
       monitor models retrained --limit 5
@@ -202,7 +205,7 @@ def retrained(program: Program, limit: int | None, output_format: str) -> None:
 
 def _retrained(row: RetrainingRow, names: dict[int, str], zone: ZoneInfo) -> tuple[str, ...]:
     name = names.get(row.model_id or 0, "-")
-    why = f"{row.refusal}: {row.reason}" if row.refusal else row.reason or ""
+    why = f"{row.refusal}: {row.reason}" if row.refusal else row.reason or ("tried by hand" if row.by_hand else "")
     return on_clock(row.created_at, zone), name, names[row.replaces_id], row.state.replace("_", " "), why
 
 
@@ -211,7 +214,9 @@ def _retrained(row: RetrainingRow, names: dict[int, str], zone: ZoneInfo) -> tup
 @click.option("--why", metavar="TEXT", required=True, help="The reason, kept with the model.")
 @pass_program
 def accept(program: Program, model: str, why: str) -> None:
-    """Let a model that came of monitor retrain take the active one's place, although it was refused or is on trial.
+    """Let a model that was refused or is on trial take the active one's place.
+
+    It came of monitor retrain, or was tried by monitor models shadow.
 
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
 
@@ -232,4 +237,5 @@ def accept(program: Program, model: str, why: str) -> None:
         author=author_of(None),
         why=reason,
     )
-    click.echo(f"{done.model} is active now in place of {done.replaces}")
+    beside = "beside the others" if done.replaces == "none" else f"in place of {done.replaces}"
+    click.echo(f"{done.model} is active now {beside}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
     from monitor.store.models import ModelRow
-    from monitor.store.retrainings import RetrainingRow
+    from monitor.store.retrainings import RetrainingRow, Seen
 
 
 def judge_trial(
@@ -40,15 +40,18 @@ def judge_trial(
     with database.read() as connection:
         new, former, void = _rows(connection, trial, request.now)
         seen = retrainings.seen(connection, trial)
-    if void is not None:
+    if void is not None and not trial.by_hand:
         return _end(database, trial, (new, former), void, {}, request)
+    if trial.by_hand:
+        reason = (
+            f"a person tries it, and ends that: monitor models activate {new.name}, or monitor models shadow "
+            f"{new.name} --end; {_so_far(seen)}"
+        )
+        return Outcome.of(trial, new.name, former.name, reason)
     until = trial.created_at + timedelta(days=configuration.settings.learning.shadow_days)
     if request.now < until or not seen.crops:
         waits = "" if seen.crops else ", and until crops have come"
-        reason = (
-            f"it scores beside {former.name} until {on_clock(until, request.zone)}{waits}; of {seen.crops} crops "
-            f"since, it would decide {seen.proliv} proliv, and {seen.otherwise} otherwise than was decided"
-        )
+        reason = f"it scores beside {former.name} until {on_clock(until, request.zone)}{waits}; {_so_far(seen)}"
         return Outcome.of(trial, new.name, former.name, reason)
     try:
         loaded = tuple(load(registry, configuration, row) for row in (former, new))
@@ -69,6 +72,8 @@ def accept(
 ) -> Outcome:
     """Let a model on trial, or one that was refused, take the active one's place because a person wants it.
 
+    One of a detector that has no active model becomes active beside the others.
+
     Raises `DataError` when the model is no such one, and `ModelDamagedError` when it is not as it was trained.
     """
     with database.write() as connection:
@@ -85,6 +90,13 @@ def accept(
         before = {"overruled": {"refusal": row.refusal, "reason": row.reason}} if row.refusal else {}
         row = retrainings.end(connection, row, "accepted", now=now, evidence=before, reason=why, author=author)
     return Outcome.of(row, new.name, former.name if former else "none")
+
+
+def _so_far(seen: Seen) -> str:
+    return (
+        f"of {seen.crops} crops since, it would decide {seen.proliv} proliv, and {seen.otherwise} otherwise than was "
+        "decided"
+    )
 
 
 def _rows(connection: Connection, trial: RetrainingRow, now: datetime) -> tuple[ModelRow, ModelRow, Refused | None]:

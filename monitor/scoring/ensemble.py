@@ -141,15 +141,18 @@ def load_shadows(database: Database, registry: Registry, configuration: Configur
 
 
 def shadow_models(connection: Connection, detectors: Sequence[str]) -> list[ModelRow]:
-    """The models on trial beside active ones, of ``decision.detectors`` if it names any, in the order of their ids."""
-    on_trial = {row.model_id for row in retrainings.shadows(connection)}
+    """The models on trial beside active ones, in the order of their ids.
+
+    Those that labels made are of ``decision.detectors`` if it names any; those that a person tries, of any detector.
+    """
+    on_trial = {row.model_id: row.by_hand for row in retrainings.shadows(connection)}
     return [
         row
         for row in sorted(all_models(connection), key=lambda row: row.id)
         if row.id in on_trial
         and not row.active
         and row.threshold is not None
-        and (not detectors or row.detector in detectors)
+        and (not detectors or row.detector in detectors or on_trial[row.id])
     ]
 
 

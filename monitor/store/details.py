@@ -76,6 +76,7 @@ def decisions_on(connection: Connection, crop_id: int) -> list[ModelDecisionRow]
     """The decisions of all models on a crop, the first one first."""
     on_trial = exists().where(
         retrainings.c.model_id == models.c.id,
+        scores.c.scored_at >= retrainings.c.created_at,
         or_(retrainings.c.ended_at.is_(None), scores.c.scored_at < retrainings.c.ended_at),
     )
     query = (

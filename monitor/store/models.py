@@ -9,8 +9,9 @@ from sqlalchemy import and_, select, update
 
 from monitor.errors import NoModelError
 from monitor.store.database.rows import select_rows
-from monitor.store.database.schema import calibrations, models, retrainings
+from monitor.store.database.schema import calibrations, models
 from monitor.store.database.upsert import upsert
+from monitor.store.retrainings import activated, unaccepted_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,10 +63,11 @@ def active_models(connection: Connection) -> list[ModelRow]:
 
 def newest_models(connection: Connection) -> list[ModelRow]:
     """The model of each detector that was trained last, newest first; not one that labels made and nobody accepted."""
-    tried = select(retrainings.c.model_id).where(retrainings.c.model_id.is_not(None), retrainings.c.state != "accepted")
+    unaccepted = unaccepted_models(connection)
     newest: dict[str, ModelRow] = {}
-    for row in _model_rows(connection, models.c.active | models.c.id.not_in(tried)):
-        newest.setdefault(row.detector, row)
+    for row in _model_rows(connection):
+        if row.active or row.id not in unaccepted:
+            newest.setdefault(row.detector, row)
     return list(newest.values())
 
 
@@ -88,16 +90,19 @@ def named_or_active(connection: Connection, names: Sequence[str]) -> list[ModelR
 
 
 def activate_model(connection: Connection, model: ModelRow) -> None:
-    """Make a model its detector's active one; raises `NoModelError` if it has no threshold."""
+    """Make a model its detector's active one; raises `NoModelError` if it has no threshold.
+
+    If a person tries it in the shadow, that ends.
+    """
     if model.threshold is None:
         raise NoModelError(
             f"{model.name} has no threshold yet, so it cannot decide anything; "
             f"calibrate it: monitor calibrate --model {model.name} --data DIR"
         )
+    now = datetime.now(UTC)
     connection.execute(update(models).where(models.c.detector == model.detector).values(active=False))
-    connection.execute(
-        update(models).where(models.c.id == model.id).values(active=True, activated_at=datetime.now(UTC))
-    )
+    connection.execute(update(models).where(models.c.id == model.id).values(active=True, activated_at=now))
+    activated(connection, model.id, now)
 
 
 def take_over(connection: Connection, former: ModelRow | None, new: ModelRow, now: datetime) -> None:
@@ -127,6 +132,7 @@ def rollback_model(connection: Connection, detector: str) -> tuple[ModelRow, Mod
     # Without a time of activation it is no candidate, so a second rollback goes one further back, not here again.
     connection.execute(update(models).where(models.c.id == current.id).values(active=False, activated_at=None))
     connection.execute(update(models).where(models.c.id == previous.id).values(active=True))
+    activated(connection, previous.id, datetime.now(UTC))
     return current, previous
 
 

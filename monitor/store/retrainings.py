@@ -1,8 +1,8 @@
-"""Models that were trained again from labels: what became of each, also of those that were refused."""
+"""Models on trial: those that were trained again from labels, also what was refused, and those a person tries."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from sqlalchemy import case, func, insert, select, update
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 State = Literal["shadow", "accepted", "refused", "rolled_back"]
+
+# In the evidence of a model that a person put in the shadow; nothing was trained from labels then.
+BY_HAND: Final = "by_hand"
 
 
 class RetrainingRow(NamedTuple):
@@ -36,6 +39,11 @@ class RetrainingRow(NamedTuple):
     ended_at: datetime | None
     author: str | None
     run_id: int | None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person put the model in the shadow, so that only a person ends its trial."""
+        return bool(self.evidence.get(BY_HAND))
 
 
 class Seen(NamedTuple):
@@ -99,6 +107,13 @@ def end(
     return row._replace(**values)
 
 
+def activated(connection: Connection, model_id: int, now: datetime) -> None:
+    """End the trial of a model that a person tries, if it is on trial: it is active now."""
+    for row in shadows(connection):
+        if row.model_id == model_id and row.by_hand:
+            end(connection, row, "accepted", now=now, evidence={})
+
+
 def roll_back(connection: Connection, model_id: int) -> None:
     """Say of a model that is no longer active that it was rolled back, if it came of a training from labels."""
     connection.execute(
@@ -116,7 +131,7 @@ def shadow(connection: Connection, detector: str) -> RetrainingRow | None:
 
 def shadows(connection: Connection) -> list[RetrainingRow]:
     """The trainings of all models on trial."""
-    return _rows(connection, retrainings.c.state == "shadow", most=1000)
+    return _rows(connection, retrainings.c.state == "shadow")
 
 
 def seen(connection: Connection, row: RetrainingRow) -> Seen:
@@ -134,6 +149,12 @@ def seen(connection: Connection, row: RetrainingRow) -> Seen:
         .where(crops.c.seen_at >= row.created_at, in_operation())
     )
     return Seen(*(int(value or 0) for value in connection.execute(query).one()))
+
+
+def unaccepted_models(connection: Connection) -> set[int]:
+    """The ids of the models that labels made and nobody accepted."""
+    rows = _rows(connection, retrainings.c.model_id.is_not(None), retrainings.c.state != "accepted")
+    return {row.model_id for row in rows if row.model_id is not None and not row.by_hand}
 
 
 def of_run(connection: Connection, detector: str, run_id: int) -> RetrainingRow | None:
@@ -159,6 +180,6 @@ def history(connection: Connection, most: int) -> list[RetrainingRow]:
     return _rows(connection, most=most)
 
 
-def _rows(connection: Connection, *conditions: ColumnElement[bool], most: int) -> list[RetrainingRow]:
+def _rows(connection: Connection, *conditions: ColumnElement[bool], most: int | None = None) -> list[RetrainingRow]:
     query = select(*columns_of(retrainings, RetrainingRow)).where(*conditions)
     return select_rows(connection, RetrainingRow, query.order_by(retrainings.c.id.desc()).limit(most))

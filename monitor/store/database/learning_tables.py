@@ -1,4 +1,4 @@
-"""The table about models that were trained again in operation."""
+"""The table about models on trial: trained again in operation, or tried by a person."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String,
 from monitor.store.database.metadata import metadata
 from monitor.store.database.types import Identifier, UtcDateTime
 
-# Every training from labels, also what was refused, and what became of its model.
+# Every training from labels, also what was refused, every model that a person tried, and what became of it.
 retrainings = Table(
     "retrainings",
     metadata,

@@ -34,7 +34,7 @@ TRIED = {
     "labels": [
         "labels list", "labels list --format json", "labels list --contradictions", "labels export",
     ],
-    "models": ["models list", "models list --format json", "models show ae", "models retrained"],
+    "models": ["models list", "models list --format json", "models show ae", "models retrained", "models shadow"],
     "threshold": ["threshold show", "threshold list", "threshold list --format json", "threshold diff 1 1"],
     "replay": ["replay", "replay --format json"],
     "quality": ["quality --window 1", "quality --window 1 --format json"],
