@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from sqlalchemy import insert
 
 from generators.crops.datasets import CastingTable, write_dataset
 from monitor.configuration.resolved import Configuration
@@ -35,16 +34,17 @@ from monitor.models.loader import ModelLoader
 from monitor.models.training import split, train
 from monitor.registry import Registry
 from monitor.store import models, retrainings
-from monitor.store.database import schema
 from monitor.store.database.engine import Database
 from monitor.thresholds.calibration import calibrate, recalibrate
 from monitor.thresholds.change import ChangeRequest
 from monitor.thresholds.references import references_for
 from monitor.thresholds.rules import Rules
+from monitor.words import Identity
 from plugins.pictures.images import as_pixels, as_tensor
 from plugins.pictures.made_up.drawing import Draw
 from plugins.pictures.made_up.objects import with_objects
 from plugins.pictures.resizing import resized
+from tests.support.decided_crops import Arrival, Asked, store_decided
 from tests.support.made_up import store_label
 from tests.support.stores import upgrade
 
@@ -188,13 +188,12 @@ class Plant:
             (active,) = models.active_models(connection)
             on_trial = {row.model_id for row in retrainings.shadows(connection)}
             shadows = [row for row in models.all_models(connection) if row.id in on_trial]
-        asked = [(row, self._scores(row, week.pictures)) for row in (active, *shadows)]
-        assert active.threshold is not None
-        alarmed = asked[0][1] >= active.threshold
+        asked = [Asked(row, self._scores(row, week.pictures)) for row in (active, *shadows)]
+        alarmed = asked[0].alarmed
         self.result.false_alarms.append(int((alarmed & ~week.proliv).sum()))
         self.result.missed.append(int((~alarmed & week.proliv & ~week.new).sum()))
         self.result.missed_new.append(int((~alarmed & week.new).sum()))
-        self._store(week, asked, alarmed, now)
+        self._store(week, asked, now)
         if self.policy == "recalibrated":
             later = now + timedelta(hours=12)
             recalibrate(self.database, self.rules, ChangeRequest(later, "nightly"))
@@ -209,37 +208,20 @@ class Plant:
         detector = self._detectors[row.id]
         return detector.score(detector.prepare_batch(pictures)).deciding.astype(np.float64)
 
-    def _store(
-        self, week: Week, asked: Sequence[tuple[ModelRow, Any]], alarmed: NDArray[np.bool_], now: datetime
-    ) -> None:
-        active, scores = asked[0]
-        crops, rows, labels = [], [], []
+    def _store(self, week: Week, asked: Sequence[Asked], now: datetime) -> None:
+        arrived, labels = [], []
         for place, picture in enumerate(week.pictures):
             crop, at = self.next_id, now + timedelta(minutes=place * 10)
             self.next_id += 1
             path = self.folder / "crops" / f"{crop}.png"
             Image.fromarray(picture).save(path)
-            verdict = "proliv" if alarmed[place] else "ne_proliv"
-            crops.append({
-                "id": crop, "path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                "size_bytes": 1, "mtime_ns": 1, "hole": crop % 40, "camera": "C", "captured_at": at, "seen_at": at,
-                "state": "scored", "verdict": verdict, "decision_score": float(scores[place]),
-                "decision_threshold": active.threshold, "decided_by": "primary", "source": "inbox",
-            })  # fmt: skip
-            for row, found in asked:
-                assert row.threshold is not None
-                says = "proliv" if found[place] >= row.threshold else "ne_proliv"
-                rows.append({
-                    "crop_id": crop, "model_id": row.id, "calibration_id": row.calibration_id, "mse": 0.0,
-                    "score": float(found[place]), "threshold": row.threshold, "verdict": says, "scored_at": at,
-                    "latency_seconds": 0.0,
-                })  # fmt: skip
-            label = self._label(bool(week.proliv[place]), bool(week.new[place]), bool(alarmed[place]))
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            arrived.append(Arrival(crop, path, digest, at, Identity(crop % 40, "C", at)))
+            label = self._label(bool(week.proliv[place]), bool(week.new[place]), bool(asked[0].alarmed[place]))
             if label is not None:
                 labels.append((crop, label))
         with self.database.write() as connection:
-            connection.execute(insert(schema.crops), crops)
-            connection.execute(insert(schema.scores), rows)
+            store_decided(connection, arrived, asked)
             for crop, label in labels:
                 store_label(connection, crop, label, "shift leader", now + timedelta(hours=11))
 
