@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import click
 from generators.commands import Report, finite
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
 # How many crops of each kind one call makes at most.
@@ -21,6 +24,11 @@ _FASTEST = 100_000.0
 # In minutes, about two years: far longer than any trial, and far less than a `timedelta` can hold.
 _LONGEST = 1e6
 
+_MOST_EVENTS = 10_000
+
+# Of a stream that has to end: what its times may span, in seconds.
+_LONGEST_STREAM = 366 * 86_400
+
 _OF_DATASET = ("train", "proliv", "test", "empty")
 _OF_STREAM = (
     "rate",
@@ -29,6 +37,8 @@ _OF_STREAM = (
     "cameras",
     "holes",
     "proliv_every",
+    "events",
+    "start",
     "labelled",
     "label_share",
     "time_zone",
@@ -48,6 +58,20 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise click.BadParameter(f"{value!r} is no time zone such as Europe/Moscow or UTC") from None
+
+
+def _start(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a time; write it as 2026-03-01T06:00") from None
+    if moment.tzinfo is not None:
+        raise click.BadParameter(f"{value!r} has a time zone; leave it out, as the clock is that of --time-zone")
+    if not 1970 <= moment.year < 2100:
+        raise click.BadParameter(f"{value!r} is not a time from 1970 to 2099")
+    return moment
 
 
 @click.command("crops")
@@ -112,6 +136,18 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str) -> Z
     help="Mean time between two bleed-outs; 0: there are none.",
 )
 @click.option(
+    "--events",
+    type=click.IntRange(0, _MOST_EVENTS),
+    metavar="N",
+    help="So many bleed-outs, spread over --seconds or --crops, instead of --proliv-every.",
+)
+@click.option(
+    "--start",
+    metavar="TIME",
+    callback=_start,
+    help="Write as fast as can be, with times in the names that begin at TIME, such as 2026-03-01T06:00.",
+)
+@click.option(
     "--labelled",
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -137,12 +173,14 @@ def command(context: click.Context, /, out: Path, *, stream: bool, **options: An
     With --stream OUT is an inbox, and crops come at an even rate, hole after hole, with the time of the clock in
     their names, until --seconds or --crops or Ctrl-C. Now and then metal breaks out of a hole, first some drops,
     then more; after that the hole is empty until it is repaired. The holes of camera C look like those of the
-    labelled crops of the same seed.
+    labelled crops of the same seed. OUT/events.csv has a line for each bleed-out: its hole and camera, and the times of
+    its first and last crop; monitor evaluate --alarms OUT compares alarms with it.
 
     \b
     Examples:
       monitor gen crops crops/
       monitor gen crops inbox/ --stream --rate 2 --seconds 60
+      monitor gen crops hour/ --stream --rate 40 --seconds 3600 --events 5 --start 2026-03-01T06:00
     """
     _refuse_mixed(context, stream=stream)
     (_stream if stream else _dataset)(out, **options)
@@ -154,6 +192,21 @@ def _refuse_mixed(context: click.Context, *, stream: bool) -> None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} does not go with --stream" if stream else f"{option} needs --stream")
+    given = {name: context.params[name] for name in ("events", "start") if context.params[name] is not None}
+    if "events" in given and context.get_parameter_source("proliv_every") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("give either --events or --proliv-every")
+    if given and context.params["seconds"] is None and context.params["crops"] is None:
+        raise click.UsageError(f"--{next(iter(given))} needs --seconds or --crops, so that the stream has an end")
+    if given and _length(context.params) > _LONGEST_STREAM:
+        raise click.UsageError(
+            f"the stream would take more than {_LONGEST_STREAM // 86_400} days; ask for a shorter one"
+        )
+
+
+def _length(options: Mapping[str, Any]) -> float:
+    """How many seconds of the cameras' time a stream with an end takes."""
+    by_crops = inf if options["crops"] is None else options["crops"] / options["rate"]
+    return min(by_crops, inf if options["seconds"] is None else options["seconds"])
 
 
 def _dataset(out: Path, *, train: int, proliv: int, test: int, empty: float, seed: int, **_options: object) -> None:
@@ -190,6 +243,8 @@ def _stream(
     cameras: str,
     holes: int,
     proliv_every: float,
+    events: int | None,
+    start: datetime | None,
     labelled: Path | None,
     label_share: float,
     time_zone: ZoneInfo,
@@ -200,19 +255,24 @@ def _stream(
 
     from generators.crops.datasets import CastingTable
     from generators.crops.feeding import Labels, feed, stop_on_signals
-    from generators.crops.streaming import CropStream
+    from generators.crops.streaming import CropStream, spread
 
     report = Report()
     with stop_on_signals() as stop:
         tables = [CastingTable(seed, holes=holes, camera=letter) for letter in cameras]
-        every = timedelta(minutes=proliv_every) or None
+        begin = start or datetime.now(time_zone).replace(tzinfo=None)
+        length = _length({"crops": crops, "rate": rate, "seconds": seconds})
+        how: dict[str, Any] = {"proliv_every": timedelta(minutes=proliv_every) or None}
+        if events is not None:
+            how = {"beginnings": spread(begin, timedelta(seconds=length), events, seed)}
         summary = feed(
-            CropStream(tables, seed=seed, proliv_every=every),
+            CropStream(tables, seed=seed, **how),
             out,
             rate=rate,
             zone=time_zone,
             crops=crops,
             seconds=seconds,
+            start=start,
             labels=None if labelled is None else Labels(labelled, label_share),
             stop=stop,
             tell=report,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from generators.crops.datasets import encode
+from generators.crops.truth import EventLog
 from monitor.api import OutputError
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def feed(
     zone: tzinfo,
     crops: int | None = None,
     seconds: float | None = None,
+    start: datetime | None = None,
     labels: Labels | None = None,
     stop: threading.Event | None = None,
     tell: Tell = lambda _sentence: None,
@@ -115,15 +117,17 @@ def feed(
 
     A crop is written under a name with a leading dot and renamed. Its time stamp is the clock's in ``zone``, and
     grows from crop to crop of a hole. A crop that could not be written in time is written as soon as possible, or left
-    out when it is over five seconds late. ``tell`` gets a sentence for everything that happens. Raises `OutputError`
-    when a folder cannot be made or written or is gone; what was written stays.
+    out when it is over five seconds late. With ``start``, a local time without a zone, no clock is looked at: the crops
+    are written as fast as can be, and their time stamps begin with it. Each bleed-out is a line of events.csv in
+    ``inbox``. ``tell`` gets a sentence for everything that happens. Raises `OutputError` when a folder cannot be made
+    or written or is gone; what was written stays.
     """
     feeder = _Feeder(stream, inbox, zone, labels, tell)
     stop = stop or threading.Event()
     pace, started = Pace(rate), time.monotonic()
     summary = feeder.summary
     while not stop.is_set() and summary.crops != crops and (seconds is None or pace.due < seconds):
-        now = time.monotonic() - started
+        now = time.monotonic() - started if start is None else pace.due
         feeder.place_labels(now)
         if (left_out := pace.catch_up(now)) > 0:
             summary.left_out += left_out
@@ -134,10 +138,10 @@ def feed(
         if now < pace.due:
             stop.wait(min(pace.due - now, 1.0))
             continue
-        feeder.write(now)
+        feeder.write(now, datetime.now(zone) if start is None else start + timedelta(seconds=now))
         pace.advance()
     summary.seconds = time.monotonic() - started
-    feeder.place_remaining_labels(started, stop)
+    feeder.finish(started, stop, wait=start is None)
     return summary
 
 
@@ -146,7 +150,7 @@ class _Feeder:
 
     def __init__(self, stream: CropStream, inbox: Path, zone: tzinfo, labels: Labels | None, tell: Tell) -> None:
         self.summary = FeedSummary()
-        self._stream, self._inbox, self._zone, self._labels, self._tell = stream, inbox, zone, labels, tell
+        self._stream, self._inbox, self._labels, self._tell = stream, inbox, labels, tell
         self._waiting: deque[tuple[float, Path, str, bytes]] = deque()
         self._chance = np.random.default_rng(stream.holes)
         self._latest: deque[datetime] = deque(maxlen=stream.holes)
@@ -158,10 +162,11 @@ class _Feeder:
             except OSError as error:
                 reason = "it is a file" if error.errno == errno.EEXIST else error.strerror
                 raise OutputError(f"{folder}: the folder cannot be made: {reason}; name another one") from None
+        self._events = EventLog(inbox, zone)
 
-    def write(self, now: float) -> None:
-        """Write the next crop, ``now`` seconds after the start."""
-        crop = self._stream.crop(self._moment())
+    def write(self, now: float, clock: datetime) -> None:
+        """Write the next crop, ``now`` seconds after the start, when the ``clock`` shows this local time."""
+        crop = self._stream.crop(self._moment(clock.replace(tzinfo=None)))
         content = encode(crop.pixels)
         self._put(self._inbox, crop.name, content)
         self.summary.crops += 1
@@ -170,6 +175,7 @@ class _Feeder:
             folder = self._labels.folder / ("proliv" if crop.proliv else "ne_proliv")
             self._waiting.append((now + self._labels.delay, folder, crop.name, content))
         self._report(crop)
+        self._events.see(crop)
 
     def place_labels(self, now: float) -> None:
         """Copy the crops whose labels are due."""
@@ -178,18 +184,18 @@ class _Feeder:
             self._put(folder, name, content)
             self.summary.labelled += 1
 
-    def place_remaining_labels(self, started: float, stop: threading.Event) -> None:
-        """Wait for the labels that are due later; when told to stop, place them at once."""
+    def finish(self, started: float, stop: threading.Event, *, wait: bool) -> None:
+        """Write the true events, and wait for the labels that are due later; told not to, place them at once."""
+        self._events.write()
         while self._waiting:
             now = time.monotonic() - started
-            due = self._waiting[-1][0] if stop.is_set() else now
+            due = self._waiting[-1][0] if stop.is_set() or not wait else now
             self.place_labels(max(due, now))
             if self._waiting:
                 stop.wait(max(self._waiting[0][0] - now, 0.001))
 
-    def _moment(self) -> datetime:
-        """The clock's local time, but at least a millisecond, the finest time in a name, after the hole's last crop."""
-        moment = datetime.now(self._zone).replace(tzinfo=None)
+    def _moment(self, moment: datetime) -> datetime:
+        """This local time, but at least a millisecond, the finest time in a name, after the hole's last crop."""
         if len(self._latest) == self._stream.holes:
             moment = max(moment, self._latest[0] + _MILLISECOND)
         if self._latest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import cycle
@@ -39,6 +40,12 @@ _OBSTACLE_SECONDS: Final = 30
 
 _FIRST_DROPS: Final = 0.04
 _LARGEST_NUMBER: Final = 2**31
+
+
+def spread(start: datetime, length: timedelta, count: int, seed: int) -> list[datetime]:
+    """``count`` moments at which bleed-outs begin, one in the first half of each equal part of the time."""
+    chances = np.random.default_rng([seed, count]).uniform(0.0, 0.5, count)
+    return [start + length * ((number + float(chance)) / count) for number, chance in enumerate(chances)]
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,9 @@ class CropStream:
 
     ``proliv_every``: the mean time between two bleed-outs on all tables together; without it there is none. The
     true pauses are random, between a half and three halves of it. A bleed-out grows over ``growing``, pours for
-    ``pouring``, leaves the hole empty for ``empty``, and then the hole is repaired. The same ``seed`` and the same
-    moments give the same crops.
+    ``pouring``, leaves the hole empty for ``empty``, and then the hole is repaired. With ``beginnings``, local times
+    that rise, the bleed-outs begin at those instead, each in a hole of which none has broken out as often as others.
+    The same ``seed`` and the same moments give the same crops.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class CropStream:
         *,
         seed: int = 0,
         proliv_every: timedelta | None = None,
+        beginnings: Sequence[datetime] = (),
         growing: timedelta = GROWING,
         pouring: timedelta = POURING,
         empty: timedelta = EMPTY,
@@ -103,6 +112,8 @@ class CropStream:
         self._growing, self._pouring, self._empty = (span.total_seconds() for span in (growing, pouring, empty))
         self._events: dict[tuple[str, int], _Event] = {}
         self._next_event: float | None = None
+        self._beginnings = deque(seconds_of(moment) for moment in beginnings)
+        self._broken: Counter[tuple[str, int]] = Counter()
 
     @property
     def holes(self) -> int:
@@ -140,14 +151,24 @@ class CropStream:
 
     def _begin_event(self, seconds: float) -> None:
         """Let a hole that has no event break out when it is time to."""
-        if self._every is None:
+        if not self._is_time(seconds):
             return
+        free = [(camera, hole.number) for camera, hole in self._places if (camera, hole.number) not in self._events]
+        if free and self._beginnings:
+            self._beginnings.popleft()
+            least = min(self._broken[place] for place in free)
+            free = [place for place in free if self._broken[place] == least]
+        if free:
+            place = free[int(self._generator.integers(len(free)))]
+            self._broken[place] += 1
+            self._events[place] = _Event(seconds, int(self._generator.integers(1, _LARGEST_NUMBER)))
+
+    def _is_time(self, seconds: float) -> bool:
+        if self._beginnings or self._every is None:
+            return bool(self._beginnings) and seconds >= self._beginnings[0]
         if self._next_event is None:
             self._next_event = seconds + self._every * self._generator.uniform(0.5, 1.0)
         if seconds < self._next_event:
-            return
+            return False
         self._next_event = seconds + self._every * self._generator.uniform(0.5, 1.5)
-        free = [(camera, hole.number) for camera, hole in self._places if (camera, hole.number) not in self._events]
-        if free:
-            place = free[int(self._generator.integers(len(free)))]
-            self._events[place] = _Event(seconds, int(self._generator.integers(1, _LARGEST_NUMBER)))
+        return True

@@ -37,6 +37,13 @@ def rule_of(settings: Alarms) -> Rule:
     )
 
 
+def subject_of(camera: str | None, hole: int | None, path: str) -> Subject:
+    """What a crop is of: its hole, or the file itself where its name tells no hole; ``path``: as it is stored."""
+    if hole is None:
+        return Subject(camera or "", NO_HOLE, hashlib.sha256(path.encode()).hexdigest())
+    return Subject(camera or "", hole)
+
+
 class Raising:
     """What `monitor.scoring.record.record` calls in its transaction.
 
@@ -125,10 +132,8 @@ class _Line:
 def _sighting(crop_id: int, row: CropRow) -> Sighting:
     assert row.decision_score is not None
     assert row.decision_threshold is not None
-    camera = row.camera or ""
-    place = hashlib.sha256(row.path.encode()).hexdigest()
-    subject = Subject(camera, NO_HOLE, place) if row.hole is None else Subject(camera, row.hole)
     at = row.captured_at or row.seen_at
+    subject = subject_of(row.camera, row.hole, row.path)
     return Sighting(crop_id, subject, row.path, at, row.decision_score, row.decision_threshold)
 
 

@@ -46,11 +46,6 @@ def merged(events: Iterable[Event], pause: timedelta) -> list[Event]:
     return sorted((one for own in by_subject.values() for one in own), key=lambda one: (one.start, one.subject))
 
 
-def events_of_crops(proliv: Iterable[tuple[Subject, datetime]], pause: timedelta) -> list[Event]:
-    """The events that crops of proliv make, each given by what it is of and by its time."""
-    return merged((Event(subject, at, at) for subject, at in proliv), pause)
-
-
 def read_events(file: Path, zone: ZoneInfo) -> list[Event]:
     """Read the true events from a CSV file with the columns hole, camera, start and end.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from monitor.cli import alarms_replay
 from monitor.cli.options import (
     author_of,
     author_option,
@@ -36,13 +37,16 @@ LARGEST: Final = 2**63 - 1
 
 @click.group("alarms")
 def command() -> None:
-    """List, show, acknowledge and close alarms, and see who was told of them.
+    """List, show, acknowledge and close alarms, see who was told of them, and what other rules would have made.
 
     \b
     Examples:
       monitor alarms list
       monitor alarms ack 12 --note "metal stopped"
     """
+
+
+command.add_command(alarms_replay.command)
 
 
 def _alarm_argument() -> Callable[[Any], Any]:

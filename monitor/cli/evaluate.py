@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from monitor.cli.alarm_outcomes import rule_options
+from monitor.cli.evaluate_alarms import evaluate_alarms
 from monitor.cli.options import data_option, earlier_data_argument, format_option, given_data, models_option
-from monitor.cli.program import Program, pass_program
+from monitor.cli.program import FOLDER, Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted
 from monitor.words import DECISION
@@ -41,6 +43,13 @@ ALTERED_FIGURES: Final = ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_h
     help="Measure also on the crops compressed harder, moved, and in other light and colour.",
 )
 @click.option("--rules", is_flag=True, help="Every threshold rule, by what it would choose for every model.")
+@click.option(
+    "--alarms",
+    metavar="DIR",
+    type=FOLDER,
+    help="Measure what alarms are worth by event, on a stream of crops with times.",
+)
+@rule_options
 @format_option()
 @pass_program
 def command(
@@ -51,6 +60,10 @@ def command(
     everything: bool,
     robustness: bool,
     rules: bool,
+    alarms: Path | None,
+    ks: tuple[int, ...],
+    ns: tuple[int, ...],
+    withins: tuple[float, ...],
     output_format: str,
 ) -> None:
     """Measure a model on a labelled folder.
@@ -75,12 +88,26 @@ def command(
     calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule
     that cannot choose says why. JSON is one array. No threshold is changed.
 
+    With --alarms, the active models decide on every crop below DIR, whose names tell hole, camera and time, and the
+    latch of [alarms] runs over the decisions by the configured k, n and within_seconds and by others (--k, --n,
+    --within). Prints the events that an alarm told of, how soon, and the false alarms per table and day. The true
+    events are those of DIR/events.csv, as monitor gen crops --stream writes it, or else the crops of a labelled folder
+    that show proliv, where a pause of more than alarms.pause_seconds of a hole begins another one.
+
     \b
     Examples:
       monitor evaluate --data crops/
       monitor evaluate --data crops/ --all --robustness --format json
       monitor evaluate --data crops/ --rules --model ae-8596479d03a2
+      monitor evaluate --alarms stream/ --k 2 --k 3 --within 10
     """
+    if alarms is not None:
+        if data or earlier_data or names or everything or robustness or rules:
+            raise click.UsageError("--alarms goes together with --k, --n, --within and --format alone")
+        evaluate_alarms(program, alarms, ks, ns, withins, output_format)
+        return
+    if ks or ns or withins:
+        raise click.UsageError("--k, --n and --within need --alarms")
     directory = given_data(data, earlier_data)
     names = tuple(dict.fromkeys(names))
     if everything and names:

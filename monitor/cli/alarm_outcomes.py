@@ -1,0 +1,122 @@
+"""What commands that replay alarms share: the options that choose rules, and the table of what came of each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from monitor.cli.tables import Table
+from monitor.cli.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.alarms.latch import Rule
+    from monitor.alarms.replay import Outcome, Replay, Stream
+    from monitor.cli.options import Decorated
+    from monitor.configuration.settings import Alarms
+
+# Where no rule is asked for, these k, each with n = k and n = 2 k, within the configured time and three times that.
+USUAL_K: Final = (1, 2, 3, 5)
+MOST_RULES: Final = 100
+HEADINGS: Final = (
+    *("k", "n", "within s", "caught", "joined", "missed", "median s", "longest s", "true", "false", "unlabelled"),
+    *("false a day", "of the time", ""),
+)
+
+
+def rule_options(command: Decorated) -> Decorated:
+    """``--k``, ``--n``, ``--within``, each of which may be repeated; `rules_of` reads them."""
+    for option in reversed(
+        (
+            click.option(
+                *("--k", "ks"),
+                type=click.IntRange(1, 1000),
+                multiple=True,
+                metavar="K",
+                help="So many proliv open an alarm; may be repeated.",
+            ),
+            click.option(
+                *("--n", "ns"),
+                type=click.IntRange(1, 10_000),
+                multiple=True,
+                metavar="N",
+                help="Among so many decisions of a hole; may be repeated; by default K and twice K.",
+            ),
+            click.option(
+                *("--within", "withins"),
+                type=click.FloatRange(0, 86_400, min_open=True),
+                multiple=True,
+                metavar="SECONDS",
+                help="Within so many seconds; may be repeated; by default alarms.within_seconds.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def rules_of(settings: Alarms, ks: Sequence[int], ns: Sequence[int], withins: Sequence[float]) -> list[Rule]:
+    """The configured rule, and behind it every combination of what was asked for, or else the usual ones."""
+    from datetime import timedelta
+
+    from monitor.alarms.raising import rule_of
+
+    configured = rule_of(settings)
+    asked = bool(ks or ns or withins)
+    times = withins or (settings.within_seconds,) if asked else (settings.within_seconds, 3 * settings.within_seconds)
+    found = [
+        configured._replace(k=k, n=n, within=timedelta(seconds=seconds))
+        for seconds in times
+        for k in ks or USUAL_K
+        for n in ns or ((k, 2 * k) if k > 1 else (1,))
+        if n >= k
+    ]
+    if not found:
+        raise click.UsageError("--n must be at least --k: k proliv among n decisions")
+    if len(found) > MOST_RULES:
+        raise click.UsageError(f"these are {len(found)} rules; ask for {MOST_RULES} at most")
+    return list(dict.fromkeys([configured, *found]))
+
+
+def print_outcomes(replay: Replay, output_format: str, *, truth: str, left_out: dict[str, int]) -> None:
+    """Print what came of each rule, the configured one first.
+
+    ``truth``: where the true events come from. ``left_out``: how many crops were left out, by reason.
+    """
+    stream, outcomes = replay.stream, replay.outcomes()
+    if output_format == "json":
+        rules = [{"configured": one is outcomes[0], **one.as_dict()} for one in outcomes]
+        click.echo(json.dumps({**stream.as_dict(), "truth": truth, "left_out": left_out, "rules": rules}))
+        return
+    click.echo(_heading(stream, truth))
+    rows = [_cells(one, "configured" if one is outcomes[0] else "") for one in outcomes]
+    Table(HEADINGS, right=HEADINGS[:-1]).write(rows)
+    click.echo(
+        "\ncaught: an alarm told of the event; joined: its crops only joined an alarm that was running already.\n"
+        "median s, longest s: from an event's first crop to its alarm. false a day: false alarms per table and day.\n"
+        "of the time: the share of the holes' time in false alarms, in which an event would only join."
+    )
+    for reason, count in left_out.items():
+        if count:
+            click.echo(f"{counted(count, 'crop')} left out: {reason}", err=True)
+
+
+def _heading(stream: Stream, truth: str) -> str:
+    return (
+        f"{counted(stream.crops, 'crop')}, {stream.proliv} called proliv, of {counted(stream.holes, 'hole')} and "
+        f"{counted(stream.cameras, 'camera')} in {24 * stream.table_days:.2f} hours; "
+        f"{counted(stream.events, 'event')} by {truth}"
+    )
+
+
+def _cells(one: Outcome, mark: str) -> tuple[str, ...]:
+    def said(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    counts: tuple[Any, ...] = (one.rule.k, one.rule.n, f"{one.rule.within.total_seconds():g}")
+    counts += (one.caught, one.joined, one.missed, said(one.seconds_median, ".1f"), said(one.seconds_longest, ".1f"))
+    counts += (one.true_alarms, one.false_alarms, one.unlabelled_alarms)
+    return (*map(str, counts), said(one.false_alarms_a_day, ",.1f"), said(one.false_share, ".1%"), mark)

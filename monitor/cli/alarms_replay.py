@@ -1,0 +1,51 @@
+"""``monitor alarms replay``."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.cli.alarm_outcomes import print_outcomes, rule_options, rules_of
+from monitor.cli.options import echo_range, format_option, moment, since_option, until_option
+from monitor.cli.program import Program, pass_program
+
+
+@click.command("replay")
+@since_option("by when they were first seen")
+@until_option("by when they were first seen")
+@rule_options
+@format_option()
+@pass_program
+def command(
+    program: Program,
+    since: str | None,
+    until: str | None,
+    ks: tuple[int, ...],
+    ns: tuple[int, ...],
+    withins: tuple[float, ...],
+    output_format: str,
+) -> None:
+    """Say which alarms the stored decisions would have made by other k, n and within_seconds.
+
+    The final decisions in operation stand, and the alarms are opened again beside them, by the configured rule and by
+    others; no picture is read, nothing is stored and nobody is told. The true events are what is labelled proliv, by
+    hole and time. An alarm none of whose crops is labelled is unlabelled, neither true nor false: label some of its
+    crops (monitor label --hole N --since TIME --as proliv), else there is nothing to choose by.
+
+    \b
+    Examples:
+      monitor alarms replay --since 2026-11-01
+      monitor alarms replay --since 2026-11-01 --until 2026-11-08 --k 2 --k 3 --n 4 --within 10
+    """
+    configuration = program.configuration
+    settings, zone = configuration.settings.alarms, configuration.time_zone
+    rules = rules_of(settings, ks, ns, withins)
+    first, last = moment(since, zone, "--since"), moment(until, zone, "--until")
+    database = program.database(create=False)
+    from monitor.alarms.stored import replay_stored
+
+    echo_range(first, last, zone)
+    with database.read() as connection:
+        replay = replay_stored(connection, rules, first, last)
+    if not replay.stream.crops:
+        click.echo("no decision in operation is stored for that span; see: monitor status", err=True)
+    print_outcomes(replay, output_format, truth="labels", left_out={})
