@@ -273,6 +273,7 @@ def _stream(
             crops=crops,
             seconds=seconds,
             start=start,
+            truth=True,
             labels=None if labelled is None else Labels(labelled, label_share),
             stop=stop,
             tell=report,

@@ -110,6 +110,7 @@ def feed(
     seconds: float | None = None,
     start: datetime | None = None,
     labels: Labels | None = None,
+    truth: bool = False,
     stop: threading.Event | None = None,
     tell: Tell = lambda _sentence: None,
 ) -> FeedSummary:
@@ -118,14 +119,15 @@ def feed(
     A crop is written under a name with a leading dot and renamed. Its time stamp is the clock's in ``zone``, and
     grows from crop to crop of a hole. A crop that could not be written in time is written as soon as possible, or left
     out when it is over five seconds late. With ``start``, a local time without a zone, no clock is looked at: the crops
-    are written as fast as can be, and their time stamps begin with it. Each bleed-out is a line of events.csv in
-    ``inbox``. ``tell`` gets a sentence for everything that happens. Raises `OutputError` when a folder cannot be made
-    or written or is gone; what was written stays.
+    are written as fast as can be, and their time stamps begin with it. With ``truth`` each bleed-out is a line of
+    events.csv in ``inbox``. ``tell`` gets a sentence for everything that happens. Raises `OutputError` when a folder
+    cannot be made or written or is gone; what was written stays.
     """
-    feeder = _Feeder(stream, inbox, zone, labels, tell)
+    feeder = _Feeder(stream, inbox, labels, tell)
     stop = stop or threading.Event()
     pace, started = Pace(rate), time.monotonic()
     summary = feeder.summary
+    events = EventLog(inbox, zone) if truth else None
     while not stop.is_set() and summary.crops != crops and (seconds is None or pace.due < seconds):
         now = time.monotonic() - started if start is None else pace.due
         feeder.place_labels(now)
@@ -138,17 +140,21 @@ def feed(
         if now < pace.due:
             stop.wait(min(pace.due - now, 1.0))
             continue
-        feeder.write(now, datetime.now(zone) if start is None else start + timedelta(seconds=now))
+        crop = feeder.write(now, datetime.now(zone) if start is None else start + timedelta(seconds=now))
+        if events is not None:
+            events.see(crop)
         pace.advance()
     summary.seconds = time.monotonic() - started
-    feeder.finish(started, stop, wait=start is None)
+    if events is not None:
+        events.write()
+    feeder.place_remaining_labels(started, stop, wait=start is None)
     return summary
 
 
 class _Feeder:
     """What `feed` keeps between two crops."""
 
-    def __init__(self, stream: CropStream, inbox: Path, zone: tzinfo, labels: Labels | None, tell: Tell) -> None:
+    def __init__(self, stream: CropStream, inbox: Path, labels: Labels | None, tell: Tell) -> None:
         self.summary = FeedSummary()
         self._stream, self._inbox, self._labels, self._tell = stream, inbox, labels, tell
         self._waiting: deque[tuple[float, Path, str, bytes]] = deque()
@@ -162,9 +168,8 @@ class _Feeder:
             except OSError as error:
                 reason = "it is a file" if error.errno == errno.EEXIST else error.strerror
                 raise OutputError(f"{folder}: the folder cannot be made: {reason}; name another one") from None
-        self._events = EventLog(inbox, zone)
 
-    def write(self, now: float, clock: datetime) -> None:
+    def write(self, now: float, clock: datetime) -> StreamedCrop:
         """Write the next crop, ``now`` seconds after the start, when the ``clock`` shows this local time."""
         crop = self._stream.crop(self._moment(clock.replace(tzinfo=None)))
         content = encode(crop.pixels)
@@ -175,7 +180,7 @@ class _Feeder:
             folder = self._labels.folder / ("proliv" if crop.proliv else "ne_proliv")
             self._waiting.append((now + self._labels.delay, folder, crop.name, content))
         self._report(crop)
-        self._events.see(crop)
+        return crop
 
     def place_labels(self, now: float) -> None:
         """Copy the crops whose labels are due."""
@@ -184,9 +189,8 @@ class _Feeder:
             self._put(folder, name, content)
             self.summary.labelled += 1
 
-    def finish(self, started: float, stop: threading.Event, *, wait: bool) -> None:
-        """Write the true events, and wait for the labels that are due later; told not to, place them at once."""
-        self._events.write()
+    def place_remaining_labels(self, started: float, stop: threading.Event, *, wait: bool) -> None:
+        """Wait for the labels that are due later; when told to stop, or not to wait, place them at once."""
         while self._waiting:
             now = time.monotonic() - started
             due = self._waiting[-1][0] if stop.is_set() or not wait else now

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from generators.crops.datasets import encode
-from generators.crops.streaming import CropStream, StreamedCrop
+from generators.crops.datasets import CastingTable, encode
+from generators.crops.streaming import CropStream, StreamedCrop, spread
 from tests.generators.crops.conftest import stream
 
 if TYPE_CHECKING:
@@ -74,6 +74,21 @@ def test_no_hole_breaks_out_twice_at_once() -> None:
     for hole in (1, 2):
         order = kinds([crop for crop in crops if crop.hole == hole])
         assert "".join(kind[0] for kind in order).lstrip("n").startswith("penpe")
+
+
+def test_bleed_outs_begin_when_they_are_asked_to_and_every_hole_has_its_turn() -> None:
+    beginnings = spread(START, timedelta(seconds=900), 3, seed=0)
+    assert beginnings == sorted(beginnings)
+    assert [int((one - START).total_seconds() // 150) for one in beginnings] == [0, 2, 4]
+    crops = watch(CropStream([CastingTable(1, holes=3)], beginnings=beginnings), 900)
+    for hole in (1, 2, 3):
+        assert kinds([crop for crop in crops if crop.hole == hole]).count("pouring") == 1
+    assert kinds(watch(CropStream([CastingTable(1, holes=3)], beginnings=[]), 9)) == ["normal"]
+
+
+def test_a_bleed_out_waits_for_a_hole_that_has_none() -> None:
+    crops = watch(CropStream([CastingTable(1, holes=1)], beginnings=[START, START]), 400)
+    assert kinds(crops) == ["pouring", "empty", "normal", "pouring", "empty", "normal"]
 
 
 def test_a_stream_without_a_hole_is_refused() -> None:

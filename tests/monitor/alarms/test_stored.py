@@ -1,0 +1,95 @@
+"""Stored decisions run through the latch again, beside labels, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.alarms.latch import Rule
+from monitor.alarms.stored import replay_stored
+from monitor.store.sequence import in_time_order
+from tests.support.alarm_line import Line
+from tests.support.made_up import store_label
+from tests.support.stored_crops import NOW
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from monitor.alarms.replay import Replay
+    from monitor.store.database.engine import Database
+
+RULE = Rule(k=1, n=1, within=timedelta(seconds=10), pause=timedelta(seconds=60), table_share=0.5)
+
+
+@pytest.fixture
+def line(database: Database) -> Line:
+    return Line(database)
+
+
+def replay(line: Line, *rules: Rule, since: datetime | None = None, until: datetime | None = None) -> Replay:
+    with line.database.read() as connection:
+        return replay_stored(connection, rules or (RULE,), since, until)
+
+
+def label(line: Line, crop: int, word: str, author: str = "anna") -> None:
+    with line.database.write() as connection:
+        store_label(connection, crop, word, author, NOW)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_labels_tell_true_alarms_from_false_ones_and_others_are_unlabelled(line: Line) -> None:
+    # Crops 1-3 are an event, of which only the second and the third crop are labelled; 4 is false, 5 is not labelled,
+    # 6 was missed, and 7 is contradictory.
+    line.decide(
+        *(line.crop(seconds) for seconds in (0, 1, 2)),
+        line.crop(100, 11),
+        line.crop(200, 12),
+        line.crop(300, 13, proliv=False),
+        line.crop(400, 14),
+    )
+    for crop, word in ((2, "proliv"), (3, "proliv"), (4, "ne_proliv"), (6, "proliv"), (7, "proliv")):
+        label(line, crop, word)
+    label(line, 7, "ne_proliv", author="ben")
+    done = replay(line, RULE, RULE._replace(k=2, n=2))
+    one, two = done.outcomes()
+    assert (done.stream.crops, done.stream.proliv, done.stream.events) == (7, 6, 2)
+    assert (one.true_alarms, one.false_alarms, one.unlabelled_alarms) == (1, 1, 2)
+    assert (one.caught, one.missed, one.seconds) == (1, 1, (0.0,))
+    assert (two.true_alarms, two.false_alarms, two.caught) == (1, 0, 1)
+
+
+def test_only_what_was_seen_in_operation_within_the_time_counts(line: Line) -> None:
+    line.decide(line.crop(0), line.crop(100, 11), line.crop(200, 12), line.crop(100, 13, source="folder"))
+    for crop in (1, 2, 3, 4):
+        label(line, crop, "proliv")
+    done = replay(line, since=at(100), until=at(200))
+    (one,) = done.outcomes()
+    assert (done.stream.crops, done.stream.events, one.caught) == (1, 1, 1)
+    assert replay(line, since=at(1000)).stream.crops == 0
+
+
+def test_crops_come_in_the_order_of_their_times_and_files_without_a_hole_by_their_paths(line: Line) -> None:
+    line.decide(
+        line.crop(5),
+        line.crop(1, None),
+        line.crop(3, None)._replace(captured_at=None),
+        line.crop(0, proliv=False),
+        line.crop(2)._replace(camera=None),
+    )
+    with line.database.read() as connection:
+        found = [(one.id, one.hole, one.path, one.at) for one in in_time_order(connection, None, None)]
+    assert found == [
+        (4, 10, None, at(0)),
+        (2, None, "/inbox/2.jpg", at(1)),
+        (5, 10, None, at(2)),
+        (3, None, "/inbox/3.jpg", at(3)),
+        (1, 10, None, at(5)),
+    ]
+    done = replay(line)
+    assert done.outcomes()[0].unlabelled_alarms == 4
+    assert done.stream.cameras == 2
