@@ -52,10 +52,10 @@ _FIRST_GROWTH: Final = 0.5
 # Naive moments: file names carry the camera's local time.
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
 _TRAINING: Final = datetime(2023, 2, 20, 6)  # noqa: DTZ001
-_EVENT: Final = datetime(2023, 3, 1, 5, 38, 57)  # noqa: DTZ001
+_INCIDENT: Final = datetime(2023, 3, 1, 5, 38, 57)  # noqa: DTZ001
 _TEST: Final = datetime(2023, 3, 7, 14, 2, 11)  # noqa: DTZ001
 _DAYS: Final = timedelta(days=5)
-_EVENT_SPAN: Final = timedelta(seconds=45)
+_INCIDENT_SPAN: Final = timedelta(seconds=45)
 
 # How many crops are drawn at once, so that memory stays small however many are asked for.
 _CHUNK: Final = 250
@@ -120,8 +120,8 @@ def write_dataset(
 ) -> DatasetSummary:
     """Write labelled crops under ``folder``: ``train/``, ``proliv/``, ``test/proliv/`` and ``test/ne_proliv/``.
 
-    ``train``: crops without a proliv. ``proliv``: crops of one violent event, with no empty hole among them.
-    ``test``: crops in all, `TEST_PROLIV_SHARE` of them proliv from another event, and ``empty_share`` (0-1) of
+    ``train``: crops without a proliv. ``proliv``: crops of one violent incident, with no empty hole among them.
+    ``test``: crops in all, `TEST_PROLIV_SHARE` of them proliv from another incident, and ``empty_share`` (0-1) of
     those empty holes; the others show known and unseen holes, stronger changes of light and some obstacles.
     ``progress`` is called with the number of crops just written. Raises `OutputError` when ``folder`` holds
     something already or cannot be written.
@@ -133,10 +133,10 @@ def write_dataset(
     proliv_folder, normal_folder = folder / "test" / "proliv", folder / "test" / "ne_proliv"
     series = (
         _Series(folder / "train", known_table, train, _usual, _TRAINING, _DAYS),
-        _Series(folder / "proliv", known_table, proliv, _pouring(_EVENT, violence=0.8), _EVENT, _EVENT_SPAN),
-        _Series(proliv_folder, known_table, pouring, _pouring(_TEST, violence=0.9), _TEST, _EVENT_SPAN),
+        _Series(folder / "proliv", known_table, proliv, _pouring(_INCIDENT, violence=0.8), _INCIDENT, _INCIDENT_SPAN),
+        _Series(proliv_folder, known_table, pouring, _pouring(_TEST, violence=0.9), _TEST, _INCIDENT_SPAN),
         # The billet drops out after the metal has poured.
-        _Series(proliv_folder, known_table, summary.test_empty, _emptied, _TEST + 2 * _EVENT_SPAN, _EVENT_SPAN),
+        _Series(proliv_folder, known_table, summary.test_empty, _emptied, _TEST + 2 * _INCIDENT_SPAN, _INCIDENT_SPAN),
         _Series(normal_folder, known_table, summary.test_normal - unseen, _changed, _TEST, _DAYS),
         _Series(normal_folder, other_table, unseen, _changed, _TEST, _DAYS),
     )
@@ -164,10 +164,10 @@ def _emptied(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pi
 
 
 def _pouring(start: datetime, *, violence: float) -> Draw:
-    """Metal that spreads from the start of an event to its end, in every hole at a speed of its own."""
+    """Metal that spreads from the start of an incident to its end, in every hole at a speed of its own."""
 
     def draw(hole: Hole, seconds: Seconds, generator: np.random.Generator) -> Pixels:
-        past = (seconds - seconds_of(start)) / _EVENT_SPAN.total_seconds() * generator.uniform(0.8, 1.5)
+        past = (seconds - seconds_of(start)) / _INCIDENT_SPAN.total_seconds() * generator.uniform(0.8, 1.5)
         growth = np.clip(_FIRST_GROWTH + (1 - _FIRST_GROWTH) * past, 0, 1).astype(np.float32)
         return hole.proliv(len(seconds), generator, seconds=seconds, violence=violence, growth=growth)
 

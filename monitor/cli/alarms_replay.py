@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import click
 
 from monitor.cli.alarm_outcomes import print_outcomes, rule_options, rules_of
@@ -44,6 +46,13 @@ def command(
     from monitor.alarms.stored import replay_stored
 
     echo_range(first, last, zone)
+    kept = configuration.settings.store.keep_days
+    if kept and (first is None or first < datetime.now(UTC) - timedelta(days=kept)):
+        click.echo(
+            f"what is older than {kept:g} days (store.keep_days) counts only in part: of those decisions only proliv "
+            "and what is labelled are left; give a later --since",
+            err=True,
+        )
     with database.read() as connection:
         replay = replay_stored(connection, rules, first, last)
     if not replay.stream.crops:

@@ -5,7 +5,7 @@ figures for any span are the same before and after a deletion:
 
 - crops whose content has a label or lies in the labelled folder: thresholds are chosen from their scores;
 - crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
-- the rows of alarms: their number gives the labelled alarms their weight. Their scores and files are deleted;
+- the rows of proliv: their number gives the labelled ones their weight. Their scores and files are deleted;
 - what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm;
 - the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
 - the hourly summaries of all holes together, and of each hole those that later hours are compared with.

@@ -119,7 +119,7 @@ def _rows(database: Database) -> Iterator[Finding]:
     yield from _finding(
         "unusual",
         wrongly_unusual,
-        "crops marked unusual that are alarms or that no model calls proliv",
+        "crops marked unusual that are decided proliv or that no model calls proliv",
         "rows were changed by something else than this program; restore the last backup, or go on: the mark is in no "
         "decision, only in which crops are drawn to be labelled",
     )

@@ -39,7 +39,10 @@ TRIED = {
     "replay": ["replay", "replay --format json"],
     "quality": ["quality --window 1", "quality --window 1 --format json"],
     "drift": ["drift", "drift --format json"],
-    "alarms": ["alarms list", "alarms list --format json", "alarms deliveries", "alarms sinks"],
+    "alarms": [
+        "alarms list", "alarms list --format json", "alarms deliveries", "alarms sinks", "alarms replay",
+        "alarms replay --format json",
+    ],
     "db": ["db current", "db check", "db check --format json"],
     "score": ["score crops --exit-zero", "score crops --exit-zero --format csv"],
     "show": ["show 1"],
