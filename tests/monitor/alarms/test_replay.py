@@ -69,7 +69,8 @@ def test_an_event_is_caught_by_the_kth_proliv_and_everything_else_is_false() -> 
     assert (one.caught, one.joined, one.missed, one.seconds) == (1, 0, 0, (1.0,))
     assert (three.caught, three.seconds) == (1, (3.0,))
     assert (one.true_alarms, one.false_alarms, three.true_alarms, three.false_alarms) == (1, 1, 1, 0)
-    assert stream == Stream(1200, 5, 1, 2, pytest.approx(599 / 86400), 1)
+    assert stream == Stream(1200, 5, 1, 2, stream.table_days, 1)
+    assert stream.table_days == pytest.approx(599 / 86400)
     assert one.false_alarms_a_day == pytest.approx(86400 / 599)
     # A single crop and the pause behind it, of the time of two holes.
     assert one.false_share == pytest.approx(60 / (2 * 599))
