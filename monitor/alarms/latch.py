@@ -126,20 +126,6 @@ class Latch:
             else:
                 self._wait(sighting)
 
-    def forget(self, before: datetime) -> list[Latched]:
-        """Forget what no crop of this time or later belongs to, and return the alarms whose events are over.
-
-        For those who let one latch run on and on; what waited in vain opens nothing any more.
-        """
-        over = []
-        for camera, alarms in self._running.items():
-            over += [one for one in alarms if one.last_at + self._rule.pause < before]
-            self._running[camera] = [one for one in alarms if one.last_at + self._rule.pause >= before]
-        since = before - self._rule.within
-        left = {subject: [one for one in some if one.at >= since] for subject, some in self._waiting.items()}
-        self._waiting = defaultdict(list, {subject: some for subject, some in left.items() if some})
-        return over
-
     @property
     def waiting(self) -> list[Sighting]:
         """The crops that have opened no alarm."""

@@ -132,8 +132,8 @@ class _Line:
 def _sighting(crop_id: int, row: CropRow) -> Sighting:
     assert row.decision_score is not None
     assert row.decision_threshold is not None
-    at = row.captured_at or row.seen_at
     subject = subject_of(row.camera, row.hole, row.path)
+    at = row.captured_at or row.seen_at
     return Sighting(crop_id, subject, row.path, at, row.decision_score, row.decision_threshold)
 
 

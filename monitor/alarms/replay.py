@@ -152,13 +152,13 @@ class Replay:
             self._proliv += len(rows)
 
     def _step(self, sighting: Sighting, label: int) -> None:
+        if self._swept is None or sighting.at - self._swept > ACTIVE:
+            self._sweep(sighting.at)
         fact = self._fact(sighting, label)
         if fact.true is not self._otherwise:
             self._facts[sighting.subject, sighting.crop_id] = fact
         for course in self._courses:
             course.step(sighting)
-        if self._swept is None or sighting.at - self._swept > ACTIVE:
-            self._sweep(sighting.at)
 
     def _fact(self, sighting: Sighting, label: int) -> _Fact:
         own = self._by_subject.get(sighting.subject, ())
@@ -172,7 +172,7 @@ class Replay:
         self._swept = now
         for course in self._courses:
             course.sweep(now)
-        for key in [key for key, fact in self._facts.items() if fact.at < now - self._longest]:
+        for key in [key for key, fact in self._facts.items() if now - fact.at > self._longest]:
             del self._facts[key]
 
     @property
@@ -203,7 +203,7 @@ class _Course:
         self._facts, self._otherwise = facts, otherwise
         self._latch = Latch(rule, line)
         self._opened = 0
-        # Whether an alarm that runs is true.
+        # The alarms that run, in the order in which they opened, and whether they are true.
         self._true: dict[Latched, bool | None] = {}
         self._counts: Counter[bool | None] = Counter()
         self._false_time = timedelta()
@@ -214,20 +214,12 @@ class _Course:
         """Take the next crop that was decided to be proliv."""
         latch = self._latch
         latch.see((sighting,))
-        if not latch.changed:
+        alarm = next((one for one in latch.changed if one.taken), None)
+        if alarm is None:
             return
-        # Behind an alarm of the table stand those that became part of it.
-        (alarm, *parts), latch.changed = latch.changed, []
         facts = [fact for one in alarm.taken if (fact := self._facts.get((one.subject, one.crop_id)))]
         if alarm.id is None:
-            self._opened += 1
-            alarm.id = self._opened
-            known = [fact.true for fact in facts] + [self._true[one] for one in parts]
-            if len(facts) < len(alarm.taken):
-                known.append(self._otherwise)
-            self._true[alarm] = _any(known)
-            for one in parts:
-                self._end(one, one.last_at)
+            self._open(alarm, facts)
         elif self._true[alarm] is None and facts:
             self._true[alarm] = facts[0].true
         alarm.taken.clear()
@@ -235,26 +227,41 @@ class _Course:
             if fact.event is not None and self._found.get(fact.event) is None:
                 self._found[fact.event] = sighting.at if self._tells_of(alarm, fact.event) else None
 
+    def _open(self, alarm: Latched, facts: Sequence[_Fact]) -> None:
+        self._opened += 1
+        alarm.id = self._opened
+        parts = [one for one in self._latch.changed if one.table is alarm and one in self._true]
+        known = [fact.true for fact in facts] + [self._true[one] for one in parts]
+        if len(facts) < len(alarm.taken):
+            known.append(self._otherwise)
+        self._true[alarm] = _any(known)
+        for one in parts:
+            self._end(one, timedelta())
+
     def _tells_of(self, alarm: Latched, event: int) -> bool:
         # Where only some of an event's crops are labelled, its alarm may have opened a little before the first of them.
-        return self._true[alarm] is True and alarm.opened_on >= self._events[event].start - self._rule.pause
+        return self._true[alarm] is True and self._events[event].start - alarm.opened_on <= self._rule.pause
 
     def sweep(self, now: datetime) -> None:
-        """Let go of the alarms whose events are over."""
-        for alarm in self._latch.forget(now):
-            self._end(alarm, alarm.last_at + self._rule.pause)
+        """Let go of the alarms whose events are over, and of crops that waited in vain."""
+        pause, within = self._rule.pause, self._rule.within
+        for alarm in [one for one in self._true if now - one.last_at > pause]:
+            self._end(alarm, pause)
+        waiting = [one for one in self._latch.waiting if now - one.at <= within]
+        self._latch = Latch(self._rule, self._line, self._true, waiting)
 
-    def _end(self, alarm: Latched, until: datetime) -> None:
+    def _end(self, alarm: Latched, after: timedelta) -> None:
+        """Count an alarm that held its holes until so long after its last crop."""
         true = self._true.pop(alarm)
         self._counts[true] += 1
         if true is False:
             holes = 1 if alarm.holes is None else self._line.holes(alarm.subject.camera)
-            self._false_time += holes * (until - alarm.opened_on)
+            self._false_time += holes * (alarm.last_at - alarm.opened_on + after)
 
     def outcome(self) -> Outcome:
         """What came of it, at the end of the stream."""
         for alarm in list(self._true):
-            self._end(alarm, alarm.last_at + self._rule.pause)
+            self._end(alarm, self._rule.pause)
         observed = self._line.observed
         days = sum(observed.values(), timedelta()) / DAY
         holes_time = sum((self._line.holes(camera) * time for camera, time in observed.items()), timedelta())

@@ -152,14 +152,3 @@ def test_alarms_that_were_stored_before_become_part_of_the_table() -> None:
     assert [(part.id, part.state, part.table) for part in parts] == [(1, "closed", table), (2, "closed", table)]
     # What a person has acknowledged stays what it is.
     assert before[0].state == "acknowledged"
-
-
-def test_a_latch_that_runs_on_forgets_what_is_over() -> None:
-    latch = Latch(RULE._replace(k=2, n=2), MadeUpLine(decided={10: [1, 2], 11: [3], 12: [4]}))
-    latch.see([sighting(1, 0), sighting(2, 1), sighting(3, 50, hole=11), sighting(4, 58, hole=12)])
-    (alarm,) = latch.changed
-    assert latch.forget(START + timedelta(seconds=61)) == []
-    assert [one.crop_id for one in latch.waiting] == [4]
-    assert latch.forget(START + timedelta(seconds=61.1)) == [alarm]
-    assert latch.forget(START + timedelta(seconds=100)) == []
-    assert latch.waiting == []

@@ -208,3 +208,15 @@ def test_a_file_without_a_hole_counts_by_itself() -> None:
     replay.add(collector.taken())
     (one,) = replay.outcomes()
     assert (one.false_alarms, replay.stream.holes, one.false_share) == (3, 0, None)
+
+
+def test_the_first_and_the_last_time_that_there_are_do_no_harm() -> None:
+    subjects: list[Subject] = []
+    collector = Collector(subjects)
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for moment in (first, at(0), last):
+        collector.add(Subject("C", 1), moment, proliv=True)
+    replay = Replay(subjects, [RULE, THREE], [Event(Subject("C", 1), last, last)], complete=True)
+    replay.add(collector.taken())
+    one, three = replay.outcomes()
+    assert (one.caught, one.true_alarms, one.false_alarms, three.missed) == (1, 1, 2, 1)
