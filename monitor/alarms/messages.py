@@ -63,14 +63,14 @@ class AlarmState(BaseModel):
 
 
 class Message(BaseModel):
-    """A message about an alarm."""
+    """A message about an alarm, or a test, which is about none."""
 
     model_config = ConfigDict(title="A message of proliv-monitor about an alarm, version 1")
 
     version: Literal[1] = 1
     id: str = Field(description="The same whenever the message is repeated, and of no other message.")
     number: int = Field(description="Rises from message to message.")
-    kind: Kind
+    kind: Literal[Kind, "test"]
     at: datetime = Field(description="When it was written, in UTC.")
     alarm: AlarmState
 

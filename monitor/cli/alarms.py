@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli import alarms_replay
+from monitor.cli import alarms_replay, alarms_test
 from monitor.cli.options import (
     author_of,
     author_option,
@@ -47,6 +47,7 @@ def command() -> None:
 
 
 command.add_command(alarms_replay.command)
+command.add_command(alarms_test.command)
 
 
 def _alarm_argument() -> Callable[[Any], Any]:
