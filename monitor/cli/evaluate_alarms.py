@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from monitor.cli.alarm_outcomes import print_outcomes, rules_of
+from monitor.times import on_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +25,7 @@ def evaluate_alarms(
     output_format: str,
 ) -> None:
     """Decide on a stream of crops with the active models, and print what alarms by each rule are worth."""
+    from monitor.alarms.columns import moment_of
     from monitor.alarms.replay import Replay
     from monitor.cli.progress import bar
     from monitor.errors import DataError
@@ -49,6 +53,14 @@ def evaluate_alarms(
     if not len(decided.decisions):
         raise DataError(
             f"{directory}: no crop in it could be decided on and has a time in its name; see crops.name_pattern"
+        )
+    first, last = (moment_of(int(decided.decisions.at[place])) for place in (0, -1))
+    if decided.events and not any(one.start <= last and one.end >= first for one in decided.events):
+        zone = configuration.time_zone
+        click.echo(
+            f"none of the events lies within the time of the crops, from {on_clock(first, zone)} to "
+            f"{on_clock(last, zone)}: is plant.time_zone the clock of their names?",
+            err=True,
         )
     replay = Replay(decided.subjects, rules, decided.events, complete=True)
     replay.add(decided.decisions)

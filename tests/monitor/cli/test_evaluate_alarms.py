@@ -116,6 +116,17 @@ def test_a_wrong_line_is_refused(trained: Path, monitor: Run, stream: Path, opti
     assert sentence in outcome.stderr
 
 
+def test_another_clock_than_that_of_the_names_is_noticed(
+    trained: Path, monitor: Run, stream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "none of the events lies within the time of the crops, from 2026-03-01 06:00:00"
+    assert words not in monitor("evaluate", "--alarms", stream, "--k", "1").stderr
+    monkeypatch.setenv("MONITOR__PLANT__TIME_ZONE", "Europe/Moscow")
+    outcome = monitor("evaluate", "--alarms", stream, "--k", "1")
+    assert (outcome.returncode, f"{words}+03:00 to " in outcome.stderr) == (0, True)
+    assert "is plant.time_zone the clock of their names?" in outcome.stderr
+
+
 def test_rules_of_alarms_need_alarms(trained: Path, monitor: Run, small_dataset: Path) -> None:
     outcome = monitor("evaluate", "--data", small_dataset, "--k", "2")
     assert (outcome.returncode, "--k, --n and --within need --alarms" in outcome.stderr) == (2, True)
