@@ -33,6 +33,8 @@ def trial_message(at: datetime) -> dict[str, Any]:
         "highest_crop_id": 0,
         "score": 0.0,
         "threshold": 0.0,
+        "closed_by": "monitor alarms test",
+        "ended_by": "person",
     }
     values = {"id": str(uuid.uuid4()), "number": 0, "kind": "test", "at": at, "alarm": alarm}
     return Message.model_validate(values).model_dump(mode="json")

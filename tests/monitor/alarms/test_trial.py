@@ -39,6 +39,7 @@ def test_the_message_is_of_the_common_form_and_nothing_about_it_is_an_alarm() ->
     assert Message.model_validate(one).model_dump(mode="json") == one
     assert (one["kind"], one["number"], one["at"]) == ("test", 0, "2026-03-01T12:00:00Z")
     alarm = one["alarm"]
+    assert (alarm["closed_by"], alarm["ended_by"]) == ("monitor alarms test", "person")
     assert (alarm["id"], alarm["state"], alarm["about"], alarm["camera"], alarm["hole"]) == (
         0, "closed", ABOUT, None, None,
     )  # fmt: skip
