@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, overload
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Final, overload
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+# The ends of the calendar.
+FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
+LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 
 
 def parse_time(text: str, zone: ZoneInfo) -> datetime:
@@ -25,6 +29,14 @@ def iso(moment: datetime | None) -> str | None: ...
 def iso(moment: datetime | None) -> str | None:
     """A time in ISO 8601, for JSON and CSV; None stays None."""
     return None if moment is None else moment.isoformat()
+
+
+def moved(moment: datetime, by: timedelta) -> datetime:
+    """A moment in UTC so much later, or earlier; at the ends of the calendar the first or the last that there is."""
+    try:
+        return moment + by
+    except OverflowError:
+        return FIRST if by < timedelta() else LAST
 
 
 def on_clock(moment: datetime, zone: tzinfo) -> str:

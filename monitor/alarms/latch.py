@@ -107,14 +107,19 @@ class Latch:
         """``running``: the alarms that are not closed, the oldest first. ``waiting``: crops that have opened none."""
         self._rule = rule
         self._line = line
-        self._running: defaultdict[str, list[Latched]] = defaultdict(list)
+        # By what they are about, each with how many were there before it, and those of single holes by their camera:
+        # a thousand files without a hole make a thousand alarms, which no other crop has to be compared with.
+        self._running: defaultdict[Subject, list[tuple[int, Latched]]] = defaultdict(list)
+        self._of_holes: defaultdict[str, list[Latched]] = defaultdict(list)
+        self._count = 0
         for alarm in running:
-            self._running[alarm.subject.camera].append(alarm)
+            self._add(alarm)
         self._waiting: defaultdict[Subject, list[Sighting]] = defaultdict(list)
         for sighting in waiting:
             self._waiting[sighting.subject].append(sighting)
-        # The alarms that have changed or are new, in the order in which that happened first.
+        # The alarms that have changed or are new, in the order in which that happened first; and what tells them.
         self.changed: list[Latched] = []
+        self._noted: set[int] = set()
 
     def see(self, sightings: Iterable[Sighting]) -> None:
         """Take crops in the order of their times."""
@@ -131,18 +136,26 @@ class Latch:
         """The crops that have opened no alarm."""
         return [one for some in self._waiting.values() for one in some]
 
+    def _add(self, alarm: Latched) -> None:
+        self._running[alarm.subject].append((self._count, alarm))
+        self._count += 1
+        if alarm.subject.hole != NO_HOLE:
+            self._of_holes[alarm.subject.camera].append(alarm)
+
     def _note(self, alarm: Latched) -> None:
-        if alarm not in self.changed:
+        if id(alarm) not in self._noted:
+            self._noted.add(id(alarm))
             self.changed.append(alarm)
 
     def _running_for(self, sighting: Sighting) -> Latched | None:
         """The newest alarm whose event the crop belongs to."""
-        pause, subject = self._rule.pause, sighting.subject
-        for alarm in reversed(self._running[subject.camera]):
-            about = alarm.subject == subject or (alarm.holes is not None and subject.hole != NO_HOLE)
-            if about and alarm.first_at - pause <= sighting.at <= alarm.last_at + pause:
-                return alarm
-        return None
+        pause, subject, at = self._rule.pause, sighting.subject, sighting.at
+        about = list(self._running.get(subject, ()))
+        if subject.hole != NO_HOLE:
+            about += self._running.get(Subject(subject.camera), ())
+        # Differences: a name may tell the first or the last day that there is, to which nothing can be added.
+        fits = [one for one in about if one[1].first_at - at <= pause and at - one[1].last_at <= pause]
+        return max(fits, key=lambda one: one[0])[1] if fits else None
 
     def _wait(self, sighting: Sighting) -> None:
         waiting = self._waiting[sighting.subject]
@@ -152,7 +165,7 @@ class Latch:
             return
         self._waiting[sighting.subject] = [one for one in waiting if one not in enough]
         alarm = _opened(sighting.subject, sighting.at, enough)
-        self._running[sighting.subject.camera].append(alarm)
+        self._add(alarm)
         self._note(alarm)
         if sighting.subject.hole != NO_HOLE:
             self._gather_table(alarm)
@@ -175,15 +188,16 @@ class Latch:
 
     def _gather_table(self, newest: Latched) -> None:
         """Make one alarm of the table of those that opened together, if they are enough."""
-        camera, within = newest.subject.camera, self._rule.within
+        camera, within, share = newest.subject.camera, self._rule.within, self._rule.table_share
+        if share >= 1:
+            return  # fewer holes may count as active than alarm, where their crops come late
         together = [
             one
-            for one in self._running[camera]
-            if one.holes is None and one.subject.hole != NO_HOLE and one.state == "open"
-            if abs(one.opened_on - newest.opened_on) <= within
+            for one in self._of_holes[camera]
+            if one.state == "open" and abs(one.opened_on - newest.opened_on) <= within
         ]
         holes = {one.subject.hole for one in together}
-        if len(holes) < LEAST_HOLES or len(holes) <= self._rule.table_share * self._line.active_holes(camera):
+        if len(holes) < LEAST_HOLES or len(holes) <= share * self._line.active_holes(camera):
             return
         highest = max((one.highest for one in together), key=lambda one: one.margin)
         table = Latched(
@@ -200,7 +214,10 @@ class Latch:
             one.state, one.table, one.taken = "closed", table, []
         # What was not stored yet has never been: nobody is told of it.
         self.changed = [one for one in self.changed if one.table is not table or one.id is not None]
-        self._running[camera] = [one for one in self._running[camera] if one.table is not table] + [table]
+        for one in together:
+            self._running[one.subject] = [other for other in self._running[one.subject] if other[1] is not one]
+        self._of_holes[camera] = [one for one in self._of_holes[camera] if one.table is not table]
+        self._add(table)
         # First: that its parts are over must not look like the all-clear.
         self._note(table)
         for one in together:

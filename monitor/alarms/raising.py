@@ -11,6 +11,7 @@ from monitor.alarms.messages import tell
 from monitor.store import alarms
 from monitor.store.alarms import NO_HOLE, AlarmCrop, Subject
 from monitor.store.decisions import Raised
+from monitor.times import moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,9 +71,9 @@ class Raising:
 
     def _latch(self, connection: Connection, sightings: Sequence[Sighting], seen_at: datetime) -> tuple[Raised, ...]:
         rule = self._rule
-        first, last = min(one.at for one in sightings), max(one.at for one in sightings)
-        cameras = {one.subject.camera for one in sightings}
-        running = alarms.running(connection, cameras, first - rule.pause, last + rule.pause)
+        # As far as a crop may join, or a table may reach back.
+        first, last = _span(sightings, max(rule.pause, rule.within))
+        running = alarms.running(connection, {one.subject for one in sightings}, first, last)
         latch = Latch(rule, _Line(connection, seen_at), map(_latched, running), self._waiting(connection, sightings))
         latch.see(sightings)
         now = self._clock()
@@ -103,12 +104,11 @@ class Raising:
     def _waiting(self, connection: Connection, sightings: Sequence[Sighting]) -> list[Sighting]:
         if self._rule.k == 1:
             return []
-        within = self._rule.within
-        first, last = min(one.at for one in sightings), max(one.at for one in sightings)
+        first, last = _span(sightings, self._rule.within)
         subjects = {one.subject for one in sightings}
         return [
             Sighting(row.crop_id, Subject(row.camera, row.hole, row.place), "", row.at, row.score, row.threshold)
-            for row in alarms.waiting(connection, subjects, first - within, last + within)
+            for row in alarms.waiting(connection, subjects, first, last)
         ]
 
 
@@ -127,6 +127,12 @@ class _Line:
         if camera not in self._holes:
             self._holes[camera] = alarms.active_holes(self._connection, camera, self._since)
         return self._holes[camera]
+
+
+def _span(sightings: Sequence[Sighting], around: timedelta) -> tuple[datetime, datetime]:
+    """The first and the last time of crops, and so much before and after them."""
+    times = [one.at for one in sightings]
+    return moved(min(times), -around), moved(max(times), around)
 
 
 def _sighting(crop_id: int, row: CropRow) -> Sighting:

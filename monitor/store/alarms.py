@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, distinct, exists, func, insert, literal_column, or_, select, text, update
 
+from monitor.files.chunks import chunks
 from monitor.store.conditions import in_operation
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import alarm_crops, alarm_deliveries, alarm_messages, alarms, crops
@@ -23,6 +24,7 @@ NO_HOLE: Final = -1
 # The lock of a PostgreSQL server that whoever opens alarms holds until the end of the transaction: two daemons must not
 # open two for one event. SQLite has a single writer.
 _LOCK: Final = 7_265_001_837
+SUBJECTS_AT_ONCE: Final = 200
 
 
 class Subject(NamedTuple):
@@ -106,10 +108,14 @@ def known(connection: Connection, crop_ids: Collection[int]) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
-def running(connection: Connection, cameras: Collection[str], since: datetime, until: datetime) -> list[AlarmRow]:
-    """The alarms of these cameras that are not closed and have crops with times around [since, until], in order."""
+def running(connection: Connection, subjects: Collection[Subject], since: datetime, until: datetime) -> list[AlarmRow]:
+    """The alarms that are not closed and have crops with times around [since, until], in the order of their opening.
+
+    Of the cameras of these subjects all those of holes and tables; of single files only those of the subjects.
+    """
+    cameras, places = ({one.camera for one in subjects}, {"", *(one.place for one in subjects)})
     query = select(*columns_of(alarms, AlarmRow)).where(
-        *(_is_running(), alarms.c.camera.in_(sorted(cameras))),
+        *(_is_running(), alarms.c.camera.in_(sorted(cameras)), alarms.c.place.in_(sorted(places))),
         *(alarms.c.last_at >= since, alarms.c.first_at <= until),
     )
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
@@ -117,11 +123,15 @@ def running(connection: Connection, cameras: Collection[str], since: datetime, u
 
 def waiting(connection: Connection, subjects: Collection[Subject], since: datetime, until: datetime) -> list[AlarmCrop]:
     """The crops about these subjects, with times in [since, until], that have opened no alarm yet."""
-    of = or_(*(and_(*(alarm_crops.c[name] == value for name, value in one._asdict().items())) for one in subjects))
-    query = select(*columns_of(alarm_crops, AlarmCrop)).where(
-        *(of, alarm_crops.c.alarm_id.is_(None)), alarm_crops.c.at >= since, alarm_crops.c.at <= until
-    )
-    return select_rows(connection, AlarmCrop, query.order_by(alarm_crops.c.at))
+    found: list[AlarmCrop] = []
+    # In pieces: SQLite takes no condition that is nested a thousand times, as so many alternatives are.
+    for some in chunks(sorted(subjects), SUBJECTS_AT_ONCE):
+        of = or_(*(and_(*(alarm_crops.c[name] == value for name, value in one._asdict().items())) for one in some))
+        query = select(*columns_of(alarm_crops, AlarmCrop)).where(
+            *(of, alarm_crops.c.alarm_id.is_(None)), alarm_crops.c.at >= since, alarm_crops.c.at <= until
+        )
+        found += select_rows(connection, AlarmCrop, query)
+    return sorted(found, key=lambda row: (row.at, row.crop_id))
 
 
 def decided_between(connection: Connection, subject: Subject, path: str, first: int, last: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.store.alarms import Subject
+from monitor.times import FIRST, LAST
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULE = Rule(k=1, n=1, within=timedelta(seconds=10), pause=timedelta(seconds=60), table_share=0.5)
@@ -125,6 +126,37 @@ def test_most_of_the_holes_together_are_one_alarm_of_the_table() -> None:
         told += [hole] if table.more else []
     assert told == [9]
     assert table.holes == set(range(1, 10))
+
+
+class CountedSubject(Subject):
+    """What an alarm is about, and how often that was compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedSubject.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = Subject.__hash__
+
+
+def test_a_flood_of_files_without_a_hole_is_not_compared_with_each_other() -> None:
+    CountedSubject.compared = 0
+    files = [CountedSubject("C", -1, f"{number:064x}") for number in range(2000)]
+    found = latched(*(Sighting(number, one, "/in/x.jpg", START, 2, 1) for number, one in enumerate(files)))
+    assert len(found) == 2000
+    assert CountedSubject.compared < 10 * 2000
+
+
+@pytest.mark.parametrize("end", [FIRST, LAST])
+def test_crops_at_the_ends_of_the_calendar_are_latched(end: datetime) -> None:
+    (alarm,) = latched(*(sighting(number, 0)._replace(at=end) for number in (1, 2)))
+    assert (alarm.first_at, alarm.crops) == (end, 2)
+
+
+def test_without_a_table_no_late_crops_make_one() -> None:
+    rule = RULE._replace(table_share=1.0)
+    assert len(latched(*(sighting(hole, 0, hole=hole) for hole in range(5)), rule=rule, line=MadeUpLine(holes=0))) == 5
 
 
 def test_half_of_the_holes_are_not_more_than_half_and_two_are_never_a_table() -> None:

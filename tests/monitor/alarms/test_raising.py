@@ -13,8 +13,10 @@ from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
 from monitor.errors import DataError
 from monitor.store import alarms, decisions
+from monitor.store.alarms import Subject
 from monitor.store.database.schema import scores
 from monitor.store.decisions import Raised
+from monitor.times import FIRST, LAST
 from tests.support.alarm_line import SETTINGS, Line
 from tests.support.stored_crops import NOW, add_model, calibrate
 
@@ -119,6 +121,44 @@ def test_proliv_among_too_many_decisions_wait(line: Line) -> None:
     line.decide(line.crop(0), line.crop(1, proliv=False), line.crop(2, proliv=False), line.crop(3))
     assert line.alarms() == []
     assert line.members() == [(1, None), (4, None)]
+
+
+def test_more_files_than_a_condition_may_name_wait_for_their_second_proliv(line: Line) -> None:
+    line.raising = Raising(Alarms(k=2, n=3), lambda: line.now)
+    rows = [line.crop(0, hole=None) for _ in range(1200)]
+    assert line.decide(*rows) == ()
+    assert len(line.members()) == 1200
+    again = [line.crop(1, hole=None)._replace(path=row.path) for row in rows[:3]]
+    assert len(line.decide(*again)) == 3
+
+
+@pytest.mark.parametrize("end", [FIRST, LAST])
+@pytest.mark.parametrize("settings", [SETTINGS, Alarms(k=2, n=2)])
+def test_a_name_with_the_first_or_the_last_time_there_is_loses_no_alarm(
+    line: Line, end: datetime, settings: Alarms
+) -> None:
+    line.raising = Raising(settings, lambda: line.now)
+    line.decide(*(line.crop(0)._replace(captured_at=end) for _ in range(settings.k)))
+    assert [(alarm.first_at, alarm.crops) for alarm in line.alarms()] == [(end, settings.k)]
+    line.decide(line.crop(0)._replace(captured_at=end))
+    assert [alarm.crops for alarm in line.alarms()] == [settings.k + 1]
+
+
+def test_alarms_of_a_table_may_open_further_apart_than_an_event_pauses(line: Line) -> None:
+    line.raising = Raising(Alarms(within_seconds=300, pause_seconds=10), lambda: line.now)
+    for hole in (1, 2, 3):
+        line.decide(line.crop(100 * hole, hole=hole))
+    assert [alarm.kind for alarm in line.alarms()] == ["hole", "hole", "table"]
+
+
+def test_alarms_of_other_files_are_not_read_for_a_crop(line: Line) -> None:
+    rows = [line.crop(0, hole=None) for _ in range(5)]
+    line.decide(*rows, line.crop(0, hole=7))
+    of_file = next(alarm for alarm in line.alarms() if alarm.path == rows[0].path)
+    with line.database.read() as connection:
+        subject = Subject(of_file.camera, of_file.hole, of_file.place)
+        found = alarms.running(connection, {subject}, NOW, NOW)
+    assert {alarm.place for alarm in found} == {"", of_file.place}
 
 
 def test_a_file_without_a_hole_has_an_alarm_of_its_path(line: Line) -> None:
