@@ -6,16 +6,22 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import signal
 import socket
 import stat
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from pydantic import ValidationError
 
 from monitor.api import DeliveryError
+from monitor.harness.waiting import wait_until
 from plugins.sinks.command import Command
 from plugins.sinks.log import Log
 from plugins.sinks.webhook import Webhook
@@ -24,7 +30,6 @@ from tests.support.web_server import server, status
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
-    from pathlib import Path
 
     from tests.support.certificates import Certificate
     from tests.support.web_server import Answer
@@ -86,8 +91,53 @@ def test_a_receiver_that_sends_a_byte_now_and_then_is_given_up() -> None:
                 return
             time.sleep(0.05)
 
-    with server(trickle) as (url, _), pytest.raises(DeliveryError):
+    with server(trickle) as (url, _), pytest.raises(DeliveryError, match="does not answer in time"):
         webhook(url, timeout_seconds=0.5).send(MESSAGE)
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Takes the message, and never ends what it answers."""
+    status(200)(handler)
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b": still here\n")
+            time.sleep(0.05)
+
+
+def endless_refusal(handler: BaseHTTPRequestHandler) -> None:
+    status(500, b"out of paper")(handler)
+    endless(handler)
+
+
+def test_a_status_counts_although_the_answer_never_ends() -> None:
+    with server(endless) as (url, posted):
+        webhook(url, timeout_seconds=30).send(MESSAGE)
+    assert len(posted) == 1
+    with server(endless_refusal) as (url, _), pytest.raises(DeliveryError, match="answered 500: "):
+        webhook(url, timeout_seconds=0.5).send(MESSAGE)
+
+
+def test_a_refusal_that_breaks_off_is_told_by_its_status() -> None:
+    answer = status(503, b"no", **{"Content-Length": "100"})
+    with server(answer) as (url, _), pytest.raises(DeliveryError, match="answered 503"):
+        webhook(url).send(MESSAGE)
+
+
+def test_an_address_of_ipv6_and_letters_of_any_language_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(status(200)) as (url, posted):
+        webhook(f"{url}/сирена?зал=2%20а").send(MESSAGE)
+    assert [unquote(path) for path, _, _ in posted] == ["/сирена?зал=2 а"]
+    asked = []
+
+    def nowhere(host: str, port: int, *_: Any, **__: Any) -> None:
+        asked.append((host, port))
+        raise OSError("no route")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    for url in ("http://[::1]", "https://[::1]/", "http://[::1]:8080"):
+        with pytest.raises(DeliveryError, match="no route"):
+            webhook(url).send(MESSAGE)
+    assert asked == [("::1", 80), ("::1", 443), ("::1", 8080)]
 
 
 def test_a_receiver_that_is_not_there_is_named() -> None:
@@ -168,6 +218,31 @@ def test_a_command_gets_the_message_and_a_documented_environment(
 def test_a_command_that_fails_has_not_taken_the_message(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DeliveryError, match=said):
         command(script(tmp_path, text), "--token=geheim", timeout_seconds=0.5).send(MESSAGE)
+
+
+@pytest.mark.process
+def test_what_a_command_says_without_end_fills_no_disk(tmp_path: Path) -> None:
+    text = "import os, stat, sys; sys.stderr.write('x' * 20_000_000); sys.exit(stat.S_ISREG(os.fstat(2).st_mode))"
+    command(script(tmp_path, text)).send(MESSAGE)
+    with pytest.raises(DeliveryError, match=r"ended with 3: x{300}$"):
+        command(script(tmp_path, text.replace("stat.S_ISREG(os.fstat(2).st_mode)", "3"))).send(MESSAGE)
+
+
+@pytest.mark.process
+def test_what_a_command_has_started_ends_with_it_unless_it_has_a_session_of_its_own(tmp_path: Path) -> None:
+    text = (
+        "import subprocess, sys; sleep = ['sleep', '600']; "
+        "both = [subprocess.Popen(sleep), subprocess.Popen(sleep, start_new_session=True)]; "
+        "open(sys.argv[1], 'w').write(' '.join(str(one.pid) for one in both))"
+    )
+    command(script(tmp_path, text), tmp_path / "started", timeout_seconds=30).send(MESSAGE)
+    ended, left = map(int, (tmp_path / "started").read_text().split())
+    try:
+        assert Path(f"/proc/{left}/cmdline").read_bytes() == b"sleep\x00600\x00"
+        # Killed; whoever takes over its orphans may not have collected it yet.
+        wait_until(lambda: not Path(f"/proc/{ended}/exe").exists())
+    finally:
+        os.kill(left, signal.SIGKILL)
 
 
 @pytest.mark.process
