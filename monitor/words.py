@@ -103,6 +103,8 @@ class Unlearned(StrEnum):
     WORSE_TPR = "worse_tpr"
     # It surely passes a smaller share of all labelled ne_proliv.
     WORSE_TNR = "worse_tnr"
+    # The training was interrupted before the model was compared with the active one.
+    INTERRUPTED = "interrupted"
     # Before its trial was over, the active model was changed, or labels that it may have learned from were taken back.
     WITHDRAWN = "withdrawn"
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -34,6 +35,7 @@ from monitor.scoring.vote import deciding
 from monitor.store import models, retrainings
 from monitor.thresholds.calibration import calibrate
 from monitor.thresholds.change import ChangeRequest
+from monitor.thresholds.gather import floods_accepted_until
 from monitor.thresholds.references import references_of_crops
 from monitor.thresholds.rules import Rules
 from monitor.words import Label, Unlearned
@@ -109,6 +111,7 @@ class Retraining:
             progress=self._progress,
             database=self._database,
             models_folder=self._configuration.models,
+            also=partial(self._begun, model),
         )
         if saved.fingerprint == model.fingerprint:
             reason = f"the same model came of it, {model.name}"
@@ -116,6 +119,13 @@ class Retraining:
         new = self._with_threshold(active, saved.name, detector, material)
         refused, compared = self._compare(active, new, material)
         return self._store(model, new, chosen, refused, {**evidence, **compared})
+
+    def _begun(self, former: ModelRow, connection: Connection, name: str) -> None:
+        """Mark the new model as one that nobody has compared yet, for the case that the program is ended before."""
+        new = models.find_model(connection, name)
+        if new.id != former.id:
+            ids = {"model_id": new.id, "replaces_id": former.id}
+            retrainings.begin(connection, detector=former.detector, **ids, now=self._request.now)
 
     def _with_threshold(self, former: ActiveModel, name: str, detector: Detector, material: Material) -> ActiveModel:
         """Give the new model the former one's threshold, or one by the configured rule; it stays inactive."""
@@ -134,16 +144,24 @@ class Retraining:
             # labels say of that is chosen at night: one change at a time, each guarded.
             fixed = self._registry.new_rule("fixed", self._configuration, {"threshold": former.threshold})
             rules = replace(rules, rule=fixed, explicit=True)
-        new = self._calibrated(row, rules, given)
+        new = self._calibrated(former.id, row, rules, given)
         score_missing(self._configuration, self._database, Ensemble((new,), "primary"))
         # A rule needs the scores of the labelled crops, which the model gives once it has a threshold to decide by.
-        return new if keeps else self._calibrated(row, rules, given)
+        return new if keeps else self._calibrated(former.id, row, rules, given)
 
-    def _calibrated(self, row: ModelRow, rules: Rules, given: Sequence[ReferenceRow]) -> ActiveModel:
-        """The new model with a threshold by these rules."""
+    def _calibrated(self, former_id: int, row: ModelRow, rules: Rules, given: Sequence[ReferenceRow]) -> ActiveModel:
+        """The new model with a threshold by these rules; floods that a person accepted for the former one count."""
         request = self._request
+        with self._database.read() as connection:
+            accepted_until = floods_accepted_until(connection, former_id, request.now)
         # There is nothing to guard: the model decides nothing yet, and is compared as a whole.
-        by = ChangeRequest(request.now, "calibrate", accept=True, author=request.author, zone=request.zone)
+        by = ChangeRequest(
+            *(request.now, "calibrate"),
+            accept=True,
+            author=request.author,
+            zone=request.zone,
+            floods_accepted_until=accepted_until,
+        )
         calibrate(self._database, row, rules, given, by, data=request.data, activate=False)
         with self._database.read() as connection:
             row = models.find_model(connection, row.name)
@@ -193,6 +211,8 @@ class Retraining:
                     f"{model.name}: another model took its place or is on trial since the training began; see: monitor "
                     "models list"
                 )
+            if new is not None:
+                retrainings.compared(connection, new.id)
             row = retrainings.add(
                 connection,
                 detector=model.detector,

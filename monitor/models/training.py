@@ -22,15 +22,19 @@ from monitor.registry import whose
 from monitor.store import models
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
 
     from monitor.api import Detector, Progress
     from monitor.models.folders import SavedModel
     from monitor.store.database.engine import Database
+
+    # (in the transaction that remembers a model, its name)
+    Remembered = Callable[[Connection, str], None]
 
 log = logging.getLogger(__name__)
 
@@ -105,11 +109,21 @@ def split_as(crops: ReadCrops, validation: Collection[str], folder: Path) -> Tra
 
 
 def train(
-    detector: Detector, data: TrainingData, *, seed: int, progress: Progress, database: Database, models_folder: Path
+    detector: Detector,
+    data: TrainingData,
+    *,
+    seed: int,
+    progress: Progress,
+    database: Database,
+    models_folder: Path,
+    also: Remembered = lambda _connection, _name: None,
 ) -> SavedModel:
-    """Fit, save and remember one detector; interrupted, it leaves nothing behind."""
+    """Fit, save and remember one detector; interrupted, it leaves nothing behind.
+
+    ``also`` is called in the transaction that remembers it, with its name.
+    """
     report = fit(detector, data, seed=seed, progress=progress)
-    return keep(detector, data, report, database, models_folder)
+    return keep(detector, data, report, database, models_folder, also=also)
 
 
 def fit(detector: Detector, data: TrainingData, *, seed: int, progress: Progress) -> FitReport:
@@ -143,8 +157,9 @@ def keep(
     models_folder: Path,
     *,
     name: str | None = None,
+    also: Remembered = lambda _connection, _name: None,
 ) -> SavedModel:
-    """Save a trained detector and remember it in the store, as `folders.save` names it."""
+    """Save a trained detector and remember it in the store, as `folders.save` names it; ``also`` as for `train`."""
     saved = folders.save(
         models_folder,
         detector,
@@ -163,6 +178,7 @@ def keep(
             folder=saved.folder.name,
             settings=saved.settings,
         )
+        also(connection, saved.name)
     return saved
 
 

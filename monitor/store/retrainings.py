@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from sqlalchemy import case, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, select, update
 
 from monitor.store.conditions import in_operation
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import crops, retrainings, scores
+from monitor.words import Unlearned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,26 @@ def add(
     )
     assert result.inserted_primary_key is not None
     return _rows(connection, retrainings.c.id == result.inserted_primary_key[0], most=1)[0]
+
+
+def begin(connection: Connection, *, detector: str, model_id: int, replaces_id: int, now: datetime) -> None:
+    """Say of a model that was just trained that nobody has compared it; until `compared`, it is a refused one."""
+    add(
+        connection,
+        detector=detector,
+        model_id=model_id,
+        replaces_id=replaces_id,
+        state="refused",
+        refusal=Unlearned.INTERRUPTED.value,
+        reason="the training ended before the model was compared with the active one",
+        evidence={},
+        now=now,
+    )
+
+
+def compared(connection: Connection, model_id: int) -> None:
+    """Forget what `begin` said of a model, because it has been compared now."""
+    connection.execute(delete(retrainings).where(retrainings.c.model_id == model_id, ~_ended()))
 
 
 def end(
@@ -170,14 +191,18 @@ def of_model(connection: Connection, model_id: int) -> RetrainingRow | None:
 
 
 def newest(connection: Connection, detector: str) -> RetrainingRow | None:
-    """The detector's newest training, or None."""
-    found = _rows(connection, retrainings.c.detector == detector, most=1)
+    """The detector's newest training that was not interrupted, or None."""
+    found = _rows(connection, retrainings.c.detector == detector, _ended(), most=1)
     return found[0] if found else None
 
 
 def history(connection: Connection, most: int) -> list[RetrainingRow]:
     """The newest ``most`` trainings, newest first."""
     return _rows(connection, most=most)
+
+
+def _ended() -> ColumnElement[bool]:
+    return func.coalesce(retrainings.c.refusal, "") != Unlearned.INTERRUPTED.value
 
 
 def _rows(connection: Connection, *conditions: ColumnElement[bool], most: int | None = None) -> list[RetrainingRow]:

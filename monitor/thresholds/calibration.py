@@ -199,6 +199,7 @@ def _gathered(
         settings,
         now=request.now,
         accept=accept,
+        accepted_until=request.floods_accepted_until,
         given=given,
         trained_on=trained_on,
         zone=request.zone,

@@ -29,7 +29,9 @@ class ChangeRequest:
     """Who asks for a change, when and why.
 
     ``run_id``: the scheduled run that asks, if one does. ``accept``: whether to take what the guard would refuse.
-    ``zone``: the plant's clock, on which the sentences about the change tell times.
+    ``zone``: the plant's clock, on which the sentences about the change tell times. ``floods_accepted_until``: until
+    when floods of labels were accepted, for a model that takes another one's place; None: as the model's active
+    calibration says.
     """
 
     now: datetime
@@ -39,6 +41,7 @@ class ChangeRequest:
     author: str | None = None
     reason: str | None = None
     zone: ZoneInfo = UTC_CLOCK
+    floods_accepted_until: datetime | None = None
 
 
 @dataclass(frozen=True)

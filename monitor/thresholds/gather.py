@@ -69,12 +69,14 @@ def gather_evidence(
     *,
     now: datetime,
     accept: bool = False,
+    accepted_until: datetime | None = None,
     given: Sequence[ReferenceRow] | None = None,
     trained_on: TrainedOn = NOTHING_SEEN,
     zone: ZoneInfo = UTC_CLOCK,
 ) -> Evidence:
     """Read the evidence for a model's threshold; with ``accept``, floods count like all other labels.
 
+    ``accepted_until``: until when they do all the same; None: as the model's active calibration says.
     ``given``: references that take the place of the stored ones. ``trained_on``: the sha256 of the crops that the
     model was trained on; their labels are set aside, because they say nothing about crops that the model has not seen.
     Of the proliv among them the references count, which are cross-fitted; and what was learned from labels in operation
@@ -82,7 +84,7 @@ def gather_evidence(
     sentences about what is set aside.
     """
     labelled = labels.read(connection)
-    accepted_until = now if accept else floods_accepted_until(connection, model_id, now)
+    accepted_until = now if accept else accepted_until or floods_accepted_until(connection, model_id, now)
     usable = usable_labels(labelled, settings, accepted_until, trained_on, zone)
     items = _items(connection, model_id, usable, now, given, trained_on)
     normal = [item for item in items if item.label is Label.NE_PROLIV]

@@ -13,10 +13,15 @@ from monitor.errors import DataError, InputMissingError, NoModelError, OutputErr
 from monitor.learning import comparison
 from monitor.learning.checks import Share
 from monitor.learning.retraining import Retraining
+from monitor.learning.selection import select
 from monitor.models import folders
+from monitor.store import models
 from monitor.store.database import schema
 from monitor.store.labels import labelled_scores
+from monitor.thresholds.calibration import recalibrate
+from monitor.thresholds.change import UTC_CLOCK, ChangeRequest
 from monitor.thresholds.gather import gather_evidence
+from monitor.thresholds.rules import Rules
 from monitor.words import Label
 from plugins.detectors import contrast_training
 
@@ -194,6 +199,41 @@ def test_a_full_disk_and_an_interruption_leave_nothing(
     with pytest.raises(error):
         plant.retrain()
     assert (plant.rows(), plant.folders(), plant.active) == ([], [before.name], before)
+
+
+def test_a_model_that_nobody_compared_because_of_a_kill_is_not_taken_for_the_newest(
+    plant: Plant, proliv: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = plant.active
+    plant.label_all(proliv[:3], "proliv")
+    with monkeypatch.context() as patch:
+        patch.setattr(Retraining, "_compare", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            plant.retrain()
+    assert (plant.rows(), plant.active.name, len(plant.folders())) == ([("refused", "interrupted")], before.name, 2)
+    # What `monitor calibrate` takes, and does not replace.
+    with plant.database.read() as connection:
+        assert [row.name for row in models.newest_models(connection)] == [before.name]
+    # It counts for nothing, and the next one takes its place.
+    outcome = plant.retrain(least=3)
+    assert (outcome.result, plant.rows()) == ("shadow", [("shadow", None)])
+
+
+def test_a_flood_that_was_accepted_stays_so_when_the_model_is_exchanged(plant: Plant, proliv: list[Path]) -> None:
+    plant.settings["calibration"] = {**plant.settings["calibration"], "flood_labels": 3}
+    for path in proliv[:5]:
+        plant.label(plant.come(path), "proliv", author="eve")
+    rules = Rules.of(plant.registry, plant.configuration)
+    recalibrate(plant.database, rules, ChangeRequest(plant.now, "recalibrate", accept=True))
+    outcome = plant.retrain()
+    assert outcome.evidence is not None
+    assert outcome.model is not None
+    assert outcome.evidence["confirmed_proliv"] == 5
+    assert outcome.evidence["labelled"]["tpr_after"]["crops"] >= 5
+    new, settings = plant.model(outcome.model), plant.configuration.settings.calibration
+    with plant.database.read() as connection:
+        chosen = select(connection, new, settings, now=plant.now, zone=UTC_CLOCK)
+    assert (len(chosen.confirmed), chosen.set_aside) == (5, [])
 
 
 def test_only_a_detector_that_learns_from_proliv_is_trained_again(plant: Plant) -> None:
