@@ -1,23 +1,25 @@
-"""The alerts about thresholds, the nightly runs that choose them, and scores that move away from them."""
+"""The alerts about thresholds, the nightly runs that choose them or train models, and scores that move away."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from monitor.deploy.rules import DAY_SECONDS, Alert, duration, number
+from monitor.deploy.rules import DAY_SECONDS, Alert, duration, increased, number
 from monitor.metrics.declared import TASKS
 
 if TYPE_CHECKING:
     from monitor.configuration.settings import Settings
 
-NIGHTLY, RETENTION, _ = TASKS
+NIGHTLY, RETENTION, RETRAIN = TASKS
+# When a run of a task last succeeded.
+AGE: Final = 'time() - monitor_run_last_success_timestamp_seconds{{task=~"{}"}} > {}'
 # Daily runs are at most 25 hours apart, in autumn.
 OVERDUE_SECONDS: Final = 26 * 3600
 
 
 def rules(settings: Settings) -> list[Alert]:
     """About what happens once a day; where no nightly run is configured, none asks for one."""
-    return [*_thresholds(settings), *_runs(settings), *_drift()]
+    return [*_thresholds(settings), *_runs(settings), *_learning(settings), *_drift()]
 
 
 def _thresholds(settings: Settings) -> list[Alert]:
@@ -63,10 +65,9 @@ def _runs(settings: Settings) -> list[Alert]:
     if not jobs:
         return []
     seconds = max(settings.alerts.calibration_days * DAY_SECONDS, OVERDUE_SECONDS)
-    age = 'time() - monitor_run_last_success_timestamp_seconds{{task=~"{}"}} > {}'
     overdue = Alert(
         "MonitorRunOverdue",
-        age.format("|".join(jobs), OVERDUE_SECONDS),
+        AGE.format("|".join(jobs), OVERDUE_SECONDS),
         3600,
         "warning",
         "The {{ $labels.task }} run on {{ $labels.instance }} failed or did not happen",
@@ -74,7 +75,7 @@ def _runs(settings: Settings) -> list[Alert]:
     )
     calibration = Alert(
         "MonitorCalibrationOverdue",
-        age.format(NIGHTLY, number(seconds)),
+        AGE.format(NIGHTLY, number(seconds)),
         3600,
         "critical",
         "Thresholds on {{ $labels.instance }} no longer follow the line",
@@ -82,6 +83,30 @@ def _runs(settings: Settings) -> list[Alert]:
         "monitor recalibrate --dry-run",
     )
     return [overdue, calibration] if settings.calibration.nightly else [overdue]
+
+
+def _learning(settings: Settings) -> list[Alert]:
+    if not settings.learning.enabled:
+        return []
+    return [
+        Alert(
+            "MonitorRetrainingFailed",
+            AGE.format(RETRAIN, OVERDUE_SECONDS),
+            3600,
+            "warning",
+            "Models on {{ $labels.instance }} do not learn from labels: the nightly training failed or did not happen",
+            "The last one that succeeded was {{ $value | humanizeDuration }} ago; the models in use stay. Why: monitor "
+            "status",
+        ),
+        Alert(
+            "MonitorRetrainingRefused",
+            increased('monitor_retrainings_total{outcome="refused"}', OVERDUE_SECONDS, by="detector") + " > 0",
+            0,
+            "warning",
+            "A model of {{ $labels.detector }} on {{ $labels.instance }} that learned from labels was refused",
+            "The model in use stays. Often a label is wrong, and the reason names its crop: monitor models retrained",
+        ),
+    ]
 
 
 def _drift() -> list[Alert]:

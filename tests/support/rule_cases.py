@@ -70,6 +70,7 @@ def failures(reason: str, values: str) -> dict[str, str]:
 WARNING, CRITICAL, INFO = {"severity": "warning"}, {"severity": "critical"}, {"severity": "info"}
 DAY = 24 * 60
 NIGHTLY = metric("monitor_run_last_success_timestamp_seconds", task="nightly")
+RETRAIN = metric("monitor_run_last_success_timestamp_seconds", task="retrain")
 RETENTION = metric("monitor_run_last_success_timestamp_seconds", task="retention")
 OLDEST_ALARM = metric("monitor_alarms_oldest_open_seconds")
 BUCKET = "monitor_decision_latency_seconds_bucket"
@@ -400,6 +401,35 @@ RUNS = [
     ),
 ]
 
+LEARNING = [
+    Case("MonitorRetrainingFailed", "not done", {RETRAIN: "0x100"}, "28h", ({"task": "retrain", **WARNING},), "30m"),
+    Case("MonitorRetrainingFailed", "done every night", {RETRAIN: "0x47 86400x60"}, "47h", (), "30m"),
+    Case("MonitorRetrainingFailed", "thresholds alone fail", {NIGHTLY: "0x100"}, "28h", (), "30m"),
+    Case(
+        "MonitorRetrainingRefused",
+        "the first training since the start",
+        {
+            **running(200),
+            metric("monitor_retrainings_total", **AE, outcome="refused", reason="misses_proliv"): "_x60 1x100",
+        },
+        "31h",
+        ({**AE, **WARNING},),
+        "30m",
+    ),
+    Case(
+        "MonitorRetrainingRefused",
+        "on trial, and refused long ago",
+        {
+            **running(200),
+            metric("monitor_retrainings_total", **AE, outcome="shadow", reason=""): "_x160 1x40",
+            metric("monitor_retrainings_total", **AE, outcome="refused", reason="worse_tpr"): "1x200",
+        },
+        "95h",
+        (),
+        "30m",
+    ),
+]
+
 STILL = drift("all", "0x600", camera="*")
 DRIFT = [
     Case(
@@ -612,4 +642,17 @@ UNUSUAL_CROPS = [
     Case("MonitorUnusualRising", "two days after an upgrade", unusual(60, 60, since=96), "145h", interval="10m"),
 ]
 
-CASES = [*SERVICE, *SUPPLY, *SPEED, *QUALITY, *UNUSUAL_CROPS, *THRESHOLDS, *RUNS, *DRIFT, *FAILURES, *HELPERS, *DISKS]
+CASES = [
+    *SERVICE,
+    *SUPPLY,
+    *SPEED,
+    *QUALITY,
+    *UNUSUAL_CROPS,
+    *THRESHOLDS,
+    *RUNS,
+    *LEARNING,
+    *DRIFT,
+    *FAILURES,
+    *HELPERS,
+    *DISKS,
+]

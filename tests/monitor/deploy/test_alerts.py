@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from monitor.configuration.resolved import Configuration
-from monitor.configuration.settings import Alerts, Settings, Store
+from monitor.configuration.settings import Alerts, Learning, Settings, Store
 from monitor.daemon import writer
 from monitor.deploy import alerts, failing, prometheus, recording
 from monitor.errors import ConfigurationError
 from tests.support.rule_cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]
-# Every alert there is: those of retention are written only where something is to be deleted.
-SETTINGS = Settings(store=Store(keep_days=90), alerts=Alerts(calibration_days=2))
+# Every alert there is: those of retention are written only where something is to be deleted, and those of learning
+# where models learn.
+SETTINGS = Settings(store=Store(keep_days=90), alerts=Alerts(calibration_days=2), learning=Learning(enabled=True))
 ALERTS = {alert.name: alert for alert in alerts.rules(SETTINGS)}
 OF_EVERY_TARGET = {"job", "instance"}
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from monitor.configuration.resolved import Configuration
-from monitor.configuration.settings import Alerts, Metrics, Settings, Store
+from monitor.configuration.settings import Alerts, Learning, Metrics, Settings, Store
 from monitor.deploy import alerts, prometheus, recording
 from monitor.deploy.emitting import to_yaml
 from monitor.deploy.rules import duration
@@ -27,7 +27,7 @@ PROMETHEUS_OWN = {
     "ALERTS": {"alertname", "alertstate", "severity"},
 }
 OF_EVERY_TARGET = {"job", "instance"}
-EVERYTHING = Settings(store=Store(keep_days=90))
+EVERYTHING = Settings(store=Store(keep_days=90), learning=Learning(enabled=True))
 
 
 def documented() -> dict[str, set[str]]:
@@ -143,6 +143,14 @@ def test_without_nightly_runs_or_retention_none_is_overdue() -> None:
     assert names[True] - names[False] == {
         "MonitorRunOverdue", "MonitorCalibrationOverdue", "MonitorCalibrationRefused",
     }  # fmt: skip
+
+
+def test_without_learning_no_training_is_missed() -> None:
+    names = {
+        enabled: {alert.name for alert in alerts.rules(Settings(learning=Learning(enabled=enabled)))}
+        for enabled in (True, False)
+    }
+    assert names[True] - names[False] == {"MonitorRetrainingFailed", "MonitorRetrainingRefused"}
 
 
 @pytest.mark.parametrize(
