@@ -30,6 +30,7 @@ def acknowledge(
     already, or closed.
     """
     with database.write() as connection:
+        alarms.lock(connection)
         if not alarms.acknowledge(connection, alarm_id, by=by, note=note, at=at):
             row = _found(connection, alarm_id)
             if row.state == "closed":
@@ -55,6 +56,7 @@ def close(
     Raises `DataError` for an alarm that is unknown or closed.
     """
     with database.write() as connection:
+        alarms.lock(connection)
         if not alarms.close(connection, alarm_id, ended_by="person", at=at, by=by, note=note):
             raise DataError(f"{_closed(_found(connection, alarm_id), zone)} already; nothing is changed")
         tell(connection, settings.sinks, alarm_id, "closed", at)
@@ -70,6 +72,7 @@ def end_quiet(database: Database, settings: Alarms, now: datetime) -> list[Alarm
     if not due:
         return []
     with database.write() as connection:
+        alarms.lock(connection)
         # Once more: a crop may have joined meanwhile.
         due = alarms.quiet(connection, before, even_open=even_open)
         for row in due:

@@ -68,6 +68,11 @@ class AlarmKeeper:
         self._metrics.show_alarms(
             counts.open, counts.acknowledged, None if oldest is None else moment - oldest.timestamp()
         )
-        nothing = dict.fromkeys(self._settings.sinks, (0, 0.0))
-        due = {one.sink: (one.messages, max(0.0, moment - one.oldest_at.timestamp())) for one in waiting}
-        self._metrics.show_messages({**nothing, **due})
+        # Nothing is ever sent to a sink that was taken out of the configuration: it would be due for ever.
+        due = dict.fromkeys(self._settings.sinks, (0, 0.0))
+        due |= {
+            one.sink: (one.messages, max(0.0, moment - one.oldest_at.timestamp()))
+            for one in waiting
+            if one.sink in self._settings.sinks
+        }
+        self._metrics.show_messages(due)

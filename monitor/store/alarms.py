@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # How a hole that is unknown, or a whole table, is stored.
 NO_HOLE: Final = -1
-# The lock of a PostgreSQL server that whoever opens alarms holds until the end of the transaction: two daemons must not
-# open two for one event. SQLite has a single writer.
+# The lock of a PostgreSQL server that whoever opens or ends alarms holds until the end of the transaction: two daemons
+# must not open two for one event, and no crop may join an alarm that is closed meanwhile. SQLite has a single writer.
 _LOCK: Final = 7_265_001_837
 SUBJECTS_AT_ONCE: Final = 200
 
@@ -97,7 +97,7 @@ class RunningCounts(NamedTuple):
 
 
 def lock(connection: Connection) -> None:
-    """Let no other program open alarms before the end of the transaction."""
+    """Let no other program open or end alarms before the end of the transaction."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 

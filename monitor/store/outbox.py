@@ -35,7 +35,7 @@ class Due(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """What waits for a sink: how many messages, since when, and why the one tried last was not taken."""
+    """What waits for a sink: how many messages, since when, and one of the reasons why they were not taken."""
 
     sink: str
     messages: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -208,6 +209,22 @@ def test_an_acknowledged_alarm_takes_the_rest_of_its_event_and_ends_with_it(line
     assert (alarm.state, alarm.ended_by, alarm.crops) == ("closed", "acknowledgement", 2)
     # The next event of the hole is another alarm.
     assert len(line.decide(line.crop(130))) == 1
+
+
+def test_an_alarm_is_not_closed_while_a_crop_joins_it(line: Line) -> None:
+    line.decide(line.crop(0))
+    acknowledged(line, 1, NOW + timedelta(seconds=1))
+    line.now += timedelta(seconds=70)
+    ended: list[AlarmRow] = []
+    keeper = Thread(target=lambda: ended.extend(end_quiet(line.database, SETTINGS, NOW + timedelta(seconds=100))))
+    with line.database.write() as connection:
+        crop = line.crop(50)
+        line.raising(connection, [crop], decisions.record(connection, [crop]))
+        keeper.start()
+        keeper.join(1)  # it has seen an alarm that is over, and waits
+    keeper.join()
+    assert ended == []
+    assert [(alarm.state, alarm.crops) for alarm in line.alarms()] == [("acknowledged", 2)]
 
 
 def test_an_alarm_whose_event_is_over_is_closed_by_its_acknowledgement(line: Line) -> None:
