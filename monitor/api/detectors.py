@@ -217,7 +217,10 @@ class Detector(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the learned state into ``folder`` (exists, empty), without pickle; settings are kept for you."""
+        """Write the learned state into ``folder`` (exists, empty), without pickle; settings are kept for you.
+
+        Raises `OSError` where the disk refuses, not what a library makes of it.
+        """
 
     @classmethod
     @abstractmethod

@@ -27,7 +27,7 @@ import numpy as np
 from monitor.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,8 @@ THUMBNAIL: Final = (16, 10)
 TWIN_DISTANCE: Final = 0.02
 
 MOST_REPRESENTATIVES: Final = 2048
+# So many distances between two sets of crops are worked out at once: 32 MB, and as much again while that is done.
+MOST_DISTANCES: Final = 8_000_000
 # The largest group, as a share of the validation part, so that at least two groups make one.
 LARGEST_GROUP: Final = 0.5
 
@@ -101,7 +103,7 @@ def joined(
     points, more = thumbnails(crops), thumbnails(others)
     own = near_duplicates(more, largest=len(others)) + groups.max(initial=-1) + 1
     together = np.concatenate([groups, own])
-    for row, distances in enumerate(_distances(more, points)):
+    for row, distances in enumerate(_each_distances(more, points)):
         for twin in np.flatnonzero(distances < TWIN_DISTANCE):
             both = together[twin], together[len(crops) + row]
             together[np.isin(together, both)] = min(both)
@@ -112,9 +114,18 @@ def twins(crops: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]
     """The nearest near-duplicate of each of N crops among others, (N,), by its place; -1 where it has none."""
     if not crops or not others:
         return np.full(len(crops), -1, dtype=np.intp)
-    distances = _distances(thumbnails(crops), thumbnails(others))
-    nearest = distances.argmin(axis=1)
-    return np.where(distances.min(axis=1) < TWIN_DISTANCE, nearest, -1)
+    found = np.empty(len(crops), dtype=np.intp)
+    for row, distances in enumerate(_each_distances(thumbnails(crops), thumbnails(others))):
+        nearest = distances.argmin()
+        found[row] = nearest if distances[nearest] < TWIN_DISTANCE else -1
+    return found
+
+
+def _each_distances(points: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The distances of each point from all others, (M,); labels of years do not fit into memory at once."""
+    rows = max(1, MOST_DISTANCES // max(1, len(others)))
+    for start in range(0, len(points), rows):
+        yield from _distances(points[start : start + rows], others)
 
 
 def _distances(points: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

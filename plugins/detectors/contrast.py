@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from monitor.api import DataError, Detector, FitReport, KnownProliv, Lesson, Scores
 from plugins.detectors.contrast_parts import GRID, SIZE, Part, rows_of
@@ -210,7 +210,7 @@ class Contrast(Detector):
             "middles": np.array([part.middle for part in parts]),
             "known": np.array(self._known),
         }
-        save_file(learned, folder / LEARNED)
+        (folder / LEARNED).write_bytes(save(learned))
 
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:

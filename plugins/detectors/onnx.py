@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from monitor.api import ConfigurationError, DataError, Detector, FitReport, Scores, mean_squared_errors
 from plugins.networks.allocation import keep_freed_memory
@@ -164,7 +164,7 @@ class Onnx(Detector):
         """Write the file, as it came, and what was learned here."""
         self._imported()
         (folder / NETWORK).write_bytes(self._content)
-        save_file({"mean": self._mean, "floor": np.array([self._floor])}, folder / LEARNED)
+        (folder / LEARNED).write_bytes(save({"mean": self._mean, "floor": np.array([self._floor])}))
 
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:

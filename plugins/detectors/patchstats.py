@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from monitor.api import DataError, Detector, FitReport, Scores
 from plugins.detectors.regions import Regions
@@ -171,7 +171,7 @@ class PatchStatistics(Detector):
     def save(self, folder: Path) -> None:
         """Write what was learned."""
         self.regions.save(folder)
-        save_file({"picture": self._picture}, folder / PICTURE)
+        (folder / PICTURE).write_bytes(save({"picture": self._picture}))
 
     @classmethod
     def load(cls, folder: Path, settings: BaseModel, device: str) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from monitor.api import DataError
 
@@ -90,7 +90,9 @@ class Regions(NamedTuple):
     def save(self, folder: Path) -> None:
         """Write both arrays into ``folder``, without pickle."""
         # safetensors writes an array as it lies in memory, whatever its axes are.
-        save_file({name: np.ascontiguousarray(array) for name, array in self._asdict().items()}, folder / REGIONS)
+        (folder / REGIONS).write_bytes(
+            save({name: np.ascontiguousarray(array) for name, array in self._asdict().items()})
+        )
 
     @classmethod
     def load(cls, folder: Path, *, cells: int, features: int) -> Self:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from monitor.api import DataError
 
@@ -67,7 +67,7 @@ class Head(NamedTuple):
 
     def save(self, folder: Path) -> None:
         """Write the weights into ``folder``, without pickle."""
-        save_file({name: np.ascontiguousarray(array) for name, array in self._asdict().items()}, folder / HEAD)
+        (folder / HEAD).write_bytes(save({name: np.ascontiguousarray(array) for name, array in self._asdict().items()}))
 
     @classmethod
     def load(cls, folder: Path, *, features: int, classes: int) -> Self:

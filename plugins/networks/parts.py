@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from monitor.api import ConfigurationError, DataError
@@ -134,7 +134,7 @@ class NoStandardization(Standardization):
 
 def save_weights(network: nn.Module, folder: Path) -> None:
     """Write a network's weights and buffers into ``folder``, without pickle."""
-    save_file({key: value.cpu().contiguous() for key, value in network.state_dict().items()}, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(save({key: value.cpu().contiguous() for key, value in network.state_dict().items()}))
 
 
 def load_weights(network: nn.Module, folder: Path, detector: str) -> None:

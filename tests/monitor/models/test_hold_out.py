@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from monitor.errors import DataError
+from monitor.models import hold_out as module
 from monitor.models.hold_out import (
     MOST_REPRESENTATIVES,
     groups_of_proliv,
@@ -139,3 +140,23 @@ def test_others_join_the_groups_of_their_near_duplicates() -> None:
 def test_a_group_of_others_joins_groups_that_were_apart() -> None:
     crops, others = frames(holes=2, each=2), frames(holes=1, each=1)
     assert joined(crops, np.array([0, 1, 2, 2]), others).tolist() == [0, 0, 1, 1, 0]
+
+
+def test_labels_of_years_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    crops = list(generator.integers(0, 255, (40, 10, 16, 3), dtype=np.uint8))
+    others = [*crops[7:30:2], *generator.integers(0, 255, (9, 10, 16, 3), dtype=np.uint8)]
+    expected = [(row - 7) // 2 if 7 <= row < 30 and row % 2 else -1 for row in range(40)]
+    sizes, distances = [], module._distances
+
+    def measured(points: NDArray[np.float32], more: NDArray[np.float32]) -> NDArray[np.float32]:
+        sizes.append(len(points) * len(more))
+        return distances(points, more)
+
+    monkeypatch.setattr(module, "_distances", measured)
+    whole = joined(crops, np.arange(40), others).tolist()
+    monkeypatch.setattr(module, "MOST_DISTANCES", 100)
+    sizes.clear()
+    assert twins(crops, others).tolist() == expected
+    assert joined(crops, np.arange(40), others).tolist() == whole
+    assert max(sizes) <= 100

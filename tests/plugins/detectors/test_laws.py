@@ -30,6 +30,7 @@ from monitor.api import (
 from monitor.registry import Registry
 from plugins.detectors.onnx import Onnx, OnnxSettings
 from tests.support import onnx_files
+from tests.support.disks import small_disk
 from tests.support.onnx_files import needs_runtime
 
 if TYPE_CHECKING:
@@ -285,6 +286,13 @@ def test_a_saved_detector_scores_the_same_when_loaded(
     others = everything_else(loaded, batch)
     for method, values in everything_else(detector, batch).items():
         np.testing.assert_array_equal(others[method], values, err_msg=method)
+
+
+@pytest.mark.process
+def test_a_full_disk_is_what_the_system_says_of_it(detector: Detector, tmp_path: Path) -> None:
+    # The program says so in a sentence; any other error would look like a defect.
+    with small_disk(tmp_path / "disk", "4k") as folder, pytest.raises(OSError, match="No space left on device"):
+        detector.save(folder)
 
 
 def test_the_same_seed_trains_the_same_detector_and_the_global_generators_are_left_alone(
