@@ -27,6 +27,8 @@ FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 # For so long no other program tries a message that is being sent; a sink gives up sooner.
 LEASE: Final = timedelta(seconds=60)
+# So many messages are looked for at once: finding them costs the more the more are due, after days without a receiver.
+SENT_TOGETHER: Final = 100
 # The most characters of an error that are kept.
 LONGEST_ERROR: Final = 500
 
@@ -60,21 +62,25 @@ class Delivery:
                 outbox.release(connection, self.name, self._clock())
 
     def step(self) -> bool:
-        """Try the next message that may be sent; False where there is none. Raises `StoreError`."""
-        now = self._clock()
+        """Try the next messages that may be sent, up to one that fails; False where none may. Raises `StoreError`."""
         with self._database.read() as connection:
-            due = outbox.next_due(connection, self.name, now)
-        if due is None:
-            return False
+            found = outbox.next_due(connection, self.name, self._clock(), SENT_TOGETHER)
+        for due in found:
+            if not self._tried(due):
+                break
+        return bool(found)
+
+    def _tried(self, due: Due) -> bool:
+        """Try a message, unless another program does; False where it was not taken."""
         with self._database.write() as connection:
-            if not outbox.claim(connection, due, now + LEASE):
+            if not outbox.claim(connection, due, self._clock() + LEASE):
                 return True
         try:
             self._sink.send(message(due))
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             self._failed(due, sentence(error))
-        else:
-            self._delivered(due)
+            return False
+        self._delivered(due)
         return True
 
     def _delivered(self, due: Due) -> None:

@@ -68,8 +68,8 @@ def add(
     connection.execute(insert(alarm_deliveries), [{**each, "sink": sink} for sink in sinks])
 
 
-def next_due(connection: Connection, sink: str, now: datetime) -> Due | None:
-    """The oldest message that may be sent to a sink now: the first one of its hole that it does not have."""
+def next_due(connection: Connection, sink: str, now: datetime, most: int) -> list[Due]:
+    """The ``most`` oldest messages that may be sent to a sink now: of each hole the first one that it does not have."""
     heads = (
         select(func.min(alarm_deliveries.c.message_id))
         .where(alarm_deliveries.c.sink == sink, _is_due())
@@ -79,7 +79,7 @@ def next_due(connection: Connection, sink: str, now: datetime) -> Due | None:
         *(alarm_deliveries.c.sink == sink, _is_due()),
         *(alarm_deliveries.c.message_id.in_(heads), alarm_deliveries.c.next_try_at <= now),
     )
-    return next(iter(select_rows(connection, Due, query.order_by(alarm_messages.c.id).limit(1))), None)
+    return select_rows(connection, Due, query.order_by(alarm_messages.c.id).limit(most))
 
 
 def claim(connection: Connection, due: Due, until: datetime) -> bool:

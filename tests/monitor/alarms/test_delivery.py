@@ -92,6 +92,27 @@ def test_messages_are_sent_once_in_their_order(plant: Plant) -> None:
     assert len(plant.receiver.got) == 3
 
 
+def test_many_messages_are_looked_for_together(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, next_due = [], outbox.next_due
+
+    def counted(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return next_due(*arguments)
+
+    monkeypatch.setattr(outbox, "next_due", counted)
+    plant.decide(1, 2, 1)
+    plant.deliver()
+    # Of each hole the first, then what follows, then nothing more; each in a look.
+    assert (len(plant.receiver.got), len(looks)) == (3, 3)
+
+
+def test_after_one_that_was_not_taken_it_is_looked_again(plant: Plant) -> None:
+    plant.receiver.refuses = lambda _message: True
+    plant.decide(1, 2, 4)
+    assert plant.delivery.step()
+    assert len(plant.receiver.ids) == 1
+
+
 def test_what_is_not_taken_is_sent_again_with_the_same_id_and_keeps_only_its_hole_waiting(
     plant: Plant, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,8 +180,7 @@ def test_what_was_being_sent_when_the_program_was_killed_is_sent_again(
 def test_one_of_two_programs_sends(plant: Plant) -> None:
     plant.decide(1)
     with plant.line.database.read() as connection:
-        due = outbox.next_due(connection, "siren", NOW)
-    assert due is not None
+        (due,) = outbox.next_due(connection, "siren", NOW, 5)
     with plant.line.database.write() as connection:
         assert outbox.claim(connection, due, NOW + LEASE)
         assert not outbox.claim(connection, due, NOW + LEASE)
