@@ -74,9 +74,10 @@ class Raising:
         # As far as a crop may join, or a table may reach back.
         first, last = _span(sightings, max(rule.pause, rule.within))
         running = alarms.running(connection, {one.subject for one in sightings}, first, last)
-        latch = Latch(rule, _Line(connection, seen_at), map(_latched, running), self._waiting(connection, sightings))
-        latch.see(sightings)
         now = self._clock()
+        before = [_latched(row, quiet_before=now - rule.pause) for row in running]
+        latch = Latch(rule, _Line(connection, seen_at), before, self._waiting(connection, sightings))
+        latch.see(sightings)
         for alarm in latch.changed:
             _store(connection, alarm, now)
         crops = [_crop(one, None) for one in latch.waiting]
@@ -143,7 +144,7 @@ def _sighting(crop_id: int, row: CropRow) -> Sighting:
     return Sighting(crop_id, subject, row.path, at, row.decision_score, row.decision_threshold)
 
 
-def _latched(row: AlarmRow) -> Latched:
+def _latched(row: AlarmRow, *, quiet_before: datetime) -> Latched:
     subject = Subject(row.camera, row.hole, row.place)
     return Latched(
         subject,
@@ -155,6 +156,8 @@ def _latched(row: AlarmRow) -> Latched:
         id=row.id,
         state=row.state,
         holes=None if row.holes is None else set(row.holes),
+        # What joins after a quiet time is told, for the camera's clock may stand still, or repeat an hour.
+        more=row.last_decided_at < quiet_before,
     )
 
 

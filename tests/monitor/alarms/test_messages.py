@@ -59,6 +59,18 @@ def test_an_event_is_told_from_its_beginning_to_its_end(line: Line) -> None:
     assert told(line, "office") == found
 
 
+def test_what_joins_an_alarm_that_was_quiet_is_told_although_the_cameras_clock_repeats_an_hour(line: Line) -> None:
+    line.decide(*(line.crop(seconds) for seconds in range(5)))
+    line.now += timedelta(seconds=50)
+    line.decide(line.crop(5))
+    line.now += timedelta(hours=1)
+    line.decide(line.crop(6))
+    line.decide(line.crop(7, proliv=False), line.crop(8, hole=11))
+    assert [(one["kind"], one["alarm"]["hole"], one["alarm"]["crops"]) for one in told(line)] == [
+        ("opened", 10, 5), ("more", 10, 7), ("opened", 11, 1)
+    ]  # fmt: skip
+
+
 def test_of_a_table_one_alarm_opens_and_those_that_were_told_before_are_closed(line: Line) -> None:
     ordinary = [line.crop(0, hole=hole, proliv=False) for hole in range(1, 9)]
     line.decide(*ordinary, line.crop(0, hole=1))
