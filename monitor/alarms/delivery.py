@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms.messages import message
+from monitor.alarms.states import hole_states, shows
 from monitor.errors import DeliveryError
 from monitor.files.text import printable
 from monitor.store import outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from monitor.api import Sink
+    from monitor.api import HoleState, Sink
     from monitor.store.database.engine import Database
     from monitor.store.outbox import Due
 
@@ -29,6 +30,10 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 LEASE: Final = timedelta(seconds=60)
 # So many messages are looked for at once: finding them costs the more the more are due, after days without a receiver.
 SENT_TOGETHER: Final = 100
+# After so long it is the turn of others in the thread, such as heartbeats, on which a receiver may rely.
+TURN: Final = timedelta(seconds=1)
+# The longest pause before it is tried again at the start to show which holes are in alarm.
+LONGEST_SHOW_PAUSE: Final = timedelta(seconds=10)
 # The most characters of an error that are kept.
 LONGEST_ERROR: Final = 500
 
@@ -51,6 +56,9 @@ class Delivery:
         self._count = count
         self._clock = clock
         self._failing = False
+        # How often it was tried in vain to show which holes are in alarm at the start; None: it is done.
+        self._not_shown: int | None = 0
+        self._show_at = datetime.min.replace(tzinfo=UTC)
 
     def begin(self) -> None:
         """Say what the sink lacks, and take up what a killed program left. Raises `StoreError`."""
@@ -65,23 +73,63 @@ class Delivery:
         """Try the next messages that may be sent, up to one that fails; False where none may. Raises `StoreError`."""
         with self._database.read() as connection:
             found = outbox.next_due(connection, self.name, self._clock(), SENT_TOGETHER)
+        if not found:
+            self._begin_to_show()
+        until = self._clock() + TURN
         for due in found:
-            if not self._tried(due):
+            if not self._tried(due) or self._clock() > until:
                 break
         return bool(found)
 
     def _tried(self, due: Due) -> bool:
         """Try a message, unless another program does; False where it was not taken."""
+        states = self._states()
         with self._database.write() as connection:
             if not outbox.claim(connection, due, self._clock() + LEASE):
                 return True
         try:
+            if states is not None:
+                self._show(states)
             self._sink.send(message(due))
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             self._failed(due, sentence(error))
             return False
         self._delivered(due)
         return True
+
+    def end(self) -> None:
+        """Let the sink close its connections."""
+        try:
+            self._sink.close()
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            log.warning("sink %s was not closed: %s", self.name, sentence(error))
+
+    def _states(self) -> Sequence[HoleState] | None:
+        if not shows(self._sink):
+            return None
+        with self._database.read() as connection:
+            return hole_states(connection)
+
+    def _show(self, states: Sequence[HoleState]) -> None:
+        self._sink.show(states)
+        if self._not_shown:
+            log.info("sink %s shows now which holes are in alarm", self.name)
+        self._not_shown = None
+
+    def _begin_to_show(self) -> None:
+        """Show at the start how things are, although there is no message."""
+        if self._not_shown is None or self._clock() < self._show_at or (states := self._states()) is None:
+            return
+        try:
+            self._show(states)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            self._not_shown += 1
+            self._show_at = self._clock() + min(pause_after(self._not_shown), LONGEST_SHOW_PAUSE)
+            if self._not_shown == 1:
+                log.warning(
+                    "sink %s: %s; which holes are in alarm is not shown there, and it is tried again",
+                    *(self.name, sentence(error)),
+                )
 
     def _delivered(self, due: Due) -> None:
         with self._database.write() as connection:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.alarms.delivery import sentence
 from monitor.alarms.messages import Heartbeat
+from monitor.alarms.states import hole_states, shows
 from monitor.alarms.wording import as_dict
 from monitor.store import alarms, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from monitor.api import Sink
+    from monitor.api import HoleState, Sink
     from monitor.store.database.engine import Database
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,12 @@ class Heartbeats:
                 log.warning("sink %s gets no heartbeat, because nothing is decided", self._name)
             self._silent = True
             return LOOK_SECONDS
-        heartbeat = self._heartbeat()
+        heartbeat, states = self._heartbeat()
         self._silent = False
         self._due_at = self._clock() + self._every_seconds
         try:
+            if states is not None:
+                self._sink.show(states)
             self._sink.send(heartbeat)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             if not self._failing:
@@ -87,9 +90,10 @@ class Heartbeats:
             with self._database.write() as connection:
                 outbox.release(connection, self._name, datetime.now(UTC))
 
-    def _heartbeat(self) -> dict[str, Any]:
+    def _heartbeat(self) -> tuple[dict[str, Any], Sequence[HoleState] | None]:
         with self._database.read() as connection:
             told, running = alarms.told(connection, self._name, MOST_ALARMS)
+            states = hole_states(connection) if shows(self._sink) else None
         values = {
             "id": str(uuid.uuid4()),
             "kind": "heartbeat",
@@ -99,4 +103,4 @@ class Heartbeats:
             "running": running,
             "alarms": [as_dict(row) for row in told],
         }
-        return Heartbeat.model_validate(values).model_dump(mode="json")
+        return Heartbeat.model_validate(values).model_dump(mode="json"), states

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from monitor.configuration.checks import HEARTBEAT_SECONDS, own_settings
 from monitor.configuration.problems import plugin_settings
-from monitor.errors import PluginError
+from monitor.errors import ConfigurationError, PluginError
 from monitor.registry import SINK
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def new_sink(registry: Registry, name: str, configuration: Configuration) -> Sin
         for key in type(settings).model_fields
         if isinstance(value := getattr(settings, key), Path)
     }
-    return cast("Sink", registry.made(SINK, kind, lambda made: made(settings.model_copy(update=paths))))
+    try:
+        return cast("Sink", registry.made(SINK, kind, lambda made: made(settings.model_copy(update=paths))))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{configuration.origins.place(('alarms', 'sinks', name))}: {error}") from None
 
 
 def heartbeat_seconds(name: str, sink: Sink, configuration: Configuration) -> float | None:

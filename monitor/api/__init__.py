@@ -20,7 +20,7 @@ from monitor.api.providers import Provider, hookimpl
 from monitor.api.recipes import Recipe
 from monitor.api.rules import ScoreEvidence, ThresholdRule
 from monitor.api.scores import Scores
-from monitor.api.sinks import Sink
+from monitor.api.sinks import HoleState, Sink
 from monitor.api.training import EpochReport, FalseAlarms, FitReport, KnownProliv, Progress
 from monitor.errors import (
     ConfigurationError,
@@ -48,6 +48,7 @@ __all__ = [
     "FalseAlarms",
     "FitReport",
     "Floats",
+    "HoleState",
     "InputMissingError",
     "KnownProliv",
     "LazyGroup",

@@ -106,3 +106,4 @@ class Deliverers:
                 log.exception("the sink %s failed by a defect; it will be tried again soon", delivery.name)
             if not more and not self._ended:
                 woken.wait(pause)
+        delivery.end()

@@ -96,6 +96,16 @@ class RunningCounts(NamedTuple):
     oldest_open_at: datetime | None
 
 
+class RunningSubject(NamedTuple):
+    """What alarms in one state, which are not closed, are about, and the newest of them."""
+
+    kind: str
+    camera: str
+    hole: int
+    state: str
+    newest_id: int
+
+
 def lock(connection: Connection) -> None:
     """Let no other program open or end alarms before the end of the transaction."""
     if connection.dialect.name != "sqlite":
@@ -261,6 +271,24 @@ def running_counts(connection: Connection) -> RunningCounts:
     found = {state: (count, oldest) for state, count, oldest in connection.execute(query.group_by(alarms.c.state))}
     count, oldest = found.get("open", (0, None))
     return RunningCounts(count, found.get("acknowledged", (0, None))[0], oldest)
+
+
+def running_subjects(connection: Connection) -> list[RunningSubject]:
+    """What the alarms that are not closed are about: for each subject and state one row, files of a camera together.
+
+    Each hole of a table's alarm has a row of the kind ``hole`` as well.
+    """
+    grouped = alarms.c.kind, alarms.c.camera, alarms.c.hole, alarms.c.state
+    query = select(*grouped, func.max(alarms.c.id).label("newest_id")).where(_is_running()).group_by(*grouped)
+    found = select_rows(connection, RunningSubject, query)
+    tables = select(alarms.c.camera, alarms.c.holes, alarms.c.state, alarms.c.id).where(
+        _is_running(), alarms.c.kind == "table"
+    )
+    return found + [
+        RunningSubject("hole", camera, hole, state, alarm_id)
+        for camera, holes, state, alarm_id in connection.execute(tables)
+        for hole in holes or ()
+    ]
 
 
 def _is_running() -> ColumnElement[bool]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from monitor.alarms.delivery import FIRST_PAUSE, LEASE, LONGEST_PAUSE, Delivery, pause_after
-from monitor.api import DeliveryError, Sink
+from monitor.alarms.delivery import FIRST_PAUSE, LEASE, LONGEST_PAUSE, LONGEST_SHOW_PAUSE, Delivery, pause_after
+from monitor.api import DeliveryError, HoleState, Sink
 from monitor.configuration.settings import Alarms
 from monitor.store import outbox
 from tests.support.alarm_line import Line
 from tests.support.stored_crops import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from monitor.store.database.engine import Database
@@ -195,6 +195,74 @@ def test_a_sink_that_could_not_work_is_said_at_the_start(
     monkeypatch.setattr(plant.receiver, "check", check)
     plant.delivery.begin()
     assert "sink siren: siren.secret: is empty; messages about alarms wait for it" in caplog.text
+
+
+class Lamps(Receiver):
+    """Shows which holes are in alarm, or does not, as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[list[int | None]] = []
+        self.dark = False
+
+    def show(self, states: Sequence[HoleState]) -> None:
+        self.shown.append([one.hole for one in states])
+        if self.dark:
+            raise DeliveryError("the lamps are out of order")
+
+
+@pytest.fixture
+def lamps(plant: Plant) -> Lamps:
+    lamps = Lamps()
+    plant.receiver = lamps
+    plant.delivery = plant.another()
+    return lamps
+
+
+def test_the_state_of_all_holes_is_shown_at_the_start_and_before_each_message(plant: Plant, lamps: Lamps) -> None:
+    plant.deliver()
+    assert lamps.shown == [[]]
+    plant.decide(1, 2)
+    plant.deliver()
+    assert lamps.shown == [[], [1, 2], [1, 2]]
+    assert lamps.got == [("opened", 1, 1), ("opened", 2, 1)]
+    plant.now += timedelta(hours=1)
+    plant.deliver()
+    assert len(lamps.shown) == 3
+
+
+def test_a_message_of_which_the_state_is_not_shown_is_not_delivered(
+    plant: Plant, lamps: Lamps, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lamps.dark = True
+    plant.deliver()
+    plant.deliver()
+    assert len(lamps.shown) == 1
+    plant.now += LONGEST_SHOW_PAUSE
+    plant.deliver()
+    assert len(lamps.shown) == 2
+    assert caplog.text.count("sink siren: the lamps are out of order; which holes are in alarm is not shown there") == 1
+    plant.decide(1)
+    plant.deliver()
+    assert (lamps.got, plant.outcomes) == ([], ["failed"])
+    lamps.dark = False
+    plant.now += timedelta(seconds=2)
+    plant.deliver()
+    assert (lamps.got, plant.outcomes) == ([("opened", 1, 1)], ["failed", "delivered"])
+    assert "sink siren shows now which holes are in alarm" in caplog.text
+
+
+def test_a_sink_that_cannot_be_closed_keeps_nobody(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def close() -> None:
+        raise KeyError("socket")
+
+    plant.delivery.end()
+    monkeypatch.setattr(plant.receiver, "close", close)
+    plant.delivery.end()
+    assert [record.message for record in caplog.records] == ["sink siren was not closed: KeyError: 'socket'"]
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (10_000, 300)])

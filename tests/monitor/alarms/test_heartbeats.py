@@ -14,7 +14,7 @@ from monitor.alarms import messages
 from monitor.alarms.acknowledgement import acknowledge, close
 from monitor.alarms.delivery import Delivery
 from monitor.alarms.heartbeats import Heartbeats
-from monitor.api import DeliveryError, Sink
+from monitor.api import DeliveryError, HoleState, Sink
 from monitor.configuration.settings import Alarms
 from monitor.errors import StoreError
 from monitor.store import outbox
@@ -22,7 +22,7 @@ from tests.support.alarm_line import Line
 from tests.support.stored_crops import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from monitor.store.database.engine import Database
 
@@ -188,3 +188,27 @@ def test_without_a_database_there_is_none_and_the_next_is_tried_at_once(
     assert plant.beats() == []
     assert plant.heartbeats.step() == 60
     assert len(plant.beats()) == 1
+
+
+def test_the_state_of_all_holes_is_shown_with_each(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[list[int | None]] = []
+
+    class Lamps(Receiver):
+        def show(self, states: Sequence[HoleState]) -> None:
+            if self.refuses:
+                raise DeliveryError("the lamps are out of order")
+            shown.append([one.hole for one in states])
+
+    lamps = Lamps()
+    monkeypatch.setattr(plant.heartbeats, "_sink", lamps)
+    plant.heartbeats.step()
+    plant.line.decide(plant.line.crop(0, hole=7))
+    plant.now += 60
+    plant.heartbeats.step()
+    assert shown == [[], [7]]
+    # A heartbeat says that all is shown, so there is none without it.
+    lamps.refuses = True
+    plant.now += 60
+    plant.heartbeats.step()
+    assert len(lamps.got) == 2
+    assert len(plant.taken) == 2

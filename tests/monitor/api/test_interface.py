@@ -12,6 +12,7 @@ from monitor import api
 HANDED_OUT = {
     "ConfigurationError", "Recipe",
     "CropRefusedError", "DataError", "Detector", "EpochReport", "EvidenceMissingError", "FitReport", "Floats",
+    "HoleState",
     "InputMissingError", "KnownProliv", "LazyGroup", "Lesson", "Measurement", "OutputError", "Pixels", "Progress",
     "FalseAlarms", "Provider", "Runtime", "SMALLEST_CROP",
     "NotOfferedError", "ScoreArray", "DeliveryError", "ScoreEvidence", "Scores", "Sink", "ThresholdRule",
