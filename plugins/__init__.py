@@ -72,4 +72,5 @@ def monitor_register_sinks() -> list[Provider]:
         Provider("webhook", "JSON posted to a web address, signed", "plugins.sinks.webhook:Webhook"),
         Provider("email", "a mail by SMTP, with the message as JSON in it", "plugins.sinks.email:Email"),
         Provider("alertmanager", "alerts in Prometheus' Alertmanager", "plugins.sinks.alertmanager:Alertmanager"),
+        Provider("mqtt", "messages and the state of each hole, published to an MQTT broker", "plugins.sinks.mqtt:Mqtt"),
     ]

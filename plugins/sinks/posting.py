@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator
 
 from monitor.api import DeliveryError, connection_problem, tls_context
+from plugins.sinks.addresses import plain_address
 from plugins.sinks.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -26,16 +27,8 @@ AS_IT_IS: Final = "!#$%&'()*+,/:;=?@[]~"
 
 
 def _address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() or not character.isprintable() for character in value):
-        raise ValueError("is not the address of a web service; write one such as https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("has a name or a password in it; put a token into a file and name that: token_file")
-    return value
+    remedy = "put a token into a file and name that: token_file"
+    return plain_address(value, ("http", "https"), what="a web service", example="https://host/path", remedy=remedy)
 
 
 # http or https, without a name or a password in it.

@@ -1,0 +1,111 @@
+"""The daemon as a real process, and field buses whose servers are absent, killed and started again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.alarms.acknowledgement import acknowledge
+from monitor.configuration.settings import Alarms
+from monitor.harness.waiting import wait_until
+from tests.support import mosquitto
+from tests.support.mosquitto import Broker, Listener
+from tests.support.requirements import go_without
+from tests.support.stored_crops import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.daemon import Daemon
+
+MQTT = """
+[alarms]
+pause_seconds = 1
+
+[alarms.sinks.bus]
+kind = "mqtt"
+url = "mqtt://127.0.0.1:{port}"
+topic = "plant"
+timeout_seconds = 2
+heartbeat_seconds = 1
+"""
+
+
+def feed(daemon: Daemon, crops: list[Path]) -> None:
+    """Let the daemon decide on these crops."""
+    before = daemon.count()
+    for source in crops:
+        shutil.copyfile(source, daemon.inbox / source.name)
+    wait_until(lambda: daemon.count() == before + len(crops), daemon.text)
+
+
+def acknowledge_all(daemon: Daemon) -> None:
+    """Let a person do it, beside the daemon."""
+    settings = Alarms(pause_seconds=1, sinks={"bus": {"kind": "mqtt"}})
+    with opened(f"sqlite:///{daemon.database}") as database:
+        for (number,) in daemon.query("select id from alarms where state = 'open'"):
+            acknowledge(database, settings, number, by="anna", note=None, at=datetime.now(UTC), zone=UTC)
+
+
+@pytest.fixture
+def proliv(small_dataset: Path) -> list[Path]:
+    return sorted((small_dataset / "proliv").glob("*.jpg"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path, starts_servers: None) -> Iterator[Broker]:
+    if reason := mosquitto.missing():
+        go_without("mosquitto", reason)
+    broker = Broker(tmp_path)
+    yield broker
+    broker.kill()
+
+
+def test_an_mqtt_broker_has_every_message_and_the_state_of_every_hole(
+    daemon: Daemon, proliv: list[Path], broker: Broker
+) -> None:
+    (daemon.home / "config.toml").write_text(MQTT.format(port=broker.port), encoding="utf-8")
+
+    def is_told() -> bool:
+        told = {json.loads(one)["id"] for one in listener.payloads("plant/messages")}
+        return told == {uid for (uid,) in daemon.query("select uid from alarm_messages")}
+
+    def in_alarm() -> set[str]:
+        states = {topic: json.loads(one) for topic, one in listener.newest().items() if topic.endswith("/state")}
+        return {f"{one['hole']}" for one in states.values() if one["kind"] == "hole" and one["state"] == "alarm"}
+
+    # The broker keeps for it what comes while it is away.
+    broker.start()
+    listener = Listener(broker, "plant/#", "scada")
+    broker.stop()
+    process = daemon.start()
+    feed(daemon, proliv[:7])
+    wait_until(lambda: f"mqtt://127.0.0.1:{broker.port}: Connection refused" in daemon.text(), daemon.text)
+    broker.start()
+    wait_until(is_told, daemon.text)
+    broker.kill()
+    feed(daemon, proliv[7:14])
+    process.kill()
+    process.wait()
+    broker.start()
+    process = daemon.start()
+    feed(daemon, proliv[14:])
+    wait_until(is_told, daemon.text)
+    wait_until(lambda: bool(listener.payloads("plant/heartbeat")), daemon.text)
+    running = daemon.query("select hole, holes from alarms where state = 'open'")
+    assert in_alarm() == {f"{one}" for hole, holes in running for one in json.loads(holes or "[]") or [hole]}
+    acknowledge_all(daemon)
+    wait_until(lambda: is_told() and not in_alarm(), daemon.text)
+    process.kill()
+    process.wait()
+    wait_until(lambda: listener.newest()["plant/status"] == b"offline")
+    daemon.start()
+    wait_until(lambda: listener.newest()["plant/status"] == b"online")
+    assert daemon.stop() == 0
+    wait_until(lambda: listener.newest()["plant/status"] == b"offline")
+    listener.stop()
