@@ -12,7 +12,8 @@ import pytest
 from monitor.alarms.acknowledgement import acknowledge
 from monitor.configuration.settings import Alarms
 from monitor.harness.waiting import wait_until
-from tests.support import mosquitto
+from tests.support import modbus_device, mosquitto
+from tests.support.modbus_device import Device, Program
 from tests.support.mosquitto import Broker, Listener
 from tests.support.requirements import go_without
 from tests.support.stored_crops import opened
@@ -32,6 +33,18 @@ kind = "mqtt"
 url = "mqtt://127.0.0.1:{port}"
 topic = "plant"
 timeout_seconds = 2
+heartbeat_seconds = 1
+"""
+
+MODBUS = """
+[alarms]
+pause_seconds = 1
+
+[alarms.sinks.bus]
+kind = "modbus"
+host = "127.0.0.1"
+port = {port}
+timeout_seconds = 1
 heartbeat_seconds = 1
 """
 
@@ -109,3 +122,58 @@ def test_an_mqtt_broker_has_every_message_and_the_state_of_every_hole(
     assert daemon.stop() == 0
     wait_until(lambda: listener.newest()["plant/status"] == b"offline")
     listener.stop()
+
+
+@pytest.fixture
+def device(tmp_path: Path, starts_servers: None) -> Iterator[Device]:
+    if reason := modbus_device.missing():
+        go_without("modbus", reason)
+    device = Device(tmp_path)
+    yield device
+    device.kill()
+
+
+def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
+    daemon: Daemon, proliv: list[Path], device: Device
+) -> None:
+    (daemon.home / "config.toml").write_text(MODBUS.format(port=device.port), encoding="utf-8")
+
+    def is_told() -> bool:
+        return daemon.query("select count(*) from alarm_deliveries where delivered_at is null") == [(0,)]
+
+    def in_alarm() -> list[int]:
+        holes: set[int] = set()
+        for hole, named in daemon.query("select hole, holes from alarms where state = 'open'"):
+            table = json.loads(named or "null")
+            # 65 is the coil of the table.
+            holes |= {65, *table} if table else {hole}
+        return sorted(holes)
+
+    process = daemon.start()
+    feed(daemon, proliv[:7])
+    wait_until(lambda: f"sink bus: 127.0.0.1:{device.port}: Connection refused" in daemon.text(), daemon.text)
+    with Program(device) as plc:
+        device.start()
+        wait_until(lambda: is_told() and device.coils() == in_alarm() != [], daemon.text)
+        device.kill()
+        feed(daemon, proliv[7:14])
+        process.kill()
+        process.wait()
+        device.start()
+        process = daemon.start()
+        feed(daemon, proliv[14:])
+        wait_until(lambda: is_told() and device.coils() == in_alarm(), daemon.text)
+        # Whatever the PLC confirmed was delivered, and nothing else; what came twice is a repeat.
+        told = daemon.query("select alarm_id, kind from alarm_messages")
+        kinds = {1: "opened", 2: "more", 3: "acknowledged", 4: "closed"}
+        assert {(high << 16 | low, kinds[kind]) for _, kind, _, _, high, low, _ in plc.taken} == set(told)
+        count = device.registers()[1]
+        wait_until(lambda: device.registers()[1] != count, daemon.text)
+        # What the PLC loses comes back by itself.
+        device.kill()
+        device.start()
+        wait_until(lambda: device.coils() == in_alarm() and device.registers()[2] & 1 == 1, daemon.text)
+        acknowledge_all(daemon)
+        wait_until(lambda: is_told() and device.coils() == [], daemon.text)
+    assert daemon.stop() == 0
+    assert device.registers()[2] & 1 == 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Got = Callable[[dict[str, Any], Path], Any]
 
 # Those that hand over something else: words, or what the receiver's own protocol has.
-OTHERS = {"log", "alertmanager"}
+OTHERS = {"log", "alertmanager", "modbus"}
 # Held to the schemas where their servers are: test_mqtt.py.
 ELSEWHERE = {"mqtt"}
 
