@@ -73,5 +73,6 @@ def monitor_register_sinks() -> list[Provider]:
         Provider("email", "a mail by SMTP, with the message as JSON in it", "plugins.sinks.email:Email"),
         Provider("alertmanager", "alerts in Prometheus' Alertmanager", "plugins.sinks.alertmanager:Alertmanager"),
         Provider("mqtt", "messages and the state of each hole, published to an MQTT broker", "plugins.sinks.mqtt:Mqtt"),
+        Provider("opcua", "a node for each hole of an OPC UA server, with a handshake", "plugins.sinks.opcua:Opcua"),
         Provider("modbus", "a coil for each hole of a PLC, with a handshake", "plugins.sinks.modbus:Modbus"),
     ]

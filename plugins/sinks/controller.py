@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from monitor.api import DeliveryError, Sink
 
@@ -13,15 +13,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-# Numbers count from 1 to this, because the receiver may have no more than 16 bits.
-LARGEST: Final = 65535
 # How often it is looked whether the PLC has taken a message.
 LOOK_SECONDS: Final = 0.05
-
-
-def following(number: int) -> int:
-    """The next number, from 1 to 65535: 0 is what a PLC has that was just started."""
-    return number % LARGEST + 1
 
 
 class ControllerSink(Sink):
@@ -31,6 +24,8 @@ class ControllerSink(Sink):
     """
 
     heartbeat_seconds = 2.0
+    # The largest number that the receiver can hold.
+    largest: ClassVar[int] = 65535
 
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
@@ -54,16 +49,20 @@ class ControllerSink(Sink):
 
     def beat(self) -> None:
         """Count on, which tells the PLC that the daemon decides and that everything before is shown."""
-        count = following(self._heartbeat)
+        count = self._following(self._heartbeat)
         self.write_heartbeat(count, is_ready=self._ready)
         self._heartbeat = count
+
+    def _following(self, number: int) -> int:
+        # Never 0, which is what a PLC has that was just started.
+        return max(0, number) % self.largest + 1
 
     def _hand_over(self, message: Mapping[str, Any]) -> None:
         if self._sequence is None:
             # After a restart it counts on, so that the PLC does not take the next message for one that it has.
-            self._sequence = self.read_sequence() % (LARGEST + 1)
+            self._sequence = self.read_sequence()
         if message["id"] != self._newest_id:
-            self._sequence, self._newest_id = following(self._sequence), message["id"]
+            self._sequence, self._newest_id = self._following(self._sequence), message["id"]
         self.write_message(message)
         self._ready = bool(self.settings.handshake)
         self.write_sequence(self._sequence, is_ready=self._ready)

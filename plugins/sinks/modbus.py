@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from plugins.sinks.controller import LARGEST, ControllerSink
+from plugins.sinks.controller import ControllerSink
 from plugins.sinks.modbus_settings import MORE_COILS, Settings
 from plugins.sinks.packages import require_package
 
@@ -52,7 +52,7 @@ class Modbus(ControllerSink):
             if one.state == "alarm":
                 coils[self._coil(one)] = True
         counts = [
-            min(sum(one.kind == "hole" and one.state == state for one in ours), LARGEST)
+            min(sum(one.kind == "hole" and one.state == state for one in ours), self.largest)
             for state in ("alarm", "acknowledged")
         ]
         self._connected().write_coils(self.settings.first_coil, coils)
@@ -88,7 +88,7 @@ class Modbus(ControllerSink):
             SUBJECTS[alarm["kind"]],
             NO_HOLE if hole is None else min(hole, NO_HOLE),
             *divmod(alarm["id"] % 2**32, 2**16),
-            min(alarm["crops"], LARGEST),
+            min(alarm["crops"], self.largest),
         ]
         self._write(MESSAGE, values)
 

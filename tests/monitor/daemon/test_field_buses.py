@@ -12,9 +12,10 @@ import pytest
 from monitor.alarms.acknowledgement import acknowledge
 from monitor.configuration.settings import Alarms
 from monitor.harness.waiting import wait_until
-from tests.support import modbus_device, mosquitto
+from tests.support import modbus_device, mosquitto, opcua_server
 from tests.support.modbus_device import Device, Program
 from tests.support.mosquitto import Broker, Listener
+from tests.support.opcua_server import PlcServer
 from tests.support.requirements import go_without
 from tests.support.stored_crops import opened
 
@@ -48,6 +49,19 @@ timeout_seconds = 1
 heartbeat_seconds = 1
 """
 
+OPCUA = """
+[alarms]
+pause_seconds = 1
+
+[alarms.sinks.bus]
+kind = "opcua"
+url = "{url}"
+node = "ns=2;s=Monitor.{{name}}"
+last_hole = 64
+timeout_seconds = 2
+heartbeat_seconds = 1
+"""
+
 
 def feed(daemon: Daemon, crops: list[Path]) -> None:
     """Let the daemon decide on these crops."""
@@ -55,6 +69,19 @@ def feed(daemon: Daemon, crops: list[Path]) -> None:
     for source in crops:
         shutil.copyfile(source, daemon.inbox / source.name)
     wait_until(lambda: daemon.count() == before + len(crops), daemon.text)
+
+
+def nothing_is_due(daemon: Daemon) -> bool:
+    return daemon.query("select count(*) from alarm_deliveries where delivered_at is null") == [(0,)]
+
+
+def holes_in_alarm(daemon: Daemon, table: int) -> list[int]:
+    """Those of alarms that wait, with ``table`` for one of the table."""
+    found: set[int] = set()
+    for hole, named in daemon.query("select hole, holes from alarms where state = 'open'"):
+        holes = json.loads(named or "null")
+        found |= {table, *holes} if holes else {hole}
+    return sorted(found)
 
 
 def acknowledge_all(daemon: Daemon) -> None:
@@ -138,23 +165,16 @@ def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
 ) -> None:
     (daemon.home / "config.toml").write_text(MODBUS.format(port=device.port), encoding="utf-8")
 
-    def is_told() -> bool:
-        return daemon.query("select count(*) from alarm_deliveries where delivered_at is null") == [(0,)]
-
-    def in_alarm() -> list[int]:
-        holes: set[int] = set()
-        for hole, named in daemon.query("select hole, holes from alarms where state = 'open'"):
-            table = json.loads(named or "null")
-            # 65 is the coil of the table.
-            holes |= {65, *table} if table else {hole}
-        return sorted(holes)
+    def is_shown() -> bool:
+        # 65 is the coil of the table.
+        return nothing_is_due(daemon) and device.coils() == holes_in_alarm(daemon, table=65)
 
     process = daemon.start()
     feed(daemon, proliv[:7])
     wait_until(lambda: f"sink bus: 127.0.0.1:{device.port}: Connection refused" in daemon.text(), daemon.text)
     with Program(device) as plc:
         device.start()
-        wait_until(lambda: is_told() and device.coils() == in_alarm() != [], daemon.text)
+        wait_until(lambda: is_shown() and device.coils() != [], daemon.text)
         device.kill()
         feed(daemon, proliv[7:14])
         process.kill()
@@ -162,7 +182,7 @@ def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
         device.start()
         process = daemon.start()
         feed(daemon, proliv[14:])
-        wait_until(lambda: is_told() and device.coils() == in_alarm(), daemon.text)
+        wait_until(is_shown, daemon.text)
         # Whatever the PLC confirmed was delivered, and nothing else; what came twice is a repeat.
         told = daemon.query("select alarm_id, kind from alarm_messages")
         kinds = {1: "opened", 2: "more", 3: "acknowledged", 4: "closed"}
@@ -172,8 +192,48 @@ def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
         # What the PLC loses comes back by itself.
         device.kill()
         device.start()
-        wait_until(lambda: device.coils() == in_alarm() and device.registers()[2] & 1 == 1, daemon.text)
+        wait_until(lambda: is_shown() and device.registers()[2] & 1 == 1, daemon.text)
         acknowledge_all(daemon)
-        wait_until(lambda: is_told() and device.coils() == [], daemon.text)
+        wait_until(lambda: is_shown() and device.coils() == [], daemon.text)
     assert daemon.stop() == 0
     assert device.registers()[2] & 1 == 0
+
+
+@pytest.fixture
+def server(tmp_path: Path, starts_servers: None) -> Iterator[PlcServer]:
+    if reason := opcua_server.missing():
+        go_without("opcua", reason)
+    server = PlcServer(tmp_path)
+    yield server
+    server.kill()
+
+
+def test_an_opc_ua_server_gets_every_message_and_the_state_of_every_hole(
+    daemon: Daemon, proliv: list[Path], server: PlcServer
+) -> None:
+    (daemon.home / "config.toml").write_text(OPCUA.format(url=server.url), encoding="utf-8")
+
+    def is_shown() -> bool:
+        if not nothing_is_due(daemon):
+            return False
+        shown = [65 if name == "Table" else int(name[4:]) for name, value in server.holes().items() if value == 1]
+        return sorted(shown) == holes_in_alarm(daemon, table=65)
+
+    process = daemon.start()
+    feed(daemon, proliv[:7])
+    wait_until(lambda: f"sink bus: {server.url}: Connect" in daemon.text(), daemon.text)
+    server.start(nodes=opcua_server.nodes(64))
+    with opcua_server.Program(server) as plc:
+        wait_until(is_shown, daemon.text)
+        server.kill()
+        feed(daemon, proliv[7:])
+        process.kill()
+        process.wait()
+        server.start()
+        daemon.start()
+        wait_until(is_shown, daemon.text)
+        assert {one["id"] for _, one in plc.taken} == {uid for (uid,) in daemon.query("select uid from alarm_messages")}
+        acknowledge_all(daemon)
+        wait_until(lambda: is_shown() and server.values("Quality") == [True], daemon.text)
+    assert daemon.stop() == 0
+    assert server.values("Quality") == [False]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # Those that hand over something else: words, or what the receiver's own protocol has.
 OTHERS = {"log", "alertmanager", "modbus"}
-# Held to the schemas where their servers are: test_mqtt.py.
-ELSEWHERE = {"mqtt"}
+# Held to the schemas where their servers are: test_mqtt.py, test_opcua.py.
+ELSEWHERE = {"mqtt", "opcua"}
 
 MESSAGES = {
     **{kind: message(kind) for kind in STATES},
