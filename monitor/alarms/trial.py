@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,4 +49,8 @@ def try_sink(name: str, sink: Sink) -> float:
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         seconds = time.monotonic() - began
         raise DeliveryError(f"sink {name}: has not taken the test, after {seconds:.2f} s: {sentence(error)}") from None
-    return time.monotonic() - began
+    else:
+        return time.monotonic() - began
+    finally:
+        with suppress(Exception):
+            sink.close()

@@ -30,9 +30,11 @@ class ControllerSink(Sink):
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
         self._heartbeat = 0
-        # Of the newest message; None: not known yet, the PLC has it.
-        self._sequence: int | None = None
+        # The number of the newest message, and its id.
+        self._sequence = 0
         self._newest_id: str | None = None
+        # Whether it is we who say that what is shown is good: a test by hand, beside the daemon, does not.
+        self.vouches = False
         # Whether a message waits for the PLC.
         self._ready = False
 
@@ -40,7 +42,7 @@ class ControllerSink(Sink):
         """Write the message, then its number, and wait until the PLC gives that back; or count a heartbeat."""
         if message["kind"] == "heartbeat":
             self.beat()
-        elif self.is_ours(message["alarm"]["camera"]):
+        elif message["kind"] == "test" or self.is_ours(message["alarm"]["camera"]):
             self._hand_over(message)
 
     def is_ours(self, camera: str | None) -> bool:
@@ -49,6 +51,7 @@ class ControllerSink(Sink):
 
     def beat(self) -> None:
         """Count on, which tells the PLC that the daemon decides and that everything before is shown."""
+        self.vouches = True
         count = self._following(self._heartbeat)
         self.write_heartbeat(count, is_ready=self._ready)
         self._heartbeat = count
@@ -58,11 +61,8 @@ class ControllerSink(Sink):
         return max(0, number) % self.largest + 1
 
     def _hand_over(self, message: Mapping[str, Any]) -> None:
-        if self._sequence is None:
-            # After a restart it counts on, so that the PLC does not take the next message for one that it has.
-            self._sequence = self.read_sequence()
         if message["id"] != self._newest_id:
-            self._sequence, self._newest_id = self._following(self._sequence), message["id"]
+            self._sequence, self._newest_id = self._next(), message["id"]
         self.write_message(message)
         self._ready = bool(self.settings.handshake)
         self.write_sequence(self._sequence, is_ready=self._ready)
@@ -70,6 +70,13 @@ class ControllerSink(Sink):
             self._wait_until_acknowledged(self._sequence)
             self._ready = False
             self.write_sequence(self._sequence, is_ready=False)
+
+    def _next(self) -> int:
+        """A number that the PLC takes for a new one, whatever was restarted, or whoever wrote the last one."""
+        number = self._following(self.read_sequence())
+        if self.settings.handshake and number == self.read_acknowledged():
+            number = self._following(number)
+        return number
 
     def _wait_until_acknowledged(self, sequence: int) -> None:
         until = time.monotonic() + self.settings.acknowledge_seconds

@@ -27,7 +27,7 @@ IN_ALARM: Final = 10
 GOOD: Final = 1
 READY: Final = 2
 # How messages, and what they are about, are numbered.
-KINDS: Final = {"opened": 1, "more": 2, "acknowledged": 3, "closed": 4}
+KINDS: Final = {"opened": 1, "more": 2, "acknowledged": 3, "closed": 4, "test": 5}
 SUBJECTS: Final = {"hole": 1, "file": 2, "table": 3}
 # Stands for what is no single hole.
 NO_HOLE: Final = 65535
@@ -55,6 +55,7 @@ class Modbus(ControllerSink):
             min(sum(one.kind == "hole" and one.state == state for one in ours), self.largest)
             for state in ("alarm", "acknowledged")
         ]
+        self.vouches = True
         self._connected().write_coils(self.settings.first_coil, coils)
         self._write(IN_ALARM, counts)
 
@@ -62,7 +63,8 @@ class Modbus(ControllerSink):
         """Take back that what is shown is good, and hang up."""
         if self._connection is not None and self._connection.usable:
             try:
-                self._write(STATUS, [READY if self._ready else 0])
+                if self.vouches:
+                    self._write(STATUS, [READY if self._ready else 0])
             finally:
                 self._connection.close()
 
@@ -94,7 +96,8 @@ class Modbus(ControllerSink):
 
     def write_sequence(self, sequence: int, *, is_ready: bool) -> None:
         """Write a message's number, and whether it waits."""
-        self._write(STATUS, [GOOD | (READY if is_ready else 0), sequence])
+        good = GOOD if self.vouches else self._read(STATUS) & GOOD
+        self._write(STATUS, [good | (READY if is_ready else 0), sequence])
 
     def write_heartbeat(self, count: int, *, is_ready: bool) -> None:
         """Write the heartbeat, and that what is shown is good."""

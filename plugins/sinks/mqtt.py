@@ -49,10 +49,13 @@ class Mqtt(Sink):
     def send(self, message: Mapping[str, Any]) -> None:
         """Publish the message, and the state of its holes if they are quiet; or a heartbeat, under another topic."""
         until = time.monotonic() + self.settings.timeout_seconds
+        body = json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        if message["kind"] == "test":
+            self._send_apart(Publication(f"{self.settings.topic}/messages", body, retain=False), until)
+            return
         level, subjects = ("messages", _subjects(message["alarm"])) if "alarm" in message else ("heartbeat", ())
         quiet = dict(self._state(subject, "quiet", None) for subject in subjects)
         self._keep({**quiet, **self._states}, until)
-        body = json.dumps(message, ensure_ascii=False).encode("utf-8", "backslashreplace")
         self._publish([Publication(f"{self.settings.topic}/{level}", body, retain=False)], until)
 
     def show(self, states: Sequence[HoleState]) -> None:
@@ -77,6 +80,17 @@ class Mqtt(Sink):
             with suppress(DeliveryError):
                 self._publish([self._status("offline")], time.monotonic() + CLOSE_SECONDS)
         self._hang_up()
+
+    def _send_apart(self, publication: Publication, until: float) -> None:
+        """Publish a test, which says nothing about states, nor whether a daemon runs."""
+        from plugins.sinks.mqtt_connection import MqttConnection
+
+        connection = MqttConnection(self.settings, f"{self._client_id}t", None, list)
+        try:
+            connection.wait_until_connected(until)
+            connection.publish([publication], until)
+        finally:
+            connection.close()
 
     def _keep(self, wanted: dict[str, bytes], until: float) -> None:
         """Let the broker have these states; over a new connection all of them, for it may have lost them."""

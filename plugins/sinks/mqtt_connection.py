@@ -31,9 +31,9 @@ class MqttConnection:
     """Connects at once, in a thread of its own."""
 
     def __init__(
-        self, settings: Settings, client_id: str, will: Publication, present: Callable[[], Sequence[Publication]]
+        self, settings: Settings, client_id: str, will: Publication | None, present: Callable[[], Sequence[Publication]]
     ) -> None:
-        """``will``: what the broker publishes when we vanish.
+        """``will``: what the broker publishes when we vanish, if anything.
 
         ``present``: what is published whenever the connection has come back, because the broker may have lost it, or
         published the will; called from another thread. Raises `DeliveryError` where a secret or a certificate cannot be
@@ -137,12 +137,13 @@ class MqttConnection:
             self._changed.notify_all()
 
 
-def _new_client(settings: Settings, client_id: str, will: Publication) -> Client:
+def _new_client(settings: Settings, client_id: str, will: Publication | None) -> Client:
     protocol = MQTTv5 if settings.protocol == "5" else MQTTv311
     client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
     client.connect_timeout = settings.timeout_seconds
     client.reconnect_delay_set(SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-    client.will_set(will.topic, will.payload, QUALITY_OF_SERVICE, will.retain)
+    if will is not None:
+        client.will_set(will.topic, will.payload, QUALITY_OF_SERVICE, will.retain)
     if settings.user is not None:
         client.username_pw_set(settings.user, settings.password())
     context = settings.tls()

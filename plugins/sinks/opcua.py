@@ -40,6 +40,7 @@ class Opcua(ControllerSink):
                 # Of several under one name, the worst.
                 if shown[name] != "alarm":
                     shown[name] = one.state
+        self.vouches = True
         self._connected().write(shown)
 
     def check(self) -> None:
@@ -51,7 +52,8 @@ class Opcua(ControllerSink):
         """Take back that what is shown is good, and hang up."""
         if self._connection is not None and self._connection.usable:
             try:
-                self._connection.write({"Quality": False})
+                if self.vouches:
+                    self._connection.write({"Quality": False})
             finally:
                 self._connection.close()
 

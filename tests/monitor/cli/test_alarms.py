@@ -124,7 +124,10 @@ def test_deliveries_say_what_is_due_and_sinks_what_they_lack(
 def test_config_check_finds_what_is_wrong_with_a_sink(home: Path, monitor: Run) -> None:
     plain = (home / "config.toml").read_text(encoding="utf-8")
     for values, said in (
-        ('kind = "sirene"', "there is no sink 'sirene'; installed are: alertmanager, command, email, log, modbus, mqtt, opcua, webhook"),
+        (
+            'kind = "sirene"',
+            "there is no sink 'sirene'; installed are: alertmanager, command, email, log, modbus, mqtt, opcua, webhook",
+        ),
         ('kind = "webhook"\nurl = "geheim"', "alarms.sinks.hall.url: is not the address"),
         ('kind = "command"\ncommand = []', "alarms.sinks.hall.command"),
     ):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import socket
 from contextlib import closing
+from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
+from monitor.alarms.trial import trial_message
 from monitor.api import ConfigurationError, DeliveryError, HoleState
 from plugins.sinks import packages
 from plugins.sinks.modbus import Modbus
@@ -84,6 +86,7 @@ def test_a_plc_has_its_own_place_and_the_holes_of_its_own_camera(device: Device,
 
 
 def test_a_message_is_taken_once_the_plc_has_confirmed_it(device: Device, sink: Modbus) -> None:
+    sink.show([])
     with Program(device) as plc:
         sink.send(message("opened"))
         sink.send(message("more", id=70_000, crops=99_999))
@@ -98,6 +101,7 @@ def test_a_message_is_taken_once_the_plc_has_confirmed_it(device: Device, sink: 
 def test_a_message_that_is_not_confirmed_comes_again_under_its_number(device: Device, sinks: list[Modbus]) -> None:
     sink = modbus(device, sinks, acknowledge_seconds=0.1)
     opened, more = message("opened"), message("more")
+    sink.show([])
     said = r"holding register 0: is 0, so the message 1 is not confirmed; let the PLC copy .* or set handshake = false"
     for _ in range(2):
         with pytest.raises(DeliveryError, match=said):
@@ -118,6 +122,32 @@ def test_numbers_go_on_after_a_restart_and_never_become_0(device: Device, sinks:
         for _ in range(3):
             modbus(device, sinks).send(message("opened"))
     assert [one[0] for one in plc.taken] == [65535, 1, 2]
+
+
+def test_a_test_by_hand_beside_the_daemon_changes_nothing_but_the_message(device: Device, sinks: list[Modbus]) -> None:
+    daemon = modbus(device, sinks, camera="C")
+    with Program(device) as plc:
+        daemon.show([HOLE_10])
+        daemon.send(heartbeat())
+        daemon.send(message("opened"))
+        by_hand = modbus(device, sinks, camera="C")
+        by_hand.send(trial_message(datetime.now(UTC)))
+        by_hand.close()
+        assert (device.coils(), device.registers(1, 2)) == ([10], [1, 1])
+        daemon.send(message("more"))
+        daemon.close()
+        modbus(device, sinks).send(trial_message(datetime.now(UTC)))
+    assert plc.taken == [
+        [1, 1, 1, 10, 0, 12, 1], [2, 5, 2, 65535, 0, 0, 1], [3, 2, 1, 10, 0, 12, 1], [4, 5, 2, 65535, 0, 0, 1]
+    ]  # fmt: skip
+    assert device.registers(2, 1) == [0]
+
+
+def test_a_number_that_the_plc_has_confirmed_already_is_left_out(device: Device, sinks: list[Modbus]) -> None:
+    device.write(0, 1)
+    with Program(device) as plc:
+        modbus(device, sinks).send(message("opened"))
+    assert [one[0] for one in plc.taken] == [2]
 
 
 def test_heartbeats_count_and_the_quality_ends_with_the_program(device: Device, sink: Modbus) -> None:
@@ -145,7 +175,7 @@ def test_a_plc_that_was_restarted_has_everything_again(device: Device, sink: Mod
         sink.show([HOLE_10])
         sink.send(message("more"))
     assert device.coils() == [10]
-    assert [one[0] for one in plc.taken] == [1, 2]
+    assert [one[0] for one in plc.taken] == [1, 1]
 
 
 def test_a_plc_that_hangs_is_given_up_and_its_late_answers_count_for_nothing(device: Device, sink: Modbus) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from monitor.alarms.messages import HEARTBEAT_SCHEMA_FILE, SCHEMA_FILE
+from monitor.alarms.trial import trial_message
 from monitor.api import ConfigurationError, DeliveryError, HoleState
 from monitor.harness.waiting import wait_until
 from plugins.sinks import packages
@@ -214,6 +216,23 @@ def test_whoever_vanishes_or_leaves_is_said_to_be_gone(broker: Broker, sink: Mqt
     vanished: Any = other._connection._client.socket()
     vanished.shutdown(socket.SHUT_RDWR)
     wait_until(lambda: listener.payloads("proliv-monitor/status")[-2:] == [b"offline", b"online"])
+    listener.stop()
+
+
+def test_a_test_by_hand_beside_the_daemon_says_nothing_about_states(
+    broker: Broker, sink: Mqtt, sinks: list[Mqtt]
+) -> None:
+    sink.show([HoleState("file", None, None, "alarm", 12)])
+    listener = Listener(broker)
+    by_hand = mqtt(broker, sinks)
+    by_hand.send(trial_message(datetime.now(UTC)))
+    by_hand.close()
+    listener.wait_for(["proliv-monitor/messages"])
+    sink.send(BEAT)
+    listener.wait_for(["proliv-monitor/heartbeat"])
+    assert listener.payloads("proliv-monitor/status") == [b"online"]
+    assert len(listener.payloads("proliv-monitor/unknown/files/state")) == 1
+    assert state(listener, "proliv-monitor/unknown/files/state") == ("alarm", 12)
     listener.stop()
 
 

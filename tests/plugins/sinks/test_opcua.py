@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from monitor.alarms.messages import SCHEMA_FILE
+from monitor.alarms.trial import trial_message
 from monitor.api import ConfigurationError, DeliveryError, HoleState
 from plugins.sinks import packages
 from plugins.sinks.opcua import Opcua
@@ -135,6 +137,18 @@ def test_heartbeats_count_and_the_quality_ends_with_the_program(server: PlcServe
     assert server.values("Heartbeat", "Quality") == [2, False]
 
 
+def test_a_test_by_hand_beside_the_daemon_changes_nothing_but_the_message(server: PlcServer, sink: Opcua) -> None:
+    sent = trial_message(datetime.now(UTC))
+    with Program(server) as plc:
+        sink.show([HOLE_10])
+        sink.send(heartbeat())
+        by_hand = Opcua(sink.settings)
+        by_hand.send(sent)
+        by_hand.close()
+    assert plc.taken == [(1, sent)]
+    assert (server.holes(), server.values("Quality")) == ({"Hole10": 1}, [True])
+
+
 def test_a_server_that_was_restarted_has_everything_again(server: PlcServer, sink: Opcua) -> None:
     with Program(server) as plc:
         sink.show([HOLE_10])
@@ -148,7 +162,7 @@ def test_a_server_that_was_restarted_has_everything_again(server: PlcServer, sin
         sink.show([HOLE_10])
         sink.send(message("more"))
     assert server.holes() == {"Hole10": 1}
-    assert [number for number, _ in plc.taken] == [1, 2]
+    assert [number for number, _ in plc.taken] == [1, 1]
 
 
 def test_a_server_that_hangs_is_given_up(server: PlcServer, sinks: list[Opcua]) -> None:
