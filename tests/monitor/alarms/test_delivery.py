@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from monitor.alarms.delivery import FIRST_PAUSE, LEASE, LONGEST_PAUSE, LONGEST_SHOW_PAUSE, Delivery, pause_after
+from monitor.alarms.delivery import FIRST_PAUSE, LEASE, LONGEST_PAUSE, LONGEST_SHOW_PAUSE, TURN, Delivery, pause_after
 from monitor.api import DeliveryError, HoleState, Sink
 from monitor.configuration.settings import Alarms
 from monitor.store import outbox
@@ -104,6 +104,19 @@ def test_many_messages_are_looked_for_together(plant: Plant, monkeypatch: pytest
     plant.deliver()
     # Of each hole the first, then what follows, then nothing more; each in a look.
     assert (len(plant.receiver.got), len(looks)) == (3, 3)
+
+
+def test_others_have_their_turn_while_a_slow_receiver_gets_much(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(message: Mapping[str, Any]) -> None:
+        plant.receiver.ids.append(message["id"])
+        plant.now += TURN / 2
+
+    monkeypatch.setattr(plant.receiver, "send", slowly)
+    plant.decide(1, 2, 3, 4, 5)
+    assert plant.delivery.step()
+    assert len(plant.receiver.ids) == 3
+    plant.deliver()
+    assert len(set(plant.receiver.ids)) == len(plant.receiver.ids) > 5
 
 
 def test_after_one_that_was_not_taken_it_is_looked_again(plant: Plant) -> None:

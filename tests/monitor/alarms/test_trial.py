@@ -26,6 +26,11 @@ class Receiver(Sink):
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.got: list[Mapping[str, Any]] = []
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+        raise OSError("the receiver has hung up before")
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.got.append(message)
@@ -49,6 +54,7 @@ def test_a_sink_gets_one_message_and_is_said_to_have_taken_it_or_not() -> None:
     sink = Receiver()
     assert try_sink("siren", sink) >= 0
     assert [one["kind"] for one in sink.got] == ["test"]
+    assert sink.is_closed
     for error, words in ((DeliveryError("it is out of order"), "it is out of order"), (KeyError("x"), "KeyError: 'x'")):
         with pytest.raises(DeliveryError, match=rf"^sink siren: has not taken the test, after \d+\.\d\d s: {words}$"):
             try_sink("siren", Receiver(error))
