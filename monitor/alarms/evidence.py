@@ -29,10 +29,10 @@ def note_evidence(connection: Connection, alarm: Latched, most_before: int, now:
     roles = {one.crop_id: "opened" for one in alarm.opening}
     if any(one.crop_id == alarm.highest.crop_id for one in alarm.taken):
         roles.setdefault(alarm.highest.crop_id, "highest")
-    first: defaultdict[Subject, list[int]] = defaultdict(list)
+    opening: defaultdict[Subject, dict[int, datetime]] = defaultdict(dict)
     for one in alarm.opening:
-        first[one.subject].append(one.crop_id)
-    for subject, crop_ids in first.items():
-        for crop_id in alarm_evidence.crops_before(connection, subject, min(crop_ids), most_before):
+        opening[one.subject][one.crop_id] = one.at
+    for subject, times in opening.items():
+        for crop_id in alarm_evidence.crops_before(connection, subject, times, most_before):
             roles.setdefault(crop_id, "before")
     alarm_evidence.add(connection, alarm.id, roles, now)

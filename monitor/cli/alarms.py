@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.cli import alarms_replay, alarms_test
+from monitor.cli.alarm_evidence import export, verify
 from monitor.cli.options import (
     author_of,
     author_option,
@@ -39,10 +40,13 @@ LARGEST: Final = 2**63 - 1
 def command() -> None:
     """List, show, acknowledge and close alarms, see who was told of them, and what other rules would have made.
 
+    What an alarm was decided on can be exported as one file.
+
     \b
     Examples:
       monitor alarms list
       monitor alarms ack 12 --note "metal stopped"
+      monitor alarms export 12 --output alarm-12.zip
     """
 
 
@@ -285,3 +289,7 @@ def list_sinks(program: Program, output_format: str) -> None:
     wrong = [name for name, _, problem, _ in rows if problem]
     if wrong:
         raise DeliveryError(f"{', '.join(wrong)}: cannot work as things are; see above")
+
+
+command.add_command(export)
+command.add_command(verify)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import delete, exists, func, or_, select
 
 from monitor.store import kept
 from monitor.store.alarms import NO_HOLE
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Among so many crops of the line the last ones of a hole are looked for: the transaction of a decision must not go
 # through all crops for a hole that gave none for months.
 LOOK_BACK: Final = 20_000
+# So many more of the hole's crops are compared by their times than are wanted.
+COMPARED: Final = 100
 
 
 class EvidenceRow(NamedTuple):
@@ -62,21 +64,29 @@ def move(connection: Connection, alarm_id: int, to: int) -> None:
         connection.execute(delete(alarm_evidence).where(of))
 
 
-def crops_before(connection: Connection, subject: Subject, crop_id: int, most: int) -> list[int]:
-    """The ids of the last ``most`` crops of a hole that were decided before a crop; none where no hole is known."""
+def crops_before(connection: Connection, subject: Subject, opening: Mapping[int, datetime], most: int) -> list[int]:
+    """The ids of the last ``most`` crops of a hole before those that open an alarm; none where no hole is known.
+
+    ``opening``: by crop id, the times of the latter. What came in together has its ids in any order, so the time of a
+    crop tells which was before; where a camera's clock was put back, the order of deciding does.
+    """
     if subject.hole == NO_HOLE or not most:
         return []
+    first, at = min(opening), min(opening.values())
+    moment = func.coalesce(crops.c.captured_at, crops.c.seen_at)
     camera = crops.c.camera == subject.camera if subject.camera else crops.c.camera.is_(None)
     query = (
-        select(crops.c.id)
+        select(crops.c.id, moment)
         .where(
-            *(crops.c.id < crop_id, crops.c.id >= crop_id - LOOK_BACK, crops.c.hole == subject.hole, camera),
-            *(crops.c.state == "scored", in_operation()),
+            *(crops.c.id >= first - LOOK_BACK, crops.c.hole == subject.hole, camera),
+            *(crops.c.state == "scored", in_operation(), or_(crops.c.id < first, moment < at)),
+            crops.c.id.not_in(sorted(opening)),
         )
         .order_by(crops.c.id.desc())
-        .limit(most)
+        .limit(most + COMPARED)
     )
-    return list(connection.execute(query).scalars())
+    found = [(then < at, min(at, then), crop_id) for crop_id, then in connection.execute(query)]
+    return [crop_id for *_, crop_id in sorted(found, reverse=True)[:most]]
 
 
 def of_alarm(connection: Connection, alarm_id: int) -> list[EvidenceRow]:

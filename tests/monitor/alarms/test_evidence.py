@@ -41,6 +41,18 @@ def test_the_crop_that_opens_an_alarm_and_the_last_ones_of_its_hole_before_it(li
     assert due(line) == [4, 5, 9, 10]
 
 
+def test_what_came_in_together_is_told_by_its_times(line: Line) -> None:
+    line.decide(line.crop(9), *(line.crop(9 - number, proliv=False) for number in (1, 2, 3, 4, -1)))
+    assert evidence(line) == {1: "opened", 2: "before", 3: "before", 4: "before"}
+
+
+def test_where_the_clock_of_a_camera_was_put_back_the_order_of_deciding_tells(line: Line) -> None:
+    line.decide(*(line.crop(1000 + number, proliv=False) for number in range(4)))
+    line.decide(line.crop(0, proliv=False))
+    line.decide(line.crop(1))
+    assert evidence(line) == {3: "before", 4: "before", 5: "before", 6: "opened"}
+
+
 def test_each_crop_with_the_highest_margin_and_no_other_that_joins(line: Line) -> None:
     line.decide(line.crop(0))
     line.decide(line.crop(1), line.crop(2, decision_score=0.5), line.crop(3, decision_score=0.4))
