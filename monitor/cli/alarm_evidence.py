@@ -42,6 +42,7 @@ def export(program: Program, alarm: int, output: Path, *, pictures: bool, force:
     from monitor.cli.progress import bar
     from monitor.errors import OutputError
     from monitor.files.replacing import write_whole
+    from monitor.keeping.keeper import keep_now
     from monitor.report.alarm_export import evidence_of
     from monitor.report.alarm_facts import gather_alarm
     from monitor.report.alarm_pictures import Drawer
@@ -53,7 +54,9 @@ def export(program: Program, alarm: int, output: Path, *, pictures: bool, force:
             "if it is an earlier export"
         )
     require_writable(output, is_bundle, "the evidence of an alarm")
-    facts = gather_alarm(program.database(create=False), alarm)
+    database = program.database(create=False)
+    keep_now(database, program.configuration)
+    facts = gather_alarm(database, alarm)
     drawer = Drawer(program.registry, program.configuration, facts.models) if pictures else None
     with bar("drawing", len(facts.evidence)) as advance:
         content = evidence_of(

@@ -14,6 +14,7 @@ from monitor.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
@@ -110,7 +111,7 @@ def gather_alarm(database: Database, alarm_id: int) -> AlarmFacts:
     with database.read() as connection:
         parts = alarms.parts_of(connection, alarm_id)
         found = [_crop(connection, row) for row in alarm_evidence.of_alarm(connection, alarm_id)]
-        evidence = [crop for crop in found if crop is not None]
+        evidence = sorted((crop for crop in found if crop is not None), key=_time)
         model_ids = {one.model_id for crop in evidence for one in crop.decisions}
         chosen = sorted({one.calibration for crop in evidence for one in crop.decisions})
         return AlarmFacts(
@@ -122,6 +123,10 @@ def gather_alarm(database: Database, alarm_id: int) -> AlarmFacts:
             [calibrations.find(connection, number) for number in chosen],
             outbox.deliveries_of(connection, [alarm_id, *(part.id for part in parts)]),
         )
+
+
+def _time(crop: EvidenceCrop) -> tuple[datetime, int]:
+    return crop.row.captured_at or crop.row.seen_at, crop.row.id
 
 
 def _crop(connection: Connection, evidence: EvidenceRow) -> EvidenceCrop | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROLES: Final = {"opened": "opened the alarm", "highest": "joined with the highest margin", "before": "came before it"}
 # The newest crops in the page; alarm.json has more.
 LISTED: Final = 200
+# The crops that are shown at a glance; each has a section of its own below.
+GLANCE: Final = 60
 
 
 def alarm_page(
@@ -44,6 +46,7 @@ def alarm_page(
     alarm = facts.alarm
     sections = [
         _course(facts, zone),
+        *_overview(facts, drawn, zone),
         *(_crop(alarm, crop, files.get(crop.row.id), drawn.get(crop.row.id), zone) for crop in facts.evidence),
         Section("Models and thresholds", list(_models(facts, problems, zone))),
         Section("All crops of the alarm", [[_all_crops(facts, zone)]]),
@@ -93,6 +96,20 @@ def _course(facts: AlarmFacts, zone: tzinfo) -> Section:
             [Table("Alarms of holes that became part of it", parts, ("alarm", "about", "opened at", "crops"))]
         )
     return Section("The alarm", groups)
+
+
+def _overview(facts: AlarmFacts, drawn: Mapping[int, DrawnCrop], zone: tzinfo) -> Iterator[Section]:
+    """The crops side by side, in the order of their times; nothing without pictures."""
+    parts: list[PagePart] = []
+    for crop in facts.evidence:
+        for model, _, content in drawn[crop.row.id].pictures if crop.row.id in drawn else ():
+            if not model:
+                title = f"Crop {crop.row.id}, {crop.row.verdict}"
+                moment = on_clock(crop.row.captured_at or crop.row.seen_at, zone)
+                numbers = f"score {number(crop.row.decision_score)}, threshold {number(crop.row.decision_threshold)}"
+                parts.append(Picture(title, f"{ROLES[crop.role]}; {moment}; {numbers}", content, "png", small=True))
+    if parts:
+        yield Section("What it was decided on, at a glance", [parts[:GLANCE]])
 
 
 def _acknowledged(alarm: AlarmRow, zone: tzinfo) -> str:
