@@ -12,7 +12,7 @@ import stat
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from monitor.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
 # What the table of contents may take: some hundred bytes for each member.
@@ -69,7 +70,7 @@ def verify(path: Path) -> Verified:
         raise DataError(f"{printable(path)}: is no whole ZIP file: {reason}; take another copy of it") from None
 
 
-def _verified(file: IO[bytes]) -> Verified:
+def _verified(file: BufferedReader) -> Verified:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         raise _WrongError("is not a regular file; give the ZIP file of monitor alarms export")
     _bound_table(file)
@@ -86,7 +87,7 @@ def _verified(file: IO[bytes]) -> Verified:
     return Verified(manifest, hashlib.file_digest(file, "sha256").hexdigest(), total)
 
 
-def _bound_table(file: IO[bytes]) -> None:
+def _bound_table(file: BufferedReader) -> None:
     """Refuse a table of contents that is larger than any of ours, before it is read into memory."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END.size - _LONGEST_COMMENT - _LARGER_BYTES))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("alarm", type=click.IntRange(1, 2**63 - 1))
 @output_option("FILE", "a ZIP file", required=True)
 @click.option("--pictures/--no-pictures", default=True, help="Draw the crops and what the models see in them.")
-@click.option("--force", is_flag=True, help="Overwrite an earlier export; any other file is never overwritten.")
+@click.option("--force", is_flag=True, help="Overwrite files that already exist; only an earlier export.")
 @pass_program
 def export(program: Program, alarm: int, output: Path, *, pictures: bool, force: bool) -> None:
     """Write what an alarm was decided on into a ZIP file, with all that is known of it.

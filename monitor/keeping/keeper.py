@@ -75,7 +75,7 @@ class Keeper:
         now = self._clock()
         with self._database.read() as connection:
             crops = kept.owed(connection, now - TRY_AGAIN, TOGETHER)
-            places = places_of(connection, crops, self._recent)
+            places = places_of(connection, crops, self._recent) if crops else {}
         if not crops:
             return False
         too_large = {crop.crop_id: _too_large(crop.size_bytes) for crop in crops if crop.size_bytes > LARGEST_BYTES}

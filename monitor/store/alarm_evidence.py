@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # through all crops for a hole that gave none for months.
 LOOK_BACK: Final = 20_000
 # So many more of the hole's crops are compared by their times than are wanted.
-COMPARED: Final = 100
+COMPARED: Final = 30
 
 
 class EvidenceRow(NamedTuple):
