@@ -65,7 +65,9 @@ class EvidenceKeeper:
             self._waits = True
             return False
         except Exception:
-            log.exception("what is due as evidence could not be kept, by a defect; it will be tried again soon")
+            if not self._waits:
+                log.exception("what is due as evidence could not be kept, by a defect; it will be tried again soon")
+            self._waits = True
             return False
         self._waits = False
         return more

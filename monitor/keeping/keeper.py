@@ -74,7 +74,7 @@ class Keeper:
         """Keep some of what is due; False where nothing is left that can be tried now. Raises `StoreError`."""
         now = self._clock()
         with self._database.read() as connection:
-            crops = kept.owed(connection, now - TRY_AGAIN, TOGETHER)
+            crops = kept.owed(connection, now, TOGETHER, again=TRY_AGAIN)
             places = places_of(connection, crops, self._recent) if crops else {}
         if not crops:
             return False

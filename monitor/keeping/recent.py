@@ -78,11 +78,11 @@ class Recent:
         names = os.listdir(self._folder)  # noqa: PTH208
         ids = {int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= 18}
         with self._database.read() as connection:
-            found = crops.crops_by_ids(connection, ids)
+            found = [row for row in crops.crops_by_ids(connection, ids) if row.hole is not None]
         self._loaded = True
         for row in found:
             self._note(row)
-        # What is cut off, and what retention has deleted.
+        # What is cut off, what retention has deleted, and what a database knows that is not the one of before.
         for name in set(names) - {str(row.id) for row in found}:
             with suppress(OSError):
                 (self._folder / name).unlink()

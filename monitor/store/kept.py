@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, literal_column, or_, select, update
@@ -58,15 +58,19 @@ def owe(connection: Connection, crop_ids: Iterable[int], now: datetime | None = 
             connection.execute(insert, rows)
 
 
-def owed(connection: Connection, not_tried_since: datetime, most: int) -> list[Owed]:
-    """The first ``most`` crops whose content is due and was not looked for in vain since then."""
+def owed(connection: Connection, now: datetime, most: int, *, again: timedelta = timedelta(0)) -> list[Owed]:
+    """The first ``most`` crops whose content is due and was not looked for in vain in the time ``again`` before now.
+
+    A clock that was put back keeps none from being looked for.
+    """
+    tried = kept_crops.c.tried_at
     query = (
         select(
             *(crops.c.id, crops.c.path, crops.c.sha256, crops.c.size_bytes, crops.c.source),
             kept_crops.c.since,
         )
         .join(kept_crops, kept_crops.c.crop_id == crops.c.id)
-        .where(_is_due(), or_(kept_crops.c.tried_at.is_(None), kept_crops.c.tried_at < not_tried_since))
+        .where(_is_due(), or_(tried.is_(None), tried < now - again, tried > now))
         .order_by(kept_crops.c.crop_id)
         .limit(most)
     )

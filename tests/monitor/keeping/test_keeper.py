@@ -109,9 +109,14 @@ def test_what_is_gone_is_looked_for_a_while_and_then_said_so(
     keeper.look()
     assert state(home, crop_id) == (crop_id, "gone", None, GONE)
     assert f"crop {crop_id}, {path}: is not kept as evidence: {GONE}" in caplog.text
-    # A person labels it, and there is a copy now.
+    # A person labels it, and there is a copy now; the clock was put back meanwhile.
+    path.write_bytes(b"two")
+    owe(home, crop_id)
+    keeper.look()
+    assert state(home, crop_id).state in ("due", "gone")
     path.write_bytes(b"one")
     owe(home, crop_id)
+    clock.now = NOW - timedelta(days=400)
     keeper.look()
     assert content(home, crop_id) == b"one"
 

@@ -49,6 +49,9 @@ def test_they_are_taken_up_after_a_restart_and_what_is_unknown_goes(decided_inbo
     folder = home.configuration.state / "recent"
     (folder / "999999").write_bytes(b"of a crop that retention has deleted")
     (folder / "5.part").write_bytes(b"cut o")
+    # The database may be a restored one, whose crops have these ids.
+    other = decide(home, "no-hole.jpg", hole=None)
+    (folder / str(other)).write_bytes(b"of another crop")
     newer = decide(home, "newer.jpg")
     home.tidy()
     assert sorted(aside(home)) == [*ids[1:], newer]
