@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli import alarms_replay, alarms_test
-from monitor.cli.alarm_evidence import export, verify
+from monitor.cli import alarms_evidence, alarms_replay, alarms_test
 from monitor.cli.options import (
     author_of,
     author_option,
@@ -53,6 +52,8 @@ def command() -> None:
 
 command.add_command(alarms_replay.command)
 command.add_command(alarms_test.command)
+command.add_command(alarms_evidence.export)
+command.add_command(alarms_evidence.verify)
 
 
 def _alarm_argument() -> Callable[[Any], Any]:
@@ -304,7 +305,3 @@ def list_sinks(program: Program, output_format: str) -> None:
     wrong = [name for name, _, problem, _ in rows if problem]
     if wrong:
         raise DeliveryError(f"{', '.join(wrong)}: cannot work as things are; see above")
-
-
-command.add_command(export)
-command.add_command(verify)
