@@ -66,8 +66,8 @@ class Latched:
 
     ``first_at``, ``last_at``: the earliest and the latest time of its ``crops``. ``opened_on``: the time of the crop
     that opened it. ``highest``: the crop with the highest margin. ``holes``: those of an alarm of the table, else None.
-    ``taken``: the crops that joined it now. ``opened``: it was stored now. ``more``: what joined it is worth telling.
-    ``table``: the alarm of the table that it became part of now.
+    ``taken``: the crops that joined it now, of which the ``opening`` ones opened it. ``opened``: it was stored now.
+    ``more``: what joined it is worth telling. ``table``: the alarm of the table that it became part of now.
     """
 
     subject: Subject
@@ -80,6 +80,7 @@ class Latched:
     state: str = "open"
     holes: set[int] | None = None
     taken: list[Sighting] = field(default_factory=list)
+    opening: list[Sighting] = field(default_factory=list)
     opened: bool = False
     more: bool = False
     table: Latched | None = None
@@ -209,6 +210,7 @@ class Latch:
             highest,
             holes=holes,
             taken=[sighting for one in together for sighting in one.taken],
+            opening=[sighting for one in together for sighting in one.opening],
         )
         for one in together:
             one.state, one.table, one.taken = "closed", table, []
@@ -228,4 +230,6 @@ class Latch:
 def _opened(subject: Subject, opened_on: datetime, crops: Sequence[Sighting]) -> Latched:
     times = [one.at for one in crops]
     highest = max(crops, key=lambda one: one.margin)
-    return Latched(subject, opened_on, min(times), max(times), len(crops), highest, taken=list(crops))
+    return Latched(
+        subject, opened_on, min(times), max(times), len(crops), highest, taken=list(crops), opening=list(crops)
+    )

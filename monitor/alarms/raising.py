@@ -6,9 +6,10 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from monitor.alarms.evidence import note_evidence
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.alarms.messages import tell
-from monitor.store import alarms
+from monitor.store import alarms, kept
 from monitor.store.alarms import NO_HOLE, AlarmCrop, Subject
 from monitor.store.decisions import Raised
 from monitor.times import moved
@@ -54,6 +55,7 @@ class Raising:
     def __init__(self, settings: Alarms, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._rule = rule_of(settings)
         self._sinks = tuple(settings.sinks)
+        self._most_before = settings.evidence_crops
         self._clock = clock
 
     def __call__(self, connection: Connection, crops: Sequence[CropRow], recorded: Recorded) -> tuple[Raised, ...]:
@@ -80,10 +82,13 @@ class Raising:
         latch.see(sightings)
         for alarm in latch.changed:
             _store(connection, alarm, now)
+            note_evidence(connection, alarm, self._most_before, now)
         crops = [_crop(one, None) for one in latch.waiting]
         crops += [_crop(one, alarm.id) for alarm in latch.changed for one in alarm.taken]
         new = {one.crop_id for one in sightings}
         alarms.add_crops(connection, [one for one in crops if one.crop_id in new])
+        # Their files must not go before it is known whether they open one.
+        kept.owe(connection, [one.crop_id for one in latch.waiting if one.crop_id in new], now)
         alarms.give_crops(connection, [one for one in crops if one.crop_id not in new and one.alarm_id is not None])
         for alarm in latch.changed:
             self._tell(connection, alarm, now)

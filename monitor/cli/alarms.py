@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from monitor.cli import alarms_replay, alarms_test
+from monitor.cli import alarms_evidence, alarms_replay, alarms_test
 from monitor.cli.options import (
     author_of,
     author_option,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
     from zoneinfo import ZoneInfo
 
+    from monitor.store.alarm_evidence import EvidenceRow
     from monitor.store.alarms import AlarmRow, ShownCrop
 
 # The newest crops of an alarm that `show` lists.
@@ -39,15 +40,20 @@ LARGEST: Final = 2**63 - 1
 def command() -> None:
     """List, show, acknowledge and close alarms, see who was told of them, and what other rules would have made.
 
+    What an alarm was decided on can be exported as one file.
+
     \b
     Examples:
       monitor alarms list
       monitor alarms ack 12 --note "metal stopped"
+      monitor alarms export 12 --output alarm-12.zip
     """
 
 
 command.add_command(alarms_replay.command)
 command.add_command(alarms_test.command)
+command.add_command(alarms_evidence.export)
+command.add_command(alarms_evidence.verify)
 
 
 def _alarm_argument() -> Callable[[Any], Any]:
@@ -98,7 +104,7 @@ def list_alarms(program: Program, limit: int | None, output_format: str, *, clos
 @format_option()
 @pass_program
 def show_alarm(program: Program, alarm: int, output_format: str) -> None:
-    """Show an alarm with its newest crops.
+    """Show an alarm with its newest crops, and whether what it was decided on is kept.
 
     \b
     Example:
@@ -106,6 +112,7 @@ def show_alarm(program: Program, alarm: int, output_format: str) -> None:
     """
     from monitor.alarms.acknowledgement import require
     from monitor.alarms.wording import as_dict
+    from monitor.store.alarm_evidence import of_alarm
     from monitor.store.alarms import crops_of
     from monitor.times import iso
 
@@ -113,11 +120,13 @@ def show_alarm(program: Program, alarm: int, output_format: str) -> None:
     row = require(database, alarm)
     with database.read() as connection:
         crops = crops_of(connection, alarm, SHOWN)
+        evidence = of_alarm(connection, alarm)
     if output_format == "json":
         listed = [{**crop._asdict(), "at": iso(crop.at)} for crop in crops]
-        click.echo(json.dumps({**as_dict(row), "newest_crops": listed}, ensure_ascii=False))
+        kept = [one._asdict() for one in evidence]
+        click.echo(json.dumps({**as_dict(row), "newest_crops": listed, "evidence": kept}, ensure_ascii=False))
         return
-    print_pairs(_lines(row, zone), width=14)
+    print_pairs([*_lines(row, zone), ("evidence", _evidence(evidence))], width=14)
     _print_crops(crops, zone)
 
 
@@ -138,6 +147,17 @@ def _lines(row: AlarmRow, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
             how = f"as part of alarm {row.part_of}"
         note = f": {row.closed_note}" if row.closed_note else ""
         yield "closed", f"{how} at {on_clock(row.closed_at, zone)}{note}"
+
+
+def _evidence(rows: list[EvidenceRow]) -> str:
+    """How much of what an alarm was decided on is kept, and why the rest is not."""
+    if not rows:
+        return "nothing is kept: it opened before schema 0014, or retention has deleted it"
+    kept = sum(row.state == "kept" for row in rows)
+    missing = "".join(
+        f"; crop {row.crop_id}: {row.problem or 'its file has yet to be read'}" for row in rows if row.state != "kept"
+    )
+    return f"{kept} of {counted(len(rows), 'crop')} kept{missing}"
 
 
 def _print_crops(crops: list[ShownCrop], zone: ZoneInfo) -> None:

@@ -115,6 +115,7 @@ def _label(program: Program, targets: Sequence[str], label: Label, options: dict
     note = bounded(options["note"], LONGEST_NOTE, "--note")
     selection = _selection(program, targets, options)
     from monitor.crops.loader import CropReader
+    from monitor.keeping.keeper import keep_now
     from monitor.labels.find import find_selected
     from monitor.labels.give import give
 
@@ -127,6 +128,7 @@ def _label(program: Program, targets: Sequence[str], label: Label, options: dict
         return
     with database.write() as connection:
         done = give(connection, found.crops, label, author=author, note=note, settles=options["settle"])
+    keep_now(database, program.configuration)
     already = f"; {done.known} already had this label from {author}" if done.known else ""
     click.echo(f"{counted(done.new, 'crop')} labelled {label.value}{already}")
 
@@ -165,6 +167,7 @@ def _would(count: int, label: Label) -> str:
 
 
 def _audit(program: Program, options: dict[str, Any]) -> None:
+    from monitor.keeping.keeper import keep_now
     from monitor.labels.audits import draw_audit
     from monitor.store.audits import drawn_crops
 
@@ -185,6 +188,7 @@ def _audit(program: Program, options: dict[str, Any]) -> None:
             "nothing is drawn: no crop without an alarm and without a label was stored since the last draw", err=True
         )
         return
+    keep_now(database, program.configuration)
     _list(draw.crops, as_json=as_json)
     fewer = f", which is all there are ({count} were asked for)" if len(draw.crops) < count else ""
     of_unusual = any(part.unusual for part in draw.parts)

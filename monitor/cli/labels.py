@@ -218,14 +218,17 @@ def import_table(program: Program, file: Path, author: str | None, *, skip_bad: 
       monitor labels import --skip-bad - < labels.csv
     """
     from monitor.errors import DataError
+    from monitor.keeping.keeper import keep_now
     from monitor.labels.exchange import import_labels
     from monitor.labels.table import parse
 
     author = author_of(author)
     name = "standard input" if str(file) == "-" else printable(file)
     table = parse(_read(file, name), name, program.configuration.time_zone)
-    with program.database(create=False).write() as connection:
+    database = program.database(create=False)
+    with database.write() as connection:
         done = import_labels(connection, table, author=author, skip_wrong=skip_bad)
+    keep_now(database, program.configuration)
     if table.encoding != "UTF-8":
         click.echo(f"{name}: read as {table.encoding}", err=True)
     sentences = [f"line {line}: {sentence}" for line, sentence in done.problems]

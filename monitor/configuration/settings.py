@@ -200,6 +200,7 @@ class Alarms(Section):
     pause_seconds: float = Field(60.0, gt=0, le=86400)
     ends: Literal["acknowledgement", "quiet"] = "acknowledgement"
     table_share: float = Field(0.5, gt=0, le=1)
+    evidence_crops: int = Field(3, ge=0, le=100)
     sinks: Annotated[dict[str, dict[str, Any]], AfterValidator(named_sinks)] = Field(default_factory=dict)
 
     @model_validator(mode="after")

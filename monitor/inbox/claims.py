@@ -21,7 +21,8 @@ from monitor.files.ignoring import NOTHING
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text
 from monitor.files.walking import files_below
-from monitor.store import crops
+from monitor.keeping.places import claim_name
+from monitor.store import crops, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from monitor.files.ignoring import IgnoredNames
     from monitor.inbox.archive import Archiver
+    from monitor.keeping.recent import Recent
     from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
 
@@ -53,14 +55,17 @@ class Claims:
         archiver: Archiver | None,
         prove: Callable[[Sequence[KnownCrop]], None],
         ignored: IgnoredNames = NOTHING,
+        recent: Recent | None = None,
     ) -> None:
-        """Without an ``archiver``, files are deleted. ``prove`` raises `StoreDoubtError` for rows not to rely on."""
+        """Without an ``archiver``, files are deleted, the last ones of each hole after they were set aside in
+        ``recent``. ``prove`` raises `StoreDoubtError` for rows not to rely on."""
         self.may_be_left = True
         self._inbox = inbox
         self._database = database
         self._archiver = archiver
         self._prove = prove
         self._ignored = ignored
+        self._recent = recent
 
     def left(self) -> Iterator[Path]:
         """The claims that lie in the inbox; raises `InputMissingError` where that cannot be read."""
@@ -70,12 +75,16 @@ class Claims:
     def _note_unreadable(self, _folder: Path, _error: OSError) -> None:
         self.may_be_left = True
 
-    def recover(self, path: Path) -> Tidied:
-        """Finish what an earlier claim began, or give the file its name back."""
+    def recover(self, path: Path) -> Tidied | None:
+        """Finish what an earlier claim began, or give the file its name back; None while its content is due."""
         match = CLAIM.fullmatch(path.name)
         assert match is not None  # by `left`
         with self._database.read() as connection:
             row = crops.crop_by_id(connection, int(match[1]))
+            due = kept.still_owed(connection, [int(match[1])])
+        if due:
+            self.may_be_left = True
+            return None
         if row is not None and was_decided(row):
             self._prove([row])
         with self._opened_folder_of(path) as folder:
@@ -105,7 +114,7 @@ class Claims:
 
     def _claimed(self, source: Place, crop_id: int) -> Place:
         """Claim a file; another claim or anything else may have the name."""
-        claim = Place(source.folder, f".{crop_id}.monitor-claim")
+        claim = Place(source.folder, claim_name(crop_id))
         try:
             moving.rename(source, claim)
         except FileExistsError:
@@ -127,7 +136,10 @@ class Claims:
                 moving.give_back(claim, name)
                 return "changed"
             if self._archiver is None:
-                os.unlink(claim.name, dir_fd=claim.folder)
+                if self._recent is not None:
+                    self._recent.let_go(claim, row)
+                else:
+                    os.unlink(claim.name, dir_fd=claim.folder)
                 return "deleted"
             self._archiver.move(claim, row)
         except (OSError, MonitorError):

@@ -22,7 +22,9 @@ from monitor.files.text import from_text, printable, to_text
 from monitor.files.walking import crop_files
 from monitor.inbox.archive import Archive, Archiver
 from monitor.inbox.claims import Claims, was_decided
-from monitor.store import crops
+from monitor.keeping.places import recent_folder
+from monitor.keeping.recent import Recent
+from monitor.store import crops, kept
 from monitor.store.database.proof import Proof
 
 if TYPE_CHECKING:
@@ -74,7 +76,11 @@ class Tidier:
         self._archiver = Archiver(self.archive, database) if self.archive else None
         self._inbox = configuration.inbox
         self._ignored = IgnoredNames(configuration.settings.crops.ignore)
-        self._claims = Claims(configuration.inbox, database, self._archiver, self._prove, self._ignored)
+        most = configuration.settings.alarms.evidence_crops
+        self._recent = Recent(recent_folder(configuration), database, most) if after == "delete" else None
+        self._claims = Claims(
+            *(configuration.inbox, database, self._archiver, self._prove, self._ignored, self._recent)
+        )
         self._proof = Proof(database)
         self._stopped = stopped
         self._database = database
@@ -159,10 +165,12 @@ class Tidier:
         try:
             with self._database.read() as connection:
                 known = crops.known_crops(connection, [to_text(path) for path in paths])
+                # What has yet to be kept as evidence stays; a later sweep finds it.
+                due = kept.still_owed(connection, [row.id for found in known.values() for row in found])
             rows = [
                 row
                 for path in paths
-                for row in known.get(to_text(path), ())
+                for row in _unless_due(known.get(to_text(path), ()), due)
                 # Its content is compared before it goes.
                 if was_decided(row) and may_be_unchanged(looks[path], row)
             ]
@@ -181,6 +189,16 @@ class Tidier:
         for path, found in decided.items():
             if not self._attempt(path, partial(self._claims.tidy, path, found)):
                 return
+        self._trim()
+
+    def _trim(self) -> None:
+        try:
+            if self._recent is not None:
+                self._recent.trim()
+        except StoreDamagedError:
+            raise
+        except StoreError as error:
+            self._log(type(error).__name__, str(error))
 
     def _prove(self, rows: Sequence[KnownCrop]) -> None:
         """Raise `StoreDoubtError` where rows might not be in the database after a crash: their files must stay."""
@@ -229,3 +247,8 @@ class Tidier:
                 "%s; decided files stay in the inbox until this is fixed; tried again in about %g s",
                 sentence, self._pause,
             )  # fmt: skip
+
+
+def _unless_due(rows: Sequence[KnownCrop], due: set[int]) -> Sequence[KnownCrop]:
+    """The crops of one path; none where one of them is due."""
+    return () if any(row.id in due for row in rows) else rows

@@ -37,7 +37,7 @@ class Table:
 class Picture:
     """A picture: the content of a PNG or SVG file, a title and a sentence that say what it shows.
 
-    ``wide``: it takes the whole width of the page.
+    ``wide``: it takes the whole width of the page; ``small``: a quarter.
     """
 
     title: str
@@ -45,6 +45,7 @@ class Picture:
     content: bytes
     kind: Literal["png", "svg"] = "svg"
     wide: bool = False
+    small: bool = False
 
 
 PagePart: TypeAlias = Note | Table | Picture
@@ -84,6 +85,7 @@ a { color: inherit; }
 .warning { background: var(--mark); padding: .6rem .8rem; border-radius: .3rem; }
 .parts { display: flex; flex-wrap: wrap; gap: 1.6rem 2rem; align-items: flex-start; }
 .parts > * { flex: none; width: calc(50% - 1rem); margin: 0; }
+.parts > .small { width: calc(25% - 1.5rem); }
 .parts > .wide, .parts > .warning, header .parts > * { width: 100%; }
 .parts + .parts { margin-top: 1.6rem; }
 figure img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line);
@@ -98,12 +100,14 @@ td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .wide td { overflow-wrap: normal; }
 @media (max-width: 50rem) {
   .parts > * { width: 100%; }
+  .parts > .small { width: calc(50% - 1rem); }
 }
 @media print {
   :root { --ink: #000000; --paper: #ffffff; --soft: #333333; --line: #bbbbbb; --mark: #eeeeee; }
   html { font-size: 8pt; }
   body { max-width: none; padding: 0; }
   .parts > * { width: calc(50% - 1rem); }
+  .parts > .small { width: calc(25% - 1.5rem); }
   figure, .table { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   nav { display: none; }
@@ -195,8 +199,9 @@ def _row(cells: Sequence[str]) -> str:
 def _picture(picture: Picture) -> str:
     media = {"png": "image/png", "svg": "image/svg+xml"}[picture.kind]
     data = base64.b64encode(picture.content).decode("ascii")
+    size = "wide" if picture.wide else "small" if picture.small else "half"
     return (
-        f'<figure class="{"wide" if picture.wide else "half"}">\n<h3>{escape(picture.title)}</h3>\n'
+        f'<figure class="{size}">\n<h3>{escape(picture.title)}</h3>\n'
         f'<img alt="{escape(picture.title)}" src="data:{media};base64,{data}">\n'
         f"<figcaption>{escape(picture.sentence)}</figcaption>\n</figure>"
     )

@@ -253,6 +253,12 @@ def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], 
     return select_rows(connection, AlarmRow, query), int(count)
 
 
+def parts_of(connection: Connection, alarm_id: int) -> list[AlarmRow]:
+    """The alarms of holes that became part of an alarm of the table, in the order in which they opened."""
+    query = select(*columns_of(alarms, AlarmRow)).where(alarms.c.part_of == alarm_id)
+    return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
+
+
 def crops_of(connection: Connection, alarm_id: int, most: int) -> list[ShownCrop]:
     """The newest ``most`` crops of an alarm, the oldest of them first."""
     query = (

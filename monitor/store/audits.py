@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import func, select
 
+from monitor.store import kept
 from monitor.store.conditions import in_operation, labelled_contents, repeats_earlier
 from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import audit_crops, audits, crops
@@ -99,6 +100,7 @@ def add_audit(
     assert result.inserted_primary_key is not None
     audit = int(result.inserted_primary_key[0])
     connection.execute(audit_crops.insert(), [{"audit_id": audit, "crop_id": crop_id} for crop_id in sorted(drawn)])
+    kept.owe(connection, drawn)
     return audit
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, delete, exists, select, update
 
+from monitor.files.chunks import chunks
 from monitor.store.database.among import among
-from monitor.store.database.rows import columns_of, select_rows
+from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows
 from monitor.store.database.schema import crops, labels
 from monitor.words import Identity
 
@@ -41,6 +42,7 @@ class KnownCrop(NamedTuple):
     archived_path: str | None
     ctime_ns: int | None
     inode: int | None
+    camera: str | None = None
 
 
 class DecisionRow(NamedTuple):
@@ -67,6 +69,15 @@ def crop_by_id(connection: Connection, crop_id: int) -> KnownCrop | None:
     """The crop with this id, or None."""
     query = select(*columns_of(crops, KnownCrop)).where(crops.c.id == crop_id)
     return next(iter(select_rows(connection, KnownCrop, query)), None)
+
+
+def crops_by_ids(connection: Connection, ids: Collection[int]) -> list[KnownCrop]:
+    """The crops with these ids, in the order of their ids."""
+    found: list[KnownCrop] = []
+    for chunk in chunks(sorted(ids), VALUES_AT_ONCE):
+        query = select(*columns_of(crops, KnownCrop)).where(crops.c.id.in_(chunk)).order_by(crops.c.id)
+        found += select_rows(connection, KnownCrop, query)
+    return found
 
 
 def identities(connection: Connection, ids: Sequence[int]) -> dict[int, Identity]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, select, update
 
 from monitor.files.chunks import chunks
-from monitor.store import decisions
+from monitor.store import decisions, kept
 from monitor.store.conditions import rank_of_source
 from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows
 from monitor.store.database.schema import crops, labelled_files, labels
@@ -87,7 +87,7 @@ def take_labelled(connection: Connection, files: Sequence[tuple[str, CropRow]]) 
 def _add_folder_labels(connection: Connection, files: Iterable[tuple[str, CropRow]], crop_ids: dict[str, int]) -> None:
     newest = _newest_folder_labels(connection, crop_ids.keys())
     now = datetime.now(UTC)
-    values = []
+    values: list[dict[str, Any]] = []
     for label, row in files:
         crop_id = crop_ids.get(row.sha256)
         if crop_id is not None and newest.get(row.sha256) != label:
@@ -95,6 +95,7 @@ def _add_folder_labels(connection: Connection, files: Iterable[tuple[str, CropRo
             values.append({"crop_id": crop_id, "label": label, "source": "folder", "at": now, "recorded_at": now})
     if values:
         connection.execute(labels.insert(), values)
+        kept.owe(connection, [value["crop_id"] for value in values], now)
 
 
 def _newest_folder_labels(connection: Connection, contents: Collection[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import func, select
 
 from monitor.files.chunks import chunks
+from monitor.store import kept
 from monitor.store.conditions import is_taken_back, labelled_contents, stands
 from monitor.store.database.rows import VALUES_AT_ONCE, columns_of, select_rows, stream_rows
 from monitor.store.database.schema import audit_crops, crops, labels, scores
@@ -216,10 +217,11 @@ def taken_back_since(connection: Connection, moment: datetime) -> bool:
 
 
 def add_labels(connection: Connection, rows: Sequence[NewLabel]) -> None:
-    """Store labels; earlier ones are kept."""
+    """Store labels; earlier ones are kept, and what is labelled has to be kept as well."""
     if rows:
         now = datetime.now(UTC)
         connection.execute(labels.insert(), [{**row._asdict(), "recorded_at": now} for row in rows])
+        kept.owe(connection, [row.crop_id for row in rows if row.undoes is None], now)
 
 
 def find_crops(connection: Connection, *, ids: Collection[int] = (), paths: Collection[str] = ()) -> list[FoundCrop]:

@@ -116,6 +116,12 @@ def deliveries(connection: Connection, *, delivered: bool, most: int | None) -> 
     return select_rows(connection, Due, query if delivered else query.where(_is_due()))[::-1]
 
 
+def deliveries_of(connection: Connection, alarm_ids: Collection[int]) -> list[Due]:
+    """Every message about these alarms, to every sink, the oldest first."""
+    of = alarm_messages.c.alarm_id.in_(sorted(alarm_ids))
+    return select_rows(connection, Due, _query().where(of).order_by(alarm_messages.c.id, alarm_deliveries.c.sink))
+
+
 def backlogs(connection: Connection) -> list[Backlog]:
     """What waits for each sink, by name; none of those for which nothing waits."""
     query = (

@@ -7,6 +7,7 @@ figures for any span are the same before and after a deletion:
 - crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
 - the rows of proliv: their number gives the labelled ones their weight. Their scores and files are deleted;
 - what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm;
+- what an alarm was decided on, until the whole alarm is old enough; then it goes together;
 - the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
 - the hourly summaries of all holes together, and of each hole those that later hours are compared with.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, true, tuple_, update
 
+from monitor.store import alarm_evidence
 from monitor.store.conditions import in_operation, is_alarm_else_false
 from monitor.store.database.rows import columns_of, select_rows
 from monitor.store.database.schema import (
@@ -24,6 +26,7 @@ from monitor.store.database.schema import (
     alarms,
     audit_crops,
     crops,
+    kept_crops,
     labelled_files,
     labels,
     score_summaries,
@@ -107,6 +110,7 @@ def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tu
     rows = connection.execute(query).all()
     going = [row.id for row in rows if not row.alarm]
     connection.execute(delete(scores).where(scores.c.crop_id.in_([row.id for row in rows])))
+    alarm_evidence.forget(connection, [row.id for row in rows])
     connection.execute(delete(audit_crops).where(audit_crops.c.crop_id.in_(going)))
     connection.execute(delete(crops).where(crops.c.id.in_(going)))
     return len(going), len(rows) - len(going)
@@ -152,7 +156,7 @@ def forget_summaries(connection: Connection, model_id: int, keys: Collection[Sum
 def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[ColumnElement[bool]]:
     """The conditions for deleting a crop, or the scores and the archived file of an alarm.
 
-    An alarm that has neither any more is left out, unless ``even_if_empty``.
+    An alarm that has nothing of all that any more is left out, unless ``even_if_empty``.
     """
     same = crops.alias("same")
     # Nested, not joined: with a join SQLite may go through all labels for each crop.
@@ -170,7 +174,11 @@ def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[Co
     has_something = (
         true()
         if even_if_empty
-        else or_(crops.c.archived_path.is_not(None), exists().where(scores.c.crop_id == crops.c.id))
+        else or_(
+            crops.c.archived_path.is_not(None),
+            exists().where(scores.c.crop_id == crops.c.id),
+            exists().where(kept_crops.c.crop_id == crops.c.id),
+        )
     )
     in_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id)
     runs = exists().where(
@@ -178,7 +186,7 @@ def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[Co
     )
     return [
         crops.c.seen_at < before,
-        not_(runs),
+        not_(or_(runs, alarm_evidence.is_needed(before))),
         not_(and_(has_content, or_(has_label, in_folder))),
         or_(
             and_(is_alarm_else_false(), has_something),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import InputMissingError, ModelDamagedError, StoreError
@@ -12,7 +14,7 @@ from monitor.files.looks import look, may_be_unchanged
 from monitor.files.text import from_text, to_text
 from monitor.files.walking import crop_paths
 from monitor.models import folders
-from monitor.store import consistency
+from monitor.store import consistency, kept
 from monitor.store.database import upgrade
 from monitor.store.models import all_models
 
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 
 # Examples that are given of what was found.
 EXAMPLES: Final = 5
-# Rows that are read in one transaction.
+# Rows that are read in one transaction, and kept contents, which are at most a megabyte each.
 ROWS: Final = 1000
+CONTENTS: Final = 64
+# For how long the content of a crop may be due before it is told.
+LONGEST_DUE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,10 @@ def check(database: Database, configuration: Configuration, *, full: bool = Fals
     """
     found = list(_database(database, full=full))
     if not found:
-        found = [*_rows(database), *_models(database, configuration), *_files(database, configuration)]
+        found = [
+            *(*_rows(database), *_evidence(database)),
+            *(*_models(database, configuration), *_files(database, configuration)),
+        ]
     return sorted(found, key=lambda finding: finding.note)
 
 
@@ -134,6 +142,42 @@ def _rows(database: Database) -> Iterator[Finding]:
         without_threshold,
         "active models without a threshold",
         "calibrate them: monitor calibrate --model NAME --data DIR",
+    )
+
+
+def _evidence(database: Database) -> Iterator[Finding]:
+    """What is kept of crops: every content is read, and compared with its digest."""
+    damaged: list[str] = []
+    after = ""
+    while True:
+        with database.read() as connection:
+            contents = kept.contents_after(connection, after, CONTENTS)
+        if not contents:
+            break
+        damaged += [sha256 for sha256, content in contents if hashlib.sha256(content).hexdigest() != sha256]
+        after = contents[-1][0]
+    with database.read() as connection:
+        unused = kept.unused(connection)
+        due = kept.owed_since(connection, datetime.now(UTC) - LONGEST_DUE)
+    yield from _finding(
+        "evidence_damaged",
+        damaged,
+        "kept crops whose content is not what was kept, by its digest",
+        "rows were changed by something else than this program; restore the last backup",
+    )
+    yield from _finding(
+        "evidence_unused",
+        unused,
+        "kept contents that belong to no crop",
+        "rows were deleted by something else than this program; they only take space",
+        note=True,
+    )
+    yield from _finding(
+        "evidence_due",
+        [path if problem is None else f"{path}: {problem}" for path, problem in due],
+        "crops that have to be kept as evidence, and are not yet",
+        "start the daemon, which reads their files; where it says that it may not, correct the permissions",
+        note=True,
     )
 
 

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import urllib.request
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from monitor.harness import daemon as harness
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -73,6 +74,12 @@ class Daemon:
     def count(self, condition: str = "1 = 1") -> int:
         number: int = self.query(f"select count(*) from crops where {condition}")[0][0]
         return number
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What a command says about the same state, while the daemon runs or not."""
+        environment = {name: value for name, value in self.environment.items() if "PORT" not in name}
+        program = [sys.executable, "-m", "monitor", *arguments]
+        return subprocess.run(program, cwd=self.home, env=environment, capture_output=True, text=True)
 
     def metrics(self) -> dict[str, float]:
         port = re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", self.text())[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -253,6 +254,33 @@ def test_the_table_names_a_few_and_says_what_to_do(monitor: Run, check: Check, t
     assert lines[7] == "  …"
     assert 'set inbox.after = "delete"' in lines[8]
     assert done.returncode == 65
+
+
+def test_what_is_wrong_with_the_evidence_is_found(check: Check, trained: Path) -> None:
+    contents = {content: hashlib.sha256(content).hexdigest() for content in (b"one", b"two", b"three")}
+    for name, content in (("1.jpg", b"one"), ("2.jpg", b"two")):
+        decide(trained, name)
+        change(
+            trained,
+            f"insert into kept_contents values ('{contents[content]}', x'{content.hex()}')",
+            "insert into kept_crops (crop_id, state, sha256, since) values ((select max(id) from crops), 'kept', "
+            f"'{contents[content]}', '2026-01-01 00:00:00.000000')",
+        )
+    decide(trained, "3.jpg")
+    assert check() == (0, {})
+    change(
+        trained,
+        f"update kept_contents set content = x'00' where sha256 = '{contents[b'two']}'",
+        f"insert into kept_contents values ('{contents[b'three']}', x'{b'three'.hex()}')",
+        "insert into kept_crops (crop_id, state, since, problem) values ((select max(id) from crops), 'due', "
+        "'2026-01-01 00:00:00.000000', 'it may not be read')",
+    )
+    code, found = check()
+    assert (code, set(found)) == (65, {"evidence_damaged", "evidence_unused", "evidence_due"})
+    assert found["evidence_damaged"]["examples"] == [contents[b"two"]]
+    assert found["evidence_unused"]["examples"] == [contents[b"three"]]
+    assert found["evidence_due"]["examples"] == [f"{trained}/inbox/3.jpg: it may not be read"]
+    assert [finding["note"] for finding in found.values()] == [False, True, True]
 
 
 def test_an_inbox_that_is_not_there_is_not_taken_for_files_that_were_removed(check: Check, trained: Path) -> None:

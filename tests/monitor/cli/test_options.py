@@ -52,6 +52,7 @@ EXCEPTIONS: Final[dict[str, dict[str, tuple[tuple[str, ...], str]]]] = {
         "monitor threshold diff": (("repeatable",), "a threshold is one model's"),
     },
     "--output": {
+        "monitor alarms export": (("metavar",), "a file"),
         "monitor compare": (("metavar",), "a file"),
         "monitor report": (("metavar",), "a file"),
         "monitor labels export": (("metavar",), "a file"),

@@ -40,8 +40,8 @@ TRIED = {
     "quality": ["quality --window 1", "quality --window 1 --format json"],
     "drift": ["drift", "drift --format json"],
     "alarms": [
-        "alarms list", "alarms list --format json", "alarms deliveries", "alarms sinks", "alarms replay",
-        "alarms replay --format json",
+        "alarms list", "alarms list --format json", "alarms show 1", "alarms deliveries", "alarms sinks",
+        "alarms replay", "alarms replay --format json", "alarms export 1 --output alarm.zip",
     ],
     "db": ["db current", "db check", "db check --format json"],
     "score": ["score crops --exit-zero", "score crops --exit-zero --format csv"],
