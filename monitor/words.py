@@ -19,6 +19,10 @@ DECISION: Final = "decision"
 # Stands for a camera or a hole that the file's name does not tell.
 UNKNOWN: Final = "unknown"
 
+# The phases of a cast. In "idle" nothing is cast: alarms are recorded and not told.
+Phase = Literal["idle", "start", "steady", "end"]
+PHASES: Final[tuple[Phase, ...]] = ("idle", "start", "steady", "end")
+
 # Where a crop was found: by the daemon, or in a folder that was scored by hand.
 Source = Literal["inbox", "folder"]
 

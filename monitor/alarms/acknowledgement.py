@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.alarms.messages import tell
+from monitor.alarms.telling import kinds_to_tell
 from monitor.alarms.wording import about_row
 from monitor.errors import DataError
 from monitor.store import alarms
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from monitor.alarms.messages import Kind
     from monitor.configuration.settings import Alarms
     from monitor.store.alarms import AlarmRow
     from monitor.store.database.engine import Database
@@ -40,11 +42,11 @@ def acknowledge(
                 f"alarm {row.id} ({about_row(row)}) was acknowledged by {row.acknowledged_by} at "
                 f"{on_clock(row.acknowledged_at, zone)} already; nothing is changed"
             )
-        tell(connection, settings.sinks, alarm_id, "acknowledged", at)
         row = _found(connection, alarm_id)
+        _tell(connection, settings, row, "acknowledged", at)
         if row.last_decided_at < at - timedelta(seconds=settings.pause_seconds):
             alarms.close(connection, alarm_id, ended_by="acknowledgement", at=at)
-            tell(connection, settings.sinks, alarm_id, "closed", at)
+            _tell(connection, settings, row, "closed", at)
         return _found(connection, alarm_id)
 
 
@@ -59,8 +61,9 @@ def close(
         alarms.lock(connection)
         if not alarms.close(connection, alarm_id, ended_by="person", at=at, by=by, note=note):
             raise DataError(f"{_closed(_found(connection, alarm_id), zone)} already; nothing is changed")
-        tell(connection, settings.sinks, alarm_id, "closed", at)
-        return _found(connection, alarm_id)
+        row = _found(connection, alarm_id)
+        _tell(connection, settings, row, "closed", at)
+        return row
 
 
 def end_quiet(database: Database, settings: Alarms, now: datetime) -> list[AlarmRow]:
@@ -76,10 +79,15 @@ def end_quiet(database: Database, settings: Alarms, now: datetime) -> list[Alarm
         # Once more: a crop may have joined meanwhile.
         due = alarms.quiet(connection, before, even_open=even_open)
         for row in due:
-            ended_by = "quiet" if even_open else "acknowledgement"
+            ended_by = "quiet" if even_open or row.state == "open" else "acknowledgement"
             alarms.close(connection, row.id, ended_by=ended_by, at=now)
-            tell(connection, settings.sinks, row.id, "closed", now)
+            _tell(connection, settings, row, "closed", now)
     return due
+
+
+def _tell(connection: Connection, settings: Alarms, row: AlarmRow, change: Kind, at: datetime) -> None:
+    for kind in kinds_to_tell(change, was_told=row.withheld is None):
+        tell(connection, settings.sinks, row.id, kind, at)
 
 
 def _found(connection: Connection, alarm_id: int) -> AlarmRow:

@@ -60,12 +60,12 @@ class Delivery:
         self._not_shown: int | None = 0
         self._show_at = datetime.min.replace(tzinfo=UTC)
 
-    def begin(self) -> None:
-        """Say what the sink lacks, and take up what a killed program left. Raises `StoreError`."""
+    def begin(self, *, take_up: bool = True) -> None:
+        """Say what the sink lacks; ``take_up``: and take up what a killed program left. Raises `StoreError`."""
         problem = complaint(self._sink)
         if problem is not None:
             log.warning("sink %s: %s; messages about alarms wait for it", self.name, problem)
-        if self._database.file is not None:  # no other daemon uses the file
+        if take_up and self._database.file is not None:  # no other daemon uses the file
             with self._database.write() as connection:
                 outbox.release(connection, self.name, self._clock())
 

@@ -67,7 +67,8 @@ class Latched:
     ``first_at``, ``last_at``: the earliest and the latest time of its ``crops``. ``opened_on``: the time of the crop
     that opened it. ``highest``: the crop with the highest margin. ``holes``: those of an alarm of the table, else None.
     ``taken``: the crops that joined it now, of which the ``opening`` ones opened it. ``opened``: it was stored now.
-    ``more``: what joined it is worth telling. ``table``: the alarm of the table that it became part of now.
+    ``more``: what joined it is worth telling. ``table``: the alarm of the table that it became part of now. ``told``:
+    before now, sinks were told of it.
     """
 
     subject: Subject
@@ -84,6 +85,7 @@ class Latched:
     opened: bool = False
     more: bool = False
     table: Latched | None = None
+    told: bool = False
 
     def take(self, sighting: Sighting) -> None:
         """Let a crop join."""
@@ -214,8 +216,9 @@ class Latch:
         )
         for one in together:
             one.state, one.table, one.taken = "closed", table, []
-        # What was not stored yet has never been: nobody is told of it.
-        self.changed = [one for one in self.changed if one.table is not table or one.id is not None]
+        # What was not stored yet has never been, so nobody is told of it; what was follows the table, below.
+        self.changed = [one for one in self.changed if one.table is not table]
+        self._noted.difference_update(map(id, together))
         for one in together:
             self._running[one.subject] = [other for other in self._running[one.subject] if other[1] is not one]
         self._of_holes[camera] = [one for one in self._of_holes[camera] if one.table is not table]

@@ -60,6 +60,14 @@ class AlarmState(BaseModel):
     closed_note: str | None
     ended_by: Literal["acknowledgement", "quiet", "person", "table"] | None
     part_of: int | None = Field(description="The alarm of the table that it became part of.")
+    sign: Literal["proliv", "unusual"] = Field(
+        "proliv", description="What its crops are: decided proliv, or passed although a model calls them proliv."
+    )
+    cast_id: int | None = Field(None, description="The cast that ran when it opened.")
+    cast: str | None = Field(None, description="The number of that cast.")
+    phase: Literal["idle", "start", "steady", "end"] | None = Field(None, description="Of that cast, then.")
+    told_at: datetime | None = Field(None, description="When it was told, where that was later than it opened.")
+    pause_id: int | None = Field(None, description="The pause that nobody was told of it in, before it was told.")
 
 
 class Message(BaseModel):
@@ -101,10 +109,10 @@ def tell(connection: Connection, sinks: Collection[str], alarm_id: int, kind: Ki
         return
     row = alarms.find(connection, alarm_id)
     assert row is not None
+    # Whoever is told of it has been told of it.
+    alarm = {name: value for name, value in as_dict(row).items() if name != "withheld"}
     lane = hashlib.sha256(json.dumps([row.camera, row.hole, row.place]).encode()).hexdigest()
-    outbox.add(
-        connection, sinks, uid=str(uuid.uuid4()), alarm_id=alarm_id, kind=kind, at=at, alarm=as_dict(row), lane=lane
-    )
+    outbox.add(connection, sinks, uid=str(uuid.uuid4()), alarm_id=alarm_id, kind=kind, at=at, alarm=alarm, lane=lane)
 
 
 def message(due: Due) -> dict[str, Any]:

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.alarms.cast_context import CurrentCast
 from monitor.alarms.evidence import note_evidence
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.alarms.messages import tell
-from monitor.store import alarms, kept
-from monitor.store.alarms import NO_HOLE, AlarmCrop, Subject
+from monitor.alarms.telling import About, Withheld, kinds_to_tell, withheld
+from monitor.store import alarms, kept, pauses
+from monitor.store.alarms import NO_HOLE, PROLIV, UNUSUAL, AlarmCrop, Subject
 from monitor.store.decisions import Raised
 from monitor.times import moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from sqlalchemy.engine import Connection
 
+    from monitor.alarms.messages import Kind
     from monitor.configuration.settings import Alarms
+    from monitor.formulas.casts import Context
     from monitor.store.alarms import AlarmRow
     from monitor.store.decisions import CropRow, Recorded
+    from monitor.store.pauses import PauseRow
 
 # A hole counts as active when a crop of it came in this time.
 ACTIVE: Final = timedelta(minutes=1)
 
 
-def rule_of(settings: Alarms) -> Rule:
-    """The latch's rule, as configured."""
+def rule_of(settings: Alarms, phase: str | None = None) -> Rule:
+    """The latch's rule, as configured for a phase of the cast; None where it is not known."""
+    k, n, within_seconds = settings.numbers_in(phase)
     return Rule(
-        settings.k,
-        settings.n,
-        timedelta(seconds=settings.within_seconds),
+        k,
+        n,
+        timedelta(seconds=within_seconds),
         timedelta(seconds=settings.pause_seconds),
         settings.table_share,
     )
@@ -52,70 +58,107 @@ class Raising:
     It remembers nothing between two calls: whatever happens to the program, the store has all that the latch knows.
     """
 
-    def __init__(self, settings: Alarms, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._rule = rule_of(settings)
+    def __init__(
+        self,
+        settings: Alarms,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        followed: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``followed``: as for `monitor.alarms.cast_context.CurrentCast`."""
+        self._settings = settings
+        self._cast = CurrentCast(settings, followed)
         self._sinks = tuple(settings.sinks)
         self._most_before = settings.evidence_crops
+        self._unusual = settings.unusual
         self._clock = clock
 
+    def use_sinks(self, sinks: Iterable[str]) -> None:
+        """Tell these sinks from now on."""
+        self._sinks = tuple(sinks)
+
     def __call__(self, connection: Connection, crops: Sequence[CropRow], recorded: Recorded) -> tuple[Raised, ...]:
-        """Latch the crops whose final decision is newly proliv; returns the alarms that were opened."""
-        proliv = [row for row in crops if row.verdict == "proliv" and (row.path, row.sha256) in recorded.decided]
-        if not proliv:
-            return ()
+        """Latch the crops whose final decision is newly a sign of an event; returns the alarms that were opened."""
+        signs = {PROLIV: [row for row in crops if row.verdict == "proliv"]}
+        if self._unusual:
+            signs[UNUSUAL] = [row for row in crops if row.unusual]
+        raised: list[Raised] = []
+        for sign, rows in signs.items():
+            new = [row for row in rows if (row.path, row.sha256) in recorded.decided]
+            if new:
+                raised += self._see(connection, sign, new, recorded)
+        return tuple(raised)
+
+    def _see(self, connection: Connection, sign: str, rows: Sequence[CropRow], recorded: Recorded) -> Iterable[Raised]:
         alarms.lock(connection)
-        found = {(id_ := recorded.ids[row.path, row.sha256]): _sighting(id_, row) for row in proliv}
-        for crop_id in alarms.known(connection, found):
-            del found[crop_id]  # another model calls it proliv as well
+        found = {(id_ := recorded.ids[row.path, row.sha256]): _sighting(id_, row) for row in rows}
+        known = alarms.known(connection, found)
+        if sign == PROLIV:
+            # What was unusual is proliv by the decision of another model.
+            alarms.forget_crops(connection, [crop_id for crop_id, was in known.items() if was == UNUSUAL])
+        for crop_id, was in known.items():
+            if was in (sign, PROLIV):
+                del found[crop_id]  # another model calls it the same
         if not found:
             return ()
-        return self._latch(connection, list(found.values()), max(row.seen_at for row in proliv))
+        now = self._clock()
+        cast = self._cast.read(connection, now)
+        moment = _Moment(sign, now, cast, rule_of(self._settings, cast.phase), pauses.running(connection, now))
+        return self._latch(connection, moment, list(found.values()), max(row.seen_at for row in rows))
 
-    def _latch(self, connection: Connection, sightings: Sequence[Sighting], seen_at: datetime) -> tuple[Raised, ...]:
-        rule = self._rule
+    def _latch(
+        self, connection: Connection, moment: _Moment, sightings: Sequence[Sighting], seen_at: datetime
+    ) -> Iterable[Raised]:
+        rule, sign = moment.rule, moment.sign
         # As far as a crop may join, or a table may reach back.
         first, last = _span(sightings, max(rule.pause, rule.within))
-        running = alarms.running(connection, {one.subject for one in sightings}, first, last)
-        now = self._clock()
-        before = [_latched(row, quiet_before=now - rule.pause) for row in running]
-        latch = Latch(rule, _Line(connection, seen_at), before, self._waiting(connection, sightings))
+        running = alarms.running(connection, sign, {one.subject for one in sightings}, first, last)
+        before = [_latched(row, quiet_before=moment.now - rule.pause) for row in running]
+        latch = Latch(rule, _Line(connection, seen_at), before, _waiting(connection, moment, sightings))
         latch.see(sightings)
+        reasons = [_store(connection, alarm, moment, latch.changed) for alarm in latch.changed]
         for alarm in latch.changed:
-            _store(connection, alarm, now)
-            note_evidence(connection, alarm, self._most_before, now)
-        crops = [_crop(one, None) for one in latch.waiting]
-        crops += [_crop(one, alarm.id) for alarm in latch.changed for one in alarm.taken]
+            note_evidence(connection, alarm, self._most_before, moment.now)
+        crops = [_crop(one, None, sign) for one in latch.waiting]
+        crops += [_crop(one, alarm.id, sign) for alarm in latch.changed for one in alarm.taken]
         new = {one.crop_id for one in sightings}
         alarms.add_crops(connection, [one for one in crops if one.crop_id in new])
         # Their files must not go before it is known whether they open one.
-        kept.owe(connection, [one.crop_id for one in latch.waiting if one.crop_id in new], now)
+        kept.owe(connection, [one.crop_id for one in latch.waiting if one.crop_id in new], moment.now)
         alarms.give_crops(connection, [one for one in crops if one.crop_id not in new and one.alarm_id is not None])
-        for alarm in latch.changed:
-            self._tell(connection, alarm, now)
-        return tuple(
-            Raised(alarm.id, _kind(alarm), alarm.subject.camera, alarm.subject.hole, alarm.highest.path)
-            for alarm in latch.changed
-            if alarm.opened and alarm.id is not None
-        )
-
-    def _tell(self, connection: Connection, alarm: Latched, now: datetime) -> None:
-        assert alarm.id is not None
-        if alarm.opened:
-            tell(connection, self._sinks, alarm.id, "opened", now)
-        elif alarm.table is not None:
-            tell(connection, self._sinks, alarm.id, "closed", now)
-        elif alarm.more:
-            tell(connection, self._sinks, alarm.id, "more", now)
-
-    def _waiting(self, connection: Connection, sightings: Sequence[Sighting]) -> list[Sighting]:
-        if self._rule.k == 1:
-            return []
-        first, last = _span(sightings, self._rule.within)
-        subjects = {one.subject for one in sightings}
+        for alarm, reason in zip(latch.changed, reasons, strict=True):
+            self._tell(connection, alarm, reason, moment.now)
         return [
-            Sighting(row.crop_id, Subject(row.camera, row.hole, row.place), "", row.at, row.score, row.threshold)
-            for row in alarms.waiting(connection, subjects, first, last)
+            Raised(
+                *(alarm.id, _kind(alarm), alarm.subject.camera, alarm.subject.hole, alarm.highest.path),
+                withheld=reason.reason if reason else None,
+                sign=sign,
+            )
+            for alarm, reason in zip(latch.changed, reasons, strict=True)
+            if alarm.opened and alarm.id is not None
         ]
+
+    def _tell(self, connection: Connection, alarm: Latched, reason: Withheld | None, now: datetime) -> None:
+        assert alarm.id is not None
+        change: Kind = "opened" if alarm.opened else "closed" if alarm.table is not None else "more"
+        kinds = kinds_to_tell(
+            change,
+            was_told=alarm.told,
+            withheld_now=reason,
+            worth_telling=alarm.more,
+            acknowledged=alarm.state == "acknowledged",
+        )
+        for kind in kinds:
+            tell(connection, self._sinks, alarm.id, kind, now)
+
+
+class _Moment(NamedTuple):
+    """What holds when crops with a sign are latched: the time, the cast, the latch's rule and the pauses that run."""
+
+    sign: str
+    now: datetime
+    cast: Context
+    rule: Rule
+    pauses: Sequence[PauseRow]
 
 
 class _Line:
@@ -146,7 +189,13 @@ def _sighting(crop_id: int, row: CropRow) -> Sighting:
     assert row.decision_threshold is not None
     subject = subject_of(row.camera, row.hole, row.path)
     at = row.captured_at or row.seen_at
-    return Sighting(crop_id, subject, row.path, at, row.decision_score, row.decision_threshold)
+    score, threshold = row.decision_score, row.decision_threshold
+    against = [one for one in row.scores if one.verdict == "proliv"]
+    if row.unusual and against:
+        # Those of the model that calls it proliv by most: the final decision does not.
+        most = max(against, key=lambda one: one.score - one.threshold)
+        score, threshold = most.score, most.threshold
+    return Sighting(crop_id, subject, row.path, at, score, threshold)
 
 
 def _latched(row: AlarmRow, *, quiet_before: datetime) -> Latched:
@@ -161,23 +210,45 @@ def _latched(row: AlarmRow, *, quiet_before: datetime) -> Latched:
         id=row.id,
         state=row.state,
         holes=None if row.holes is None else set(row.holes),
+        told=row.withheld is None,
         # What joins after a quiet time is told, for the camera's clock may stand still, or repeat an hour.
         more=row.last_decided_at < quiet_before,
     )
+
+
+def _about(alarm: Latched) -> About:
+    hole = alarm.subject.hole
+    return About(alarm.subject.camera, frozenset(alarm.holes or ([] if hole == NO_HOLE else [hole])))
 
 
 def _kind(alarm: Latched) -> str:
     return "table" if alarm.holes is not None else "file" if alarm.subject.place else "hole"
 
 
-def _store(connection: Connection, alarm: Latched, now: datetime) -> None:
+def _waiting(connection: Connection, moment: _Moment, sightings: Sequence[Sighting]) -> list[Sighting]:
+    """The crops that have opened no alarm and may open one together with these."""
+    if moment.rule.k == 1:
+        return []
+    first, last = _span(sightings, moment.rule.within)
+    subjects = {one.subject for one in sightings}
+    return [
+        Sighting(row.crop_id, Subject(row.camera, row.hole, row.place), "", row.at, row.score, row.threshold)
+        for row in alarms.waiting(connection, moment.sign, subjects, first, last)
+    ]
+
+
+def _store(connection: Connection, alarm: Latched, moment: _Moment, changed: Sequence[Latched]) -> Withheld | None:
+    """Store an alarm, one of those that have changed; returns why it is not to be told now."""
+    now = moment.now
     if alarm.table is not None:
         assert alarm.id is not None
         assert alarm.table.id is not None
         alarms.close(connection, alarm.id, ended_by="table", at=now)
         alarms.change(connection, alarm.id, {"part_of": alarm.table.id})
         alarms.move_crops(connection, alarm.id, alarm.table.id)
-        return
+        return None
+    replaces_told = any(part.told for part in changed if part.table is alarm)
+    reason = withheld(_about(alarm), moment.pauses, idle=moment.cast.idle, replaces_told=replaces_told)
     values: dict[str, Any] = {
         "first_at": alarm.first_at,
         "last_at": alarm.last_at,
@@ -188,15 +259,24 @@ def _store(connection: Connection, alarm: Latched, now: datetime) -> None:
         "threshold": alarm.highest.threshold,
         "holes": None if alarm.holes is None else sorted(alarm.holes),
     }
+    if not alarm.told:
+        values["withheld"] = reason.reason if reason else None
+        if alarm.id is not None and reason is None:
+            values["told_at"] = now
+        if reason is not None and reason.pause_id is not None:
+            values["pause_id"] = reason.pause_id
     if alarm.id is None:
         kind = _kind(alarm)
         path = alarm.highest.path if kind == "file" else None
-        opened = {"kind": kind, "path": path, "state": "open", "opened_at": now, "opened_on": alarm.opened_on}
-        alarm.id = alarms.add(connection, {**alarm.subject._asdict(), **opened, **values})
+        values |= {"kind": kind, "path": path, "state": "open", "opened_at": now, "opened_on": alarm.opened_on}
+        values |= {"sign": moment.sign, "cast_id": moment.cast.cast_id, "phase": moment.cast.phase}
+        alarm.id = alarms.add(connection, {**alarm.subject._asdict(), **values})
         alarm.opened = True
     else:
         alarms.change(connection, alarm.id, values)
+    return reason
 
 
-def _crop(sighting: Sighting, alarm_id: int | None) -> AlarmCrop:
-    return AlarmCrop(sighting.crop_id, alarm_id, *sighting.subject, sighting.at, sighting.score, sighting.threshold)
+def _crop(sighting: Sighting, alarm_id: int | None, sign: str) -> AlarmCrop:
+    measured = sighting.at, sighting.score, sighting.threshold
+    return AlarmCrop(sighting.crop_id, alarm_id, *sighting.subject, *measured, sign=sign)

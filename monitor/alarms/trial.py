@@ -36,6 +36,7 @@ def trial_message(at: datetime) -> dict[str, Any]:
         "threshold": 0.0,
         "closed_by": "monitor alarms test",
         "ended_by": "person",
+        "sign": "proliv",
     }
     values = {"id": str(uuid.uuid4()), "number": 0, "kind": "test", "at": at, "alarm": alarm}
     return Message.model_validate(values).model_dump(mode="json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.files.text import printable
-from monitor.store.alarms import NO_HOLE
+from monitor.store.alarms import NO_HOLE, PROLIV
 from monitor.times import iso
 from monitor.words import UNKNOWN
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 ALL_TOGETHER: Final = "all together: light, camera or a large bleed-out"
 
 
-def about(kind: str, camera: str, hole: int, path: str | None, holes: Sequence[int] | None = None) -> str:
-    """What an alarm is about, such as "hole 10 of camera C"."""
+def about(
+    kind: str, camera: str, hole: int, path: str | None, holes: Sequence[int] | None = None, *, sign: str = PROLIV
+) -> str:
+    """What an alarm is about, such as "hole 10 of camera C", or "unusual crops of hole 10 of camera C"."""
+    if sign != PROLIV:
+        return f"{sign} crops of {about(kind, camera, hole, path, holes)}"
     of = f"camera {printable(camera or UNKNOWN)}"
     if kind == "file":
         return printable(path or UNKNOWN)
@@ -31,7 +35,19 @@ def about(kind: str, camera: str, hole: int, path: str | None, holes: Sequence[i
 
 def about_row(row: AlarmRow) -> str:
     """The same of a stored alarm."""
-    return about(row.kind, row.camera, row.hole, row.path, row.holes)
+    return about(row.kind, row.camera, row.hole, row.path, row.holes, sign=row.sign)
+
+
+def state(row: AlarmRow) -> str:
+    """The state of an alarm, and why nobody was told of it if that is so."""
+    if row.withheld is None:
+        return row.state
+    return f"{row.state}, not told: {untold(row.withheld, row.pause_id)}"
+
+
+def untold(withheld: str, pause_id: int | None) -> str:
+    """Why nobody is told of an alarm, such as "pause 3"."""
+    return withheld if pause_id is None else f"{withheld} {pause_id}"
 
 
 def as_dict(row: AlarmRow) -> dict[str, Any]:

@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "show": "Show what is known of a crop: its decisions, thresholds, labels and places.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
     "alarms": "List, show, acknowledge and close alarms.",
+    "cast": "Say which cast runs and in which phase, and list casts.",
+    "pause": "Record alarms without telling anybody, while people work on the line.",
     "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export, import and take back labels.",
     "recalibrate": "Choose new thresholds from everything labelled, as the daemon does every night.",

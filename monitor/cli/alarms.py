@@ -13,6 +13,7 @@ from monitor.cli.options import (
     author_of,
     author_option,
     bounded,
+    cast_option,
     format_option,
     limit_option,
     note_option,
@@ -21,7 +22,7 @@ from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted, number
 from monitor.times import on_clock
-from monitor.words import LONGEST_NOTE
+from monitor.words import LONGEST_NOTE, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,37 +63,45 @@ def _alarm_argument() -> Callable[[Any], Any]:
 
 @command.command("list")
 @click.option("--closed", is_flag=True, help="List closed alarms as well.")
+@cast_option("closed alarms too")
 @limit_option("the newest; by default all")
 @format_option()
 @pass_program
-def list_alarms(program: Program, limit: int | None, output_format: str, *, closed: bool) -> None:
+def list_alarms(program: Program, cast: str | None, limit: int | None, output_format: str, *, closed: bool) -> None:
     """List the alarms that are not closed, the newest first.
 
-    An open alarm waits for a person; an acknowledged one is closed by itself once its event is over.
+    An open alarm waits for a person; an acknowledged one is closed by itself once its event is over, and so is one that
+    nobody was told of, because of a pause.
 
     \b
     Examples:
       monitor alarms list
       monitor alarms list --closed --limit 50 --format json
+      monitor alarms list --cast 4711
     """
-    from monitor.alarms.wording import about_row, as_dict
+    from monitor.alarms.wording import about_row, as_dict, state
     from monitor.store.alarms import listed
 
     zone = program.configuration.time_zone
-    with program.database(create=False).read() as connection:
-        rows = listed(connection, closed=closed, most=limit)
+    database = program.database(create=False)
+    if cast is not None:
+        from monitor.alarms.casting import require as require_cast
+
+        cast = require_cast(database, cast).number
+    closed = closed or cast is not None
+    with database.read() as connection:
+        rows = listed(connection, closed=closed, most=limit, cast=cast)
     if output_format == "json":
         for row in rows:
             click.echo(json.dumps(as_dict(row), ensure_ascii=False))
         return
     if not rows:
-        click.echo(
-            "there are no alarms" if closed else "no alarm is open; older ones: monitor alarms list --closed", err=True
-        )
+        none = "there are no alarms" if cast is None else "the cast has no alarms"
+        click.echo(none if closed else "no alarm is open; older ones: monitor alarms list --closed", err=True)
         return
     Table(("alarm", "state", "opened at", "last crop", "crops", "about"), right=("alarm", "crops")).write(
         (
-            *(str(row.id), row.state, on_clock(row.opened_at, zone), on_clock(row.last_at, zone), str(row.crops)),
+            *(str(row.id), state(row), on_clock(row.opened_at, zone), on_clock(row.last_at, zone), str(row.crops)),
             about_row(row),
         )
         for row in rows
@@ -131,11 +140,15 @@ def show_alarm(program: Program, alarm: int, output_format: str) -> None:
 
 
 def _lines(row: AlarmRow, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
-    from monitor.alarms.wording import about_row
+    from monitor.alarms.wording import about_row, state
 
     yield "alarm", f"{row.id}: {about_row(row)}"
-    yield "state", row.state
+    yield "state", state(row)
     yield "opened at", on_clock(row.opened_at, zone)
+    if row.cast is not None or row.phase is not None:
+        yield "cast", f"{row.cast or 'none'}, phase {row.phase or UNKNOWN}"
+    if row.told_at is not None:
+        yield "told at", on_clock(row.told_at, zone)
     yield "crops", f"{row.crops}, from {on_clock(row.first_at, zone)} to {on_clock(row.last_at, zone)}"
     yield "highest score", f"{number(row.score)}, threshold {number(row.threshold)}, crop {row.highest_crop_id}"
     if row.acknowledged_at is not None:

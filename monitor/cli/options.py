@@ -9,6 +9,8 @@ from __future__ import annotations
 import getpass
 import math
 import os
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 # A database keeps the number of a hole in four bytes.
 LARGEST_HOLE: Final = 2**31 - 1
+_DURATION: Final = re.compile(
+    r"(?:(?P<days>\d{1,6})d)?(?:(?P<hours>\d{1,6})h)?(?:(?P<minutes>\d{1,6})m)?(?:(?P<seconds>\d{1,6})s)?", re.ASCII
+)
 # numpy takes no larger one.
 SEED: Final = click.IntRange(0, 2**32 - 1)
 
@@ -155,6 +160,11 @@ def until_option(more: str) -> Callable[[Decorated], Decorated]:
     return click.option("--until", metavar="TIME", help=_help("Only crops before TIME", more))
 
 
+def cast_option(more: str) -> Callable[[Decorated], Decorated]:
+    """``--cast NUMBER``."""
+    return click.option("--cast", metavar="NUMBER", help=_help("Only what belongs to this cast", more))
+
+
 def hole_option(more: str = "") -> Callable[[Decorated], Decorated]:
     """``--hole N``."""
     return click.option(
@@ -216,6 +226,29 @@ class Threshold(click.ParamType[float]):
         if not math.isfinite(threshold) or threshold < 0:
             self.fail(f"{value} is not a threshold; it must be a finite number that is not negative", param, ctx)
         return threshold
+
+
+class Duration(click.ParamType[timedelta]):
+    """A span of time on the command line, such as 90s, 45m, 2h, 1h30m or 1d, and not longer than ``most``."""
+
+    name = "duration"
+
+    def __init__(self, most: timedelta) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Refuse what is no span of time, none at all, and more than the longest."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(str(value).strip().lower())
+        given = {unit: int(number) for unit, number in match.groupdict().items() if number} if match else {}
+        # Numbers of up to six digits: no sum of them is too large for a span of time.
+        span = timedelta(**given)
+        if not span:
+            self.fail(f"{value!r} is not a span of time; write it as 45m, 2h, 1h30m or 1d", param, ctx)
+        if span > self._most:
+            self.fail(f"{value} is too long; at most {self._most.days} days can be given", param, ctx)
+        return span
 
 
 def moment(text: str | None, time_zone: ZoneInfo, option: str) -> datetime | None:

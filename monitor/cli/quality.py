@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
-from monitor.cli.options import echo_range, format_option, models_option, moment, since_option, until_option
+from monitor.cli.options import (
+    cast_option,
+    echo_range,
+    format_option,
+    models_option,
+    moment,
+    since_option,
+    until_option,
+)
 from monitor.cli.program import Program, pass_program
 from monitor.cli.tables import Table, print_pairs
 from monitor.cli.wording import counted
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
 
     from monitor.formulas.rates import WeightedRate
     from monitor.quality.operation import Quality, Rates, Window
+    from monitor.store.database.engine import Database
 
 NAME_WIDTH: Final = 28
 
@@ -35,6 +44,7 @@ NAME_WIDTH: Final = 28
 )
 @since_option("instead of --window")
 @until_option("by default until now; only with --since")
+@cast_option("instead of --window and --since; the crops from its beginning to its end")
 @click.option("--by", type=click.Choice(["hole", "camera"]), help="Show each hole or camera as well.")
 @models_option("by default all active models; the final decision is always shown")
 @format_option()
@@ -44,6 +54,7 @@ def command(
     days: tuple[float, ...],
     since: str | None,
     until: str | None,
+    cast: str | None,
     by: Literal["hole", "camera"] | None,
     names: tuple[str, ...],
     output_format: str,
@@ -58,6 +69,7 @@ def command(
     Examples:
       monitor quality
       monitor quality --since 2024-05-01 --by hole
+      monitor quality --cast 4711
     """
     database = program.database(create=False)
     from datetime import UTC, datetime
@@ -67,7 +79,12 @@ def command(
 
     settings = program.configuration.settings
     now, zone = datetime.now(UTC), program.configuration.time_zone
-    if since is not None or until is not None:
+    if cast is not None:
+        if days or since is not None or until is not None:
+            raise click.UsageError("--cast chooses the crops itself; leave out --window, --since and --until")
+        windows = [_of_cast(database, cast, now)]
+        echo_range(windows[0].since, windows[0].until, zone)
+    elif since is not None or until is not None:
         windows = [_span(since, until, days, now, zone)]
         echo_range(windows[0].since, windows[0].until, zone)
     else:
@@ -95,6 +112,14 @@ def _span(since: str | None, until: str | None, days: tuple[float, ...], now: da
     if begin >= end:
         raise click.UsageError(f"--since {since} is not before {f'--until {until}' if until else 'now'}")
     return Window("span", begin, end)
+
+
+def _of_cast(database: Database, number: str, now: datetime) -> Window:
+    from monitor.alarms.casting import require
+    from monitor.quality.operation import Window
+
+    row = require(database, number)
+    return Window(f"cast {row.number}", row.started_at, row.ended_at or now)
 
 
 def _print(quality: Quality, zone: ZoneInfo) -> None:

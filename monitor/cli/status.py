@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from monitor.cli.options import (
+    cast_option,
     earlier_limit_option,
     echo_range,
     format_option,
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from monitor.formulas.casts import Context
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
     from monitor.store.alarms import RunningCounts
+    from monitor.store.casts import Said
     from monitor.store.counts import CropCounts
+    from monitor.store.pauses import PauseRow
     from monitor.store.runs import RunRow
     from monitor.upkeep.status import LastDay, Status
 
@@ -51,6 +55,7 @@ NO_CROP_WITH_A_TIME: Final = "no camera gave a crop with a time in these interva
 @click.option("--missing", is_flag=True, help="Show which holes were expected and came, came late or are missing.")
 @since_option("only with --missing")
 @until_option("by default until now; only with --missing")
+@cast_option("its time instead of --since and --until; only with --missing")
 @limit_option(f"with --missing holes, the worst first, else daemons and models' decisions; by default {LISTED}")
 @earlier_limit_option("--rows")
 @format_option()
@@ -61,6 +66,7 @@ def command(
     missing: bool,
     since: str | None,
     until: str | None,
+    cast: str | None,
     limit: int | None,
     earlier_limit: int | None,
     output_format: str,
@@ -74,12 +80,15 @@ def command(
     Examples:
       monitor status
       monitor status --missing --since 2024-05-01
+      monitor status --missing --cast 4711
     """
-    if not missing and (since is not None or until is not None):
-        raise click.UsageError("--since and --until choose the time for --missing; add --missing")
+    if not missing and (since is not None or until is not None or cast is not None):
+        raise click.UsageError("--since, --until and --cast choose the time for --missing; add --missing")
+    if cast is not None and (since is not None or until is not None):
+        raise click.UsageError("--cast chooses the time itself; leave out --since and --until")
     from monitor.upkeep.status import read_status
 
-    found = _completeness(program, since, until) if missing else None
+    found = _completeness(program, since, until, cast) if missing else None
     most = limit or earlier_limit or LISTED
     if output_format == "json":
         report = read_status(program.configuration, program.database(create=False)).as_dict()
@@ -95,8 +104,15 @@ def command(
         _print_missing(found, most, program.configuration.time_zone)
 
 
-def _completeness(program: Program, since: str | None, until: str | None) -> WindowCompleteness | None:
+def _completeness(
+    program: Program, since: str | None, until: str | None, cast: str | None
+) -> WindowCompleteness | None:
     """What came of the expected crops; None where nothing is expected."""
+    if cast is not None:
+        from monitor.alarms.casting import require
+
+        row = require(program.database(create=False), cast)
+        since, until = row.started_at.isoformat(), None if row.ended_at is None else row.ended_at.isoformat()
     from monitor.quality.completeness import completeness_of_window, with_last_crops
 
     settings = program.configuration.settings.completeness
@@ -174,6 +190,9 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     if len(status.deciding) > 1 or status.last_day.unusual:
         yield "unusual", _unusual(status.last_day)
     yield "alarms", _alarms(status.alarms, zone)
+    if status.said is not None:
+        yield "cast", _cast(status.cast, status.said, zone)
+    yield from _some("pause", [_pause(one, zone) for one in status.pauses], most)
     for one in status.undelivered:
         why = f": {one.error}" if one.error else ""
         waits = f"{counted(one.messages, 'message')} since {on_clock(one.oldest_at, zone)}"
@@ -200,9 +219,28 @@ def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:
 
 def _alarms(counts: RunningCounts, zone: ZoneInfo) -> str:
     words = f"{counts.open} open, {counts.acknowledged} acknowledged"
+    if counts.withheld:
+        words += f", {counts.withheld} recorded and not told"
     if counts.oldest_open_at is None:
         return words
     return f"{words}; one has waited since {on_clock(counts.oldest_open_at, zone)}: monitor alarms list"
+
+
+def _cast(cast: Context, said: Said, zone: ZoneInfo) -> str:
+    words = "none is known"
+    if cast.cast_id is not None:
+        alloy = f", alloy {said.alloy}" if said.alloy else ""
+        words = f"{said.number}{alloy}, phase {cast.phase or 'unknown'}"
+    elif cast.idle:
+        words = "none, phase idle"
+    if cast.idle:
+        words += ": alarms are recorded and not told"
+    words += f"; said by {said.author or 'the cast file'} at {on_clock(said.at, zone)}"
+    return words if cast.problem is None else f"{words}; in doubt: {cast.problem}"
+
+
+def _pause(row: PauseRow, zone: ZoneInfo) -> str:
+    return f"{row.id}: {row.scope} until {on_clock(row.ends_at, zone)}, by {row.author}: {row.reason}"
 
 
 def _some(name: str, values: Sequence[str], most: int) -> Iterator[tuple[str, str]]:

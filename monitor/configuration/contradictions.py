@@ -18,6 +18,7 @@ def contradictions(configuration: Configuration) -> list[str]:
         *_missing_archive(configuration),
         *_missing_data(configuration),
         *_nested_folders(configuration),
+        *_cast_file_among_crops(configuration),
         *_kept_too_short(configuration),
     ]
 
@@ -60,6 +61,17 @@ def _nested_folders(configuration: Configuration) -> list[str]:
         )
         for key, name, around in outer
         if around is not None and (folder := folders[key]) is not None and folder.is_relative_to(around)
+    ]
+
+
+def _cast_file_among_crops(configuration: Configuration) -> list[str]:
+    file = configuration.cast_file
+    watched = {"inbox": configuration.inbox, "labelled folder": configuration.labelled}
+    place = configuration.origins.place(("alarms", "cast", "file"))
+    return [
+        f"{place}: must not lie inside the {name} {folder}, where it would be taken for a crop"
+        for name, folder in watched.items()
+        if file is not None and folder is not None and file.is_relative_to(folder)
     ]
 
 

@@ -99,6 +99,12 @@ class Configuration(BaseModel):
         return None if path is None else self.resolve(path)
 
     @property
+    def cast_file(self) -> Path | None:
+        """The file that says which cast runs, if any; links are followed anew each time."""
+        path = self.settings.alarms.cast.file
+        return None if path is None else self.resolve(path)
+
+    @property
     def certificate(self) -> tuple[Path, Path] | None:
         """The files (certificate, key) for HTTPS; None for plain HTTP."""
         metrics = self.settings.metrics

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from monitor.configuration.alarm_settings import Alarms as Alarms  # other packages know the sections by this module
 from monitor.configuration.checks import (
     different_names,
     hole_ranges,
     known_time_zone,
-    named_sinks,
     plain_path,
     resolvable_path,
     time_of_day,
@@ -189,25 +189,6 @@ class Store(Section):
 
     keep_days: float = Field(0.0, ge=0, le=36500)
     at: Annotated[str, AfterValidator(time_of_day)] = "04:00"
-
-
-class Alarms(Section):
-    """``[alarms]``: when proliv become an alarm, and when it ends."""
-
-    k: int = Field(1, ge=1, le=1000)
-    n: int = Field(1, ge=1, le=10_000)
-    within_seconds: float = Field(10.0, gt=0, le=86400)
-    pause_seconds: float = Field(60.0, gt=0, le=86400)
-    ends: Literal["acknowledgement", "quiet"] = "acknowledgement"
-    table_share: float = Field(0.5, gt=0, le=1)
-    evidence_crops: int = Field(3, ge=0, le=100)
-    sinks: Annotated[dict[str, dict[str, Any]], AfterValidator(named_sinks)] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _enough_decisions(self) -> Alarms:
-        if self.n < self.k:
-            raise ValueError(f"k = {self.k} proliv among n = {self.n} decisions cannot be; n must be at least k")
-        return self
 
 
 class Metrics(Section):

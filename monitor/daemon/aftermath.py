@@ -61,7 +61,8 @@ def log_alarms(raised: Sequence[Raised]) -> None:
     """Warn of each alarm that was opened."""
     for alarm in raised:
         log.warning(
-            *("alarm %d: %s", alarm.id, about(alarm.kind, alarm.camera, alarm.hole, alarm.path)),
+            *("alarm %d: %s%s", alarm.id, about(alarm.kind, alarm.camera, alarm.hole, alarm.path, sign=alarm.sign)),
+            f"; recorded, and not told: {alarm.withheld}" if alarm.withheld else "",
             extra=fields(alarm=alarm.id, camera=alarm.camera or None),
         )
 

@@ -1,23 +1,28 @@
-"""Closes alarms whose event is over, and shows those that are not closed: in a thread of its own."""
+"""Tells of alarms once their pause is over, closes those whose event is, and shows the others: in its own thread."""
 
 from __future__ import annotations
 
 import logging
-import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.alarms.acknowledgement import end_quiet
+from monitor.alarms.belated import tell_belated
+from monitor.alarms.cast_context import CurrentCast
 from monitor.alarms.wording import about_row
 from monitor.errors import MonitorError
+from monitor.store import pauses
 from monitor.store.alarms import running_counts
 from monitor.store.outbox import backlogs
 from monitor.threads import RepeatingThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monitor.configuration.settings import Alarms
     from monitor.metrics import Metrics
     from monitor.store.database.engine import Database
+    from monitor.store.pauses import PauseRow
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +35,16 @@ STOP_SECONDS: Final = 5.0
 class AlarmKeeper:
     """Looks after the alarms that run; while the database refuses, it waits and tries again."""
 
-    def __init__(self, database: Database, settings: Alarms, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, settings: Alarms, metrics: Metrics, followed: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``followed``: as for `monitor.alarms.cast_context.CurrentCast`."""
         self._database = database
         self._settings = settings
         self._metrics = metrics
+        self._cast = CurrentCast(settings, followed)
         self._waits = False
+        self._pauses: dict[int, PauseRow] = {}
         self._thread = RepeatingThread("alarms", self._try, LOOK_SECONDS)
 
     def start(self) -> None:
@@ -44,6 +54,10 @@ class AlarmKeeper:
     def stop(self) -> None:
         """End."""
         self._thread.stop(STOP_SECONDS)
+
+    def use_sinks(self, sinks: dict[str, dict[str, Any]]) -> None:
+        """Tell these sinks from now on."""
+        self._settings = self._settings.model_copy(update={"sinks": sinks})
 
     def _try(self) -> None:
         try:
@@ -57,22 +71,34 @@ class AlarmKeeper:
             log.exception("the alarms could not be looked after, by a defect; the daemon goes on and tries again")
 
     def look(self, now: datetime) -> None:
-        """Close what is over, and publish what is not. Raises `StoreError`."""
+        """Tell what was withheld and is not any more, close what is over, and publish the rest. Raises `StoreError`."""
+        for row in tell_belated(self._database, self._settings, now, self._cast):
+            log.warning("alarm %d is told now: %s still goes on", row.id, about_row(row))
         for row in end_quiet(self._database, self._settings, now):
             log.info("alarm %d is over: %s, %d crops", row.id, about_row(row), row.crops)
         with self._database.read() as connection:
             counts = running_counts(connection)
             waiting = backlogs(connection)
-        oldest = counts.oldest_open_at
-        moment = time.time()
-        self._metrics.show_alarms(
-            counts.open, counts.acknowledged, None if oldest is None else moment - oldest.timestamp()
-        )
+            cast = self._cast.read(connection, now)
+            paused = {one.id: one for one in pauses.running(connection, now)}
+        self._follow(paused)
+        self._metrics.show_cast(cast.phase, in_doubt=cast.problem is not None)
+        self._metrics.show_alarms(counts, now, pauses=len(paused))
         # Nothing is ever sent to a sink that was taken out of the configuration: it would be due for ever.
         due = dict.fromkeys(self._settings.sinks, (0, 0.0))
         due |= {
-            one.sink: (one.messages, max(0.0, moment - one.oldest_at.timestamp()))
+            one.sink: (one.messages, max(0.0, (now - one.oldest_at).total_seconds()))
             for one in waiting
             if one.sink in self._settings.sinks
         }
         self._metrics.show_messages(due)
+
+    def _follow(self, paused: dict[int, PauseRow]) -> None:
+        """Log which pauses have begun and ended."""
+        for one in paused.values():
+            if one.id not in self._pauses:
+                log.warning("pause %d: alarms of %s are recorded and not told: %s", one.id, one.scope, one.reason)
+        for one in self._pauses.values():
+            if one.id not in paused:
+                log.warning("pause %d is over: alarms of %s are told again", one.id, one.scope)
+        self._pauses = paused

@@ -1,12 +1,16 @@
-"""What the daemon does about alarms beside the writer: their keeper, that of evidence, and a thread for each sink."""
+"""What the daemon does about alarms beside the writer: their keeper, that of evidence, the cast file, and the sinks."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from monitor.alarms.raising import Raising
+from monitor.configuration.file import load
 from monitor.daemon.aftermath import log_alarms
 from monitor.daemon.alarm_keeper import AlarmKeeper
+from monitor.daemon.cast_follower import CastFollower
 from monitor.daemon.deliverers import Deliverers
 from monitor.daemon.evidence_keeper import EvidenceKeeper
 
@@ -19,9 +23,14 @@ if TYPE_CHECKING:
     from monitor.store.database.engine import Database
     from monitor.store.decisions import Raised
 
+log = logging.getLogger(__name__)
+
 
 class AlarmThreads:
-    """The alarm keeper, the evidence keeper and the deliverers, started, stopped and told of new alarms together."""
+    """The follower of the cast file, the keepers of alarms and of evidence, and the deliverers, started together.
+
+    ``raising``: what the writer calls in its transactions.
+    """
 
     def __init__(
         self,
@@ -32,8 +41,12 @@ class AlarmThreads:
         decides: Callable[[], bool],
     ) -> None:
         """Make every sink; raises as `Deliverers` does. ``decides``: whether the daemon does, asked by heartbeats."""
+        self._configuration = configuration
         self._metrics = metrics
-        self._keeper = AlarmKeeper(database, configuration.settings.alarms, metrics)
+        self._cast = CastFollower(configuration, database)
+        followed = self._cast.is_up_to_date
+        self.raising = Raising(configuration.settings.alarms, followed=followed)
+        self._keeper = AlarmKeeper(database, configuration.settings.alarms, metrics, followed)
         self._evidence = EvidenceKeeper(configuration, database)
         self._deliverers = Deliverers(
             configuration,
@@ -46,6 +59,7 @@ class AlarmThreads:
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
+        self._cast.start()
         self._keeper.start()
         self._evidence.start()
         self._metrics.expect_heartbeats(self._deliverers.heartbeat_seconds, time.time())
@@ -53,9 +67,25 @@ class AlarmThreads:
 
     def stop(self) -> None:
         """End all of them."""
+        self._cast.stop()
         self._keeper.stop()
         self._evidence.stop()
         self._deliverers.stop()
+
+    def reload(self) -> None:
+        """Take over `[alarms.sinks]` as the configuration file has it now; nothing else of it.
+
+        Raises `ConfigurationError` and `PluginError` where any of it cannot be used, and nothing is changed then.
+        """
+        configuration = load(self._configuration.file)
+        changed = self._deliverers.reload(configuration)
+        self._metrics.expect_heartbeats(self._deliverers.heartbeat_seconds, time.time())
+        sinks = configuration.settings.alarms.sinks
+        self.raising.use_sinks(sinks)
+        self._keeper.use_sinks(sinks)
+        if changed or sinks.keys() != self._configuration.settings.alarms.sinks.keys():
+            log.info("the sinks are now: %s", ", ".join(sinks) or "none")
+        self._configuration = configuration
 
     def tell(self, raised: Sequence[Raised]) -> None:
         """Let the sinks, the log and the metrics know of alarms that were opened."""

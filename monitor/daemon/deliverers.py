@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.alarms.delivery import Delivery
 from monitor.alarms.heartbeats import Heartbeats
@@ -13,8 +13,9 @@ from monitor.alarms.sinks import heartbeat_seconds, new_sink
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from monitor.api import Sink
     from monitor.configuration.resolved import Configuration
     from monitor.registry import Registry
     from monitor.store.database.engine import Database
@@ -43,54 +44,106 @@ class Deliverers:
 
         ``count``: as for `Delivery`; ``decides``, ``heartbeat_taken``: as for `Heartbeats`.
         """
-        names = configuration.settings.alarms.sinks
-        sinks = {name: new_sink(registry, name, configuration) for name in names}
-        # How often each sink that wants heartbeats gets one.
-        self.heartbeat_seconds = {
-            name: seconds for name, sink in sinks.items() if (seconds := heartbeat_seconds(name, sink, configuration))
-        }
-        heartbeats = {
-            name: Heartbeats(database, name, sinks[name], seconds, decides, heartbeat_taken)
-            for name, seconds in self.heartbeat_seconds.items()
-        }
-        self._ended = False
-        self._woken = {name: Event() for name in names}
-        self._threads = [
-            Thread(
-                target=self._run,
-                args=(Delivery(database, name, sink, count), heartbeats.get(name), self._woken[name]),
-                name=f"sink {name}",
-                daemon=True,
-            )
-            for name, sink in sinks.items()
-        ]
+        self._database = database
+        self._registry = registry
+        self._count = count
+        self._decides = decides
+        self._heartbeat_taken = heartbeat_taken
+        self._sinks = self._made(configuration, configuration.settings.alarms.sinks)
+
+    @property
+    def heartbeat_seconds(self) -> dict[str, float]:
+        """How often each sink that wants heartbeats gets one."""
+        return {name: one.heartbeat_seconds for name, one in self._sinks.items() if one.heartbeat_seconds}
+
+    def _made(self, configuration: Configuration, names: Iterable[str]) -> dict[str, Deliverer]:
+        """A deliverer for each of these sinks, not started yet."""
+        sinks = {name: new_sink(self._registry, name, configuration) for name in names}
+        return {name: self._one(name, sink, configuration) for name, sink in sinks.items()}
+
+    def _one(self, name: str, sink: Sink, configuration: Configuration) -> Deliverer:
+        seconds = heartbeat_seconds(name, sink, configuration)
+        heartbeats = None
+        if seconds is not None:
+            heartbeats = Heartbeats(self._database, name, sink, seconds, self._decides, self._heartbeat_taken)
+        delivery = Delivery(self._database, name, sink, self._count)
+        return Deliverer(delivery, heartbeats, configuration.settings.alarms.sinks[name], seconds)
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
-        for thread in self._threads:
-            thread.start()
+        for one in self._sinks.values():
+            one.start(taken_up=False)
+
+    def reload(self, configuration: Configuration) -> list[str]:
+        """Go on with the sinks of another configuration; those whose settings are the same notice nothing.
+
+        Returns the names of the sinks that are new or have other settings. Raises as the constructor does, and nothing
+        is changed then. A sink that is taken out finishes what it sends.
+        """
+        settings = configuration.settings.alarms.sinks
+        kept = {name: one for name, one in self._sinks.items() if settings.get(name) == one.settings}
+        made = self._made(configuration, [name for name in settings if name not in kept])
+        before = self._sinks
+        self._sinks = {name: kept.get(name) or made[name] for name in settings}
+        for name, one in before.items():
+            if name not in kept:
+                one.end()
+        for one in made.values():
+            one.start(taken_up=True)
+        return list(made)
 
     def wake(self) -> None:
         """Let the sinks look for messages now."""
-        for woken in self._woken.values():
-            woken.set()
+        for one in self._sinks.values():
+            one.wake()
 
     def stop(self) -> None:
         """End; what was not delivered is delivered after the next start."""
+        for one in self._sinks.values():
+            one.end()
+        until = time.monotonic() + STOP_SECONDS
+        for one in self._sinks.values():
+            one.join(max(0.0, until - time.monotonic()))
+
+
+class Deliverer:
+    """The thread of one sink; ``settings``: its section. ``heartbeat_seconds``: between two, if it wants any."""
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        heartbeats: Heartbeats | None,
+        settings: Mapping[str, Any],
+        heartbeat_seconds: float | None,
+    ) -> None:
+        self.settings = settings
+        self.heartbeat_seconds = heartbeat_seconds
+        self._delivery = delivery
+        self._heartbeats = heartbeats
+        self._woken = Event()
+        self._ended = False
+        self._thread = Thread(target=self._run, name=f"sink {delivery.name}", daemon=True)
+        self.wake, self.join = self._woken.set, self._thread.join
+
+    def start(self, *, taken_up: bool) -> None:
+        """Begin; ``taken_up``: nothing is left of a program that was killed, and another thread may be sending."""
+        self._taken_up = taken_up
+        self._thread.start()
+
+    def end(self) -> None:
+        """End after what is being sent."""
         self._ended = True
         self.wake()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self, delivery: Delivery, heartbeats: Heartbeats | None, woken: Event) -> None:
+    def _run(self) -> None:
+        delivery, heartbeats = self._delivery, self._heartbeats
         begun = waits = False
         while not self._ended:
-            woken.clear()
+            self._woken.clear()
             pause = LOOK_SECONDS
             try:
                 if not begun:
-                    delivery.begin()
+                    delivery.begin(take_up=not self._taken_up)
                     begun = True
                 if heartbeats is not None:
                     pause = min(pause, heartbeats.step())
@@ -105,5 +158,5 @@ class Deliverers:
                 more = False
                 log.exception("the sink %s failed by a defect; it will be tried again soon", delivery.name)
             if not more and not self._ended:
-                woken.wait(pause)
+                self._woken.wait(pause)
         delivery.end()

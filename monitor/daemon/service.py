@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from monitor.alarms.raising import Raising
 from monitor.daemon.aftermath import (
     Aftermath,
     Failures,
@@ -153,7 +152,7 @@ class Service:
             self.database,
             self.dispatcher.decided,
             archive.place if archive else None,
-            Raising(self.configuration.settings.alarms),
+            self._alarms.raising,
             Aftermath(listeners, self._alarms.tell),
             replies,
             self.metrics,
@@ -226,8 +225,8 @@ class Service:
             self._signs.give()
             self._jobs.follow_clock()
             happening = self._happenings.next(self._signs.pause)
-            if happening == "reload":
-                self._reload()
+            if happening in ("reload", "hangup"):
+                self._reload(everything=happening == "hangup")
             elif happening == "dead":
                 return self._exit_code
             elif happening == "stop":
@@ -277,7 +276,8 @@ class Service:
         self._exit_code = code
         self._happenings.tell_of_death()
 
-    def _reload(self) -> None:
+    def _reload(self, *, everything: bool) -> None:
+        """Load models and thresholds again; ``everything``: a person asked, so the sinks of alarms too."""
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         with self._signs.given_meanwhile():
             try:
@@ -289,8 +289,18 @@ class Service:
                     self._server.renew()
             except MonitorError as error:
                 log.error("%s; the certificate in use stays", error)  # noqa: TRY400
+            if everything:
+                self._reload_sinks()
         self._jobs.refresh_now()
         notify("READY=1")
+
+    def _reload_sinks(self) -> None:
+        try:
+            self._alarms.reload()
+        except Exception as error:  # noqa: BLE001 - making a sink runs a plug-in's code, which may raise anything
+            for line in str(error).splitlines():
+                log.error("%s", printable(line))  # noqa: TRY400
+            log.error("the sinks of alarms are not reloaded; those in use stay")  # noqa: TRY400
 
     def _deliver(self, candidate: Candidate) -> bool:
         return self.dispatcher.deliver(candidate, lambda: self._happenings.stopping)

@@ -94,6 +94,15 @@ def _alarms(settings: Settings) -> list[Alert]:
             "Either its receiver takes nothing, or the daemon decides nothing, and then no alarm would come. The log "
             "says which: journalctl -u monitor -p warning",
         ),
+        Alert(
+            "MonitorCastInDoubt",
+            "monitor_cast_in_doubt == 1",
+            60,
+            "warning",
+            "It is not known on {{ $labels.instance }} which cast runs",
+            "What was said last of the cast cannot be relied on, so alarms may lack their cast, and are told even if "
+            "nothing is cast. Why: monitor status",
+        ),
     ]
 
 

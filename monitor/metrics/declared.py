@@ -35,6 +35,8 @@ TASKS: Final = ("nightly", "retention", "retrain")
 DELETING: Final = ("tidying", "retention")
 # What alarms are about: a hole, a file whose name tells no hole, a whole table.
 ALARM_KINDS: Final = ("hole", "file", "table")
+# Why nobody is told of an alarm.
+WITHHELD: Final = ("pause", "idle")
 TIDIED: Final = ("deleted", "archived", "changed", "failed")
 # Why a crop has no decision: because of the file, of a detector, or of the database.
 FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
@@ -75,6 +77,8 @@ class Declared:
             self.tidied.labels(outcome)
         for kind in ALARM_KINDS:
             self.alarms_opened.labels(kind)
+        for reason in WITHHELD:
+            self.alarms_withheld.labels(reason)
         for task in DELETING:
             self.deletion_stopped.labels(task)
 
@@ -228,7 +232,27 @@ class Declared:
 
     def _declare_alarms(self, own: Any) -> None:
         self.alarms_opened = Counter("monitor_alarms_opened", "Alarms that were opened, by kind.", ["kind"], **own)
-        self.alarms_running = Gauge("monitor_alarms_running", "Alarms that are not closed, by state.", ["state"], **own)
+        self.alarms_running = Gauge(
+            "monitor_alarms_running",
+            "Alarms that are not closed, by state; withheld are those that nobody was told of.",
+            ["state"],
+            **own,
+        )
+        self.alarms_unusual = Counter(
+            "monitor_alarms_unusual", "Alarms that were opened by unusual crops, which count above too.", **own
+        )
+        self.alarms_withheld = Counter(
+            "monitor_alarms_withheld", "Alarms that were opened and not told, by reason.", ["reason"], **own
+        )
+        self.cast_phase = Gauge(
+            "monitor_cast_phase", "1 for the phase that the cast is believed to be in, else 0.", ["phase"], **own
+        )
+        self.cast_in_doubt = Gauge(
+            "monitor_cast_in_doubt", "1 while what was said last of the cast cannot be relied on, else 0.", **own
+        )
+        self.alarm_pauses = Gauge(
+            "monitor_alarm_pauses", "Pauses that run, in which alarms are recorded and not told.", **own
+        )
         self.alarms_oldest = Gauge(
             "monitor_alarms_oldest_open_seconds",
             "Seconds since the alarm was opened that has waited longest to be acknowledged; 0 where none waits.",

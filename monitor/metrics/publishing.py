@@ -10,8 +10,9 @@ from monitor.metrics.buckets import bucket_bounds
 from monitor.metrics.declared import OUTCOMES, Declared
 from monitor.metrics.holes import EVERYTHING, Holes
 from monitor.metrics.server import MetricsServer
+from monitor.store.alarms import UNUSUAL
 from monitor.store.runs import NIGHTLY
-from monitor.words import Label, Refusal
+from monitor.words import PHASES, Label, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from monitor.scoring.ensemble import ActiveModel
     from monitor.scoring.record import Committed
     from monitor.scoring.vote import FinalDecision
+    from monitor.store.alarms import RunningCounts
     from monitor.store.calibrations import ThresholdOrigin
     from monitor.store.decisions import Raised
     from monitor.store.models import ModelRow
@@ -152,15 +154,28 @@ class Metrics(Declared):
         self.file_events.labels(folder).set_function(come)
 
     def count_alarms(self, raised: Sequence[Raised]) -> None:
-        """Count alarms that were opened."""
+        """Count alarms that were opened, and those of them that nobody is told of."""
         for alarm in raised:
             self.alarms_opened.labels(alarm.kind).inc()
+            if alarm.sign == UNUSUAL:
+                self.alarms_unusual.inc()
+            if alarm.withheld is not None:
+                self.alarms_withheld.labels(alarm.withheld).inc()
 
-    def show_alarms(self, opened: int, acknowledged: int, oldest_seconds: float | None) -> None:
-        """Publish how many alarms are not closed, and for how long the oldest open one waits; None where none does."""
-        self.alarms_running.labels("open").set(opened)
-        self.alarms_running.labels("acknowledged").set(acknowledged)
-        self.alarms_oldest.set(max(0.0, oldest_seconds or 0.0))
+    def show_alarms(self, counts: RunningCounts, now: datetime, *, pauses: int) -> None:
+        """Publish how many alarms are not closed, how long the oldest open one waits, and how many pauses run."""
+        self.alarms_running.labels("open").set(counts.open)
+        self.alarms_running.labels("acknowledged").set(counts.acknowledged)
+        self.alarms_running.labels("withheld").set(counts.withheld)
+        oldest = counts.oldest_open_at
+        self.alarms_oldest.set(0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+        self.alarm_pauses.set(pauses)
+
+    def show_cast(self, phase: str | None, *, in_doubt: bool) -> None:
+        """Publish the phase of the cast, None where it is not known, and whether what was said of it is in doubt."""
+        for one in (*PHASES, None):
+            self.cast_phase.labels(one or "none").set(one == phase)
+        self.cast_in_doubt.set(in_doubt)
 
     def count_message(self, sink: str, outcome: str) -> None:
         """Count an attempt to deliver a message; ``outcome``: delivered, or failed."""

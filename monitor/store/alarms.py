@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, distinct, exists, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    case,
+    delete,
+    distinct,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from monitor.files.chunks import chunks
 from monitor.store.conditions import in_operation
 from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import alarm_crops, alarm_deliveries, alarm_messages, alarms, crops
+from monitor.store.database.schema import alarm_crops, alarm_deliveries, alarm_messages, alarms, casts, crops
 from monitor.store.database.upsert import insert_unless_there
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
 # How a hole that is unknown, or a whole table, is stored.
 NO_HOLE: Final = -1
+# The signs of an event: what its crops are.
+PROLIV: Final = "proliv"
+UNUSUAL: Final = "unusual"
 # The lock of a PostgreSQL server that whoever opens or ends alarms holds until the end of the transaction: two daemons
 # must not open two for one event, and no crop may join an alarm that is closed meanwhile. SQLite has a single writer.
 _LOCK: Final = 7_265_001_837
@@ -36,7 +54,7 @@ class Subject(NamedTuple):
 
 
 class AlarmRow(NamedTuple):
-    """A row of `alarms`."""
+    """A row of `alarms`, and the number of its cast."""
 
     id: int
     kind: str
@@ -63,10 +81,17 @@ class AlarmRow(NamedTuple):
     closed_note: str | None
     ended_by: str | None
     part_of: int | None
+    withheld: str | None
+    told_at: datetime | None
+    pause_id: int | None
+    sign: str
+    cast_id: int | None
+    phase: str | None
+    cast: str | None
 
 
 class AlarmCrop(NamedTuple):
-    """A proliv of the line, with its alarm; None while it has opened none."""
+    """A proliv of the line, or an unusual crop (its ``sign``), with its alarm; None while it has opened none."""
 
     crop_id: int
     alarm_id: int | None
@@ -76,6 +101,7 @@ class AlarmCrop(NamedTuple):
     at: datetime
     score: float
     threshold: float
+    sign: str = PROLIV
 
 
 class ShownCrop(NamedTuple):
@@ -89,11 +115,15 @@ class ShownCrop(NamedTuple):
 
 
 class RunningCounts(NamedTuple):
-    """Alarms that are not closed, by state, and since when the oldest of them waits to be acknowledged."""
+    """Alarms that are not closed and were told, by state, and since when the oldest waits to be acknowledged.
+
+    ``withheld``: those that nobody was told of, whatever their state.
+    """
 
     open: int
     acknowledged: int
     oldest_open_at: datetime | None
+    withheld: int = 0
 
 
 class RunningSubject(NamedTuple):
@@ -112,33 +142,45 @@ def lock(connection: Connection) -> None:
         connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 
-def known(connection: Connection, crop_ids: Collection[int]) -> set[int]:
-    """Those of these crops that belong to an alarm, or wait for one, already."""
-    query = select(alarm_crops.c.crop_id).where(alarm_crops.c.crop_id.in_(sorted(crop_ids)))
-    return set(connection.execute(query).scalars())
+def known(connection: Connection, crop_ids: Collection[int]) -> dict[int, str]:
+    """Those of these crops that belong to an alarm, or wait for one, already, with their signs."""
+    query = select(alarm_crops.c.crop_id, alarm_crops.c.sign).where(alarm_crops.c.crop_id.in_(sorted(crop_ids)))
+    return {row.crop_id: row.sign for row in connection.execute(query)}
 
 
-def running(connection: Connection, subjects: Collection[Subject], since: datetime, until: datetime) -> list[AlarmRow]:
-    """The alarms that are not closed and have crops with times around [since, until], in the order of their opening.
+def forget_crops(connection: Connection, crop_ids: Collection[int]) -> None:
+    """Forget to which alarms crops belong, whose alarms keep their count of them."""
+    if crop_ids:
+        connection.execute(delete(alarm_crops).where(alarm_crops.c.crop_id.in_(sorted(crop_ids))))
+
+
+def running(
+    connection: Connection, sign: str, subjects: Collection[Subject], since: datetime, until: datetime
+) -> list[AlarmRow]:
+    """The alarms of a sign that are not closed and have crops with times around [since, until], in their order.
 
     Of the cameras of these subjects all those of holes and tables; of single files only those of the subjects.
     """
     cameras, places = ({one.camera for one in subjects}, {"", *(one.place for one in subjects)})
-    query = select(*columns_of(alarms, AlarmRow)).where(
+    query = _rows().where(
         *(_is_running(), alarms.c.camera.in_(sorted(cameras)), alarms.c.place.in_(sorted(places))),
+        alarms.c.sign == sign,
         *(alarms.c.last_at >= since, alarms.c.first_at <= until),
     )
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
-def waiting(connection: Connection, subjects: Collection[Subject], since: datetime, until: datetime) -> list[AlarmCrop]:
+def waiting(
+    connection: Connection, sign: str, subjects: Collection[Subject], since: datetime, until: datetime
+) -> list[AlarmCrop]:
     """The crops about these subjects, with times in [since, until], that have opened no alarm yet."""
     found: list[AlarmCrop] = []
     # In pieces: SQLite takes no condition that is nested a thousand times, as so many alternatives are.
     for some in chunks(sorted(subjects), SUBJECTS_AT_ONCE):
         of = or_(*(and_(*(alarm_crops.c[name] == value for name, value in one._asdict().items())) for one in some))
         query = select(*columns_of(alarm_crops, AlarmCrop)).where(
-            *(of, alarm_crops.c.alarm_id.is_(None)), alarm_crops.c.at >= since, alarm_crops.c.at <= until
+            *(of, alarm_crops.c.alarm_id.is_(None), alarm_crops.c.sign == sign),
+            *(alarm_crops.c.at >= since, alarm_crops.c.at <= until),
         )
         found += select_rows(connection, AlarmCrop, query)
     return sorted(found, key=lambda row: (row.at, row.crop_id))
@@ -221,23 +263,33 @@ def close(
 
 
 def quiet(connection: Connection, before: datetime, *, even_open: bool) -> list[AlarmRow]:
-    """The alarms whose last crop was decided before then: the acknowledged ones, with ``even_open`` all of them."""
-    states = ("open", "acknowledged") if even_open else ("acknowledged",)
-    query = select(*columns_of(alarms, AlarmRow)).where(
-        _is_running(), alarms.c.state.in_(states), alarms.c.last_decided_at < before
-    )
+    """The alarms whose last crop was decided before then and that nobody has to acknowledge, with ``even_open`` all.
+
+    Those are the acknowledged ones, and those that nobody was told of.
+    """
+    query = _rows().where(_is_running(), alarms.c.last_decided_at < before)
+    if not even_open:
+        query = query.where(or_(alarms.c.state == "acknowledged", alarms.c.withheld.is_not(None)))
+    return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
+
+
+def withheld(connection: Connection, since: datetime) -> list[AlarmRow]:
+    """The alarms that are not closed, that nobody was told of, and whose last crop was decided since then."""
+    query = _rows().where(_is_running(), alarms.c.withheld.is_not(None), alarms.c.last_decided_at >= since)
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
 def find(connection: Connection, alarm_id: int) -> AlarmRow | None:
     """The alarm with this id; None if there is none."""
-    query = select(*columns_of(alarms, AlarmRow)).where(alarms.c.id == alarm_id)
+    query = _rows().where(alarms.c.id == alarm_id)
     return next(iter(select_rows(connection, AlarmRow, query)), None)
 
 
-def listed(connection: Connection, *, closed: bool, most: int | None) -> list[AlarmRow]:
-    """The alarms that are not closed, with ``closed`` all of them, the newest first."""
-    query = select(*columns_of(alarms, AlarmRow)).order_by(alarms.c.id.desc()).limit(most)
+def listed(connection: Connection, *, closed: bool, most: int | None, cast: str | None = None) -> list[AlarmRow]:
+    """The alarms that are not closed, with ``closed`` all of them, the newest first; ``cast``: of casts of a number."""
+    query = _rows().order_by(alarms.c.id.desc()).limit(most)
+    if cast is not None:
+        query = query.where(alarms.c.cast_id.in_(select(casts.c.id).where(casts.c.number == cast)))
     return select_rows(connection, AlarmRow, query if closed else query.where(_is_running()))
 
 
@@ -249,7 +301,7 @@ def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], 
     )
     known = (_is_running(), has_it)
     count = connection.execute(select(func.count()).select_from(alarms).where(*known)).scalar_one()
-    query = select(*columns_of(alarms, AlarmRow)).where(*known).order_by(alarms.c.id.desc()).limit(most)
+    query = _rows().where(*known).order_by(alarms.c.id.desc()).limit(most)
     return select_rows(connection, AlarmRow, query), int(count)
 
 
@@ -273,10 +325,21 @@ def crops_of(connection: Connection, alarm_id: int, most: int) -> list[ShownCrop
 
 def running_counts(connection: Connection) -> RunningCounts:
     """How many alarms are not closed."""
-    query = select(alarms.c.state, func.count(), func.min(alarms.c.opened_at)).where(_is_running())
-    found = {state: (count, oldest) for state, count, oldest in connection.execute(query.group_by(alarms.c.state))}
+    # What was withheld could not be acknowledged before it was told.
+    since = func.coalesce(alarms.c.told_at, alarms.c.opened_at)
+    told = case((alarms.c.withheld.is_(None), alarms.c.state), else_="withheld")
+    query = select(told, func.count(), func.min(since)).where(_is_running()).group_by(told)
+    found = {state: (count, oldest) for state, count, oldest in connection.execute(query)}
     count, oldest = found.get("open", (0, None))
-    return RunningCounts(count, found.get("acknowledged", (0, None))[0], oldest)
+    return RunningCounts(
+        count, found.get("acknowledged", (0, None))[0], oldest, withheld=found.get("withheld", (0, None))[0]
+    )
+
+
+def _rows() -> Select[Any]:
+    own = (alarms.c[name] for name in AlarmRow._fields[:-1])
+    number = select(casts.c.number).where(casts.c.id == alarms.c.cast_id).scalar_subquery()
+    return select(*own, number.label("cast"))
 
 
 def running_subjects(connection: Connection) -> list[RunningSubject]:

@@ -74,13 +74,18 @@ class CropRow(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """An alarm that was opened: its id, kind, camera and hole, see `alarm_tables.alarms`, and a path of its crops."""
+    """An alarm that was opened: its id, kind, camera and hole, see `alarm_tables.alarms`, and a path of its crops.
+
+    ``withheld``: why no sink is told of it, None where they are. ``sign``: what its crops are.
+    """
 
     id: int
     kind: str
     camera: str
     hole: int
     path: str
+    withheld: str | None = None
+    sign: str = "proliv"
 
 
 class Recorded(NamedTuple):

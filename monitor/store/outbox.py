@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from monitor.store.database.rows import select_rows
-from monitor.store.database.schema import alarm_deliveries, alarm_messages
+from monitor.store.database.schema import alarm_deliveries, alarm_messages, alarms
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -135,6 +135,30 @@ def backlogs(connection: Connection) -> list[Backlog]:
         .order_by(alarm_deliveries.c.sink)
     )
     return select_rows(connection, Backlog, query)
+
+
+def old(connection: Connection, before: datetime, sinks: Collection[str], *, after: int, most: int) -> list[int]:
+    """The first ``most`` ids above ``after`` of messages from before then that may be deleted, rising.
+
+    Their alarms are closed, and each of these sinks has them. The newest message of all stays, because SQLite gives its
+    number again where it is gone, and numbers rise.
+    """
+    newest = select(func.max(alarm_messages.c.id)).scalar_subquery()
+    is_over = exists().where(alarms.c.id == alarm_messages.c.alarm_id, alarms.c.state == "closed")
+    waits = exists().where(
+        alarm_deliveries.c.message_id == alarm_messages.c.id, _is_due(), alarm_deliveries.c.sink.in_(sorted(sinks))
+    )
+    query = select(alarm_messages.c.id).where(
+        *(alarm_messages.c.id > after, alarm_messages.c.id != newest, alarm_messages.c.at < before, is_over, ~waits)
+    )
+    return list(connection.execute(query.order_by(alarm_messages.c.id).limit(most)).scalars())
+
+
+def forget(connection: Connection, ids: Collection[int]) -> None:
+    """Delete messages, and what is known of their delivery."""
+    numbers = sorted(ids)
+    connection.execute(delete(alarm_deliveries).where(alarm_deliveries.c.message_id.in_(numbers)))
+    connection.execute(delete(alarm_messages).where(alarm_messages.c.id.in_(numbers)))
 
 
 def _query() -> Select[Any]:

@@ -24,7 +24,7 @@ from monitor.files.looks import look, may_be_unchanged
 from monitor.files.moving import Place, opened_folder
 from monitor.files.text import from_text, printable
 from monitor.files.walking import unreadable_folder
-from monitor.store import retention, runs
+from monitor.store import outbox, retention, runs
 from monitor.store.database.lock import only_daemon
 from monitor.store.database.proof import Proof
 from monitor.store.models import all_models
@@ -56,7 +56,8 @@ class Pruned:
 
     ``crops``: with their scores. ``alarms``: only their scores, the rows are kept. ``files``: archived ones.
     ``in_inbox``: crops that are old enough, but are kept as their file still lies in the inbox. ``undeleted``: crops
-    that are kept as their archived file cannot be deleted. ``summaries``: hours of single holes.
+    that are kept as their archived file cannot be deleted. ``summaries``: hours of single holes. ``messages``: those
+    about alarms that are closed, which every sink has.
     """
 
     crops: int = 0
@@ -65,6 +66,7 @@ class Pruned:
     in_inbox: int = 0
     undeleted: int = 0
     summaries: int = 0
+    messages: int = 0
 
     @property
     def sentence(self) -> str:
@@ -73,6 +75,8 @@ class Pruned:
             f"{self.crops} crops, the scores of {self.alarms} alarms, {self.files} archived files and {self.summaries} "
             "hourly summaries deleted"
         )
+        if self.messages:
+            words += f"; so are {self.messages} delivered messages about alarms"
         if self.in_inbox:
             words += f"; {self.in_inbox} old crops are kept because their files lie in the inbox"
         if self.undeleted:
@@ -116,6 +120,7 @@ def prune(
     _prune_crops(database, configuration, before, done, dry_run=dry_run, count=count)
     for model in models:
         _prune_summaries(database, configuration, model.id, before, done, dry_run=dry_run)
+    _prune_messages(database, configuration, before, done, dry_run=dry_run)
     return done
 
 
@@ -218,6 +223,24 @@ def _delete_file(configuration: Configuration, crop: OldCrop, done: Pruned) -> b
         done.undeleted += 1
         return False
     return True
+
+
+def _prune_messages(
+    database: Database, configuration: Configuration, before: datetime, done: Pruned, *, dry_run: bool
+) -> None:
+    after = 0
+    sinks = configuration.settings.alarms.sinks
+    while True:
+        with database.read() as connection:
+            batch = outbox.old(connection, before, sinks, after=after, most=BATCH)
+        if not batch:
+            return
+        after = batch[-1]
+        done.messages += len(batch)
+        if not dry_run:
+            with database.write() as connection:
+                outbox.forget(connection, batch)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _prune_summaries(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.formulas.casts import Context, believed
 from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
-from monitor.store import calibrations, daemons
+from monitor.store import calibrations, casts, daemons, pauses
 from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
     from monitor.store.alarms import RunningCounts
+    from monitor.store.casts import Said
     from monitor.store.counts import CropCounts
     from monitor.store.daemons import Seen
     from monitor.store.database.engine import Database
     from monitor.store.outbox import Backlog
+    from monitor.store.pauses import PauseRow
     from monitor.store.runs import RunRow
 
 DAY: Final = timedelta(days=1)
@@ -102,7 +105,8 @@ class Status:
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``, ``training_run``: the newest ones, None
     before the first; the latter trains from labels. ``alarms``: those that are not closed. ``undelivered``: messages
-    about alarms that wait for a sink. ``shadows``: the names of the models on trial.
+    about alarms that wait for a sink. ``shadows``: the names of the models on trial. ``pauses``: those that run.
+    ``cast``, ``said``: what is believed of the cast, and what was said last of it, None where nothing ever was.
     """
 
     configuration: str
@@ -120,6 +124,9 @@ class Status:
     undelivered: tuple[Backlog, ...]
     training_run: RunRow | None = None
     shadows: tuple[str, ...] = ()
+    pauses: tuple[PauseRow, ...] = ()
+    cast: Context = field(default_factory=Context)
+    said: Said | None = None
 
     @property
     def decisions(self) -> dict[str, int]:
@@ -166,8 +173,11 @@ class Status:
                 "open": self.alarms.open,
                 "acknowledged": self.alarms.acknowledged,
                 "oldest_open_at": iso(self.alarms.oldest_open_at),
+                "withheld": self.alarms.withheld,
+                "pauses": [_pause(one) for one in self.pauses],
                 "undelivered": [{**one._asdict(), "oldest_at": iso(one.oldest_at)} for one in self.undelivered],
             },
+            "cast": _cast(self.cast, self.said),
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
             "by_hand": self.counts.by_hand,
@@ -177,7 +187,8 @@ class Status:
 def read_status(configuration: Configuration, database: Database) -> Status:
     """Look everything up in one view of the database."""
     holder = owner(database)
-    yesterday = datetime.now(UTC) - DAY
+    now = datetime.now(UTC)
+    yesterday = now - DAY
     with database.read() as connection:
         entered = daemons.seen(connection)
         active = active_models(connection)
@@ -186,6 +197,8 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
         alarms = running_counts(connection)
         undelivered = backlogs(connection)
+        paused = pauses.running(connection, now)
+        said = casts.newest(connection)
         nights, trainings = (newest_runs(connection, job, 1) for job in (NIGHTLY, RETRAIN))
         shadows = shadow_models(connection, configuration.settings.decision.detectors)
         found = [calibrations.active(connection, row.id) for row in active]
@@ -212,7 +225,36 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         undelivered=tuple(undelivered),
         training_run=trainings[0] if trainings else None,
         shadows=tuple(row.name for row in shadows),
+        pauses=tuple(paused),
+        cast=believed(
+            said,
+            now,
+            maximum_age=timedelta(seconds=configuration.settings.alarms.cast.maximum_age_seconds),
+            followed=configuration.settings.alarms.cast.file is not None,
+        ),
+        said=said,
     )
+
+
+def _cast(cast: Context, said: Said | None) -> dict[str, Any] | None:
+    """The cast, ready for JSON; None where nothing was ever said of one."""
+    if said is None:
+        return None
+    known = said if cast.cast_id is not None else None
+    return {
+        "number": known and known.number,
+        "alloy": known and known.alloy,
+        "phase": cast.phase,
+        "problem": cast.problem,
+        "source": said.source,
+        "said_at": iso(said.at),
+    }
+
+
+def _pause(one: PauseRow) -> dict[str, Any]:
+    """A pause, ready for JSON."""
+    values = {name: getattr(one, name) for name in ("id", "camera", "hole", "author", "reason")}
+    return {**values, "of": one.scope, "ends_at": iso(one.ends_at)}
 
 
 def _run(run: RunRow | None) -> dict[str, Any] | None:

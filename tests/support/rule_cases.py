@@ -153,6 +153,8 @@ SERVICE = [
         },
         "4m",
     ),
+    Case("MonitorCastInDoubt", "for minutes", {metric("monitor_cast_in_doubt"): "0x2 1x10"}, "6m", (WARNING,)),
+    Case("MonitorCastInDoubt", "in order again", {metric("monitor_cast_in_doubt"): "0x2 1x3 0x10"}, "9m"),
     Case("MonitorRestartsOften", "one restart", {metric("process_start_time_seconds"): "0x10 600x40"}, "48m"),
 ]
 

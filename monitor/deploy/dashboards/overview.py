@@ -180,6 +180,20 @@ def _alarms() -> tuple[Panel, ...]:
             steps=((None, "green"), (1, "red")),
         ),
         stat(
+            "Pauses",
+            "Pauses that run: in them, alarms are recorded and nobody is told. Which: monitor pause list",
+            Target(f"sum(monitor_alarm_pauses{{{INSTANCE}}}) or vector(0)"),
+            decimals=0,
+            steps=((None, "green"), (1, "orange")),
+        ),
+        stat(
+            "Cast in doubt",
+            "1 while what was said last of the cast cannot be relied on; alarms are told then. Why: monitor status",
+            Target(f"max(monitor_cast_in_doubt{{{INSTANCE}}}) or vector(0)"),
+            decimals=0,
+            steps=((None, "green"), (1, "orange")),
+        ),
+        stat(
             "Messages due",
             "Messages about alarms that a sink has yet to get. Why: monitor alarms deliveries",
             Target(f"sum(monitor_alarm_messages_due{{{INSTANCE}}}) or vector(0)"),

@@ -52,6 +52,16 @@ alarms = Table(
     Column("closed_note", Text),
     Column("ended_by", String(16)),  # why it is closed: "acknowledgement", "quiet", "person" or "table"
     Column("part_of", Identifier, ForeignKey("alarms.id")),  # the alarm of the table that it became part of
+    # Why no sink has been told of it yet, such as "pause"; null once one was, or would have been.
+    Column("withheld", String(16)),
+    Column("told_at", UtcDateTime),  # when it was told, where that was later than it opened
+    # The last pause in which it was withheld; no foreign key, for which SQLite would have to write the table anew.
+    Column("pause_id", Identifier),
+    # What its crops are: "proliv", or "unusual" where [alarms] lets those open alarms of their own.
+    Column("sign", String(16), nullable=False, server_default="proliv"),
+    # The cast that ran when it opened, and its phase; null where none was known.
+    Column("cast_id", Identifier),
+    Column("phase", String(16)),
     CheckConstraint("kind in ('hole', 'file', 'table')", name="kind"),
     CheckConstraint("state in ('open', 'acknowledged', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (ended_by is not null)", name="ended_by"),
@@ -68,8 +78,8 @@ alarms = Table(
     Index(None, "part_of"),
 )
 
-# Each proliv of the line with the alarm that it belongs to, from schema 0012 on. Those that have opened no alarm yet,
-# because k of [alarms] is not reached, have none.
+# Each proliv of the line with the alarm that it belongs to, from schema 0012 on, and each unusual crop while [alarms]
+# lets those open alarms. Those that have opened no alarm yet, because k of [alarms] is not reached, have none.
 alarm_crops = Table(
     "alarm_crops",
     metadata,
@@ -81,6 +91,7 @@ alarm_crops = Table(
     Column("at", UtcDateTime, nullable=False),  # the crop's time
     Column("score", Float(53), nullable=False),
     Column("threshold", Float(53), nullable=False),
+    Column("sign", String(16), nullable=False, server_default="proliv"),
     Index(None, "camera", "hole", "place", "at"),
     Index(None, "alarm_id", "crop_id"),
 )

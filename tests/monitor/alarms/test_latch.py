@@ -171,6 +171,18 @@ def test_holes_that_alarm_one_after_the_other_are_no_table() -> None:
     assert len(latched(*slowly, line=MadeUpLine(holes=10))) == 10
 
 
+def test_the_table_comes_before_a_part_that_has_taken_crops_at_the_same_time() -> None:
+    line = MadeUpLine(holes=4)
+    (before,) = latched(sighting(1, 0, hole=1), line=line)
+    before.id, before.taken = 1, []
+    latch = Latch(RULE, line, [before])
+    latch.see([sighting(2, 1, hole=1), sighting(3, 2, hole=2), sighting(4, 3, hole=3)])
+    table, part = latch.changed
+    assert (table.holes, table.crops, part, part.table) == ({1, 2, 3}, 4, before, table)
+    assert sorted(one.crop_id for one in table.taken) == [2, 3, 4]
+    assert part.taken == []
+
+
 def test_alarms_that_were_stored_before_become_part_of_the_table() -> None:
     line = MadeUpLine(holes=6)
     before = latched(*(sighting(hole, 0, hole=hole) for hole in (1, 2, 3)), line=line)

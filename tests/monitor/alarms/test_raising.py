@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Barrier, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,7 +158,7 @@ def test_alarms_of_other_files_are_not_read_for_a_crop(line: Line) -> None:
     of_file = next(alarm for alarm in line.alarms() if alarm.path == rows[0].path)
     with line.database.read() as connection:
         subject = Subject(of_file.camera, of_file.hole, of_file.place)
-        found = alarms.running(connection, {subject}, NOW, NOW)
+        found = alarms.running(connection, alarms.PROLIV, {subject}, NOW, NOW)
     assert {alarm.place for alarm in found} == {"", of_file.place}
 
 
@@ -183,6 +183,14 @@ def test_many_holes_at_once_are_one_alarm_of_the_table(line: Line) -> None:
     assert {alarm for _, alarm in line.members()} == {table.id}
 
 
+def test_a_part_that_took_crops_of_the_same_batch_becomes_part_of_the_table(line: Line) -> None:
+    line.decide(*(line.crop(0, hole=hole, proliv=False) for hole in range(1, 5)), line.crop(0, hole=1))
+    (raised,) = line.decide(line.crop(1, hole=1), line.crop(2, hole=2), line.crop(2, hole=3))
+    part, table = line.alarms()
+    assert (raised.kind, part.part_of, table.crops, part.crops) == ("table", table.id, 4, 1)
+    assert {alarm for _, alarm in line.members()} == {table.id}
+
+
 def test_two_people_cannot_both_acknowledge(line: Line) -> None:
     line.decide(line.crop(0))
     at = NOW + timedelta(seconds=5)
@@ -192,6 +200,31 @@ def test_two_people_cannot_both_acknowledge(line: Line) -> None:
         acknowledged(line, 1, at)
     with pytest.raises(DataError, match="there is no alarm 2; see: monitor alarms list"):
         acknowledged(line, 2, at)
+
+
+def test_of_two_people_who_acknowledge_at_the_same_moment_one_does_it(line: Line) -> None:
+    line.decide(line.crop(0))
+    together = Barrier(2)
+    outcomes: list[str] = []
+
+    def try_as(name: str) -> None:
+        together.wait()
+        try:
+            row = acknowledge(line.database, SETTINGS, 1, by=name, note=None, at=NOW, zone=UTC)
+        except DataError as error:
+            outcomes.append(str(error))
+        else:
+            outcomes.append(f"done by {row.acknowledged_by}")
+
+    people = [Thread(target=try_as, args=(name,)) for name in ("anna", "ben")]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    done, refused = sorted(outcomes, key=lambda said: not said.startswith("done"))
+    first = done.removeprefix("done by ")
+    assert line.alarms()[0].acknowledged_by == first
+    assert f"was acknowledged by {first} at" in refused
 
 
 def acknowledged(line: Line, number: int, at: datetime) -> AlarmRow:
@@ -255,6 +288,6 @@ def test_what_runs_is_counted(line: Line) -> None:
     line.decide(line.crop(0), line.crop(0, hole=11))
     acknowledged(line, 2, NOW)
     with line.database.read() as connection:
-        assert alarms.running_counts(connection) == (1, 1, NOW)
+        assert alarms.running_counts(connection) == (1, 1, NOW, 0)
         assert [row.id for row in alarms.listed(connection, closed=False, most=2)] == [2, 1]
         assert [crop.id for crop in alarms.crops_of(connection, 1, 5)] == [1]

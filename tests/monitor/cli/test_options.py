@@ -58,6 +58,7 @@ EXCEPTIONS: Final[dict[str, dict[str, tuple[tuple[str, ...], str]]]] = {
         "monitor labels export": (("metavar",), "a file"),
         "monitor db backup": (("metavar",), "a file or a folder"),
     },
+    "--all": {"monitor pause": (("help",), "pauses everything; elsewhere it shows all models")},
     "--why": {"monitor models accept": (("help",), "is kept with a model, not with a threshold")},
     "--name": {"monitor models import": (("help",), "names a model, not a service")},
     "--limit": {"monitor train": (("type", "help"), "limits what is learned from, and one crop is too few to learn")},

@@ -39,6 +39,8 @@ TRIED = {
     "replay": ["replay", "replay --format json"],
     "quality": ["quality --window 1", "quality --window 1 --format json"],
     "drift": ["drift", "drift --format json"],
+    "cast": ["cast list", "cast list --format json"],
+    "pause": ["pause list", "pause list --over"],
     "alarms": [
         "alarms list", "alarms list --format json", "alarms show 1", "alarms deliveries", "alarms sinks",
         "alarms replay", "alarms replay --format json", "alarms export 1 --output alarm.zip",

@@ -78,3 +78,69 @@ def test_an_alarm_is_told_counted_acknowledged_and_closed(daemon: Daemon, small_
     daemon.until(lambda: daemon.metrics()['monitor_alarms_running{state="open"}'] == 0)
     assert daemon.metrics()["monitor_alarms_oldest_open_seconds"] == 0
     assert daemon.stop() == 0
+
+
+def test_an_event_that_goes_on_when_its_pause_ends_is_told_then(daemon: Daemon, small_dataset: Path) -> None:
+    (daemon.home / "config.toml").write_text('[alarms.sinks.office]\nkind = "log"\n', encoding="utf-8")
+    code, said = command(daemon, "pause", "--all", "--for", "1h", "--reason", "lamps")
+    assert code == 0, said
+    daemon.start()
+    daemon.until(lambda: daemon.metrics().get("monitor_alarm_pauses") == 1)
+    source = next(path for path in sorted((small_dataset / "proliv").glob("*.jpg")))
+    shutil.copyfile(source, daemon.inbox / source.name)
+    daemon.until(lambda: daemon.metrics().get('monitor_alarms_running{state="withheld"}') == 1)
+    assert daemon.metrics()['monitor_alarms_withheld_total{reason="pause"}'] == 1
+    assert daemon.metrics()['monitor_alarms_running{state="open"}'] == 0
+    assert "recorded, and not told: pause" in daemon.text()
+    assert daemon.query("select count(*) from alarm_messages") == [(0,)]
+    assert "0 open, 0 acknowledged, 1 recorded and not told" in command(daemon, "status")[1]
+    code, said = command(daemon, "pause", "end", "1")
+    assert code == 0, said
+    delivered = (
+        "select kind from alarm_messages join alarm_deliveries on message_id = id where delivered_at is not null"
+    )
+    daemon.until(lambda: daemon.query(delivered) == [("opened",)])
+    daemon.until(lambda: daemon.metrics()['monitor_alarms_running{state="open"}'] == 1)
+    assert "alarm 1 is told now" in daemon.text()
+    assert daemon.stop() == 0
+
+
+def test_the_daemon_follows_the_cast_file(daemon: Daemon, small_dataset: Path) -> None:
+    file = daemon.home / "cast.toml"
+
+    def write(text: str) -> None:
+        beside = file.with_suffix(".new")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+
+    def phase(name: str) -> float | None:
+        return daemon.metrics().get(f'monitor_cast_phase{{phase="{name}"}}')
+
+    (daemon.home / "config.toml").write_text(
+        '[alarms.cast]\nfile = "cast.toml"\n[alarms.sinks.office]\nkind = "log"\n', encoding="utf-8"
+    )
+    write('phase = "idle"')
+    daemon.start()
+    daemon.until(lambda: phase("idle") == 1)
+    source = next(path for path in sorted((small_dataset / "proliv").glob("*.jpg")))
+    shutil.copyfile(source, daemon.inbox / source.name)
+    daemon.until(lambda: daemon.count() == 1)
+    assert daemon.query("select withheld, phase from alarms") == [("idle", "idle")]
+    assert daemon.metrics()['monitor_alarms_withheld_total{reason="idle"}'] == 1
+    assert "none, phase idle: alarms are recorded and not told" in command(daemon, "status")[1]
+    write('number = 4711\nalloy = "6063"\nphase = "steady"')
+    daemon.until(lambda: daemon.query("select kind from alarm_messages") == [("opened",)])
+    daemon.until(lambda: phase("steady") == 1)
+    # What goes wrong is said, and the last phase holds.
+    write('number = 4711\nphase = "ste')
+    daemon.until(lambda: daemon.metrics()["monitor_cast_in_doubt"] == 1)
+    assert phase("steady") == 1
+    code, status = command(daemon, "status")
+    assert code == 0
+    assert "4711, alloy 6063, phase steady; said by the cast file at" in status
+    assert "in doubt: " in status
+    assert "cast.toml: cannot be understood, or is half written" in status
+    write('number = 4712\nphase = "start"')
+    daemon.until(lambda: phase("start") == 1 and daemon.metrics()["monitor_cast_in_doubt"] == 0)
+    assert daemon.query("select number, ended_at is null from casts order by id") == [("4711", 0), ("4712", 1)]
+    assert daemon.stop() == 0

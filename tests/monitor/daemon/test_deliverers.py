@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import sys
 from contextlib import closing
@@ -139,3 +140,59 @@ def test_a_kind_that_is_not_installed_and_a_wrong_setting_end_the_daemon_with_a_
         assert process.wait() == 78
         assert said in daemon.text()
         assert "geheim" not in daemon.text()
+
+
+def test_sinks_are_reloaded_and_stay_where_the_configuration_is_broken(daemon: Daemon, small_dataset: Path) -> None:
+    configuration, one, two = (daemon.home / name for name in ("config.toml", "one.jsonl", "two.jsonl"))
+
+    def write(*sections: str) -> None:
+        configuration.write_text("\n".join(("[alarms]\npause_seconds = 1", *sections)), encoding="utf-8")
+
+    def sink(name: str, file: Path) -> str:
+        program = f"import sys; open('{file.name}', 'a').write(sys.stdin.read())"
+        return f'[alarms.sinks.{name}]\nkind = "command"\ncommand = ["{sys.executable}", "-c", "{program}"]'
+
+    def reload(said: str) -> None:
+        assert daemon.process is not None
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.until(lambda: said in daemon.text())
+
+    def told(file: Path) -> set[str]:
+        return {json.loads(line)["id"] for line in file.read_text().splitlines()} if file.exists() else set()
+
+    crops = iter(sorted((small_dataset / "proliv").glob("*.jpg")))
+
+    def alarm() -> None:
+        before = len(stored(daemon))
+        while len(stored(daemon)) == before:
+            source = next(crops)
+            decided = daemon.count()
+            shutil.copyfile(source, daemon.inbox / source.name)
+            daemon.until(lambda: daemon.count() > decided)  # noqa: B023 - it is called at once
+
+    write(sink("one", one))
+    daemon.start()
+    alarm()
+    daemon.until(lambda: told(one) == stored(daemon))
+    first = stored(daemon)
+
+    write(sink("one", one), sink("two", two))
+    reload("the sinks are now: one, two")
+    alarm()
+    daemon.until(lambda: told(one) == stored(daemon) and told(two) == stored(daemon) - first)
+
+    write(sink("two", two), '[alarms.sinks.three]\nkind = "siren"')
+    reload("alarms.sinks.three: there is no sink")
+    write("[metrics]", "port = ", sink("two", two))
+    reload("metrics.port: has no value")
+    assert daemon.text().count("the sinks of alarms are not reloaded; those in use stay") == 2
+    alarm()
+    daemon.until(lambda: told(one) == stored(daemon) and told(two) == stored(daemon) - first)
+    both = stored(daemon)
+
+    write(sink("two", two))
+    reload("the sinks are now: two\n")
+    alarm()
+    daemon.until(lambda: told(two) == stored(daemon) - first)
+    assert told(one) & (stored(daemon) - both) == set()
+    assert daemon.stop() == 0

@@ -123,7 +123,7 @@ def test_a_reload_that_takes_longer_than_the_watchdog_waits_gives_signs_of_life(
 
     monkeypatch.setattr(service.models, "load", lambda: wait_until(is_fed))
     threads = threading.active_count()
-    service._reload()
+    service._reload(everything=False)
     assert is_fed()
     assert lines[0] == "RELOADING=1"
     assert lines[-1] == "READY=1"

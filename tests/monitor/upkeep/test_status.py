@@ -63,7 +63,15 @@ def test_of_an_empty_database(database: Database) -> None:
         "nightly_run": None,
         "training_run": None,
         "shadows": [],
-        "alarms": {"open": 0, "acknowledged": 0, "oldest_open_at": None, "undelivered": []},
+        "alarms": {
+            "open": 0,
+            "acknowledged": 0,
+            "oldest_open_at": None,
+            "withheld": 0,
+            "pauses": [],
+            "undelivered": [],
+        },
+        "cast": None,
         "last_scored_at": None,
         "last_scored_before": None,
     }
