@@ -47,7 +47,7 @@ COMMANDS: Final = {
     "quality": "Show TPR and TNR in operation, from the labelled crops.",
     "drift": "Show whether scores have moved since the calibration.",
     "status": "Show the active models and what has been decided.",
-    "models": "List, show, import, activate and roll back models.",
+    "models": "List, show, import, try, activate and roll back models.",
     "plugins": "List detectors, rules, commands and benchmarks, and which package each comes from.",
     "config": "Show, check and write the configuration.",
     "deploy": "Write configurations for Prometheus, Grafana and systemd.",

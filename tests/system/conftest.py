@@ -41,6 +41,10 @@ give_up_seconds = 1.5
 
 [calibration]
 nightly = false
+
+[alarms.sinks.record]
+kind = "log"
+heartbeat_seconds = 5
 """
 
 
