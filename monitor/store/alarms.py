@@ -307,7 +307,7 @@ def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], 
 
 def parts_of(connection: Connection, alarm_id: int) -> list[AlarmRow]:
     """The alarms of holes that became part of an alarm of the table, in the order in which they opened."""
-    query = select(*columns_of(alarms, AlarmRow)).where(alarms.c.part_of == alarm_id)
+    query = _rows().where(alarms.c.part_of == alarm_id)
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
