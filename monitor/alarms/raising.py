@@ -11,8 +11,9 @@ from monitor.alarms.evidence import note_evidence
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.alarms.messages import tell
 from monitor.alarms.telling import About, Withheld, kinds_to_tell, withheld
-from monitor.store import alarms, kept, pauses
-from monitor.store.alarms import NO_HOLE, PROLIV, UNUSUAL, AlarmCrop, Subject
+from monitor.store import alarm_members, alarms, kept, pauses
+from monitor.store.alarm_members import AlarmCrop
+from monitor.store.alarms import NO_HOLE, PROLIV, UNUSUAL, Subject
 from monitor.store.decisions import Raised
 from monitor.times import moved
 
@@ -91,10 +92,10 @@ class Raising:
     def _see(self, connection: Connection, sign: str, rows: Sequence[CropRow], recorded: Recorded) -> Iterable[Raised]:
         alarms.lock(connection)
         found = {(id_ := recorded.ids[row.path, row.sha256]): _sighting(id_, row) for row in rows}
-        known = alarms.known(connection, found)
+        known = alarm_members.known(connection, found)
         if sign == PROLIV:
             # What was unusual is proliv by the decision of another model.
-            alarms.forget_crops(connection, [crop_id for crop_id, was in known.items() if was == UNUSUAL])
+            alarm_members.forget_crops(connection, [crop_id for crop_id, was in known.items() if was == UNUSUAL])
         for crop_id, was in known.items():
             if was in (sign, PROLIV):
                 del found[crop_id]  # another model calls it the same
@@ -121,10 +122,11 @@ class Raising:
         crops = [_crop(one, None, sign) for one in latch.waiting]
         crops += [_crop(one, alarm.id, sign) for alarm in latch.changed for one in alarm.taken]
         new = {one.crop_id for one in sightings}
-        alarms.add_crops(connection, [one for one in crops if one.crop_id in new])
+        alarm_members.add_crops(connection, [one for one in crops if one.crop_id in new])
         # Their files must not go before it is known whether they open one.
         kept.owe(connection, [one.crop_id for one in latch.waiting if one.crop_id in new], moment.now)
-        alarms.give_crops(connection, [one for one in crops if one.crop_id not in new and one.alarm_id is not None])
+        waited = [one for one in crops if one.crop_id not in new and one.alarm_id is not None]
+        alarm_members.give_crops(connection, waited)
         for alarm, reason in zip(latch.changed, reasons, strict=True):
             self._tell(connection, alarm, reason, moment.now)
         return [
@@ -233,7 +235,7 @@ def _waiting(connection: Connection, moment: _Moment, sightings: Sequence[Sighti
     subjects = {one.subject for one in sightings}
     return [
         Sighting(row.crop_id, Subject(row.camera, row.hole, row.place), "", row.at, row.score, row.threshold)
-        for row in alarms.waiting(connection, moment.sign, subjects, first, last)
+        for row in alarm_members.waiting(connection, moment.sign, subjects, first, last)
     ]
 
 
@@ -245,7 +247,7 @@ def _store(connection: Connection, alarm: Latched, moment: _Moment, changed: Seq
         assert alarm.table.id is not None
         alarms.close(connection, alarm.id, ended_by="table", at=now)
         alarms.change(connection, alarm.id, {"part_of": alarm.table.id})
-        alarms.move_crops(connection, alarm.id, alarm.table.id)
+        alarm_members.move_crops(connection, alarm.id, alarm.table.id)
         return None
     replaces_told = any(part.told for part in changed if part.table is alarm)
     reason = withheld(_about(alarm), moment.pauses, idle=moment.cast.idle, replaces_told=replaces_told)

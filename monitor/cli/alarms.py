@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from monitor.store.alarm_evidence import EvidenceRow
-    from monitor.store.alarms import AlarmRow, ShownCrop
+    from monitor.store.alarm_members import ShownCrop
+    from monitor.store.alarms import AlarmRow
 
 # The newest crops of an alarm that `show` lists.
 SHOWN: Final = 20
@@ -51,10 +52,8 @@ def command() -> None:
     """
 
 
-command.add_command(alarms_replay.command)
-command.add_command(alarms_test.command)
-command.add_command(alarms_evidence.export)
-command.add_command(alarms_evidence.verify)
+for one in (alarms_replay.command, alarms_test.command, alarms_evidence.export, alarms_evidence.verify):
+    command.add_command(one)
 
 
 def _alarm_argument() -> Callable[[Any], Any]:
@@ -122,7 +121,7 @@ def show_alarm(program: Program, alarm: int, output_format: str) -> None:
     from monitor.alarms.acknowledgement import require
     from monitor.alarms.wording import as_dict
     from monitor.store.alarm_evidence import of_alarm
-    from monitor.store.alarms import crops_of
+    from monitor.store.alarm_members import crops_of
     from monitor.times import iso
 
     database, zone = program.database(create=False), program.configuration.time_zone

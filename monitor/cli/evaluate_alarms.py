@@ -12,8 +12,10 @@ from monitor.times import on_clock
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from monitor.cli.program import Program
+    from monitor.evaluation.alarm_stream import DecidedStream
 
 
 def evaluate_alarms(
@@ -25,7 +27,6 @@ def evaluate_alarms(
     output_format: str,
 ) -> None:
     """Decide on a stream of crops with the active models, and print what alarms by each rule are worth."""
-    from monitor.alarms.columns import moment_of
     from monitor.alarms.replay import Replay
     from monitor.cli.progress import bar
     from monitor.errors import DataError
@@ -54,16 +55,21 @@ def evaluate_alarms(
         raise DataError(
             f"{directory}: no crop in it could be decided on and has a time in its name; see crops.name_pattern"
         )
-    first, last = (moment_of(int(decided.decisions.at[place])) for place in (0, -1))
-    if decided.events and not any(one.start <= last and one.end >= first for one in decided.events):
-        zone = configuration.time_zone
-        click.echo(
-            f"none of the events lies within the time of the crops, from {on_clock(first, zone)} to "
-            f"{on_clock(last, zone)}: is plant.time_zone the clock of their names?",
-            err=True,
-        )
+    _compare_clocks(decided, configuration.time_zone)
     replay = Replay(decided.subjects, rules, decided.events, complete=True)
     replay.add(decided.decisions)
     truth = "labels" if stream.events is None else "events.csv"
     left_out = {"could not be read or decided on": decided.refused, "no time in the name": decided.without_time}
     print_outcomes(replay, output_format, truth=truth, left_out=left_out)
+
+
+def _compare_clocks(decided: DecidedStream, zone: ZoneInfo) -> None:
+    from monitor.alarms.columns import moment_of
+
+    first, last = (moment_of(int(decided.decisions.at[place])) for place in (0, -1))
+    if decided.events and not any(one.start <= last and one.end >= first for one in decided.events):
+        click.echo(
+            f"none of the events lies within the time of the crops, from {on_clock(first, zone)} to "
+            f"{on_clock(last, zone)}: is plant.time_zone the clock of their names?",
+            err=True,
+        )

@@ -72,7 +72,6 @@ def command(
       monitor models import net.onnx --data crops/ --input imagenet --set height=64 --set width=64
       monitor models import net.onnx --data crops/ --map anomaly_map --held-out held-out.txt
     """
-    from monitor.files.text import printable
     from monitor.models.importing import import_model, importer, require_name
 
     configuration, registry = program.configuration, program.registry
@@ -90,12 +89,7 @@ def command(
     saved = import_model(imported, parts, name=name, seed=seed, database=database, models_folder=configuration.models)
     click.echo(saved.name)
     _describe(imported, parts)
-    words = f"monitor calibrate --model {saved.name} --data {printable(data)}"
-    click.echo(f"next, choose the threshold: {words}", err=True)
-    click.echo(
-        f"to try it first, without letting it decide: {words} --no-activate, then monitor models shadow {saved.name}",
-        err=True,
-    )
+    _say_next(saved.name, data)
 
 
 def _describe(imported: Detector, parts: TrainingData) -> None:
@@ -111,5 +105,16 @@ def _describe(imported: Detector, parts: TrainingData) -> None:
     click.echo(
         f"{drawn}; the threshold will be chosen from the {crops} held out: see to it that the network has not learned "
         f"from {them}",
+        err=True,
+    )
+
+
+def _say_next(model: str, data: Path) -> None:
+    from monitor.files.text import printable
+
+    words = f"monitor calibrate --model {model} --data {printable(data)}"
+    click.echo(f"next, choose the threshold: {words}", err=True)
+    click.echo(
+        f"to try it first, without letting it decide: {words} --no-activate, then monitor models shadow {model}",
         err=True,
     )

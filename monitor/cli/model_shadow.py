@@ -13,6 +13,9 @@ from monitor.cli.tables import Table
 from monitor.times import iso, on_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
     from monitor.learning.by_hand import Trial
 
 
@@ -61,18 +64,21 @@ def command(program: Program, model: str, ends: bool, output_format: str) -> Non
     elif model:
         _say_begun(trials[0])
     elif trials:
-        zone = program.configuration.time_zone
-        headings = ("model", "beside", "since", "by", "so far")
-        Table(headings, plain="{:<28} {:<28} since {}  by {:<12}  {}", plain_headings=False).write(
-            (
-                *(trial.model, trial.beside, on_clock(trial.since, zone)),
-                trial.author or "-" if trial.by_hand else "retraining",
-                _so_far(trial),
-            )
-            for trial in trials
-        )
+        _list(trials, program.configuration.time_zone)
     else:
         click.echo("no model is in the shadow; try one: monitor models shadow MODEL", err=True)
+
+
+def _list(trials: Sequence[Trial], zone: ZoneInfo) -> None:
+    headings = ("model", "beside", "since", "by", "so far")
+    Table(headings, plain="{:<28} {:<28} since {}  by {:<12}  {}", plain_headings=False).write(
+        (
+            *(trial.model, trial.beside, on_clock(trial.since, zone)),
+            trial.author or "-" if trial.by_hand else "retraining",
+            _so_far(trial),
+        )
+        for trial in trials
+    )
 
 
 def _say_begun(trial: Trial) -> None:

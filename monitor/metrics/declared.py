@@ -1,4 +1,4 @@
-"""Declares every Prometheus metric with its name and help text; no other module declares one.
+"""Declares every Prometheus metric with its name and help text, those of alarms in `alarm_metrics`; nothing else does.
 
 Every label has a bounded number of values: detectors, models, verdicts, queues, reasons and the like, and cameras and
 holes as `monitor.metrics.holes` limits them. A file name is never a label.
@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from monitor import __version__
+from monitor.metrics.alarm_metrics import ALARM_KINDS, WITHHELD, AlarmMetrics
 from monitor.metrics.histograms import ModelHistogram
 from monitor.words import Label, Reason
 
@@ -33,17 +34,13 @@ OUTCOMES: Final = ("done", "failed")
 TASKS: Final = ("nightly", "retention", "retrain")
 # What deletes files: the tidier of the inbox, and retention.
 DELETING: Final = ("tidying", "retention")
-# What alarms are about: a hole, a file whose name tells no hole, a whole table.
-ALARM_KINDS: Final = ("hole", "file", "table")
-# Why nobody is told of an alarm.
-WITHHELD: Final = ("pause", "idle")
 TIDIED: Final = ("deleted", "archived", "changed", "failed")
 # Why a crop has no decision: because of the file, of a detector, or of the database.
 FAILURES: Final = (*Reason, "too_small", "detector_refused", "detector_error", "not_recorded")
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Declared:
+class Declared(AlarmMetrics):
     """The daemon's metrics in their own registry, so that several daemons in one process stay apart."""
 
     def __init__(self) -> None:
@@ -228,57 +225,6 @@ class Declared:
             "Population stability index of the recent scores of all holes together.",
             ["detector"],
             **own,
-        )
-
-    def _declare_alarms(self, own: Any) -> None:
-        self.alarms_opened = Counter("monitor_alarms_opened", "Alarms that were opened, by kind.", ["kind"], **own)
-        self.alarms_running = Gauge(
-            "monitor_alarms_running",
-            "Alarms that are not closed, by state; withheld are those that nobody was told of.",
-            ["state"],
-            **own,
-        )
-        self.alarms_unusual = Counter(
-            "monitor_alarms_unusual", "Alarms that were opened by unusual crops, which count above too.", **own
-        )
-        self.alarms_withheld = Counter(
-            "monitor_alarms_withheld", "Alarms that were opened and not told, by reason.", ["reason"], **own
-        )
-        self.cast_phase = Gauge(
-            "monitor_cast_phase", "1 for the phase that the cast is believed to be in, else 0.", ["phase"], **own
-        )
-        self.cast_in_doubt = Gauge(
-            "monitor_cast_in_doubt", "1 while what was said last of the cast cannot be relied on, else 0.", **own
-        )
-        self.alarm_pauses = Gauge(
-            "monitor_alarm_pauses", "Pauses that run, in which alarms are recorded and not told.", **own
-        )
-        self.alarms_oldest = Gauge(
-            "monitor_alarms_oldest_open_seconds",
-            "Seconds since the alarm was opened that has waited longest to be acknowledged; 0 where none waits.",
-            **own,
-        )
-
-        self.alarm_messages = Counter(
-            "monitor_alarm_messages", "Attempts to deliver a message, by sink and outcome.", ["sink", "outcome"], **own
-        )
-        self.alarm_messages_due = Gauge(
-            "monitor_alarm_messages_due", "Messages that a sink has yet to get.", ["sink"], **own
-        )
-        self.alarm_messages_oldest = Gauge(
-            "monitor_alarm_messages_oldest_due_seconds",
-            "Seconds since the oldest of them was written; 0 where there is none.",
-            ["sink"],
-            **own,
-        )
-        self.last_heartbeat = Gauge(
-            "monitor_alarm_heartbeat_timestamp_seconds",
-            "When a sink last took a heartbeat, in Unix time; before the first one, when the daemon started.",
-            ["sink"],
-            **own,
-        )
-        self.heartbeat_interval = Gauge(
-            "monitor_alarm_heartbeat_interval_seconds", "How often a sink gets a heartbeat.", ["sink"], **own
         )
 
     def _declare_service(self, own: Any) -> None:

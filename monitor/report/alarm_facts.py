@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.alarms.acknowledgement import require
 from monitor.alarms.wording import as_dict
-from monitor.store import alarm_evidence, alarms, calibrations, kept, models, outbox
+from monitor.store import alarm_evidence, alarm_members, alarms, calibrations, kept, models, outbox
 from monitor.store.details import decisions_on, stored_crop
 from monitor.store.labels import labels_of_contents
 from monitor.times import iso
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.store.alarm_evidence import EvidenceRow
-    from monitor.store.alarms import AlarmRow, ShownCrop
+    from monitor.store.alarm_members import ShownCrop
+    from monitor.store.alarms import AlarmRow
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.database.engine import Database
     from monitor.store.details import ModelDecisionRow, StoredCropRow
@@ -118,7 +119,7 @@ def gather_alarm(database: Database, alarm_id: int) -> AlarmFacts:
             alarm,
             parts,
             evidence,
-            alarms.crops_of(connection, alarm_id, MOST_CROPS),
+            alarm_members.crops_of(connection, alarm_id, MOST_CROPS),
             [row for row in models.all_models(connection) if row.id in model_ids],
             [calibrations.find(connection, number) for number in chosen],
             outbox.deliveries_of(connection, [alarm_id, *(part.id for part in parts)]),

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import (
-    and_,
-    bindparam,
     case,
-    delete,
     distinct,
     exists,
     func,
@@ -20,14 +17,12 @@ from sqlalchemy import (
     update,
 )
 
-from monitor.files.chunks import chunks
 from monitor.store.conditions import in_operation
-from monitor.store.database.rows import columns_of, select_rows
-from monitor.store.database.schema import alarm_crops, alarm_deliveries, alarm_messages, alarms, casts, crops
-from monitor.store.database.upsert import insert_unless_there
+from monitor.store.database.rows import select_rows
+from monitor.store.database.schema import alarm_deliveries, alarm_messages, alarms, casts, crops
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy import Select
@@ -90,30 +85,6 @@ class AlarmRow(NamedTuple):
     cast: str | None
 
 
-class AlarmCrop(NamedTuple):
-    """A proliv of the line, or an unusual crop (its ``sign``), with its alarm; None while it has opened none."""
-
-    crop_id: int
-    alarm_id: int | None
-    camera: str
-    hole: int
-    place: str
-    at: datetime
-    score: float
-    threshold: float
-    sign: str = PROLIV
-
-
-class ShownCrop(NamedTuple):
-    """A crop of an alarm, for a person."""
-
-    id: int
-    path: str
-    at: datetime
-    score: float
-    threshold: float
-
-
 class RunningCounts(NamedTuple):
     """Alarms that are not closed and were told, by state, and since when the oldest waits to be acknowledged.
 
@@ -142,18 +113,6 @@ def lock(connection: Connection) -> None:
         connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _LOCK})
 
 
-def known(connection: Connection, crop_ids: Collection[int]) -> dict[int, str]:
-    """Those of these crops that belong to an alarm, or wait for one, already, with their signs."""
-    query = select(alarm_crops.c.crop_id, alarm_crops.c.sign).where(alarm_crops.c.crop_id.in_(sorted(crop_ids)))
-    return {row.crop_id: row.sign for row in connection.execute(query)}
-
-
-def forget_crops(connection: Connection, crop_ids: Collection[int]) -> None:
-    """Forget to which alarms crops belong, whose alarms keep their count of them."""
-    if crop_ids:
-        connection.execute(delete(alarm_crops).where(alarm_crops.c.crop_id.in_(sorted(crop_ids))))
-
-
 def running(
     connection: Connection, sign: str, subjects: Collection[Subject], since: datetime, until: datetime
 ) -> list[AlarmRow]:
@@ -168,22 +127,6 @@ def running(
         *(alarms.c.last_at >= since, alarms.c.first_at <= until),
     )
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
-
-
-def waiting(
-    connection: Connection, sign: str, subjects: Collection[Subject], since: datetime, until: datetime
-) -> list[AlarmCrop]:
-    """The crops about these subjects, with times in [since, until], that have opened no alarm yet."""
-    found: list[AlarmCrop] = []
-    # In pieces: SQLite takes no condition that is nested a thousand times, as so many alternatives are.
-    for some in chunks(sorted(subjects), SUBJECTS_AT_ONCE):
-        of = or_(*(and_(*(alarm_crops.c[name] == value for name, value in one._asdict().items())) for one in some))
-        query = select(*columns_of(alarm_crops, AlarmCrop)).where(
-            *(of, alarm_crops.c.alarm_id.is_(None), alarm_crops.c.sign == sign),
-            *(alarm_crops.c.at >= since, alarm_crops.c.at <= until),
-        )
-        found += select_rows(connection, AlarmCrop, query)
-    return sorted(found, key=lambda row: (row.at, row.crop_id))
 
 
 def decided_between(connection: Connection, subject: Subject, path: str, first: int, last: int) -> int:
@@ -213,25 +156,6 @@ def add(connection: Connection, values: Mapping[str, Any]) -> int:
 def change(connection: Connection, alarm_id: int, values: Mapping[str, Any]) -> None:
     """Change columns of an alarm."""
     connection.execute(update(alarms).where(alarms.c.id == alarm_id).values(**values))
-
-
-def add_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
-    """Store crops with their alarms."""
-    if rows:
-        connection.execute(insert_unless_there(connection, alarm_crops), [row._asdict() for row in rows])
-
-
-def give_crops(connection: Connection, rows: Sequence[AlarmCrop]) -> None:
-    """Give an alarm to crops that are stored without one."""
-    if rows:
-        statement = update(alarm_crops).where(alarm_crops.c.crop_id == bindparam("this"))
-        values = [{"this": row.crop_id, "alarm": row.alarm_id} for row in rows]
-        connection.execute(statement.values(alarm_id=bindparam("alarm")), values)
-
-
-def move_crops(connection: Connection, alarm_id: int, to: int) -> None:
-    """Give the crops of an alarm to another one."""
-    connection.execute(update(alarm_crops).where(alarm_crops.c.alarm_id == alarm_id).values(alarm_id=to))
 
 
 def acknowledge(connection: Connection, alarm_id: int, *, by: str, note: str | None, at: datetime) -> bool:
@@ -309,18 +233,6 @@ def parts_of(connection: Connection, alarm_id: int) -> list[AlarmRow]:
     """The alarms of holes that became part of an alarm of the table, in the order in which they opened."""
     query = _rows().where(alarms.c.part_of == alarm_id)
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
-
-
-def crops_of(connection: Connection, alarm_id: int, most: int) -> list[ShownCrop]:
-    """The newest ``most`` crops of an alarm, the oldest of them first."""
-    query = (
-        select(crops.c.id, crops.c.path, alarm_crops.c.at, alarm_crops.c.score, alarm_crops.c.threshold)
-        .join(crops, crops.c.id == alarm_crops.c.crop_id)
-        .where(alarm_crops.c.alarm_id == alarm_id)
-        .order_by(alarm_crops.c.crop_id.desc())
-        .limit(most)
-    )
-    return select_rows(connection, ShownCrop, query)[::-1]
 
 
 def running_counts(connection: Connection) -> RunningCounts:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.deploy import recording
 from monitor.deploy.dashboard import CAMERA, INSTANCE, Dashboard, Row
+from monitor.deploy.dashboards.alarm_panels import alarms
 from monitor.deploy.dashboards.shared import CAMERAS, INSTANCES, STARTS, rate_stat
 from monitor.deploy.panel_kinds import series, stat, table
 from monitor.deploy.panels import Target, override
@@ -142,7 +143,7 @@ def _decided() -> tuple[Panel, ...]:
             steps=((None, "green"), (0.5, "orange")),
             width=3,
         ),
-        *_alarms(),
+        *alarms(),
         stat(
             "Alarm share",
             "The share of the last day's crops that were decided proliv. If it is much larger than usual: has the "
@@ -166,50 +167,6 @@ def _decided() -> tuple[Panel, ...]:
             decimals=0,
             steps=((None, "green"), (1, "yellow")),
             width=3,
-        ),
-    )
-
-
-def _alarms() -> tuple[Panel, ...]:
-    return (
-        stat(
-            "Open alarms",
-            "Alarms that nobody has acknowledged. Which: monitor alarms list",
-            Target(f'sum(monitor_alarms_running{{state="open", {INSTANCE}}}) or vector(0)'),
-            decimals=0,
-            steps=((None, "green"), (1, "red")),
-        ),
-        stat(
-            "Pauses",
-            "Pauses that run: in them, alarms are recorded and nobody is told. Which: monitor pause list",
-            Target(f"sum(monitor_alarm_pauses{{{INSTANCE}}}) or vector(0)"),
-            decimals=0,
-            steps=((None, "green"), (1, "orange")),
-        ),
-        stat(
-            "Cast in doubt",
-            "1 while what was said last of the cast cannot be relied on; alarms are told then. Why: monitor status",
-            Target(f"max(monitor_cast_in_doubt{{{INSTANCE}}}) or vector(0)"),
-            decimals=0,
-            steps=((None, "green"), (1, "orange")),
-        ),
-        stat(
-            "Messages due",
-            "Messages about alarms that a sink has yet to get. Why: monitor alarms deliveries",
-            Target(f"sum(monitor_alarm_messages_due{{{INSTANCE}}}) or vector(0)"),
-            decimals=0,
-            steps=((None, "green"), (1, "orange")),
-        ),
-        stat(
-            "Heartbeats missed",
-            "By the sink that has missed most of those that it wants. Nothing where no sink wants any.",
-            Target(
-                f"max(floor((time() - monitor_alarm_heartbeat_timestamp_seconds{{{INSTANCE}}}) "
-                f"/ monitor_alarm_heartbeat_interval_seconds{{{INSTANCE}}}))"
-            ),
-            decimals=0,
-            steps=((None, "green"), (2, "orange"), (3, "red")),
-            no_value="none wanted",
         ),
     )
 

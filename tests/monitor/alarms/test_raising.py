@@ -13,7 +13,7 @@ from monitor.alarms.acknowledgement import acknowledge, close, end_quiet
 from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
 from monitor.errors import DataError
-from monitor.store import alarms, decisions
+from monitor.store import alarm_members, alarms, decisions
 from monitor.store.alarms import Subject
 from monitor.store.database.schema import scores
 from monitor.store.decisions import Raised
@@ -290,4 +290,4 @@ def test_what_runs_is_counted(line: Line) -> None:
     with line.database.read() as connection:
         assert alarms.running_counts(connection) == (1, 1, NOW, 0)
         assert [row.id for row in alarms.listed(connection, closed=False, most=2)] == [2, 1]
-        assert [crop.id for crop in alarms.crops_of(connection, 1, 5)] == [1]
+        assert [crop.id for crop in alarm_members.crops_of(connection, 1, 5)] == [1]
