@@ -9,7 +9,7 @@ import pytest
 
 from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
-from monitor.store import alarm_evidence, alarms, kept
+from monitor.store import alarm_evidence, alarm_members, kept
 from tests.support.alarm_line import Line
 from tests.support.stored_crops import NOW
 
@@ -92,7 +92,7 @@ def test_none_before_it_where_none_is_wanted_and_where_no_hole_is_known(line: Li
 
 
 def test_nothing_is_noted_where_the_transaction_fails(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarms, "add_crops", lambda *_: 1 / 0)
+    monkeypatch.setattr(alarm_members, "add_crops", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         line.decide(line.crop(0))
     assert due(line) == []
