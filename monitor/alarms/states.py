@@ -20,7 +20,10 @@ def shows(sink: Sink) -> bool:
 
 
 def hole_states(connection: Connection) -> list[HoleState]:
-    """The state of each hole, each camera's files without a hole, and each table that are not quiet, in order."""
+    """The state of each hole, each camera's files without a hole, and each table that are not quiet, in order.
+
+    What nobody is told of, as in a pause, is quiet here too: no message would tell when it is over.
+    """
     newest: dict[tuple[str, str, int], tuple[bool, int]] = {}
     for row in alarms.running_subjects(connection):
         subject = row.kind, row.camera, row.hole

@@ -98,7 +98,7 @@ class RunningCounts(NamedTuple):
 
 
 class RunningSubject(NamedTuple):
-    """What alarms in one state, which are not closed, are about, and the newest of them."""
+    """What alarms in one state, which are not closed and were told, are about, and the newest of them."""
 
     kind: str
     camera: str
@@ -255,16 +255,16 @@ def _rows() -> Select[Any]:
 
 
 def running_subjects(connection: Connection) -> list[RunningSubject]:
-    """What the alarms that are not closed are about: for each subject and state one row, files of a camera together.
+    """What the alarms that are not closed and were told are about: a row for each subject and state.
 
-    Each hole of a table's alarm has a row of the kind ``hole`` as well.
+    Files of a camera are together. Each hole of a table's alarm has a row of the kind ``hole`` as well.
     """
+    told = (_is_running(), alarms.c.withheld.is_(None))
     grouped = alarms.c.kind, alarms.c.camera, alarms.c.hole, alarms.c.state
-    query = select(*grouped, func.max(alarms.c.id).label("newest_id")).where(_is_running()).group_by(*grouped)
+    query = select(*grouped, func.max(alarms.c.id).label("newest_id")).where(*told).group_by(*grouped)
     found = select_rows(connection, RunningSubject, query)
-    tables = select(alarms.c.camera, alarms.c.holes, alarms.c.state, alarms.c.id).where(
-        _is_running(), alarms.c.kind == "table"
-    )
+    tables = select(alarms.c.camera, alarms.c.holes, alarms.c.state, alarms.c.id)
+    tables = tables.where(*told, alarms.c.kind == "table")
     return found + [
         RunningSubject("hole", camera, hole, state, alarm_id)
         for camera, holes, state, alarm_id in connection.execute(tables)

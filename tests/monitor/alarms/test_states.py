@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monitor.alarms.acknowledgement import acknowledge, close
+from monitor.alarms.belated import tell_belated
+from monitor.alarms.cast_context import CurrentCast
 from monitor.alarms.states import hole_states
 from monitor.api import HoleState
+from monitor.store import pauses
 from tests.support.alarm_line import SETTINGS, Line
 from tests.support.stored_crops import NOW
 
@@ -63,3 +66,16 @@ def test_the_holes_of_a_table_are_in_alarm_with_it(line: Line) -> None:
     assert {one.state for one in states(line)} == {"acknowledged"}
     close(line.database, SETTINGS, table.id, by="anna", note=None, at=NOW, zone=UTC)
     assert states(line) == []
+
+
+def test_what_nobody_is_told_of_in_a_pause_is_quiet_until_it_is_told(line: Line) -> None:
+    with line.database.write() as connection:
+        until = NOW + timedelta(seconds=30)
+        pauses.add(connection, camera="C", hole=None, begins_at=NOW, ends_at=until, reason="work", author="anna")
+    line.decide(*(line.crop(0, hole=hole, proliv=False, camera="C") for hole in range(1, 5)), line.crop(0, hole=10))
+    line.decide(*(line.crop(1, hole=hole) for hole in (1, 2, 3, 4)))
+    assert [row.kind for row in line.alarms() if row.state == "open"] == ["table"]
+    assert states(line) == []
+    (told,) = tell_belated(line.database, SETTINGS, until, CurrentCast(SETTINGS))
+    assert HoleState("table", "C", None, "alarm", told.id) in states(line)
+    assert len(states(line)) == 6
