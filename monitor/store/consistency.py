@@ -8,7 +8,7 @@ from sqlalchemy import and_, exists, func, not_, or_, select
 
 from monitor.store.conditions import is_alarm_else_false
 from monitor.store.database.rows import select_rows
-from monitor.store.database.schema import calibrations, crops, metadata, models, scores
+from monitor.store.database.schema import alarm_crops, calibrations, crops, metadata, models, scores
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,10 +48,15 @@ def orphans(connection: Connection) -> dict[str, int]:
 
 
 def scored_without_scores(connection: Connection) -> list[str]:
-    """The paths of scored crops without any model's score, except alarms, of which retention leaves only the row."""
+    """The paths of scored crops without any model's score, except those of which retention leaves only the row.
+
+    Those are proliv, and the crops of alarms.
+    """
+    of_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id)
     return _paths(
         connection,
-        *(crops.c.state == "scored", not_(is_alarm_else_false()), ~exists().where(scores.c.crop_id == crops.c.id)),
+        *(crops.c.state == "scored", not_(or_(is_alarm_else_false(), of_alarm))),
+        ~exists().where(scores.c.crop_id == crops.c.id),
     )
 
 

@@ -6,7 +6,8 @@ figures for any span are the same before and after a deletion:
 - crops whose content has a label or lies in the labelled folder: thresholds are chosen from their scores;
 - crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
 - the rows of proliv: their number gives the labelled ones their weight. Their scores and files are deleted;
-- what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm;
+- what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm, be it
+  only unusual, of which scores and file go like those of a proliv;
 - what an alarm was decided on, until the whole alarm is old enough; then it goes together;
 - the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
 - the hourly summaries of all holes together, and of each hole those that later hours are compared with.
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class OldCrop(NamedTuple):
-    """A crop whose decisions are old enough to be deleted; if it is an alarm, the row itself is kept."""
+    """A crop whose decisions are old enough to be deleted; if it is proliv or of an ``alarm``, the row itself is kept."""
 
     id: int
     path: str
@@ -86,7 +87,7 @@ def old_crops(connection: Connection, before: datetime, *, after: int, until: in
         select(
             *(crops.c.id, crops.c.path, crops.c.sha256),
             *(crops.c.size_bytes, crops.c.mtime_ns, crops.c.archived_path),
-            is_alarm_else_false().label("alarm"),
+            _keeps_row().label("alarm"),
         )
         .where(crops.c.id > after, crops.c.id <= until, *_may_be_deleted(before))
         .order_by(crops.c.id)
@@ -104,7 +105,7 @@ def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tu
     held = select(crops.c.id).where(crops.c.id.in_(sorted(ids))).with_for_update(skip_locked=True)
     locked = sorted(connection.execute(held).scalars())
     connection.execute(update(crops).where(crops.c.id.in_(locked)).values(archived_path=None))
-    query = select(crops.c.id, is_alarm_else_false().label("alarm")).where(
+    query = select(crops.c.id, _keeps_row().label("alarm")).where(
         crops.c.id.in_(locked), *_may_be_deleted(before, even_if_empty=True)
     )
     rows = connection.execute(query).all()
@@ -154,9 +155,9 @@ def forget_summaries(connection: Connection, model_id: int, keys: Collection[Sum
 
 
 def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[ColumnElement[bool]]:
-    """The conditions for deleting a crop, or the scores and the archived file of an alarm.
+    """The conditions for deleting a crop, or the scores and the archived file of one whose row is kept.
 
-    An alarm that has nothing of all that any more is left out, unless ``even_if_empty``.
+    A row that has nothing of all that any more is left out, unless ``even_if_empty``.
     """
     same = crops.alias("same")
     # Nested, not joined: with a join SQLite may go through all labels for each crop.
@@ -180,7 +181,6 @@ def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[Co
             exists().where(kept_crops.c.crop_id == crops.c.id),
         )
     )
-    in_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id)
     runs = exists().where(
         *(alarm_crops.c.crop_id == crops.c.id, alarms.c.id == alarm_crops.c.alarm_id, alarms.c.state != "closed")
     )
@@ -190,6 +190,18 @@ def _may_be_deleted(before: datetime, *, even_if_empty: bool = False) -> list[Co
         not_(and_(has_content, or_(has_label, in_folder))),
         or_(
             and_(is_alarm_else_false(), has_something),
-            and_(not_(is_alarm_else_false()), not_(in_alarm), not_(and_(has_content, is_kept))),
+            and_(
+                not_(is_alarm_else_false()),
+                or_(not_(_is_of_alarm()), has_something),
+                not_(and_(has_content, is_kept)),
+            ),
         ),
     ]
+
+
+def _keeps_row() -> ColumnElement[bool]:
+    return or_(is_alarm_else_false(), _is_of_alarm())
+
+
+def _is_of_alarm() -> ColumnElement[bool]:
+    return exists().where(alarm_crops.c.crop_id == crops.c.id)

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 from monitor.configuration.file import load
 from monitor.configuration.settings import Calibration
 from monitor.store import alarm_evidence, kept
+from monitor.store.consistency import scored_without_scores, wrongly_unusual
 from monitor.store.database.schema import alarm_crops, alarms, crops, kept_crops, labels, scores
 from monitor.upkeep.retention import prune
 from tests.support.made_up import NOW, MadeUp, made_up, midpoint
@@ -93,6 +94,33 @@ def test_it_goes_with_an_old_alarm_and_stays_with_one_that_is_not_closed_or_went
         assert alarm_evidence.of_alarm(connection, gone[0]) == []
     again = prune(store.database, configuration, 60, NOW)
     assert (again.crops, again.alarms) == (0, 0)
+
+
+def test_of_an_unusual_crop_of_an_old_alarm_the_row_is_left_as_of_a_proliv(
+    store: MadeUp, configuration: Configuration
+) -> None:
+    of_alarm, before, opened = alarm(store, OLD)
+    with store.database.write() as connection:
+        connection.execute(update(alarms).where(alarms.c.id == of_alarm).values(sign="unusual"))
+        connection.execute(update(alarm_crops).values(sign="unusual"))
+        connection.execute(update(crops).where(crops.c.id == opened).values(verdict="ne_proliv", unusual=True))
+    running = alarm(store, OLD, "open")
+    with store.database.write() as connection:
+        connection.execute(update(crops).where(crops.c.id == running[2]).values(verdict="ne_proliv", unusual=True))
+    newest = store.crop(0.5)
+    foreseen = prune(store.database, configuration, 60, NOW, dry_run=True)
+    done = prune(store.database, configuration, 60, NOW)
+    assert (foreseen.crops, foreseen.alarms) == (done.crops, done.alarms) == (1, 1)
+    stored, scored, kept_ones, contents = present(store)
+    assert stored == {opened, *running[1:], newest}
+    assert scored == {*running[1:], newest}
+    assert kept_ones == set(running[1:])
+    assert contents == {b"%d" % crop_id for crop_id in running[1:]}
+    with store.database.read() as connection:
+        assert scored_without_scores(connection) == wrongly_unusual(connection) == []
+    again = prune(store.database, configuration, 60, NOW)
+    assert (again.crops, again.alarms) == (0, 0)
+    assert before not in stored
 
 
 def test_a_labelled_crop_is_kept_whatever_its_age(store: MadeUp, configuration: Configuration) -> None:
