@@ -1,4 +1,4 @@
-"""Notes what an alarm is decided on, in the transaction of the decision; its files are read after that."""
+"""Notes what alarms are decided on, in the transaction of the decision; the files are read after that."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.store import alarm_evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -16,16 +17,25 @@ if TYPE_CHECKING:
     from monitor.store.alarms import Subject
 
 
-def note_evidence(connection: Connection, alarm: Latched, most_before: int, now: datetime) -> None:
-    """Note the crops that opened a stored alarm and the last ``most_before`` of each hole before them.
+def note_evidence(connection: Connection, changed: Sequence[Latched], most_before: int, now: datetime) -> None:
+    """Note the crops that opened stored alarms and the last ``most_before`` of each hole before them.
 
     The crop with the highest margin as well, each time that it is another one.
     """
-    assert alarm.id is not None
-    if alarm.table is not None:
-        assert alarm.table.id is not None
-        alarm_evidence.move(connection, alarm.id, alarm.table.id)
-        return
+    # At once: a thousand files whose names tell no hole make a thousand alarms.
+    alarm_evidence.add(
+        connection,
+        {one.id: _roles(connection, one, most_before) for one in changed if one.id is not None and one.table is None},
+        now,
+    )
+    for one in changed:
+        if one.table is not None:
+            assert one.id is not None
+            assert one.table.id is not None
+            alarm_evidence.move(connection, one.id, one.table.id)
+
+
+def _roles(connection: Connection, alarm: Latched, most_before: int) -> dict[int, str]:
     roles = {one.crop_id: "opened" for one in alarm.opening}
     if any(one.crop_id == alarm.highest.crop_id for one in alarm.taken):
         roles.setdefault(alarm.highest.crop_id, "highest")
@@ -35,4 +45,4 @@ def note_evidence(connection: Connection, alarm: Latched, most_before: int, now:
     for subject, times in opening.items():
         for crop_id in alarm_evidence.crops_before(connection, subject, times, most_before):
             roles.setdefault(crop_id, "before")
-    alarm_evidence.add(connection, alarm.id, roles, now)
+    return roles

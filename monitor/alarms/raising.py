@@ -117,8 +117,7 @@ class Raising:
         latch = Latch(rule, _Line(connection, seen_at), before, _waiting(connection, moment, sightings))
         latch.see(sightings)
         reasons = [_store(connection, alarm, moment, latch.changed) for alarm in latch.changed]
-        for alarm in latch.changed:
-            note_evidence(connection, alarm, self._most_before, moment.now)
+        note_evidence(connection, latch.changed, self._most_before, moment.now)
         crops = [_crop(one, None, sign) for one in latch.waiting]
         crops += [_crop(one, alarm.id, sign) for alarm in latch.changed for one in alarm.taken]
         new = {one.crop_id for one in sightings}

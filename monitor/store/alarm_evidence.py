@@ -43,15 +43,19 @@ class EvidenceRow(NamedTuple):
     problem: str | None
 
 
-def add(connection: Connection, alarm_id: int, roles: Mapping[int, str], now: datetime) -> None:
-    """Note the crops, by id, that an alarm was decided on, and that their content has to be kept.
+def add(connection: Connection, decided_on: Mapping[int, Mapping[int, str]], now: datetime) -> None:
+    """Note what alarms were decided on, as {alarm id: {crop id: role}}, and that its content has to be kept.
 
-    A crop that is noted for the alarm already stays what it is.
+    A crop that is noted for its alarm already stays what it is.
     """
-    if roles:
-        rows = [{"alarm_id": alarm_id, "crop_id": crop_id, "role": role} for crop_id, role in roles.items()]
+    rows = [
+        {"alarm_id": alarm_id, "crop_id": crop_id, "role": role}
+        for alarm_id, roles in decided_on.items()
+        for crop_id, role in roles.items()
+    ]
+    if rows:
         connection.execute(insert_unless_there(connection, alarm_evidence), rows)
-        kept.owe(connection, roles, now)
+        kept.owe(connection, [row["crop_id"] for row in rows], now)
 
 
 def move(connection: Connection, alarm_id: int, to: int) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from monitor.alarms.raising import Raising
 from monitor.configuration.settings import Alarms
@@ -106,3 +107,14 @@ def test_the_last_crops_are_looked_for_only_among_the_newest(line: Line, monkeyp
     line.now += timedelta(seconds=1)
     line.decide(line.crop(2))
     assert evidence(line) == {5: "opened"}
+
+
+def test_a_flood_of_files_that_open_alarms_is_noted_at_once(line: Line) -> None:
+    rows = [line.crop(0, None) for _ in range(100)]
+    statements: list[str] = []
+    event.listen(line.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    line.decide(*rows)
+    assert len(evidence(line, 100)) == 1
+    assert due(line) == list(range(1, 101))
+    for table in ("alarm_evidence", "kept_crops"):
+        assert sum(statement.startswith(f"INSERT INTO {table} ") for statement in statements) == 1

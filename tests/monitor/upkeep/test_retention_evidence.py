@@ -57,7 +57,7 @@ def alarm(store: MadeUp, last: datetime, state: str = "closed") -> tuple[int, in
         connection.execute(insert(alarms), {**values, "highest_crop_id": opened, "ended_by": ended_by})
         member = {"crop_id": opened, "alarm_id": opened, **about, "at": OLD, **decided}
         connection.execute(insert(alarm_crops), member)
-        alarm_evidence.add(connection, opened, {before: "before", opened: "opened"}, OLD)
+        alarm_evidence.add(connection, {opened: {before: "before", opened: "opened"}}, OLD)
         for crop_id in (before, opened):
             content = b"%d" % crop_id
             digest = hashlib.sha256(content).hexdigest()
