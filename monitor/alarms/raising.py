@@ -130,7 +130,7 @@ class Raising:
             self._tell(connection, alarm, reason, moment.now)
         return [
             Raised(
-                *(alarm.id, _kind(alarm), alarm.subject.camera, alarm.subject.hole, alarm.highest.path),
+                *(alarm.id, _kind(alarm), alarm.subject.camera, alarm.subject.hole, _path(alarm)),
                 withheld=reason.reason if reason else None,
                 sign=sign,
             )
@@ -226,6 +226,11 @@ def _kind(alarm: Latched) -> str:
     return "table" if alarm.holes is not None else "file" if alarm.subject.place else "hole"
 
 
+def _path(alarm: Latched) -> str:
+    """That of the highest crop that came now: of those that waited none is read, and those of a file have the same."""
+    return max((one for one in alarm.taken if one.path), key=lambda one: one.margin).path
+
+
 def _waiting(connection: Connection, moment: _Moment, sightings: Sequence[Sighting]) -> list[Sighting]:
     """The crops that have opened no alarm and may open one together with these."""
     if moment.rule.k == 1:
@@ -268,7 +273,7 @@ def _store(connection: Connection, alarm: Latched, moment: _Moment, changed: Seq
             values["pause_id"] = reason.pause_id
     if alarm.id is None:
         kind = _kind(alarm)
-        path = alarm.highest.path if kind == "file" else None
+        path = _path(alarm) if kind == "file" else None
         values |= {"kind": kind, "path": path, "state": "open", "opened_at": now, "opened_on": alarm.opened_on}
         values |= {"sign": moment.sign, "cast_id": moment.cast.cast_id, "phase": moment.cast.phase}
         alarm.id = alarms.add(connection, {**alarm.subject._asdict(), **values})

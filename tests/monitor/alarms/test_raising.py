@@ -152,6 +152,16 @@ def test_alarms_of_a_table_may_open_further_apart_than_an_event_pauses(line: Lin
     assert [alarm.kind for alarm in line.alarms()] == ["hole", "hole", "table"]
 
 
+def test_an_alarm_of_a_file_has_its_path_also_where_the_highest_crop_waited_for_another(line: Line) -> None:
+    line.raising = Raising(Alarms(k=2, n=2), lambda: line.now)
+    first, second = line.crop(0, hole=None, decision_score=0.9), line.crop(1, hole=None)
+    assert line.decide(first) == ()
+    (raised,) = line.decide(second._replace(path=first.path))
+    (alarm,) = line.alarms()
+    assert alarm.highest_crop_id == 1
+    assert raised.path == alarm.path == first.path
+
+
 def test_alarms_of_other_files_are_not_read_for_a_crop(line: Line) -> None:
     rows = [line.crop(0, hole=None) for _ in range(5)]
     line.decide(*rows, line.crop(0, hole=7))
