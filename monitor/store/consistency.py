@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FileRow(NamedTuple):
-    """Where the file of a decided crop should lie; ``pruned``: an alarm whose scores and file retention deleted."""
+    """Where the file of a decided crop should lie; ``pruned``: retention has deleted its scores and its file."""
 
     id: int
     path: str
@@ -52,7 +52,7 @@ def scored_without_scores(connection: Connection) -> list[str]:
 
     Those are proliv, and the crops of alarms.
     """
-    of_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id)
+    of_alarm = exists().where(alarm_crops.c.crop_id == crops.c.id, alarm_crops.c.alarm_id.is_not(None))
     return _paths(
         connection,
         *(crops.c.state == "scored", not_(or_(is_alarm_else_false(), of_alarm))),

@@ -6,8 +6,8 @@ figures for any span are the same before and after a deletion:
 - crops whose content has a label or lies in the labelled folder: thresholds are chosen from their scores;
 - crops whose content came again and is kept: the first crop with a content stands for all of them and must not change;
 - the rows of proliv: their number gives the labelled ones their weight. Their scores and files are deleted;
-- what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm, be it
-  only unusual, of which scores and file go like those of a proliv;
+- what belongs to an alarm that is not closed, with its scores and its file, and the row of every crop of an alarm, also
+  of one that is only unusual, whose scores and file go like those of a proliv;
 - what an alarm was decided on, until the whole alarm is old enough; then it goes together;
 - the newest crop: SQLite would use its id again, and ids tell the order in which crops came;
 - the hourly summaries of all holes together, and of each hole those that later hours are compared with.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class OldCrop(NamedTuple):
-    """A crop whose decisions are old enough to be deleted; if it is proliv or of an ``alarm``, the row itself is kept."""
+    """A crop whose decisions are old enough to be deleted; of a proliv or an ``alarm`` the row itself is kept."""
 
     id: int
     path: str
@@ -113,6 +113,7 @@ def forget(connection: Connection, before: datetime, ids: Collection[int]) -> tu
     connection.execute(delete(scores).where(scores.c.crop_id.in_([row.id for row in rows])))
     alarm_evidence.forget(connection, [row.id for row in rows])
     connection.execute(delete(audit_crops).where(audit_crops.c.crop_id.in_(going)))
+    connection.execute(delete(alarm_crops).where(alarm_crops.c.crop_id.in_(going)))
     connection.execute(delete(crops).where(crops.c.id.in_(going)))
     return len(going), len(rows) - len(going)
 
@@ -204,4 +205,5 @@ def _keeps_row() -> ColumnElement[bool]:
 
 
 def _is_of_alarm() -> ColumnElement[bool]:
-    return exists().where(alarm_crops.c.crop_id == crops.c.id)
+    # An unusual crop that waited in vain for others to open an alarm belongs to none.
+    return exists().where(alarm_crops.c.crop_id == crops.c.id, alarm_crops.c.alarm_id.is_not(None))

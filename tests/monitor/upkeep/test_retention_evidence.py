@@ -123,6 +123,21 @@ def test_of_an_unusual_crop_of_an_old_alarm_the_row_is_left_as_of_a_proliv(
     assert before not in stored
 
 
+def test_an_old_unusual_crop_that_opened_no_alarm_goes_whole(store: MadeUp, configuration: Configuration) -> None:
+    waited, proliv = store.crop(0.5, at=OLD, threshold=1.0), store.crop(2.0, at=OLD, threshold=1.0)
+    about = {"camera": "C", "hole": 1, "place": "", "at": OLD, "score": 2.0, "threshold": 1.0}
+    with store.database.write() as connection:
+        connection.execute(update(crops).where(crops.c.id == waited).values(unusual=True))
+        for crop_id, sign in ((waited, "unusual"), (proliv, "proliv")):
+            connection.execute(insert(alarm_crops), {**about, "crop_id": crop_id, "sign": sign})
+        kept.owe(connection, [waited, proliv], OLD)
+    newest = store.crop(0.5)
+    done = prune(store.database, configuration, 60, NOW)
+    assert (done.crops, done.alarms) == (1, 1)
+    stored, scored, kept_ones, _ = present(store)
+    assert (stored, scored, kept_ones) == ({proliv, newest}, {newest}, set())
+
+
 def test_a_labelled_crop_is_kept_whatever_its_age(store: MadeUp, configuration: Configuration) -> None:
     _, before, opened = alarm(store, OLD)
     with store.database.write() as connection:
