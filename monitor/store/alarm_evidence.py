@@ -55,7 +55,7 @@ def add(connection: Connection, decided_on: Mapping[int, Mapping[int, str]], now
     ]
     if rows:
         connection.execute(insert_unless_there(connection, alarm_evidence), rows)
-        kept.owe(connection, [row["crop_id"] for row in rows], now)
+        kept.owe(connection, [crop_id for roles in decided_on.values() for crop_id in roles], now)
 
 
 def move(connection: Connection, alarm_id: int, to: int) -> None:
