@@ -40,6 +40,7 @@ def start(database: Database, number: str, alloy: str | None, phase: Phase, *, b
 def change_phase(database: Database, phase: Phase, *, by: str, at: datetime) -> CastRow | None:
     """Say in which phase the cast is; returns it. Raises `DataError` where none runs, unless the phase is idle."""
     with database.write() as connection:
+        alarms.lock(connection)
         row = casts.running(connection)
         if row is None and phase != "idle":
             raise DataError("no cast runs; begin one: monitor cast start NUMBER")
@@ -50,6 +51,7 @@ def change_phase(database: Database, phase: Phase, *, by: str, at: datetime) -> 
 def end(database: Database, *, by: str, at: datetime) -> CastRow | None:
     """End the cast that runs and returns it; from idle without a cast, None. Raises `DataError` where neither is."""
     with database.write() as connection:
+        alarms.lock(connection)
         row = casts.running(connection)
         said = casts.newest(connection)
         if row is None and (said is None or said.phase == NO_CAST):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from monitor.alarms import casting
 from monitor.alarms.belated import tell_belated
@@ -127,3 +128,18 @@ def test_idle_without_a_cast_can_be_ended(line: Line) -> None:
     assert casting.end(line.database, by="anna", at=line.now) is None
     (raised,) = line.decide(line.crop(0))
     assert raised.withheld is None
+
+
+def test_of_two_people_one_speaks_of_the_cast_at_a_time(line: Line) -> None:
+    statements: list[str] = []
+    event.listen(line.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    start(line)
+    change(line, "steady")
+    casting.end(line.database, by="anna", at=line.now)
+    read = [number for number, statement in enumerate(statements) if "FROM casts" in statement]
+    locked = [number for number, statement in enumerate(statements) if "pg_advisory_xact_lock" in statement]
+    if line.database.file is None:
+        assert len(locked) == 3
+        assert all(number + 1 in read for number in locked)
+    else:  # SQLite has a single writer
+        assert locked == []
