@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from monitor.alarms.messages import tell
-from monitor.alarms.telling import About, kinds_to_tell, withheld
+from monitor.alarms.telling import about, kinds_to_tell, withheld
 from monitor.store import alarms, pauses
-from monitor.store.alarms import NO_HOLE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,8 +44,4 @@ def _due(connection: Connection, settings: Alarms, now: datetime, cast: CurrentC
     if not rows:
         return []
     running, idle = pauses.running(connection, now), cast.read(connection, now).idle
-    return [row for row in rows if withheld(_about(row), running, idle=idle) is None]
-
-
-def _about(row: AlarmRow) -> About:
-    return About(row.camera, frozenset(row.holes or ([] if row.hole == NO_HOLE else [row.hole])))
+    return [row for row in rows if withheld(about(row.camera, row.hole, row.holes), running, idle=idle) is None]

@@ -10,7 +10,7 @@ from monitor.alarms.cast_context import CurrentCast
 from monitor.alarms.evidence import note_evidence
 from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.alarms.messages import tell
-from monitor.alarms.telling import About, Withheld, kinds_to_tell, withheld
+from monitor.alarms.telling import Withheld, about, kinds_to_tell, withheld
 from monitor.store import alarm_members, alarms, kept, pauses
 from monitor.store.alarm_members import AlarmCrop
 from monitor.store.alarms import NO_HOLE, PROLIV, UNUSUAL, Subject
@@ -217,11 +217,6 @@ def _latched(row: AlarmRow, *, quiet_before: datetime) -> Latched:
     )
 
 
-def _about(alarm: Latched) -> About:
-    hole = alarm.subject.hole
-    return About(alarm.subject.camera, frozenset(alarm.holes or ([] if hole == NO_HOLE else [hole])))
-
-
 def _kind(alarm: Latched) -> str:
     return "table" if alarm.holes is not None else "file" if alarm.subject.place else "hole"
 
@@ -254,7 +249,8 @@ def _store(connection: Connection, alarm: Latched, moment: _Moment, changed: Seq
         alarm_members.move_crops(connection, alarm.id, alarm.table.id)
         return None
     replaces_told = any(part.told for part in changed if part.table is alarm)
-    reason = withheld(_about(alarm), moment.pauses, idle=moment.cast.idle, replaces_told=replaces_told)
+    what = about(alarm.subject.camera, alarm.subject.hole, alarm.holes)
+    reason = withheld(what, moment.pauses, idle=moment.cast.idle, replaces_told=replaces_told)
     values: dict[str, Any] = {
         "first_at": alarm.first_at,
         "last_at": alarm.last_at,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from monitor.store.alarms import NO_HOLE
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from monitor.alarms.messages import Kind
     from monitor.store.pauses import PauseRow
@@ -22,6 +24,11 @@ class About(NamedTuple):
 
     camera: str
     holes: frozenset[int]
+
+
+def about(camera: str, hole: int, holes: Collection[int] | None) -> About:
+    """The same of an alarm with a hole, as `alarm_tables.alarms` has it, or with the ``holes`` of the whole table."""
+    return About(camera, frozenset(holes or ([] if hole == NO_HOLE else [hole])))
 
 
 class Withheld(NamedTuple):
