@@ -57,9 +57,12 @@ class AlarmThreads:
             heartbeat_taken=lambda sink: metrics.show_heartbeat(sink, time.time()),
         )
 
-    def start(self) -> None:
-        """Begin, once the workers are forked."""
+    def follow_cast(self) -> None:
+        """Begin to follow the cast file, before anything is decided: while idle nobody may be told at a restart."""
         self._cast.start()
+
+    def start(self) -> None:
+        """Begin with the rest, once the workers are forked."""
         self._keeper.start()
         self._evidence.start()
         self._metrics.expect_heartbeats(self._deliverers.heartbeat_seconds, time.time())

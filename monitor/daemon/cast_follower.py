@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from monitor.alarms import casting
@@ -28,6 +29,8 @@ PATIENCE: Final = timedelta(seconds=5)
 # After so long without a look at the file, what it said is not believed: it may lie on a share that does not answer.
 LONGEST_SILENCE_SECONDS: Final = 15.0
 STOP_SECONDS: Final = 2.0
+# How long the start waits for the first look.
+FIRST_LOOK_SECONDS: Final = 2.0
 
 
 class CastFollower:
@@ -41,13 +44,15 @@ class CastFollower:
         self._good_at: datetime | None = None
         self._wrong_since: datetime | None = None
         self._waits = self._begun = False
+        self._has_looked = Event()
         follows = configuration.settings.alarms.cast.file is not None
         self._thread = RepeatingThread("cast", self._try, LOOK_SECONDS) if follows else None
 
     def start(self) -> None:
-        """Begin, once the workers are forked."""
+        """Begin, once the workers are forked; returns after the first look, or where that takes too long."""
         if self._thread is not None:
             self._thread.start()
+            self._has_looked.wait(FIRST_LOOK_SECONDS)
 
     def stop(self) -> None:
         """End."""
@@ -70,6 +75,7 @@ class CastFollower:
             self._waits = True
         except Exception:
             log.exception("the cast file could not be followed, by a defect; the daemon goes on and tries again")
+        self._has_looked.set()
 
     def look(self, now: datetime) -> None:
         """Take over what the file says, or note that it cannot be used. Raises `StoreError`."""

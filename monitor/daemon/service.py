@@ -191,6 +191,7 @@ class Service:
                 self._server = self.metrics.serve(settings.metrics.host, settings.metrics.port, certificate)
                 log.info("metrics: %s", self._server.url)
             self._happenings.listen()
+            self._alarms.follow_cast()
             for thread in reversed(self._threads):
                 thread.start()
             self._jobs.start()

@@ -144,3 +144,24 @@ def test_the_daemon_follows_the_cast_file(daemon: Daemon, small_dataset: Path) -
     daemon.until(lambda: phase("start") == 1 and daemon.metrics()["monitor_cast_in_doubt"] == 0)
     assert daemon.query("select number, ended_at is null from casts order by id") == [("4711", 0), ("4712", 1)]
     assert daemon.stop() == 0
+
+
+def test_while_idle_a_start_tells_nobody_of_what_waited_nor_of_what_was_withheld(
+    daemon: Daemon, small_dataset: Path
+) -> None:
+    (daemon.home / "config.toml").write_text(
+        '[alarms.cast]\nfile = "cast.toml"\n[alarms.sinks.office]\nkind = "log"\n', encoding="utf-8"
+    )
+    (daemon.home / "cast.toml").write_text('phase = "idle"', encoding="utf-8")
+    source = next(path for path in sorted((small_dataset / "proliv").glob("*.jpg")))
+    daemon.inbox.mkdir()
+    shutil.copyfile(source, daemon.inbox / source.name)
+    daemon.start()
+    daemon.until(lambda: daemon.count() == 1)
+    assert daemon.stop() == 0
+    daemon.start()
+    # The keeper of alarms has looked.
+    daemon.until(lambda: daemon.metrics().get('monitor_cast_phase{phase="idle"}') == 1)
+    assert daemon.query("select withheld, phase, state from alarms") == [("idle", "idle", "open")]
+    assert daemon.query("select count(*) from alarm_messages") == [(0,)]
+    assert daemon.stop() == 0

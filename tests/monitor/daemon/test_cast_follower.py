@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 
 from monitor.configuration.file import load
+from monitor.daemon import cast_follower
 from monitor.daemon.cast_follower import PATIENCE, CastFollower
+from monitor.errors import DataError
 from monitor.formulas.casts import believed
 from monitor.store import casts
 from tests.support.stored_crops import opened
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from monitor.alarms.cast_file import CastFile
     from monitor.formulas.casts import Context
     from monitor.store.database.engine import Database
 
@@ -170,3 +174,27 @@ def test_it_is_up_to_date_only_after_a_look(plant: Plant) -> None:
     assert not plant.follower.is_up_to_date()
     plant.follower._try()
     assert plant.follower.is_up_to_date()
+
+
+def test_what_the_file_says_holds_when_the_start_is_over(plant: Plant) -> None:
+    plant.write('number = 1\nphase = "idle"')
+    os.utime(plant.file)
+    plant.follower.start()
+    plant.follower.stop()
+    assert plant.follower.is_up_to_date()
+    assert plant.casts() == [("1", None, True)]
+
+
+def test_the_start_waits_for_no_share_that_does_not_answer(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Event()
+
+    def read(_: Path) -> CastFile:
+        answers.wait()
+        raise DataError("it is over")
+
+    monkeypatch.setattr(cast_follower, "read_cast_file", read)
+    monkeypatch.setattr(cast_follower, "FIRST_LOOK_SECONDS", 0.01)
+    plant.follower.start()
+    assert not plant.follower.is_up_to_date()
+    answers.set()
+    plant.follower.stop()
