@@ -1,4 +1,7 @@
-"""Keeps what is due as evidence, in a thread of its own: a share that does not answer holds up nothing else."""
+"""Keeps what is due as evidence, in a thread of its own: a share that does not answer holds up nothing else.
+
+Where no files are set aside any more, it deletes those of before: the tidier, which sets them aside, need not run then.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import logging
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, OutputError
 from monitor.keeping.keeper import Keeper
+from monitor.keeping.places import recent_folder
+from monitor.keeping.recent import Recent, set_aside
 
 if TYPE_CHECKING:
     from monitor.configuration.resolved import Configuration
@@ -26,6 +31,7 @@ class EvidenceKeeper:
 
     def __init__(self, configuration: Configuration, database: Database) -> None:
         self._keeper = Keeper(database, configuration)
+        self._left_over = None if set_aside(configuration) else Recent(recent_folder(configuration), database, 0)
         self._ended = False
         self._waits = False
         self._woken = Event()
@@ -59,6 +65,8 @@ class EvidenceKeeper:
         """Keep some of what is due; whether there is more."""
         try:
             more = self._keeper.look()
+            if not more:
+                self._delete_left_over()
         except MonitorError as error:
             if not self._waits:
                 log.warning("what is due as evidence is not kept yet: %s; it will be tried again soon", error)
@@ -71,3 +79,12 @@ class EvidenceKeeper:
             return False
         self._waits = False
         return more
+
+    def _delete_left_over(self) -> None:
+        """Raises `StoreError`."""
+        try:
+            if self._left_over is not None:
+                self._left_over.empty()
+        except OutputError as error:
+            log.warning("files that were set aside stay: %s; correct that, and restart the daemon", error)
+            self._left_over = None

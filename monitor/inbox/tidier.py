@@ -23,7 +23,7 @@ from monitor.files.walking import crop_files
 from monitor.inbox.archive import Archive, Archiver
 from monitor.inbox.claims import Claims, was_decided
 from monitor.keeping.places import recent_folder
-from monitor.keeping.recent import Recent
+from monitor.keeping.recent import Recent, set_aside
 from monitor.store import crops, kept
 from monitor.store.database.proof import Proof
 
@@ -76,8 +76,8 @@ class Tidier:
         self._archiver = Archiver(self.archive, database) if self.archive else None
         self._inbox = configuration.inbox
         self._ignored = IgnoredNames(configuration.settings.crops.ignore)
-        most = configuration.settings.alarms.evidence_crops
-        self._recent = Recent(recent_folder(configuration), database, most) if after == "delete" else None
+        most = set_aside(configuration)
+        self._recent = Recent(recent_folder(configuration), database, most) if most else None
         self._claims = Claims(
             *(configuration.inbox, database, self._archiver, self._prove, self._ignored, self._recent)
         )

@@ -24,17 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from monitor.configuration.resolved import Configuration
     from monitor.store.crops import KnownCrop
     from monitor.store.database.engine import Database
 
 Hole: TypeAlias = "tuple[str | None, int]"
 
 
+def set_aside(configuration: Configuration) -> int:
+    """How many files of each hole are set aside; 0 where none are, as where decided files are not deleted."""
+    settings = configuration.settings
+    return settings.alarms.evidence_crops if settings.inbox.after == "delete" else 0
+
+
 class Recent:
     """The folder of the files that are set aside. For one thread."""
 
     def __init__(self, folder: Path, database: Database, most: int) -> None:
-        """``most``: how many files of each hole."""
+        """``most``: how many files of each hole; see `set_aside`."""
         self._folder = folder
         self._database = database
         self._most = most
@@ -47,7 +54,7 @@ class Recent:
 
         Raises `OutputError` where the folder cannot be written, and `OSError` for the claim; the claim is there then.
         """
-        if row.hole is None or not self._most or row.size_bytes > LARGEST_BYTES:
+        if row.hole is None or row.size_bytes > LARGEST_BYTES:
             os.unlink(claim.name, dir_fd=claim.folder)
             return
         self._load()
@@ -70,12 +77,25 @@ class Recent:
         self._delete(going)
         self._leaving -= going
 
+    def empty(self) -> None:
+        """Where none are set aside any more, delete those of before, unless they are still due.
+
+        Raises `OutputError` where the folder cannot be read, and `StoreError`.
+        """
+        assert not self._most
+        if self._folder.is_dir():
+            self._load()
+            self.trim()
+
     def _load(self) -> None:
         """Take up what was set aside before a restart."""
         if self._loaded:
             return
         make_folder(self._folder)
-        names = os.listdir(self._folder)  # noqa: PTH208
+        try:
+            names = os.listdir(self._folder)  # noqa: PTH208
+        except OSError as error:
+            raise OutputError(f"{self._folder}: {error.strerror}") from error
         ids = {int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= 18}
         with self._database.read() as connection:
             found = [row for row in crops.crops_by_ids(connection, ids) if row.hole is not None]
