@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from monitor import __version__
 from monitor.alarms.bundle import MANIFEST
-from monitor.alarms.wording import about_row
+from monitor.alarms.wording import about_row, state, untold
 from monitor.report.alarm_pictures import MEANINGS
 from monitor.report.page import Note, Page, Picture, Section, Table
 from monitor.report.wording import number, plain
@@ -80,7 +80,7 @@ def _course(facts: AlarmFacts, zone: tzinfo) -> Section:
     alarm = facts.alarm
     rows = [
         ("about", about_row(alarm)),
-        ("state", alarm.state),
+        ("state", state(alarm)),
         ("opened at", f"{on_clock(alarm.opened_at, zone)}, by a crop of {on_clock(alarm.opened_on, zone)}"),
         ("crops", f"{alarm.crops:,}, from {on_clock(alarm.first_at, zone)} to {on_clock(alarm.last_at, zone)}"),
         ("highest score", f"{number(alarm.score)}, threshold {number(alarm.threshold)}, crop {alarm.highest_crop_id}"),
@@ -221,14 +221,14 @@ def _calibration(row: CalibrationRow, zone: tzinfo) -> Table:
         ("its settings", plain(row.settings)),
         ("made", f"{on_clock(row.created_at, zone)}, by {row.origin}{f' ({row.author})' if row.author else ''}"),
         ("reason", row.reason or "none given"),
-        *((name.replace("_", " "), plain(value)) for name, value in row.evidence.items() if _is_short(value)),
+        *((name.replace("_", " "), plain(value)) for name, value in row.evidence.items() if _adds(name, value)),
     ]
     return Table(f"Calibration #{row.id}", values, sentence="The threshold, and what it was chosen from.")
 
 
-def _is_short(value: object) -> bool:
-    """Percentiles and lists are left to alarm.json."""
-    return isinstance(value, str | int | float | bool) or value is None
+def _adds(name: str, value: object) -> bool:
+    """Percentiles and lists are left to alarm.json, and so is what says nothing or is said above."""
+    return isinstance(value, str | int | float | bool) and name != "threshold"
 
 
 def _all_crops(facts: AlarmFacts, zone: tzinfo) -> Table:
@@ -243,7 +243,11 @@ def _all_crops(facts: AlarmFacts, zone: tzinfo) -> Table:
 
 def _told(facts: AlarmFacts, zone: tzinfo) -> PagePart:
     if not facts.deliveries:
-        return Note("No receiver was configured, so nobody was told by the program.")
+        if facts.alarm.withheld is not None:
+            return Note(f"Nobody was told by the program: {untold(facts.alarm.withheld, facts.alarm.pause_id)}.")
+        return Note(
+            "No message about it is stored: no receiver was configured while it was open, or retention has deleted it."
+        )
     rows = [
         (
             *(str(one.id), str(one.alarm_id), one.kind, on_clock(one.at, zone), one.sink, str(one.attempts)),

@@ -132,6 +132,19 @@ def test_a_model_that_does_not_load_and_a_file_that_is_gone_are_said_so(
     assert f"crop {first['crop_id']}: its file was deleted" in monitor("alarms", "show", "1").stdout
 
 
+def test_why_nobody_was_told_is_said(alarmed: Path, monitor: Run, change: Callable[[str], None]) -> None:
+    assert monitor("alarms", "export", "1", "-o", "a.zip", "--no-pictures").returncode == 0
+    page = Seen(opened(alarmed / "a.zip")["index.html"].decode()).text
+    assert "No message about it is stored: no receiver was configured while it was open, or" in page
+    assert "null" not in page
+    change("update alarms set withheld = 'pause', pause_id = 3")
+    assert monitor("alarms", "export", "1", "-o", "b.zip", "--no-pictures").returncode == 0
+    page = Seen(opened(alarmed / "b.zip")["index.html"].decode()).text
+    assert "open, not told: pause 3" in page
+    assert "Nobody was told by the program: pause 3." in page
+    assert "receiver" not in page.partition("Who was told")[2]
+
+
 def test_what_retention_has_deleted_is_said_so(alarmed: Path, monitor: Run, change: Callable[[str], None]) -> None:
     change("delete from alarm_evidence")
     assert "nothing is kept" in monitor("alarms", "show", "1").stdout
