@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.crops.identity import LARGEST_HOLE
 from monitor.errors import DataError, InputMissingError
+from monitor.files.opening import not_waiting
 from monitor.files.text import printable, to_text
 from monitor.store.alarms import Subject
 from monitor.times import parse_time
@@ -54,9 +55,10 @@ def read_events(file: Path, zone: ZoneInfo) -> list[Event]:
     """
     name = printable(file)
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with open(file, encoding="utf-8-sig", opener=not_waiting) as opened:
+            text = opened.read()
     except OSError as error:
-        raise InputMissingError(f"{name}: cannot be read: {error.strerror}") from None
+        raise InputMissingError(f"{name}: cannot be read: {error.strerror}; check it, or take it away") from None
     except UnicodeDecodeError:
         raise DataError(f"{name}: is not UTF-8; save it as that") from None
     rows = csv.reader(text.splitlines())

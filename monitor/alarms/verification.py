@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from monitor.alarms.bundle import LARGEST_MEMBER, LARGEST_TOTAL, MANIFEST, MOST_MEMBERS, NAME, Manifest
 from monitor.errors import DataError, InputMissingError
+from monitor.files.opening import not_waiting
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _WrongError(Exception):
 def verify(path: Path) -> Verified:
     """Check a file whole; raises `DataError` with what is wrong, and `InputMissingError` where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=not_waiting) as file:
             return _verified(file)
     except _WrongError as wrong:
         raise DataError(f"{printable(path)}: {wrong}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def open_stream(folder: Path, zone: ZoneInfo, ignored: IgnoredNames) -> StreamFo
     `InputMissingError` where something cannot be read, and `DataError` where the folder is neither, or the file wrong.
     """
     file = folder / EVENTS_FILE
-    if file.exists():
+    if os.path.lexists(file):  # a link that leads nowhere is no folder without a list
         return StreamFolder(crop_files(folder, ignored=ignored), {}, read_events(file, zone))
     try:
         labelled = open_labelled(folder, ignored)

@@ -31,6 +31,11 @@ class Content(NamedTuple):
     looks: Looks
 
 
+def not_waiting(path: str, _flags: int) -> int:
+    """An ``opener`` to read a file that a person names: a pipe without a writer is empty; a link is followed."""
+    return os.open(path, READING & ~os.O_NOFOLLOW)
+
+
 def open_below(path: str, roots: Sequence[str] = ()) -> int:
     """Open a file for reading; return its descriptor.
 

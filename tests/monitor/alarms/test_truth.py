@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -71,4 +72,8 @@ def test_a_list_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         read_events(tmp_path, MOSCOW)
     (tmp_path / "events.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="is not UTF-8"):
+        read_events(tmp_path / "events.csv", MOSCOW)
+    (tmp_path / "events.csv").unlink()
+    os.mkfifo(tmp_path / "events.csv")
+    with pytest.raises(DataError, match="the first line must be"):
         read_events(tmp_path / "events.csv", MOSCOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import struct
 import tracemalloc
 import zipfile
@@ -187,6 +188,9 @@ def test_every_byte_counts(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputMissingError, match="No such file"):
         verify(tmp_path / "none.zip")
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(DataError, match="is not a regular file"):
+        verify(tmp_path / "pipe.zip")
     with pytest.raises(InputMissingError, match="Is a directory"):
         verify(tmp_path)
     with pytest.raises(DataError, match="not a regular file"):
