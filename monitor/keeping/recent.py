@@ -141,6 +141,11 @@ def _copy(claim: Place, target: Place) -> None:
     reader = os.open(claim.name, READING, dir_fd=claim.folder)
     with open(reader, "rb") as reading:  # noqa: PTH123 - a descriptor
         content = reading.read(LARGEST_BYTES + 1)
-    with open(os.open(part, flags, 0o600, dir_fd=target.folder), "wb") as writing:  # noqa: PTH123 - a descriptor
-        writing.write(content)
+    try:
+        with open(os.open(part, flags, 0o600, dir_fd=target.folder), "wb") as writing:  # noqa: PTH123 - a descriptor
+            writing.write(content)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=target.folder)  # a full disk needs the space
+        raise
     os.rename(part, target.name, src_dir_fd=target.folder, dst_dir_fd=target.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from typing import TYPE_CHECKING
 
 from monitor.configuration.file import load
@@ -138,3 +139,34 @@ def test_another_disk(decided_inbox: MakeInbox, monkeypatch: pytest.MonkeyPatch)
     home.tidy()
     assert aside(home) == {crop_id: b"1.jpg"}
     assert below(home.inbox) == []
+
+
+def test_a_full_disk_loses_nothing_and_keeps_no_part(
+    decided_inbox: MakeInbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rename = os.rename
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def refuse(source: str, target: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+        if src_dir_fd != dst_dir_fd:
+            # The file will be copied: a write beyond this fails, as one to a full disk.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    home = decided_inbox("delete")
+    path = home.put("1.jpg", bytes(9000))
+    crop_id = home.decide(path, planned=False)
+    monkeypatch.setattr(os, "rename", refuse)
+    try:
+        home.tidy()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot be deleted" in caplog.text
+    assert home.outcomes == {"failed": 1}
+    assert below(home.inbox) == [path]
+    assert path.read_bytes() == bytes(9000)
+    assert below(home.configuration.state / "recent") == []
+    monkeypatch.setattr(os, "rename", rename)
+    home.tidy()
+    assert aside(home) == {crop_id: bytes(9000)}
