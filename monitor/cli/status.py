@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from monitor.formulas.casts import Context
     from monitor.quality.completeness import HoleCompleteness, WindowCompleteness
+    from monitor.store.alarm_evidence import EvidenceCounts
     from monitor.store.alarms import RunningCounts
     from monitor.store.casts import Said
     from monitor.store.counts import CropCounts
@@ -197,6 +198,8 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
         why = f": {one.error}" if one.error else ""
         waits = f"{counted(one.messages, 'message')} since {on_clock(one.oldest_at, zone)}"
         yield "not delivered", f"{waits} to the sink {one.sink}{why}"
+    if status.evidence.due or status.evidence.missing:
+        yield "evidence", _evidence(status.evidence, zone)
     yield from _some("decisions", [f"{name}: {crops} {verdict}" for name, verdict, crops in status.verdicts], most)
     yield "nightly run", _night(status.nightly_run, zone)
     if status.training_run is not None:
@@ -224,6 +227,16 @@ def _alarms(counts: RunningCounts, zone: ZoneInfo) -> str:
     if counts.oldest_open_at is None:
         return words
     return f"{words}; one has waited since {on_clock(counts.oldest_open_at, zone)}: monitor alarms list"
+
+
+def _evidence(counts: EvidenceCounts, zone: ZoneInfo) -> str:
+    words = []
+    if counts.due_since is not None:
+        words.append(f"{counted(counts.due, 'crop')} to be kept, since {on_clock(counts.due_since, zone)}")
+    if counts.missing:
+        crops = counted(counts.missing, "crop")
+        words.append(f"{crops} of alarms that are not closed cannot be kept; why: monitor alarms show ALARM")
+    return "; ".join(words)
 
 
 def _cast(cast: Context, said: Said, zone: ZoneInfo) -> str:

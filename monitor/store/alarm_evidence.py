@@ -43,6 +43,17 @@ class EvidenceRow(NamedTuple):
     problem: str | None
 
 
+class EvidenceCounts(NamedTuple):
+    """How many crops have yet to be kept, since when, and of how many no content can be kept.
+
+    ``missing``: those that alarms were decided on which are not closed.
+    """
+
+    due: int
+    due_since: datetime | None
+    missing: int
+
+
 def add(connection: Connection, decided_on: Mapping[int, Mapping[int, str]], now: datetime) -> None:
     """Note what alarms were decided on, as {alarm id: {crop id: role}}, and that its content has to be kept.
 
@@ -105,6 +116,18 @@ def of_alarm(connection: Connection, alarm_id: int) -> list[EvidenceRow]:
         .order_by(alarm_evidence.c.crop_id)
     )
     return select_rows(connection, EvidenceRow, query)
+
+
+def counts(connection: Connection) -> EvidenceCounts:
+    """What is not kept, or not yet."""
+    due, since = kept.due(connection)
+    missing = (
+        select(func.count(alarm_evidence.c.crop_id.distinct()))
+        .join(alarms, alarms.c.id == alarm_evidence.c.alarm_id)
+        .join(kept_crops, kept_crops.c.crop_id == alarm_evidence.c.crop_id)
+        .where(alarms.c.state != "closed", kept_crops.c.state.in_(("gone", "too_large")))
+    )
+    return EvidenceCounts(due, since, connection.execute(missing).scalar_one())
 
 
 def is_needed(before: datetime) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, literal_column, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, literal_column, or_, select, update
 
 from monitor.files.chunks import chunks
 from monitor.store.database.rows import VALUES_AT_ONCE, select_rows
@@ -75,6 +75,12 @@ def owed(connection: Connection, now: datetime, most: int, *, again: timedelta =
         .limit(most)
     )
     return select_rows(connection, Owed, query)
+
+
+def due(connection: Connection) -> tuple[int, datetime | None]:
+    """How many crops' content is due, and since when at the longest."""
+    found, since = connection.execute(select(func.count(), func.min(kept_crops.c.since)).where(_is_due())).one()
+    return found, since
 
 
 def still_owed(connection: Connection, crop_ids: Collection[int]) -> set[int]:

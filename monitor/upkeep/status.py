@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.formulas.casts import Context, believed
 from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
-from monitor.store import calibrations, casts, daemons, pauses
+from monitor.store import alarm_evidence, calibrations, casts, daemons, pauses
 from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from monitor.configuration.resolved import Configuration
     from monitor.configuration.settings import Decide
+    from monitor.store.alarm_evidence import EvidenceCounts
     from monitor.store.alarms import RunningCounts
     from monitor.store.casts import Said
     from monitor.store.counts import CropCounts
@@ -105,8 +106,9 @@ class Status:
     ones, the primary first. ``decide``, ``deciding``: how the final decision is made, and by which models. ``counts``:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``, ``training_run``: the newest ones, None
     before the first; the latter trains from labels. ``alarms``: those that are not closed. ``undelivered``: messages
-    about alarms that wait for a sink. ``shadows``: the names of the models on trial. ``pauses``: those that run.
-    ``cast``, ``said``: what is believed of the cast, and what was said last of it, None where nothing ever was.
+    about alarms that wait for a sink. ``evidence``: what is not kept of crops. ``shadows``: the names of the models on
+    trial. ``pauses``: those that run. ``cast``, ``said``: what is believed of the cast, and what was said last of it,
+    None where nothing ever was.
     """
 
     configuration: str
@@ -122,6 +124,7 @@ class Status:
     nightly_run: RunRow | None
     alarms: RunningCounts
     undelivered: tuple[Backlog, ...]
+    evidence: EvidenceCounts
     training_run: RunRow | None = None
     shadows: tuple[str, ...] = ()
     pauses: tuple[PauseRow, ...] = ()
@@ -177,6 +180,7 @@ class Status:
                 "pauses": [_pause(one) for one in self.pauses],
                 "undelivered": [{**one._asdict(), "oldest_at": iso(one.oldest_at)} for one in self.undelivered],
             },
+            "evidence": {**self.evidence._asdict(), "due_since": iso(self.evidence.due_since)},
             "cast": _cast(self.cast, self.said),
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
@@ -197,6 +201,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         last_day = LastDay(sum(verdicts.values()), unusual_since(connection, yesterday))
         alarms = running_counts(connection)
         undelivered = backlogs(connection)
+        evidence = alarm_evidence.counts(connection)
         paused = pauses.running(connection, now)
         said = casts.newest(connection)
         nights, trainings = (newest_runs(connection, job, 1) for job in (NIGHTLY, RETRAIN))
@@ -223,6 +228,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         nightly_run=nights[0] if nights else None,
         alarms=alarms,
         undelivered=tuple(undelivered),
+        evidence=evidence,
         training_run=trainings[0] if trainings else None,
         shadows=tuple(row.name for row in shadows),
         pauses=tuple(paused),

@@ -6,7 +6,9 @@ import hashlib
 import html
 import io
 import json
+import re
 import shutil
+import sqlite3
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -130,6 +132,31 @@ def test_a_model_that_does_not_load_and_a_file_that_is_gone_are_said_so(
     assert "pictures" in page
     assert "none: " in page
     assert f"crop {first['crop_id']}: its file was deleted" in monitor("alarms", "show", "1").stdout
+
+
+def test_status_counts_what_is_not_kept(alarmed: Path, monitor: Run, rows: Rows) -> None:
+    def counts() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(monitor("status", "--format", "json").stdout)["evidence"]
+        return found
+
+    ((due,),) = rows("select count(*) from kept_crops where state = 'due'")
+    before = counts()
+    assert (before["due"], before["missing"], before["due"] > 0) == (due, 0, True)
+    assert re.search(rf"^evidence +{due} crops? to be kept, since \d{{4}}-", monitor("status").stdout, re.MULTILINE)
+    ((crop_id, path),) = rows("select id, path from crops where id in (select crop_id from alarm_evidence) limit 1")
+    Path(path).unlink()
+    with sqlite3.connect(alarmed / "state" / "monitor.db") as connection:
+        # It was due for more than a minute.
+        connection.execute("update kept_crops set since = '2026-01-01 00:00:00' where crop_id = ?", (crop_id,))
+    connection.close()
+    assert monitor("alarms", "export", "1", "-o", "a.zip", "--no-pictures").returncode == 0
+    assert counts() == {"due": 0, "due_since": None, "missing": 1}
+    said = monitor("status").stdout
+    assert "1 crop of alarms that are not closed cannot be kept; why: monitor alarms show ALARM" in said
+    for (alarm,) in rows("select id from alarms"):
+        assert monitor("alarms", "close", str(alarm), "--author", "bob").returncode == 0
+    assert counts()["missing"] == 0
+    assert "evidence" not in monitor("status").stdout
 
 
 def test_why_nobody_was_told_is_said(alarmed: Path, monitor: Run, change: Callable[[str], None]) -> None:
