@@ -97,7 +97,9 @@ def command(
     """
     if alarms is not None:
         if data or earlier_data or names or everything or robustness or rules:
-            raise click.UsageError("--alarms goes together with --k, --n, --within and --format alone")
+            raise click.UsageError(
+                "--alarms takes the folder itself (--alarms DIR), and beside it only --k, --n, --within and --format"
+            )
         evaluate_alarms(program, alarms, ks, ns, withins, output_format)
         return
     if ks or ns or withins:

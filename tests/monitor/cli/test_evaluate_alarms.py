@@ -102,8 +102,8 @@ def test_what_cannot_be_placed_is_left_out_and_said(trained: Path, monitor: Run,
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--data", "crops"], "--alarms goes together with --k, --n, --within and --format alone"),
-        (["--all"], "--alarms goes together with"),
+        (["--data", "crops"], "(--alarms DIR), and beside it only --k, --n, --within and --format"),
+        (["--all"], "--alarms takes the folder itself"),
         (["--k", "3", "--n", "2"], "--n must be at least --k"),
         (["--k", "0"], "--k"),
         (["--within", "0"], "--within"),
