@@ -51,6 +51,8 @@ def tls_context(certificate_authority: Path | None = None) -> ssl.SSLContext:
 
 def connection_problem(error: Exception) -> str:
     """Why there was no connection, or why it ended, for a sentence that begins with the receiver's name."""
+    import os
+    import socket
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -61,4 +63,11 @@ def connection_problem(error: Exception) -> str:
         return "does not answer in time"
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return "closed the connection"
-    return str(getattr(error, "strerror", None) or error)
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}; check the name"
+    if isinstance(error, UnicodeError):
+        return "is not the name of a host that can be looked up; check it"
+    number = getattr(error, "errno", None)
+    # Some libraries put words of their own into it, such as asyncio: Connect call failed.
+    said = os.strerror(number) if number else str(error)
+    return f"{said}; check that it runs there, and its port" if isinstance(error, ConnectionRefusedError) else said

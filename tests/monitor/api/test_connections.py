@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,11 @@ def test_what_holds_no_certificates_is_said(tmp_path: Path) -> None:
     [
         (TimeoutError("timed out"), "does not answer in time"),
         (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "closed the connection"),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Connection refused"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "Connection refused; check that it runs"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('::1', 1)"), "Connection refused; check"),
+        (OSError(errno.EHOSTUNREACH, "Connect call failed"), "No route to host"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known; check the name"),
+        (UnicodeError("label empty or too long"), "is not the name of a host that can be looked up"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "does not speak TLS as it should"),
         (OSError("odd"), "odd"),
     ],

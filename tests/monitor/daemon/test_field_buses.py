@@ -221,7 +221,7 @@ def test_an_opc_ua_server_gets_every_message_and_the_state_of_every_hole(
 
     process = daemon.start()
     feed(daemon, proliv[:7])
-    wait_until(lambda: f"sink bus: {server.url}: Connect" in daemon.text(), daemon.text)
+    wait_until(lambda: f"sink bus: {server.url}: Connection refused" in daemon.text(), daemon.text)
     server.start(nodes=opcua_server.nodes(64))
     with opcua_server.Program(server) as plc:
         wait_until(is_shown, daemon.text)

@@ -169,7 +169,10 @@ def test_a_plc_that_was_restarted_has_everything_again(device: Device, sink: Mod
         device.kill()
         with pytest.raises(DeliveryError, match=rf"^127\.0\.0\.1:{device.port}: "):
             sink.show([HOLE_10])
-        with pytest.raises(DeliveryError, match=rf"^127\.0\.0\.1:{device.port}: Connection refused$"):
+        with pytest.raises(
+            DeliveryError,
+            match=rf"^127\.0\.0\.1:{device.port}: Connection refused; check that it runs there, and its port$",
+        ):
             sink.show([HOLE_10])
         device.start()
         sink.show([HOLE_10])
