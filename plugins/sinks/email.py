@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from monitor.api import DeliveryError, Sink, connection_problem, read_secret_line, tls_context
+from plugins.sinks.addresses import HostName
 from plugins.sinks.deadline import Deadline
 from plugins.sinks.letter import letter, plain
 from plugins.sinks.settings import ConnectionSettings
@@ -38,19 +39,13 @@ def _mail_address(value: str) -> str:
     return value
 
 
-def _host_name(value: str) -> str:
-    if not value or "/" in value or "@" in value or any(one.isspace() or not one.isprintable() for one in value):
-        raise ValueError("is not the name of a mail server; write one such as mail.plant.example, and its port as port")
-    return value
-
-
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 
 
 class Settings(ConnectionSettings):
     """``security``: whether the connection is encrypted by STARTTLS, from its beginning, or not at all."""
 
-    host: Annotated[str, AfterValidator(_host_name)]
+    host: HostName
     port: int | None = Field(None, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str | None = Field(None, min_length=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from plugins.sinks.settings import SinkSettings
+from plugins.sinks.addresses import HostName
+from plugins.sinks.settings import ControllerSettings
 
 LAST_ADDRESS: Final = 65535
 # How many coils there are beside those of holes from 1 on, and how many holding registers.
@@ -14,31 +15,20 @@ MORE_COILS: Final = 3
 REGISTERS: Final = 12
 
 
-class Settings(SinkSettings):
+class Settings(ControllerSettings):
     """Where the PLC is, and which of its coils and holding registers are ours; addresses count from 0.
 
-    ``unit``: the unit identifier. ``camera``: whose holes these are; empty: those of all cameras. ``holes``: the
-    highest number of a hole. ``handshake``: whether the PLC confirms each message.
+    ``unit``: the unit identifier. ``holes``: the highest number of a hole.
     """
 
-    host: str
+    host: HostName
     port: int = Field(502, ge=1, le=65535)
     unit: int = Field(1, ge=0, le=255)
-    camera: str = ""
     first_coil: int = Field(0, ge=0, le=LAST_ADDRESS)
     holes: int = Field(64, ge=1, le=1000)
     first_register: int = Field(0, ge=0, le=LAST_ADDRESS)
-    handshake: bool = True
     # For each request.
     timeout_seconds: float = Field(3.0, gt=0, le=5)
-    acknowledge_seconds: float = Field(2.0, gt=0, le=20)
-
-    @field_validator("host")
-    @classmethod
-    def _plain_host(cls, value: str) -> str:
-        if not value or "/" in value or any(one.isspace() or not one.isprintable() for one in value):
-            raise ValueError("is not the name or the address of a host; write one such as plc.plant.example")
-        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Settings:

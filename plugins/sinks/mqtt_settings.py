@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from monitor.api import DeliveryError, read_secret_line, tls_context
+from monitor.api import DeliveryError, tls_context
 from plugins.sinks.addresses import address_of, plain_address
-from plugins.sinks.settings import ConnectionSettings
+from plugins.sinks.settings import ConnectionSettings, LoginSettings
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 LONGEST_TOPIC: Final = 200
@@ -25,7 +25,7 @@ _UNSAFE: Final = re.compile(
 )
 
 
-class Settings(ConnectionSettings):
+class Settings(LoginSettings, ConnectionSettings):
     """``url``: mqtt or mqtts (TLS), a host, perhaps a port. ``topic``: what every topic begins with.
 
     ``certificate`` and ``key``: shown to the broker, PEM; ``protocol``: the version of MQTT.
@@ -33,8 +33,6 @@ class Settings(ConnectionSettings):
 
     url: str
     topic: str = "proliv-monitor"
-    user: Annotated[str, Field(min_length=1)] | None = None
-    password_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
     protocol: Literal["5", "3.1.1"] = "5"
@@ -66,8 +64,6 @@ class Settings(ConnectionSettings):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Settings:
-        if self.password_file is not None and self.user is None:
-            raise ValueError("password_file needs a user")
         if self.key is not None and self.certificate is None:
             raise ValueError("key needs a certificate")
         if not self.is_encrypted and (self.certificate_authority or self.certificate):
@@ -88,10 +84,6 @@ class Settings(ConnectionSettings):
     def address(self) -> tuple[str, int]:
         """Host and port."""
         return address_of(self.url, PORTS)
-
-    def password(self) -> str | None:
-        """What is in `password_file` now; raises `DeliveryError` where that cannot be read."""
-        return None if self.password_file is None else read_secret_line(self.password_file)
 
     def tls(self) -> ssl.SSLContext | None:
         """Whom to trust, and what to show to the broker; None without TLS. Raises `DeliveryError`."""

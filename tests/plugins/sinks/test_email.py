@@ -260,8 +260,12 @@ def test_a_server_that_speaks_no_smtp_or_never_ends_is_given_up(
         ({"to": ["a@b\r\nBcc: c@d"]}, "is not the address of a mailbox"),
         ({"to": ["смена@plant.example"]}, "in ASCII"),
         ({"from": "Monitor <m@plant.example>"}, "is not the address of a mailbox"),
-        ({"host": "smtp://host"}, "is not the name of a mail server"),
-        ({"host": ""}, "is not the name of a mail server"),
+        ({"host": "smtp://host"}, "is not the name or the address of a host; write one"),
+        *(
+            ({"host": host}, "is not the name or the address of a host")
+            for host in ("mail.example:25", "a@mail.example", "a b", "..mail")
+        ),
+        ({"host": ""}, "is not the name or the address of a host; write one"),
         ({"port": 0}, "greater than or equal to 1"),
         ({"security": "ssl"}, "'starttls', 'tls' or 'none'"),
         ({"user": "anna", "security": "tls"}, "user and password_file belong together"),

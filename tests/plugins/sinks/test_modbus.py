@@ -227,6 +227,11 @@ def test_a_receiver_that_is_no_modbus_device_is_said(sinks: list[Modbus], answer
     ("wrong", "said"),
     [
         ({"host": "http://plc/"}, "is not the name or the address of a host"),
+        (
+            {"host": "plc:502"},
+            "is not the name or the address of a host; write one such as plc.plant.example, and its port as port",
+        ),
+        ({"host": "plc..example"}, "is not the name or the address of a host"),
         ({"host": ""}, "is not the name or the address of a host"),
         ({"port": 0}, "greater than or equal to 1"),
         ({"unit": 256}, "less than or equal to 255"),
