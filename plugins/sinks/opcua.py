@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,12 @@ class Opcua(ControllerSink):
         self._connected().write(shown)
 
     def check(self) -> None:
-        """The files that are named must be readable."""
+        """The files that are named must be readable, and certificate and key a pair."""
         self.settings.password()
-        self.settings.require_files()
+        if self.settings.certificate is not None:
+            from plugins.sinks.opcua_connection import require_pair
+
+            asyncio.run(require_pair(self.settings))
 
     def close(self) -> None:
         """Take back that what is shown is good, and hang up."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from asyncua.client.client import Client
 from asyncua.common.ua_utils import data_type_to_variant_type
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.crypto.uacrypto import load_certificate, load_private_key
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.ua_binary import variant_to_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
@@ -23,7 +24,8 @@ from asyncua.ua.uatypes import DataValue, Variant, VariantType
 from monitor.api import DeliveryError, connection_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from pathlib import Path
 
     from plugins.sinks.opcua_settings import Settings
 
@@ -35,6 +37,13 @@ CLOSE_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 0.02
 # How the state of a hole is written where its node is no String: as a number; a Boolean is on in alarm.
 STATES: Final = {"quiet": 0, "alarm": 1, "acknowledged": 2}
+# The settings behind a refusal, by a part of its name.
+SEE: Final = {
+    "UserAccess": "user and password_file",
+    "IdentityToken": "user and password_file",
+    "Certificate": "certificate and application_uri, and let the server trust the certificate",
+    "Security": "certificate, key and server_certificate",
+}
 
 Answer = TypeVar("Answer")
 
@@ -98,7 +107,7 @@ class OpcuaConnection:
         client = Client(settings.url, timeout=settings.timeout_seconds)
         client.application_uri = settings.application_uri
         if settings.certificate is not None:
-            assert settings.key is not None
+            await require_pair(settings)
             await client.set_security(
                 SecurityPolicyBasic256Sha256,
                 *(str(settings.certificate), str(settings.key)),
@@ -177,9 +186,35 @@ class OpcuaConnection:
             raise DeliveryError(f"{self._server}: {_problem(error)} ({what})") from None
 
 
+async def require_pair(settings: Settings) -> None:
+    """Raise `DeliveryError` unless there are certificates in their files, and the key belongs to ours."""
+    certificate, _ = [
+        await _loaded(file, "certificate", load_certificate)
+        for file in (settings.certificate, settings.server_certificate)
+    ]
+    key = await _loaded(settings.key, "key without a password", load_private_key)
+    # With another key, the server would only not answer.
+    if certificate.public_key() != key.public_key():
+        raise DeliveryError(f"certificate and key: {settings.certificate} and {settings.key} are no pair")
+
+
+async def _loaded(file: Path | None, what: str, load: Callable[[Path], Coroutine[Any, Any, Any]]) -> Any:
+    assert file is not None
+    try:
+        return await load(file)
+    except OSError as error:
+        raise DeliveryError(f"{file}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError):  # the latter for a key with a password
+        kind = "PEM" if file.suffix.lower() == ".pem" else "DER"
+        raise DeliveryError(
+            f"{file}: holds no {what} in {kind} format; the name of a file in PEM format ends with .pem"
+        ) from None
+
+
 def _problem(error: Exception) -> str:
     if isinstance(error, UaStatusCodeError):
-        return f"refuses: {type(error).__name__}"
+        refusal = type(error).__name__
+        return f"refuses: {refusal}{next((f'; see {keys}' for word, keys in SEE.items() if word in refusal), '')}"
     if isinstance(error, TimeoutError):
         return "does not answer in time"
     if isinstance(error, OSError):

@@ -8,7 +8,6 @@ from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
-from monitor.api import DeliveryError
 from plugins.sinks.addresses import plain_address
 from plugins.sinks.settings import ControllerSettings, LoginSettings
 
@@ -66,12 +65,3 @@ class Settings(LoginSettings, ControllerSettings):
     def node_of(self, name: str) -> str:
         """The id of the node of this name."""
         return self.node.replace(PLACE, name)
-
-    def require_files(self) -> None:
-        """Raise `DeliveryError` where a certificate or the key cannot be read."""
-        for file in (self.certificate, self.key, self.server_certificate):
-            if file is not None:
-                try:
-                    file.read_bytes()
-                except OSError as error:
-                    raise DeliveryError(f"{file}: cannot be read: {error.strerror}") from None

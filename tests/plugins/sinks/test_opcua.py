@@ -198,7 +198,7 @@ def test_whom_the_server_refuses_is_told(server: PlcServer, sinks: list[Opcua], 
     (tmp_path / "password").write_text("geheim\n")
     access = {"user": "monitor", "password_file": tmp_path / "password"}
     for wrong in ({}, access):
-        with pytest.raises(DeliveryError, match=r"refuses: BadUserAccessDenied|refuses: BadIdentityToken") as raised:
+        with pytest.raises(DeliveryError, match=r"refuses: Bad\w+; see user and password_file \(the conn") as raised:
             opcua(server, sinks, **wrong).send(heartbeat())
         assert "geheim" not in str(raised.value)
     (tmp_path / "password").write_text("пароль\n", encoding="utf-8")
@@ -227,8 +227,32 @@ def test_with_certificates_the_server_has_to_be_the_one(server: PlcServer, sinks
         opcua(server, sinks, server_certificate=other, **mine).send(heartbeat())
     with pytest.raises(DeliveryError, match=rf"^{server.url}: "):
         opcua(server, sinks).send(heartbeat())
-    with pytest.raises(DeliveryError, match=r"none\.pem: cannot be read: No such file"):
-        opcua(server, sinks, server_certificate=tmp_path / "none.pem", **mine).check()
+
+
+def test_certificates_that_cannot_work_are_said_before_they_are_needed(
+    server: PlcServer, sinks: list[Opcua], tmp_path: Path
+) -> None:
+    ours, key = made_certificate(tmp_path, "monitor", "urn:proliv-monitor")
+    _, other_key = made_certificate(tmp_path, "other", "urn:proliv-monitor")
+    locked = tmp_path / "locked.pem"
+    command = ["openssl", "rsa", "-aes256", "-passout", "pass:geheim", "-in", str(key), "-out", str(locked)]
+    subprocess.run(command, check=True, capture_output=True)
+    unnamed = tmp_path / "monitor.crt"
+    unnamed.write_bytes(ours.read_bytes())
+    right = {"certificate": ours, "key": key, "server_certificate": ours}
+    for wrong, said in (
+        ({"server_certificate": tmp_path / "none.pem"}, r"none\.pem: cannot be read: No such file"),
+        ({"certificate": key}, r"monitor-key\.pem: holds no certificate in PEM format"),
+        ({"certificate": unnamed}, r"monitor\.crt: holds no certificate in DER format; the name of a file in PEM"),
+        ({"key": locked}, r"locked\.pem: holds no key without a password in PEM format"),
+        ({"key": other_key}, r"certificate and key: .*monitor\.pem and .*other-key\.pem are no pair"),
+    ):
+        sink = opcua(server, sinks, **{**right, **wrong})
+        with pytest.raises(DeliveryError, match=said):
+            sink.check()
+        # Nobody is asked for anything with what cannot work: the server is not started.
+        with pytest.raises(DeliveryError, match=said):
+            sink.show([])
 
 
 @pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", b"\xff" * 100])
