@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0
 # How long stopping waits for messages that are being sent. They are sent again after the next start.
 STOP_SECONDS: Final = 2.0
+# How long a sink with other settings waits for the one before it, which gives up by then unless it hangs.
+HANDOVER_SECONDS: Final = 60.0
 
 
 class Deliverers:
@@ -78,7 +80,7 @@ class Deliverers:
         """Go on with the sinks of another configuration; those whose settings are the same notice nothing.
 
         Returns the names of the sinks that are new or have other settings. Raises as the constructor does, and nothing
-        is changed then. A sink that is taken out finishes what it sends.
+        is changed then. A sink that is taken out finishes what it sends; one that takes its place begins after that.
         """
         settings = configuration.settings.alarms.sinks
         kept = {name: one for name, one in self._sinks.items() if settings.get(name) == one.settings}
@@ -88,8 +90,8 @@ class Deliverers:
         for name, one in before.items():
             if name not in kept:
                 one.end()
-        for one in made.values():
-            one.start(taken_up=True)
+        for name, one in made.items():
+            one.start(taken_up=True, after=before.get(name))
         return list(made)
 
     def wake(self) -> None:
@@ -122,12 +124,18 @@ class Deliverer:
         self._heartbeats = heartbeats
         self._woken = Event()
         self._ended = False
+        self._taken_up = False
+        self._after: Deliverer | None = None
         self._thread = Thread(target=self._run, name=f"sink {delivery.name}", daemon=True)
         self.wake, self.join = self._woken.set, self._thread.join
 
-    def start(self, *, taken_up: bool) -> None:
-        """Begin; ``taken_up``: nothing is left of a program that was killed, and another thread may be sending."""
-        self._taken_up = taken_up
+    def start(self, *, taken_up: bool, after: Deliverer | None = None) -> None:
+        """Begin; ``taken_up``: nothing is left of a program that was killed, and another thread may be sending.
+
+        ``after``: the one whose place this takes. What it says last, such as that nobody is there any more, must not
+        come after what this says first.
+        """
+        self._taken_up, self._after = taken_up, after
         self._thread.start()
 
     def end(self) -> None:
@@ -138,6 +146,9 @@ class Deliverer:
     def _run(self) -> None:
         delivery, heartbeats = self._delivery, self._heartbeats
         begun = waits = False
+        if self._after is not None:
+            self._after.join(HANDOVER_SECONDS)
+            self._after = None
         while not self._ended:
             self._woken.clear()
             pause = LOOK_SECONDS

@@ -8,10 +8,12 @@ import signal
 import socket
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from monitor.daemon.deliverers import Deliverer
 from monitor.harness.waiting import wait_until
 from tests.support.receiver import Receiver
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from monitor.alarms.delivery import Delivery
     from tests.support.daemon import Daemon
 
 CONFIGURATION = """
@@ -196,3 +199,40 @@ def test_sinks_are_reloaded_and_stay_where_the_configuration_is_broken(daemon: D
     daemon.until(lambda: told(two) == stored(daemon) - first)
     assert told(one) & (stored(daemon) - both) == set()
     assert daemon.stop() == 0
+
+
+class Recorded:
+    """A delivery that notes when it begins and ends, and sends until it is let go."""
+
+    def __init__(self, name: str, notes: list[str], let_go: Event) -> None:
+        self.name = name
+        self._notes = notes
+        self._let_go = let_go
+        self.sends = Event()
+
+    def begin(self, *, take_up: bool) -> None:
+        self._notes.append(f"{self.name} begins{' and takes up' * take_up}")
+
+    def step(self) -> bool:
+        self.sends.set()
+        self._let_go.wait()
+        return False
+
+    def end(self) -> None:
+        self._notes.append(f"{self.name} ends")
+
+
+def test_a_sink_with_other_settings_begins_after_what_it_takes_the_place_of() -> None:
+    notes: list[str] = []
+    let_go = Event()
+    before, behind = Recorded("before", notes, let_go), Recorded("behind", notes, let_go)
+    first, second = (Deliverer(cast("Delivery", one), None, {}, None) for one in (before, behind))
+    first.start(taken_up=False)
+    before.sends.wait()
+    first.end()
+    second.start(taken_up=True, after=first)
+    let_go.set()
+    behind.sends.wait()
+    second.end()
+    second.join()
+    assert notes == ["before begins and takes up", "before ends", "behind begins", "behind ends"]
