@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # How often it is looked whether the PLC has taken a message.
 LOOK_SECONDS: Final = 0.05
+# How long stopping waits until the PLC knows.
+CLOSE_SECONDS: Final = 0.4
 
 
 class ControllerSink(Sink):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from plugins.sinks.controller import ControllerSink
+from plugins.sinks.controller import CLOSE_SECONDS, ControllerSink
 from plugins.sinks.modbus_settings import MORE_COILS, Settings
 from plugins.sinks.packages import require_package
 
@@ -64,6 +64,7 @@ class Modbus(ControllerSink):
         if self._connection is not None and self._connection.usable:
             try:
                 if self.vouches:
+                    self._connection.hurry(CLOSE_SECONDS)
                     self._write(STATUS, [READY if self._ready else 0])
             finally:
                 self._connection.close()

@@ -30,6 +30,8 @@ REFUSALS: Final = {
     10: "there is no way to the unit",
     11: "the unit does not answer",
 }
+# The settings that some of them are about.
+SEE: Final = {2: "unit, first_coil, holes and first_register", 10: "unit", 11: "unit"}
 
 
 class ModbusConnection:
@@ -67,6 +69,10 @@ class ModbusConnection:
             raise DeliveryError(f"{self._device}: gives {len(registers)} values for holding register {address}")
         return int(registers[0])
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer for each of the next answers."""
+        self._client.comm_params.timeout_connect = min(self._client.comm_params.timeout_connect, seconds)
+
     def close(self) -> None:
         """Hang up."""
         self.usable = False
@@ -84,7 +90,9 @@ class ModbusConnection:
         if answer.isError():
             number = getattr(answer, "exception_code", None)
             because = REFUSALS.get(number, "it does not say why") if number is not None else "it does not say why"
+            see = f"; see {SEE[number]}" if number in SEE else ""
             raise DeliveryError(
                 f"{self._device}: does not give or take {what} of unit {self._unit}: {because} (exception {number})"
+                f"{see}"
             )
         return answer

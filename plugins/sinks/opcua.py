@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from plugins.sinks.controller import ControllerSink
+from plugins.sinks.controller import CLOSE_SECONDS, ControllerSink
 from plugins.sinks.opcua_settings import Settings
 from plugins.sinks.packages import require_package
 
@@ -57,6 +57,7 @@ class Opcua(ControllerSink):
         if self._connection is not None and self._connection.usable:
             try:
                 if self.vouches:
+                    self._connection.hurry(CLOSE_SECONDS)
                     self._connection.write({"Quality": False})
             finally:
                 self._connection.close()

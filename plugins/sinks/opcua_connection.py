@@ -55,6 +55,7 @@ class OpcuaConnection:
         """``names``: of all nodes that are read or written."""
         self._settings = settings
         self._server = settings.url
+        self._limit = settings.timeout_seconds
         self._client: Any = None
         self._types: dict[str, Any] = {}
         self._nodes: dict[str, Any] = {}
@@ -81,8 +82,14 @@ class OpcuaConnection:
             raise DeliveryError(f"{self._server}: {self._nodes[name]} is no whole number, but {type(value).__name__}")
         return value
 
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer for each of the next requests."""
+        self._limit = min(self._limit, seconds)
+
     def close(self) -> None:
-        """Hang up, within a second."""
+        """Hang up, within a second; it may have been done already."""
+        if not self.usable:
+            return
         self.usable = False
         if self._client is not None:
             with suppress(Exception):
@@ -173,17 +180,19 @@ class OpcuaConnection:
         return DataValue(variant, StatusCode=None)
 
     def _ask(self, what: str, question: Coroutine[Any, Any, Answer]) -> Answer:
-        limit = self._settings.timeout_seconds
-        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, limit), self._loop)
+        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, self._limit), self._loop)
         try:
-            return future.result(limit + 1)
+            return future.result(self._limit + 1)
         except DeliveryError:
             self.close()
             raise
         except Exception as error:  # noqa: BLE001 - whatever a server sends
             future.cancel()
             self.close()
-            raise DeliveryError(f"{self._server}: {_problem(error)} ({what})") from None
+            problem = _problem(error)
+            if isinstance(error, TimeoutError) and self._settings.certificate is not None and not self._types:
+                problem += "; it may have another certificate than server_certificate"
+            raise DeliveryError(f"{self._server}: {problem} ({what})") from None
 
 
 async def require_pair(settings: Settings) -> None:
@@ -215,6 +224,8 @@ def _problem(error: Exception) -> str:
     if isinstance(error, UaStatusCodeError):
         refusal = type(error).__name__
         return f"refuses: {refusal}{next((f'; see {keys}' for word, keys in SEE.items() if word in refusal), '')}"
+    if isinstance(error, UaError) and "No matching endpoints" in str(error):
+        return "offers no connection like this one; see certificate, key and server_certificate"
     if isinstance(error, TimeoutError):
         return "does not answer in time"
     if isinstance(error, OSError):

@@ -193,8 +193,23 @@ def test_a_plc_that_hangs_is_given_up_and_its_late_answers_count_for_nothing(dev
     assert device.coils() == [10]
 
 
+def test_stopping_does_not_wait_for_a_plc_that_hangs(device: Device, sinks: list[Modbus]) -> None:
+    settings = Settings(host="127.0.0.1", port=device.port).model_copy(update={"timeout_seconds": 1000})
+    sinks.append(Modbus(settings))
+    sinks[-1].show([])
+    device.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(DeliveryError, match="does not answer"):
+            sinks[-1].close()
+    finally:
+        device.signal(signal.SIGCONT)
+    assert sinks[-1]._connection is not None
+    assert not sinks[-1]._connection.usable
+
+
 def test_what_the_plc_does_not_have_is_said(device: Device, sinks: list[Modbus]) -> None:
-    said = r"does not give or take coils 190 to 232 of unit 1: it has no such address \(exception 2\)"
+    refused = r"does not give or take coils 190 to 232 of unit 1: it has no such address \(exception 2\)"
+    said = f"{refused}; see unit, first_coil, holes and first_register$"
     with pytest.raises(DeliveryError, match=said):
         modbus(device, sinks, first_coil=190).show([])
     with pytest.raises(DeliveryError, match=r"holding registers? 99 of unit 1|holding registers 101 to 102 of unit 1"):
