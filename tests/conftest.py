@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from generators.crops.datasets import write_dataset
-from tests.support import brightness_detector, postgresql, tiers
+from tests.support import brightness_detector, modbus_device, mosquitto, opcua_server, postgresql, tiers
 from tests.support.daemon import Daemon
 from tests.support.distributions import install
+from tests.support.modbus_device import Device
+from tests.support.mosquitto import Broker
+from tests.support.opcua_server import PlcServer
 from tests.support.requirements import go_without
 from tests.support.states import make_state
 from tests.support.tiers import Watch
@@ -147,3 +150,33 @@ def promtool(starts_servers: None) -> str:
     if found is None:
         go_without("prometheus", "needs promtool (Debian: apt install prometheus)")
     return found
+
+
+@pytest.fixture
+def broker(tmp_path: Path, starts_servers: None) -> Iterator[Broker]:
+    """An MQTT broker, not started yet."""
+    if reason := mosquitto.missing():
+        go_without("mosquitto", reason)
+    broker = Broker(tmp_path)
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def device(tmp_path: Path, starts_servers: None) -> Iterator[Device]:
+    """A Modbus device, not started yet."""
+    if reason := modbus_device.missing():
+        go_without("modbus", reason)
+    device = Device(tmp_path)
+    yield device
+    device.kill()
+
+
+@pytest.fixture
+def plc_server(tmp_path: Path, starts_servers: None) -> Iterator[PlcServer]:
+    """An OPC UA server, not started yet."""
+    if reason := opcua_server.missing():
+        go_without("opcua", reason)
+    server = PlcServer(tmp_path)
+    yield server
+    server.kill()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.harness.daemon import free_port
-from monitor.harness.waiting import wait_until
+from tests.support.server_process import PlcProgram, ServerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,31 +30,15 @@ def missing() -> str | None:
     return None if find_spec("pymodbus") else "needs the extra proliv-monitor[modbus]"
 
 
-class Device:
-    """A device at a port of its own with 200 coils and 100 holding registers, all 0 at each start."""
+class Device(ServerProcess):
+    """A device with 200 coils and 100 holding registers, all 0 at each start."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._log = folder / "modbus.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder / "modbus.log")
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([sys.executable, "-c", SERVER, str(self.port)], stdout=log, stderr=log)
-        wait_until(self._answers, self._log.read_text)
-
-    def kill(self) -> None:
-        """End it as a power failure would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def signal(self, number: int) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        self.run([sys.executable, "-c", SERVER, str(self.port)])
 
     def coils(self, count: int = 200) -> list[int]:
         """The numbers of the coils that are on."""
@@ -80,34 +61,25 @@ class Device:
 
         return ModbusTcpClient("127.0.0.1", port=self.port, timeout=10)
 
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()
+    def answers(self) -> bool:
+        """Whether its registers can be read."""
         with suppress(Exception):
             return len(self.registers()) == 12
         return False
 
 
-class Program:
+class Program(PlcProgram):
     """What a PLC does with it: it takes each new message, and confirms its sequence number."""
 
     def __init__(self, device: Device, first_register: int = 0) -> None:
+        super().__init__()
         self.taken: list[list[int]] = []
         self._device = device
         self._first = first_register
-        self._ended = Event()
-        self._thread = Thread(target=self._run)
 
-    def __enter__(self) -> Program:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(0.02):
+    def run(self) -> None:
+        """Take messages."""
+        while not self.ended.wait(0.02):
             with suppress(Exception):  # the device may be off
                 acknowledged, _, status, sequence, *message = self._device.registers(self._first)
                 if status & 2 and sequence != acknowledged:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.harness.daemon import free_port
 from monitor.harness.waiting import wait_until
+from tests.support.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,15 +23,13 @@ def missing() -> str | None:
     return None
 
 
-class Broker:
-    """One mosquitto at a port of its own; it keeps what is retained, from one start to the next."""
+class Broker(ServerProcess):
+    """One mosquitto; it keeps what is retained, from one start to the next, and with `stop` until that moment."""
 
     def __init__(self, folder: Path, *lines: str) -> None:
         """``lines``: of its configuration, such as ``allow_anonymous false``."""
-        self.port = free_port()
+        super().__init__(folder / "mosquitto.log")
         self._file = folder / "mosquitto.conf"
-        self._log = folder / "mosquitto.log"
-        self._process: subprocess.Popen[bytes] | None = None
         self._store = folder / "mosquitto"
         self._store.mkdir()
         self.configure(*lines)
@@ -50,39 +45,7 @@ class Broker:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         assert PROGRAM is not None
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([PROGRAM, "-c", self._file], stdout=log, stderr=log)
-        wait_until(self._answers, self.text)
-
-    def stop(self) -> None:
-        """End it as its administrator would; it stores everything."""
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait()
-        self._process = None
-
-    def kill(self) -> None:
-        """End it as a power failure would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def signal(self, number: int) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def text(self) -> str:
-        """What it has said."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.text()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-            return True
-        return False
+        self.run([PROGRAM, "-c", self._file])
 
 
 class Listener:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.harness.daemon import free_port
-from monitor.harness.waiting import wait_until
+from tests.support.server_process import PlcProgram, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,14 +66,12 @@ def nodes(holes: int = 12, kind: str = "Int32") -> dict[str, str]:
     return {**{f"Hole{hole}": kind for hole in range(1, holes + 1)}, "Table": kind, "Other": kind, **HANDSHAKE}
 
 
-class PlcServer:
-    """A server at a port of its own with nodes that are 0, off or empty at each start."""
+class PlcServer(ServerProcess):
+    """A server with nodes that are 0, off or empty at each start."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        super().__init__(folder / "opcua.log")
         self.url = f"opc.tcp://127.0.0.1:{self.port}/plc"
-        self._log = folder / "opcua.log"
-        self._process: subprocess.Popen[bytes] | None = None
         self.given: dict[str, Any] = {
             "port": self.port, "nodes": nodes(), "user": None, "certificate": None, "key": None, "locked": []
         }  # fmt: skip
@@ -85,22 +79,7 @@ class PlcServer:
     def start(self, **given: Any) -> None:
         """Start it, and wait until it takes connections; ``given``: what is other than before."""
         self.given |= given
-        program = [sys.executable, "-W", "ignore", "-c", SERVER, json.dumps(self.given)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(program, stdout=log, stderr=log)
-        wait_until(self._answers, self._log.read_text)
-
-    def kill(self) -> None:
-        """End it as a power failure would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def signal(self, number: int) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        self.run([sys.executable, "-W", "ignore", "-c", SERVER, json.dumps(self.given)])
 
     @contextmanager
     def client(self) -> Iterator[Any]:
@@ -126,35 +105,20 @@ class PlcServer:
         names = [name for name in self.given["nodes"] if name not in HANDSHAKE]
         return {name: value for name, value in zip(names, self.values(*names), strict=True) if value}
 
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-            return True
-        return False
 
-
-class Program:
+class Program(PlcProgram):
     """What a PLC does with it: it takes each new message, and gives its number back."""
 
     def __init__(self, server: PlcServer) -> None:
+        super().__init__()
         self.taken: list[tuple[int, dict[str, Any]]] = []
         self._server = server
-        self._ended = Event()
-        self._thread = Thread(target=self._run)
 
-    def __enter__(self) -> Program:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(0.02):
+    def run(self) -> None:
+        """Take messages."""
+        while not self.ended.wait(0.02):
             with suppress(Exception), self._server.client() as client:  # the server may be off
-                while not self._ended.wait(0.02):
+                while not self.ended.wait(0.02):
                     self._step(client)
 
     def _step(self, client: Any) -> None:

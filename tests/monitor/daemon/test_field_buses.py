@@ -12,18 +12,16 @@ import pytest
 from monitor.alarms.acknowledgement import acknowledge
 from monitor.configuration.settings import Alarms
 from monitor.harness.waiting import wait_until
-from tests.support import modbus_device, mosquitto, opcua_server
+from tests.support import opcua_server
 from tests.support.modbus_device import Device, Program
 from tests.support.mosquitto import Broker, Listener
-from tests.support.opcua_server import PlcServer
-from tests.support.requirements import go_without
 from tests.support.stored_crops import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.daemon import Daemon
+    from tests.support.opcua_server import PlcServer
 
 MQTT = """
 [alarms]
@@ -97,15 +95,6 @@ def proliv(small_dataset: Path) -> list[Path]:
     return sorted((small_dataset / "proliv").glob("*.jpg"))
 
 
-@pytest.fixture
-def broker(tmp_path: Path, starts_servers: None) -> Iterator[Broker]:
-    if reason := mosquitto.missing():
-        go_without("mosquitto", reason)
-    broker = Broker(tmp_path)
-    yield broker
-    broker.kill()
-
-
 def test_an_mqtt_broker_has_every_message_and_the_state_of_every_hole(
     daemon: Daemon, proliv: list[Path], broker: Broker
 ) -> None:
@@ -151,15 +140,6 @@ def test_an_mqtt_broker_has_every_message_and_the_state_of_every_hole(
     listener.stop()
 
 
-@pytest.fixture
-def device(tmp_path: Path, starts_servers: None) -> Iterator[Device]:
-    if reason := modbus_device.missing():
-        go_without("modbus", reason)
-    device = Device(tmp_path)
-    yield device
-    device.kill()
-
-
 def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
     daemon: Daemon, proliv: list[Path], device: Device
 ) -> None:
@@ -199,41 +179,32 @@ def test_a_plc_takes_every_message_and_has_the_coils_of_the_holes_in_alarm(
     assert device.registers()[2] & 1 == 0
 
 
-@pytest.fixture
-def server(tmp_path: Path, starts_servers: None) -> Iterator[PlcServer]:
-    if reason := opcua_server.missing():
-        go_without("opcua", reason)
-    server = PlcServer(tmp_path)
-    yield server
-    server.kill()
-
-
 def test_an_opc_ua_server_gets_every_message_and_the_state_of_every_hole(
-    daemon: Daemon, proliv: list[Path], server: PlcServer
+    daemon: Daemon, proliv: list[Path], plc_server: PlcServer
 ) -> None:
-    (daemon.home / "config.toml").write_text(OPCUA.format(url=server.url), encoding="utf-8")
+    (daemon.home / "config.toml").write_text(OPCUA.format(url=plc_server.url), encoding="utf-8")
 
     def is_shown() -> bool:
         if not nothing_is_due(daemon):
             return False
-        shown = [65 if name == "Table" else int(name[4:]) for name, value in server.holes().items() if value == 1]
+        shown = [65 if name == "Table" else int(name[4:]) for name, value in plc_server.holes().items() if value == 1]
         return sorted(shown) == holes_in_alarm(daemon, table=65)
 
     process = daemon.start()
     feed(daemon, proliv[:7])
-    wait_until(lambda: f"sink bus: {server.url}: Connection refused" in daemon.text(), daemon.text)
-    server.start(nodes=opcua_server.nodes(64))
-    with opcua_server.Program(server) as plc:
+    wait_until(lambda: f"sink bus: {plc_server.url}: Connection refused" in daemon.text(), daemon.text)
+    plc_server.start(nodes=opcua_server.nodes(64))
+    with opcua_server.Program(plc_server) as plc:
         wait_until(is_shown, daemon.text)
-        server.kill()
+        plc_server.kill()
         feed(daemon, proliv[7:])
         process.kill()
         process.wait()
-        server.start()
+        plc_server.start()
         daemon.start()
         wait_until(is_shown, daemon.text)
         assert {one["id"] for _, one in plc.taken} == {uid for (uid,) in daemon.query("select uid from alarm_messages")}
         acknowledge_all(daemon)
-        wait_until(lambda: is_shown() and server.values("Quality") == [True], daemon.text)
+        wait_until(lambda: is_shown() and plc_server.values("Quality") == [True], daemon.text)
     assert daemon.stop() == 0
-    assert server.values("Quality") == [False]
+    assert plc_server.values("Quality") == [False]

@@ -24,19 +24,14 @@ from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HOLE_10 = HoleState("hole", "C", 10, "alarm", 12)
 
 
 @pytest.fixture
-def device(tmp_path: Path, starts_servers: None) -> Iterator[Device]:
-    if reason := modbus_device.missing():
-        go_without("modbus", reason)
-    device = Device(tmp_path)
+def device(device: Device) -> Device:
     device.start()
-    yield device
-    device.kill()
+    return device
 
 
 @pytest.fixture

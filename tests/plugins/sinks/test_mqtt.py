@@ -21,11 +21,9 @@ from monitor.harness.waiting import wait_until
 from plugins.sinks import packages
 from plugins.sinks.mqtt import Mqtt
 from plugins.sinks.mqtt_settings import Settings, level_of
-from tests.support import mosquitto
 from tests.support.certificates import Certificate, make
 from tests.support.made_up_messages import heartbeat, message
 from tests.support.mosquitto import Broker, Listener
-from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +32,6 @@ if TYPE_CHECKING:
 HOLE_10 = HoleState("hole", "C", 10, "alarm", 12)
 OPENED, BEAT = message("opened"), heartbeat()
 STATE_10 = "proliv-monitor/C/10/state"
-
-
-@pytest.fixture
-def broker(tmp_path: Path, starts_servers: None) -> Iterator[Broker]:
-    if reason := mosquitto.missing():
-        go_without("mosquitto", reason)
-    broker = Broker(tmp_path)
-    yield broker
-    broker.kill()
 
 
 @pytest.fixture

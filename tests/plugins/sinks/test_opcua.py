@@ -34,15 +34,6 @@ HOLE_10 = HoleState("hole", "C", 10, "alarm", 12)
 
 
 @pytest.fixture
-def server(tmp_path: Path, starts_servers: None) -> Iterator[PlcServer]:
-    if reason := opcua_server.missing():
-        go_without("opcua", reason)
-    server = PlcServer(tmp_path)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
 def sinks() -> Iterator[list[Opcua]]:
     """Those that a test has made, to be hung up after it."""
     made: list[Opcua] = []
@@ -53,27 +44,27 @@ def sinks() -> Iterator[list[Opcua]]:
 
 
 @pytest.fixture
-def sink(server: PlcServer, sinks: list[Opcua]) -> Opcua:
-    server.start()
-    return opcua(server, sinks)
+def sink(plc_server: PlcServer, sinks: list[Opcua]) -> Opcua:
+    plc_server.start()
+    return opcua(plc_server, sinks)
 
 
-def opcua(server: PlcServer, sinks: list[Opcua], **settings: Any) -> Opcua:
-    values = {"url": server.url, "node": "ns=2;s=Monitor.{name}", "last_hole": 12, **settings}
+def opcua(plc_server: PlcServer, sinks: list[Opcua], **settings: Any) -> Opcua:
+    values = {"url": plc_server.url, "node": "ns=2;s=Monitor.{name}", "last_hole": 12, **settings}
     sinks.append(Opcua(Settings(**values)))
     return sinks[-1]
 
 
-def test_each_hole_has_its_node_and_so_have_the_table_and_what_has_none(server: PlcServer, sink: Opcua) -> None:
+def test_each_hole_has_its_node_and_so_have_the_table_and_what_has_none(plc_server: PlcServer, sink: Opcua) -> None:
     sink.show([HOLE_10, HOLE_10._replace(hole=3, state="acknowledged")])
-    assert server.holes() == {"Hole10": 1, "Hole3": 2}
+    assert plc_server.holes() == {"Hole10": 1, "Hole3": 2}
     sink.show([
         HOLE_10._replace(state="acknowledged"), HoleState("table", "C", None, "alarm", 13),
         HOLE_10._replace(hole=13), HoleState("file", None, None, "acknowledged", 14),
     ])  # fmt: skip
-    assert server.holes() == {"Hole10": 2, "Table": 1, "Other": 1}
+    assert plc_server.holes() == {"Hole10": 2, "Table": 1, "Other": 1}
     sink.show([])
-    assert server.holes() == {}
+    assert plc_server.holes() == {}
 
 
 @pytest.mark.parametrize(
@@ -86,133 +77,135 @@ def test_each_hole_has_its_node_and_so_have_the_table_and_what_has_none(server: 
     ],
 )
 def test_values_have_the_type_of_their_node(
-    server: PlcServer, sinks: list[Opcua], kind: str, shown: dict[str, Any]
+    plc_server: PlcServer, sinks: list[Opcua], kind: str, shown: dict[str, Any]
 ) -> None:
-    server.start(nodes=nodes(kind=kind))
-    opcua(server, sinks).show([HOLE_10, HOLE_10._replace(hole=3, state="acknowledged")])
-    assert {name: value for name, value in server.holes().items() if value != "quiet"} == shown
+    plc_server.start(nodes=nodes(kind=kind))
+    opcua(plc_server, sinks).show([HOLE_10, HOLE_10._replace(hole=3, state="acknowledged")])
+    assert {name: value for name, value in plc_server.holes().items() if value != "quiet"} == shown
 
 
-def test_a_server_has_the_holes_of_its_own_camera(server: PlcServer, sinks: list[Opcua]) -> None:
+def test_a_server_has_the_holes_of_its_own_camera(plc_server: PlcServer, sinks: list[Opcua]) -> None:
     plain = {name: kind for name, kind in nodes().items() if name not in ("Ready", "Acknowledged")}
-    server.start(nodes=plain)
-    sink = opcua(server, sinks, camera="C", handshake=False)
+    plc_server.start(nodes=plain)
+    sink = opcua(plc_server, sinks, camera="C", handshake=False)
     sink.show([HOLE_10, HOLE_10._replace(camera="D", hole=11)])
     sink.send(message("opened", camera="D"))
-    assert server.values("Sequence") == [0]
+    assert plc_server.values("Sequence") == [0]
     sink.send(message("opened"))
-    assert (server.holes(), server.values("Sequence")) == ({"Hole10": 1}, [1])
+    assert (plc_server.holes(), plc_server.values("Sequence")) == ({"Hole10": 1}, [1])
 
 
-def test_a_message_is_taken_once_the_plc_has_confirmed_it(server: PlcServer, sink: Opcua) -> None:
+def test_a_message_is_taken_once_the_plc_has_confirmed_it(plc_server: PlcServer, sink: Opcua) -> None:
     sent = [message("opened", camera="Ж", about="hole 10 of camera Ж"), message("more", crops=2), message("closed")]
-    with Program(server) as plc:
+    with Program(plc_server) as plc:
         for one in sent:
             sink.send(one)
     assert plc.taken == list(enumerate(sent, start=1))
-    assert server.values("Sequence", "Acknowledged", "Ready") == [3, 3, False]
+    assert plc_server.values("Sequence", "Acknowledged", "Ready") == [3, 3, False]
     for _, one in plc.taken:
         Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))).validate(one)
 
 
-def test_a_message_that_is_not_confirmed_comes_again_under_its_number(server: PlcServer, sinks: list[Opcua]) -> None:
-    server.start()
-    server.write("Sequence", 32767)
-    sink = opcua(server, sinks, acknowledge_seconds=0.1)
+def test_a_message_that_is_not_confirmed_comes_again_under_its_number(
+    plc_server: PlcServer, sinks: list[Opcua]
+) -> None:
+    plc_server.start()
+    plc_server.write("Sequence", 32767)
+    sink = opcua(plc_server, sinks, acknowledge_seconds=0.1)
     opened = message("opened")
     for _ in range(2):
         with pytest.raises(DeliveryError, match=r"ns=2;s=Monitor\.Acknowledged: is 0, so the message 1 is not confirm"):
             sink.send(opened)
-    assert server.values("Sequence", "Ready") == [1, True]
-    server.write("Acknowledged", 1)
+    assert plc_server.values("Sequence", "Ready") == [1, True]
+    plc_server.write("Acknowledged", 1)
     sink.send(opened)
 
 
-def test_heartbeats_count_and_the_quality_ends_with_the_program(server: PlcServer, sink: Opcua) -> None:
+def test_heartbeats_count_and_the_quality_ends_with_the_program(plc_server: PlcServer, sink: Opcua) -> None:
     sink.check()
     for count in (1, 2):
         sink.send(heartbeat())
-        assert server.values("Heartbeat", "Quality") == [count, True]
+        assert plc_server.values("Heartbeat", "Quality") == [count, True]
     sink.close()
-    assert server.values("Heartbeat", "Quality") == [2, False]
+    assert plc_server.values("Heartbeat", "Quality") == [2, False]
 
 
-def test_a_test_by_hand_beside_the_daemon_changes_nothing_but_the_message(server: PlcServer, sink: Opcua) -> None:
+def test_a_test_by_hand_beside_the_daemon_changes_nothing_but_the_message(plc_server: PlcServer, sink: Opcua) -> None:
     sent = trial_message(datetime.now(UTC))
-    with Program(server) as plc:
+    with Program(plc_server) as plc:
         sink.show([HOLE_10])
         sink.send(heartbeat())
         by_hand = Opcua(sink.settings)
         by_hand.send(sent)
         by_hand.close()
     assert plc.taken == [(1, sent)]
-    assert (server.holes(), server.values("Quality")) == ({"Hole10": 1}, [True])
+    assert (plc_server.holes(), plc_server.values("Quality")) == ({"Hole10": 1}, [True])
 
 
-def test_a_server_that_was_restarted_has_everything_again(server: PlcServer, sink: Opcua) -> None:
-    with Program(server) as plc:
+def test_a_server_that_was_restarted_has_everything_again(plc_server: PlcServer, sink: Opcua) -> None:
+    with Program(plc_server) as plc:
         sink.show([HOLE_10])
         sink.send(message("opened"))
-        server.kill()
-        with pytest.raises(DeliveryError, match=rf"^opc\.tcp://127\.0\.0\.1:{server.port}/plc: "):
+        plc_server.kill()
+        with pytest.raises(DeliveryError, match=rf"^opc\.tcp://127\.0\.0\.1:{plc_server.port}/plc: "):
             sink.show([HOLE_10])
         with pytest.raises(
             DeliveryError, match=r"/plc: Connection refused; check that it runs there, and its port \(the connection\)$"
         ):
             sink.show([HOLE_10])
-        server.start()
+        plc_server.start()
         sink.show([HOLE_10])
         sink.send(message("more"))
-    assert server.holes() == {"Hole10": 1}
+    assert plc_server.holes() == {"Hole10": 1}
     assert [number for number, _ in plc.taken] == [1, 1]
 
 
-def test_a_server_that_hangs_is_given_up(server: PlcServer, sinks: list[Opcua]) -> None:
-    server.start()
-    sink = opcua(server, sinks, timeout_seconds=1)
+def test_a_server_that_hangs_is_given_up(plc_server: PlcServer, sinks: list[Opcua]) -> None:
+    plc_server.start()
+    sink = opcua(plc_server, sinks, timeout_seconds=1)
     sink.show([])
-    server.signal(signal.SIGSTOP)
+    plc_server.signal(signal.SIGSTOP)
     try:
         with pytest.raises(DeliveryError, match=r"does not answer in time"):
             sink.show([HOLE_10])
     finally:
-        server.signal(signal.SIGCONT)
+        plc_server.signal(signal.SIGCONT)
     sink.show([HOLE_10])
-    assert server.holes() == {"Hole10": 1}
+    assert plc_server.holes() == {"Hole10": 1}
 
 
-def test_stopping_does_not_wait_for_a_server_that_hangs(server: PlcServer, sink: Opcua, sinks: list[Opcua]) -> None:
+def test_stopping_does_not_wait_for_a_server_that_hangs(plc_server: PlcServer, sink: Opcua, sinks: list[Opcua]) -> None:
     sinks.append(Opcua(sink.settings.model_copy(update={"timeout_seconds": 1000})))
     sinks[-1].show([])
-    server.signal(signal.SIGSTOP)
+    plc_server.signal(signal.SIGSTOP)
     try:
         with pytest.raises(DeliveryError, match="does not answer in time"):
             sinks[-1].close()
     finally:
-        server.signal(signal.SIGCONT)
+        plc_server.signal(signal.SIGCONT)
     assert sinks[-1]._connection is not None
     assert not sinks[-1]._connection.usable
 
 
-def test_what_the_server_does_not_have_or_allow_is_said(server: PlcServer, sinks: list[Opcua]) -> None:
-    server.start(nodes={**nodes(), "Hole7": "DateTime", "Hole8": "String", "Message": "Int32"}, locked=["Hole5"])
+def test_what_the_server_does_not_have_or_allow_is_said(plc_server: PlcServer, sinks: list[Opcua]) -> None:
+    plc_server.start(nodes={**nodes(), "Hole7": "DateTime", "Hole8": "String", "Message": "Int32"}, locked=["Hole5"])
     with pytest.raises(DeliveryError, match=r"has no variable ns=2;s=Monitor\.Hole13 .*BadNodeIdUnknown; see node"):
-        opcua(server, sinks, last_hole=13).show([])
+        opcua(plc_server, sinks, last_hole=13).show([])
     with pytest.raises(DeliveryError, match=r"does not let ns=2;s=Monitor\.Hole5 be written: Bad"):
-        opcua(server, sinks, last_hole=6).show([])
+        opcua(plc_server, sinks, last_hole=6).show([])
     with pytest.raises(DeliveryError, match=r"ns=2;s=Monitor\.Hole7 has the type DateTime, which cannot hold"):
-        opcua(server, sinks, first_hole=7).show([])
+        opcua(plc_server, sinks, first_hole=7).show([])
     with pytest.raises(DeliveryError, match=r"ns=2;s=Monitor\.Message has the type Int32; make it a String"):
-        opcua(server, sinks).send(message("opened"))
+        opcua(plc_server, sinks).send(message("opened"))
 
 
-def test_whom_the_server_refuses_is_told(server: PlcServer, sinks: list[Opcua], tmp_path: Path) -> None:
-    server.start(user=["monitor", "пароль"])
+def test_whom_the_server_refuses_is_told(plc_server: PlcServer, sinks: list[Opcua], tmp_path: Path) -> None:
+    plc_server.start(user=["monitor", "пароль"])
     (tmp_path / "password").write_text("geheim\n")
     access = {"user": "monitor", "password_file": tmp_path / "password"}
     for wrong in ({}, access):
         with pytest.raises(DeliveryError, match=r"refuses: Bad\w+; see user and password_file \(the conn") as raised:
-            opcua(server, sinks, **wrong).send(heartbeat())
+            opcua(plc_server, sinks, **wrong).send(heartbeat())
         assert "geheim" not in str(raised.value)
     (tmp_path / "password").write_text("пароль\n", encoding="utf-8")
     sinks[-1].send(heartbeat())
@@ -227,23 +220,25 @@ def made_certificate(folder: Path, name: str, uri: str) -> tuple[Path, Path]:
     return file, key
 
 
-def test_with_certificates_the_server_has_to_be_the_one(server: PlcServer, sinks: list[Opcua], tmp_path: Path) -> None:
+def test_with_certificates_the_server_has_to_be_the_one(
+    plc_server: PlcServer, sinks: list[Opcua], tmp_path: Path
+) -> None:
     file, key = made_certificate(tmp_path, "server", "urn:freeopcua:python:server")
     ours, our_key = made_certificate(tmp_path, "monitor", "urn:proliv-monitor")
     other, _ = made_certificate(tmp_path, "other", "urn:freeopcua:python:server")
-    server.start(certificate=str(file), key=str(key))
+    plc_server.start(certificate=str(file), key=str(key))
     mine = {"certificate": ours, "key": our_key}
-    sink = opcua(server, sinks, server_certificate=file, **mine)
+    sink = opcua(plc_server, sinks, server_certificate=file, **mine)
     sink.check()
     sink.send(heartbeat())
-    with pytest.raises(DeliveryError, match=rf"^{server.url}: .*server_certificate"):
-        opcua(server, sinks, server_certificate=other, **mine, timeout_seconds=1).send(heartbeat())
-    with pytest.raises(DeliveryError, match=rf"^{server.url}: offers no connection like this one; see certificate"):
-        opcua(server, sinks).send(heartbeat())
+    with pytest.raises(DeliveryError, match=rf"^{plc_server.url}: .*server_certificate"):
+        opcua(plc_server, sinks, server_certificate=other, **mine, timeout_seconds=1).send(heartbeat())
+    with pytest.raises(DeliveryError, match=rf"^{plc_server.url}: offers no connection like this one; see certificate"):
+        opcua(plc_server, sinks).send(heartbeat())
 
 
 def test_certificates_that_cannot_work_are_said_before_they_are_needed(
-    server: PlcServer, sinks: list[Opcua], tmp_path: Path
+    plc_server: PlcServer, sinks: list[Opcua], tmp_path: Path
 ) -> None:
     ours, key = made_certificate(tmp_path, "monitor", "urn:proliv-monitor")
     _, other_key = made_certificate(tmp_path, "other", "urn:proliv-monitor")
@@ -260,7 +255,7 @@ def test_certificates_that_cannot_work_are_said_before_they_are_needed(
         ({"key": locked}, r"locked\.pem: holds no key without a password in PEM format"),
         ({"key": other_key}, r"certificate and key: .*monitor\.pem and .*other-key\.pem are no pair"),
     ):
-        sink = opcua(server, sinks, **{**right, **wrong})
+        sink = opcua(plc_server, sinks, **{**right, **wrong})
         with pytest.raises(DeliveryError, match=said):
             sink.check()
         # Nobody is asked for anything with what cannot work: the server is not started.
