@@ -36,21 +36,21 @@ def rule_options(command: Decorated) -> Decorated:
                 type=click.IntRange(1, 1000),
                 multiple=True,
                 metavar="K",
-                help="So many proliv open an alarm; may be repeated.",
+                help="How many proliv open an alarm; may be repeated.",
             ),
             click.option(
                 *("--n", "ns"),
                 type=click.IntRange(1, 10_000),
                 multiple=True,
                 metavar="N",
-                help="Among so many decisions of a hole; may be repeated; by default K and twice K.",
+                help="Among how many decisions of a hole; may be repeated; K and twice K by default.",
             ),
             click.option(
                 *("--within", "withins"),
                 type=click.FloatRange(0, 86_400, min_open=True),
                 multiple=True,
                 metavar="SECONDS",
-                help="Within so many seconds; may be repeated; by default alarms.within_seconds.",
+                help="Within how many seconds; may be repeated; alarms.within_seconds by default.",
             ),
         )
     ):
@@ -95,9 +95,9 @@ def print_outcomes(replay: Replay, output_format: str, *, truth: str, left_out: 
     rows = [_cells(one, "configured" if one is outcomes[0] else "") for one in outcomes]
     Table(HEADINGS, right=HEADINGS[:-1]).write(rows)
     click.echo(
-        "\ncaught: an alarm told of the event; joined: its crops only joined an alarm that was running already.\n"
+        "\ncaught: an alarm reported the event; joined: its crops only joined an alarm that was already running.\n"
         "median s, longest s: from an event's first crop to its alarm. false a day: false alarms per table and day.\n"
-        "of the time: the share of the holes' time in false alarms, in which an event would only join."
+        "of the time: the share of the holes' time spent in false alarms, when an event would only join."
     )
     for reason, count in left_out.items():
         if count:

@@ -40,9 +40,9 @@ LARGEST: Final = 2**63 - 1
 
 @click.group("alarms")
 def command() -> None:
-    """List, show, acknowledge and close alarms, see who was told of them, and what other rules would have made.
+    """List, show, acknowledge and close alarms, see who was told of them, and what other rules would have opened.
 
-    What an alarm was decided on can be exported as one file.
+    The evidence of an alarm can be exported as one file.
 
     \b
     Examples:
@@ -69,8 +69,8 @@ def _alarm_argument() -> Callable[[Any], Any]:
 def list_alarms(program: Program, cast: str | None, limit: int | None, output_format: str, *, closed: bool) -> None:
     """List the alarms that are not closed, the newest first.
 
-    An open alarm waits for a person; an acknowledged one is closed by itself once its event is over, and so is one that
-    nobody was told of, because of a pause.
+    An open alarm waits for a person. An acknowledged one closes by itself once its event is over, and so does one that
+    was withheld because of a pause.
 
     \b
     Examples:
@@ -112,7 +112,7 @@ def list_alarms(program: Program, cast: str | None, limit: int | None, output_fo
 @format_option()
 @pass_program
 def show_alarm(program: Program, alarm: int, output_format: str) -> None:
-    """Show an alarm with its newest crops, and whether what it was decided on is kept.
+    """Show an alarm with its newest crops, and whether its evidence is kept.
 
     \b
     Example:

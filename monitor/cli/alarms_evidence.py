@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Overwrite files that already exist; only an earlier export.")
 @pass_program
 def export(program: Program, alarm: int, output: Path, *, pictures: bool, force: bool) -> None:
-    """Write what an alarm was decided on into a ZIP file, with all that is known of it.
+    """Write the evidence of an alarm, and everything known about it, to a ZIP file.
 
-    It holds the crops byte for byte, enlarged pictures, what the models that decided see in them, scores, thresholds
-    with the calibrations that they come from, the models' fingerprints, labels, the alarm's course and who was told: as
-    a page to read, index.html, and as JSON. A manifest has the checksum of each part; monitor alarms verify checks it.
-    Prints the file's own checksum: note it elsewhere to tell later that nobody has made another file.
+    It contains the crops byte for byte, enlarged pictures, what the deciding models see in them, scores, thresholds and
+    the calibrations they come from, the models' fingerprints, labels, the alarm's history and who was told, both as a
+    page to read (index.html) and as JSON. A manifest has the checksum of each part; monitor alarms verify checks it.
+    Prints the file's own checksum: note it elsewhere, to prove later that the file has not been replaced.
 
     \b
     Example:
@@ -76,11 +76,11 @@ def export(program: Program, alarm: int, output: Path, *, pictures: bool, force:
 @format_option()
 @pass_program
 def verify(program: Program, file: Path, output_format: str) -> None:
-    """Check a ZIP file of monitor alarms export: that it is whole, and every part is what its manifest says.
+    """Check that a ZIP file of monitor alarms export is complete, and that every part matches its manifest.
 
-    Nothing is unpacked to the disk, so that it is safe with a file that anyone may have made. The exit code is 65 if
-    something is wrong. A file without a fault may still be another one than was exported: compare its checksum with the
-    one that the export printed.
+    Nothing is unpacked to the disk, so the check is safe whoever made the file. The exit code is 65 if something is
+    wrong. A file that passes may still not be the one that was exported: compare its checksum with the one that the
+    export printed.
 
     \b
     Example:

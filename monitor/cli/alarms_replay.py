@@ -26,12 +26,12 @@ def command(
     withins: tuple[float, ...],
     output_format: str,
 ) -> None:
-    """Say which alarms the stored decisions would have made by other k, n and within_seconds.
+    """Say which alarms the stored decisions would have opened with other k, n and within_seconds.
 
-    The final decisions in operation stand, and the alarms are opened again beside them, by the configured rule and by
-    others; no picture is read, nothing is stored and nobody is told. The true events are what is labelled proliv, by
-    hole and time. An alarm none of whose crops is labelled is unlabelled, neither true nor false: label some of its
-    crops (monitor label --hole N --since TIME --as proliv), else there is nothing to choose by.
+    Takes the final decisions made in operation and opens alarms from them by the configured rule and by others; no
+    picture is read, nothing is stored and no one is notified. The true events come from the crops labelled proliv, by
+    hole and time. An alarm without labelled crops counts as unlabelled, neither true nor false: label some of its crops
+    (monitor label --hole N --since TIME --as proliv), or there is no basis for a choice.
 
     \b
     Examples:

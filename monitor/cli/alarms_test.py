@@ -16,11 +16,11 @@ from monitor.files.text import printable
 @format_option()
 @pass_program
 def command(program: Program, name: str, output_format: str) -> None:
-    """Send one message that is marked as a test to a sink of [alarms.sinks], and say how long it took.
+    """Send one test message to a sink of [alarms.sinks], and say how long it took.
 
-    Its kind is "test", its alarm has the number 0 and is closed. It is sent once, at once and past all messages that
-    wait, and is stored nowhere; the daemon need not run. The exit code is 0 only if the receiver has taken it, and 69
-    if it has not.
+    Its kind is "test", and its alarm has the number 0 and is closed. It is sent once, immediately, ahead of all waiting
+    messages, and is not stored; the daemon need not be running. The exit code is 0 if the receiver has taken it, and 69
+    if not.
 
     \b
     Example:

@@ -26,11 +26,11 @@ PHASE = click.Choice(PHASES)
 
 @click.group("cast")
 def command() -> None:
-    """Say which cast runs and in which phase, and list casts.
+    """Say which cast is running and in which phase, and list casts.
 
-    Alarms have the cast and the phase in which they opened; k, n and within_seconds may differ from phase to phase
-    ([alarms.phases]). In the phase idle alarms are recorded and nobody is told. Where alarms.cast.file names a file,
-    the daemon reads there which cast runs, and only list is of use here.
+    Alarms have the cast and the phase in which they opened; k, n and within_seconds can differ from phase to phase
+    ([alarms.phases]). In the phase idle alarms are recorded without notifying anyone. If alarms.cast.file names a file,
+    the daemon reads from it which cast is running, and only list works here.
 
     \b
     Examples:
@@ -49,12 +49,12 @@ def _by_hand(program: Program) -> Database:
 
 @command.command("start")
 @click.argument("number")
-@click.option("--alloy", metavar="NAME", help="The alloy that is cast.")
-@click.option("--phase", type=PHASE, default="start", show_default=True, help="The phase that it begins in.")
+@click.option("--alloy", metavar="NAME", help="The alloy of the cast.")
+@click.option("--phase", type=PHASE, default="start", show_default=True, help="The phase in which it begins.")
 @author_option()
 @pass_program
 def start_cast(program: Program, number: str, alloy: str | None, phase: Phase, author: str | None) -> None:
-    """Begin a cast; one that still runs is ended.
+    """Begin a cast; one that is still running is ended.
 
     \b
     Example:
@@ -83,10 +83,10 @@ def _name(text: str, where: str) -> str:
 @author_option()
 @pass_program
 def change(program: Program, phase: Phase, author: str | None) -> None:
-    """Say in which phase the cast is now.
+    """Set the phase of the cast.
 
-    idle may be said without a cast: nothing is cast, so alarms are recorded and nobody is told, until another phase, a
-    new cast or the end is said, and for alarms.cast.maximum_age_seconds at most.
+    idle can also be set without a cast. Nothing is being cast then, so alarms are recorded without notifying anyone
+    until another phase, a new cast or the end is set, and for alarms.cast.maximum_age_seconds at most.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def change(program: Program, phase: Phase, author: str | None) -> None:
 @author_option()
 @pass_program
 def end_cast(program: Program, author: str | None) -> None:
-    """End the cast. Alarms are told from then on, because it is not known whether anything is cast.
+    """End the cast. Sinks are told of alarms from then on, because nothing is known about what is being cast.
 
     \b
     Example:

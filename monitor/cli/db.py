@@ -164,7 +164,7 @@ def save_backup(program: Program, output: Path | None, models: bool) -> None:
 def prune(program: Program, keep_days: float | None, dry_run: bool, vacuum: bool, accept_inbox: bool) -> int:
     """Delete old decisions on crops without a label, with their archived files, even while the daemon runs.
 
-    The rows of proliv stay, so that TPR and TNR of past times do not change. If interrupted, the next run goes on.
+    The rows of proliv stay, so that TPR and TNR of past times do not change. If interrupted, the next run continues.
 
     \b
     Examples:

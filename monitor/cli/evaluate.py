@@ -41,7 +41,7 @@ ALTERED_FIGURES: Final = ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_h
     "--alarms",
     metavar="DIR",
     type=FOLDER,
-    help="Measure what alarms are worth by event, on a stream of crops with times.",
+    help="Count alarms by event, on a stream of crops with times.",
 )
 @rule_options
 @format_option()
@@ -82,11 +82,11 @@ def command(
     calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule
     that cannot choose says why. JSON is one array. No threshold is changed.
 
-    With --alarms, the active models decide on every crop below DIR, whose names tell hole, camera and time, and the
-    latch of [alarms] runs over the decisions by the configured k, n and within_seconds and by others (--k, --n,
-    --within). Prints the events that an alarm told of, how soon, and the false alarms per table and day. The true
-    events are those of DIR/events.csv, as monitor gen crops --stream writes it, or else the crops of a labelled folder
-    that show proliv, where a pause of more than alarms.pause_seconds of a hole begins another one.
+    With --alarms, the active models decide on every crop below DIR, whose names tell hole, camera and time, and alarms
+    are opened from the decisions with the configured k, n and within_seconds and with others (--k, --n, --within).
+    Prints the events that an alarm reported, how soon, and the false alarms per table and day. The true events are
+    those of DIR/events.csv, as written by monitor gen crops --stream, or else formed by the proliv crops of a labelled
+    folder, where a gap of more than alarms.pause_seconds at a hole begins another event.
 
     \b
     Examples:

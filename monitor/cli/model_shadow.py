@@ -25,15 +25,14 @@ if TYPE_CHECKING:
 @format_option()
 @pass_program
 def command(program: Program, model: str, ends: bool, output_format: str) -> None:
-    """Try a model in the shadow of the active ones: it scores every crop that comes and decides nothing.
+    """Try a model in the shadow of the active ones: it scores every new crop and decides nothing.
 
     Any model with a threshold can be tried (monitor calibrate --no-activate chooses one), an imported one too; one of
-    each detector at a time. A running daemon takes it over within a minute, or at once when it is told to reload
-    (SIGHUP). Its scores are stored, so monitor replay and monitor show know them. The trial goes on until the model is
-    activated, or ended with --end.
+    each detector at a time. A running daemon loads it within a minute, or at once on SIGHUP. Its scores are stored, so
+    monitor replay and monitor show can use them. The trial lasts until the model is activated, or is ended with --end.
 
-    Without MODEL, lists what is in the shadow, models that came of monitor retrain among it, and how each would have
-    decided on the crops that came since.
+    Without MODEL, lists the models in the shadow, including those from monitor retrain, and how each would have decided
+    on the crops since then.
 
     \b
     Examples:
@@ -92,7 +91,7 @@ def _say_begun(trial: Trial) -> None:
 
 def _so_far(trial: Trial) -> str:
     seen = trial.seen
-    return f"of {seen.crops} crops it would decide {seen.proliv} proliv, {seen.otherwise} otherwise than was decided"
+    return f"of {seen.crops} crops it would call {seen.proliv} proliv; {seen.otherwise} would be decided differently"
 
 
 def _as_dict(trial: Trial) -> dict[str, object]:

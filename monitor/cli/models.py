@@ -177,7 +177,7 @@ def rollback(program: Program, detector: str) -> None:
 def retrained(program: Program, limit: int | None, output_format: str) -> None:
     """List every training from labels, what became of its model, and why, the newest first.
 
-    Models that a person tried (monitor models shadow) are among them.
+    Includes models that a person tried (monitor models shadow).
 
     \b
     Example:
@@ -216,7 +216,7 @@ def _retrained(row: RetrainingRow, names: dict[int, str], zone: ZoneInfo) -> tup
 def accept(program: Program, model: str, why: str) -> None:
     """Let a model that was refused or is on trial take the active one's place.
 
-    It came of monitor retrain, or was tried by monitor models shadow.
+    It comes from monitor retrain, or was tried with monitor models shadow.
 
     A running daemon takes it over within a minute, or at once when it is told to reload (SIGHUP).
 

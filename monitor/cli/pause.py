@@ -23,7 +23,7 @@ LARGEST: Final = 2**63 - 1
 @click.group("pause", invoke_without_command=True)
 @hole_option("of every camera, or of --camera")
 @click.option("--camera", metavar="NAME", help="Only crops of this camera; with --hole, of that hole alone.")
-@click.option("--all", "everything", is_flag=True, help="All cameras and holes, and files whose names tell none.")
+@click.option("--all", "everything", is_flag=True, help="All cameras and holes, and files whose names tell no hole.")
 @click.option(
     "--for",
     "duration",
@@ -31,7 +31,7 @@ LARGEST: Final = 2**63 - 1
     type=Duration(LONGEST_PAUSE),
     help="How long, such as 45m, 2h or 1h30m; at most 7 days.",
 )
-@click.option("--reason", metavar="TEXT", help="Why; it is kept, and shown to whoever asks.")
+@click.option("--reason", metavar="TEXT", help="Why; stored, and shown in lists.")
 @author_option()
 @click.pass_context
 @pass_program
@@ -45,10 +45,10 @@ def command(
     reason: str | None,
     author: str | None,
 ) -> None:
-    """Record alarms without telling anybody, while people work on the line.
+    """Record alarms without notifying anyone while people work on the line.
 
-    Crops are decided on, and alarms are stored and listed as ever, but no sink is told that one opened. The pause ends
-    by itself. An alarm whose event still goes on is told then.
+    Crops are still decided on, and alarms are still stored and listed, but no sink is told that one opened. The pause
+    ends by itself. Sinks are then told of alarms whose event is still going on.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def command(
         raise click.UsageError("say for how long: --for 2h")
     why = bounded(reason, LONGEST_NOTE, "--reason")
     if why is None:
-        raise click.UsageError('say why, for those who wonder later: --reason "new nozzle"')
+        raise click.UsageError('say why, for anyone who asks later: --reason "new nozzle"')
     if camera is not None and not (camera.isprintable() and 0 < len(camera) <= LONGEST_CAMERA):
         raise click.BadParameter(
             f"a camera's name has 1 to {LONGEST_CAMERA} characters that can be printed", param_hint="--camera"
@@ -89,16 +89,16 @@ def _begin(
             connection, camera=camera, hole=hole, begins_at=now, ends_at=now + duration, reason=reason, author=author
         )
     until = on_clock(row.ends_at, program.configuration.time_zone)
-    click.echo(f"pause {row.id}: alarms of {row.scope} are recorded and not told until {until}")
+    click.echo(f"pause {row.id}: alarms of {row.scope} are recorded without notifying anyone until {until}")
 
 
 @command.command("list")
-@click.option("--over", is_flag=True, help="List pauses that are over as well.")
+@click.option("--over", is_flag=True, help="List finished pauses as well.")
 @limit_option("the newest; by default all")
 @format_option()
 @pass_program
 def list_pauses(program: Program, limit: int | None, output_format: str, *, over: bool) -> None:
-    """List the pauses that run, the newest first.
+    """List the pauses in effect, the newest first.
 
     \b
     Examples:
@@ -138,7 +138,7 @@ def list_pauses(program: Program, limit: int | None, output_format: str, *, over
 @author_option()
 @pass_program
 def end_pause(program: Program, pause: int, author: str | None) -> None:
-    """End a pause before its time: alarms whose event still goes on are told within seconds.
+    """End a pause early: sinks are told within seconds of alarms whose event is still going on.
 
     \b
     Example:

@@ -56,7 +56,7 @@ NO_CROP_WITH_A_TIME: Final = "no camera gave a crop with a time in these interva
 @click.option("--missing", is_flag=True, help="Show which holes were expected and came, came late or are missing.")
 @since_option("only with --missing")
 @until_option("by default until now; only with --missing")
-@cast_option("its time instead of --since and --until; only with --missing")
+@cast_option("in place of --since and --until; only with --missing")
 @limit_option(f"with --missing holes, the worst first, else daemons and models' decisions; by default {LISTED}")
 @earlier_limit_option("--rows")
 @format_option()
@@ -223,7 +223,7 @@ def _last_decision(counts: CropCounts, zone: ZoneInfo) -> str:
 def _alarms(counts: RunningCounts, zone: ZoneInfo) -> str:
     words = f"{counts.open} open, {counts.acknowledged} acknowledged"
     if counts.withheld:
-        words += f", {counts.withheld} recorded and not told"
+        words += f", {counts.withheld} withheld"
     if counts.oldest_open_at is None:
         return words
     return f"{words}; one has waited since {on_clock(counts.oldest_open_at, zone)}: monitor alarms list"
@@ -247,7 +247,7 @@ def _cast(cast: Context, said: Said, zone: ZoneInfo) -> str:
     elif cast.idle:
         words = "none, phase idle"
     if cast.idle:
-        words += ": alarms are recorded and not told"
+        words += ": alarms are withheld"
     words += f"; said by {said.author or 'the cast file'} at {on_clock(said.at, zone)}"
     return words if cast.problem is None else f"{words}; in doubt: {cast.problem}"
 

@@ -97,7 +97,9 @@ class AlarmKeeper:
         """Log which pauses have begun and ended."""
         for one in paused.values():
             if one.id not in self._pauses:
-                log.warning("pause %d: alarms of %s are recorded and not told: %s", one.id, one.scope, one.reason)
+                log.warning(
+                    "pause %d: alarms of %s are recorded without notifying anyone: %s", one.id, one.scope, one.reason
+                )
         for one in self._pauses.values():
             if one.id not in paused:
                 log.warning("pause %d is over: alarms of %s are told again", one.id, one.scope)

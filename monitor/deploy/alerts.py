@@ -99,9 +99,9 @@ def _alarms(settings: Settings) -> list[Alert]:
             "monitor_cast_in_doubt == 1",
             60,
             "warning",
-            "It is not known on {{ $labels.instance }} which cast runs",
-            "What was said last of the cast cannot be relied on, so alarms may lack their cast, and are told even if "
-            "nothing is cast. Why: monitor status",
+            "{{ $labels.instance }} does not know which cast is running",
+            "The latest information about the cast cannot be relied on, so alarms may lack their cast, and are sent "
+            "even if nothing is being cast. Why: monitor status",
         ),
     ]
 

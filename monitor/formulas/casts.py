@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 IDLE: Final = "idle"
 NOT_FOLLOWED: Final = (
-    "what was said last of the cast came from a file, which is not followed now, so nothing is known of the cast"
+    "the latest information about the cast came from a file, which is not followed now, so the cast is unknown"
 )
 
 

@@ -94,8 +94,8 @@ def accept(
 
 def _so_far(seen: Seen) -> str:
     return (
-        f"of {seen.crops} crops since, it would decide {seen.proliv} proliv, and {seen.otherwise} otherwise than was "
-        "decided"
+        f"of {seen.crops} crops since, it would call {seen.proliv} proliv; "
+        f"{seen.otherwise} would be decided differently"
     )
 
 

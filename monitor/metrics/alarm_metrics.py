@@ -19,7 +19,7 @@ class AlarmMetrics:
         self.alarms_opened = Counter("monitor_alarms_opened", "Alarms that were opened, by kind.", ["kind"], **own)
         self.alarms_running = Gauge(
             "monitor_alarms_running",
-            "Alarms that are not closed, by state; withheld are those that nobody was told of.",
+            "Alarms that are not closed, by state; withheld are those that no one was notified of.",
             ["state"],
             **own,
         )
@@ -27,17 +27,15 @@ class AlarmMetrics:
             "monitor_alarms_unusual", "Alarms that were opened by unusual crops, which count above too.", **own
         )
         self.alarms_withheld = Counter(
-            "monitor_alarms_withheld", "Alarms that were opened and not told, by reason.", ["reason"], **own
+            "monitor_alarms_withheld", "Alarms that were opened and withheld, by reason.", ["reason"], **own
         )
         self.cast_phase = Gauge(
-            "monitor_cast_phase", "1 for the phase that the cast is believed to be in, else 0.", ["phase"], **own
+            "monitor_cast_phase", "1 for the phase in which the cast is believed to be, else 0.", ["phase"], **own
         )
         self.cast_in_doubt = Gauge(
-            "monitor_cast_in_doubt", "1 while what was said last of the cast cannot be relied on, else 0.", **own
+            "monitor_cast_in_doubt", "1 while the latest information about the cast cannot be relied on, else 0.", **own
         )
-        self.alarm_pauses = Gauge(
-            "monitor_alarm_pauses", "Pauses that run, in which alarms are recorded and not told.", **own
-        )
+        self.alarm_pauses = Gauge("monitor_alarm_pauses", "Pauses in effect, during which alarms are withheld.", **own)
         self.alarms_oldest = Gauge(
             "monitor_alarms_oldest_open_seconds",
             "Seconds since the alarm was opened that has waited longest to be acknowledged; 0 where none waits.",

@@ -31,7 +31,7 @@ def alarms() -> tuple[Panel, ...]:
         ),
         stat(
             "Cast in doubt",
-            "1 while what was said last of the cast cannot be relied on; alarms are told then. Why: monitor status",
+            "1 while information about the cast cannot be relied on; alarms are then sent. Why: monitor status",
             Target(f"max(monitor_cast_in_doubt{{{INSTANCE}}}) or vector(0)"),
             decimals=0,
             steps=((None, "green"), (1, "orange")),

@@ -51,7 +51,7 @@ def test_while_idle_nobody_is_told(trained: Path, small_dataset: Path, monitor: 
     with (trained / "config.toml").open("a", encoding="utf-8") as file:
         file.write('\n[alarms.sinks.office]\nkind = "log"\n')
     assert said(monitor, "cast", "phase", "idle") == "no cast runs: phase idle\n"
-    assert "none, phase idle: alarms are recorded and not told" in said(monitor, "status")
+    assert "none, phase idle: alarms are withheld" in said(monitor, "status")
     said(monitor, "score", str(small_dataset / "proliv"), "--as-inbox", "--exit-zero")
     assert rows("select count(*) from alarm_messages") == [(0,)]
     assert "open, not told: idle" in said(monitor, "alarms", "list")

@@ -82,7 +82,7 @@ def test_it_scores_what_comes_beside_contrast_and_decides_nothing(
         )  # fmt: skip
     assert run_monitor("replay", "--model", name, "--rule", "tpr-at-least").returncode == 0
     ended = run_monitor("models", "shadow", name, "--end")
-    assert ended.stdout.startswith(f"{name} is no longer in the shadow; of {len(pictures)} crops it would decide ")
+    assert ended.stdout.startswith(f"{name} is no longer in the shadow; of {len(pictures)} crops it would call ")
     assert (name,) not in daemon.query("select name from models where active")
     assert daemon.query("select state, refusal from retrainings") == [("refused", "withdrawn")]
 
@@ -97,7 +97,7 @@ def test_listed_activated_and_accepted(trained: Path, monitor: Run, rows: Rows, 
     assert monitor("models", "shadow", name[:8]).returncode == 0
     (line,) = monitor("models", "shadow").stdout.splitlines()
     assert line.split()[:2] == [name, former]
-    assert line.endswith("of 0 crops it would decide 0 proliv, 0 otherwise than was decided")
+    assert line.endswith("of 0 crops it would call 0 proliv; 0 would be decided differently")
     assert "in the shadow" in monitor("models", "list").stdout
     assert "tried by hand" in monitor("models", "retrained").stdout
     assert monitor("models", "activate", name).returncode == 0

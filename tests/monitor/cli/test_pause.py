@@ -23,7 +23,9 @@ def test_a_pause_is_begun_listed_shown_and_ended(trained: Path, monitor: Run) ->
     assert monitor("pause", "list", "--over").stderr == "there are no pauses\n"
     begun = monitor("pause", "--hole", "12", "--for", "1h30m", "--reason", "new\nnozzle", "--author", "anna")
     assert begun.returncode == 0
-    assert begun.stdout.startswith("pause 1: alarms of hole 12 of every camera are recorded and not told until 20")
+    assert begun.stdout.startswith(
+        "pause 1: alarms of hole 12 of every camera are recorded without notifying anyone until 20"
+    )
     assert monitor("pause", "--camera", "C", "--hole", "3", "--for", "2d", "--reason", "x").returncode == 0
     second, first = listed(monitor)
     assert (first["of"], first["author"], first["reason"]) == ("hole 12 of every camera", "anna", "new\\nnozzle")
@@ -48,7 +50,7 @@ def test_alarms_of_a_pause_are_listed_as_not_told(trained: Path, small_dataset: 
     assert "open, not told: pause 1" in monitor("alarms", "list").stdout
     found = [json.loads(line) for line in monitor("alarms", "list", "--format", "json").stdout.splitlines()]
     assert {(one["withheld"], one["pause_id"]) for one in found} == {("pause", 1)}
-    assert f"0 open, 0 acknowledged, {len(found)} recorded and not told" in monitor("status").stdout
+    assert f"0 open, 0 acknowledged, {len(found)} withheld" in monitor("status").stdout
 
 
 @pytest.mark.parametrize(

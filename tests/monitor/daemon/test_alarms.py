@@ -93,7 +93,7 @@ def test_an_event_that_goes_on_when_its_pause_ends_is_told_then(daemon: Daemon, 
     assert daemon.metrics()['monitor_alarms_running{state="open"}'] == 0
     assert "recorded, and not told: pause" in daemon.text()
     assert daemon.query("select count(*) from alarm_messages") == [(0,)]
-    assert "0 open, 0 acknowledged, 1 recorded and not told" in command(daemon, "status")[1]
+    assert "0 open, 0 acknowledged, 1 withheld" in command(daemon, "status")[1]
     code, said = command(daemon, "pause", "end", "1")
     assert code == 0, said
     delivered = (
@@ -127,7 +127,7 @@ def test_the_daemon_follows_the_cast_file(daemon: Daemon, small_dataset: Path) -
     daemon.until(lambda: daemon.count() == 1)
     assert daemon.query("select withheld, phase from alarms") == [("idle", "idle")]
     assert daemon.metrics()['monitor_alarms_withheld_total{reason="idle"}'] == 1
-    assert "none, phase idle: alarms are recorded and not told" in command(daemon, "status")[1]
+    assert "none, phase idle: alarms are withheld" in command(daemon, "status")[1]
     write('number = 4711\nalloy = "6063"\nphase = "steady"')
     daemon.until(lambda: daemon.query("select kind from alarm_messages") == [("opened",)])
     daemon.until(lambda: phase("steady") == 1)
