@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from threading import Thread
@@ -22,11 +19,6 @@ from tests.support.daemon import Daemon
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def crops(small_dataset: Path) -> list[Path]:
-    return sorted((small_dataset / "train").glob("*.jpg"))
 
 
 def write_slowly(source: Path, target: Path, pieces: int = 5, pause: float = 0.05) -> None:
@@ -117,97 +109,6 @@ def test_metrics_tell_what_the_store_holds(daemon: Daemon, crops: list[Path]) ->
     }
 
 
-def test_bad_files_are_recorded_with_their_reason_and_good_ones_go_on(daemon: Daemon, crops: list[Path]) -> None:
-    daemon.start()
-    inbox = daemon.inbox
-    picture = crops[0].read_bytes()
-    (inbox / "empty.jpg").touch()
-    (inbox / "truncated.jpg").write_bytes(picture[: len(picture) // 2])
-    (inbox / "text.jpg").write_text("no picture")
-    os.mkfifo(inbox / "pipe.jpg")
-    (inbox / "link.jpg").symlink_to("nowhere")
-    odd = ["with space.jpg", "quote'\".jpg", "new\nline.jpg", os.fsdecode(b"\xff\xfe.jpg"), "n" * 251 + ".jpg"]
-    for name in odd:
-        (inbox / name).write_bytes(picture)
-    wait_until(lambda: daemon.count() == 5 + len(odd), daemon.text)
-    reasons = dict(daemon.query("select path, reason from crops where state = 'failed'"))
-    assert {path.rsplit("/", 1)[1]: reason for path, reason in reasons.items()} == {
-        "empty.jpg": "empty",
-        "truncated.jpg": "truncated",
-        "text.jpg": "unknown_format",
-        "pipe.jpg": "not_a_file",
-        "link.jpg": "symlink",
-    }
-    assert daemon.query("select count(*) from scores") == [(len(odd),)]
-    assert "new\\nline.jpg" in "".join(path for (path,) in daemon.query("select path from crops"))
-
-
-def test_a_failed_file_is_decided_once_it_is_whole(daemon: Daemon, crops: list[Path]) -> None:
-    daemon.start()
-    picture = crops[0].read_bytes()
-    path = daemon.inbox / "late.jpg"
-    path.write_bytes(picture[:300])
-    wait_until(lambda: daemon.count("state = 'failed'") == 1, daemon.text)
-    path.write_bytes(picture)
-    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
-
-
-def test_replaced_content_is_another_crop(daemon: Daemon, crops: list[Path]) -> None:
-    daemon.start()
-    path = daemon.inbox / "same.jpg"
-    shutil.copyfile(crops[0], path)
-    wait_until(lambda: daemon.count() == 1, daemon.text)
-    shutil.copyfile(crops[1], path)
-    wait_until(lambda: daemon.count() == 2, daemon.text)
-    assert daemon.query("select count(distinct path), count(distinct sha256) from crops") == [(1, 2)]
-
-
-def test_failed_files_are_moved_to_the_quarantine(daemon: Daemon) -> None:
-    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
-    daemon.start()
-    (daemon.inbox / "sub").mkdir()
-    bad = daemon.inbox / "sub" / "bad.jpg"
-    contents = [b"first", b"second", b"first"]
-    for content in contents:
-        bad.write_bytes(content)
-        wait_until(lambda: not bad.exists(), daemon.text)
-    folders = [hashlib.sha256(content).hexdigest()[:16] for content in contents[:2]]
-    folders.append(f"{folders[0]}-2")
-    assert [(daemon.home / "quarantine" / one / "bad.jpg").read_bytes() for one in folders] == contents
-    assert daemon.count("state = 'failed'") == 2
-
-
-def test_nothing_is_written_through_a_link_into_or_out_of_the_quarantine(daemon: Daemon) -> None:
-    daemon.environment["MONITOR__PATHS__QUARANTINE"] = "quarantine"
-    daemon.start()
-    victim = daemon.home / "victim"
-    victim.mkdir()
-    link = daemon.inbox / "l.jpg"
-    link.symlink_to(victim)
-    wait_until(lambda: daemon.count("reason = 'symlink'") == 1, daemon.text)
-    assert link.is_symlink()
-    link.unlink()
-    link.mkdir()
-    (link / "evil.jpg").write_text("no picture")
-    wait_until(lambda: not (link / "evil.jpg").exists(), daemon.text)
-    assert list(victim.iterdir()) == []
-
-
-def test_a_time_beyond_what_a_database_holds_stops_nothing(daemon: Daemon, crops: list[Path]) -> None:
-    daemon.start()
-    staged = daemon.home / "staged.jpg"
-    shutil.copyfile(crops[0], staged)
-    os.utime(staged, (10_413_792_000, 10_413_792_000))  # the year 2300
-    staged.rename(daemon.inbox / "future.jpg")
-    shutil.copyfile(crops[1], daemon.inbox / "today.jpg")
-    wait_until(lambda: daemon.count("state = 'scored'") == 2, daemon.text)
-    daemon.stop()
-    daemon.start()
-    time.sleep(1.2)  # two scans, which have to know it again
-    assert daemon.metrics()["monitor_crops_seen_total"] == 0
-    assert daemon.stop() == 0
-
-
 def test_a_database_that_is_replaced_while_in_use_ends_the_daemon(daemon: Daemon, crops: list[Path]) -> None:
     process = daemon.start()
     copy = daemon.home / "copy.db"
@@ -263,119 +164,6 @@ def test_the_first_signal_drains_and_a_restart_finds_the_rest(daemon: Daemon, cr
     daemon.start()
     wait_until(lambda: daemon.count() == len(crops), daemon.text)
     assert daemon.query("select count(*) from scores") == [(len(crops),)]
-
-
-def test_sighup_takes_over_a_new_threshold(daemon: Daemon, small_dataset: Path, crops: list[Path]) -> None:
-    daemon.start()
-    calibrate = ["calibrate", "--data", str(small_dataset), "--rule", "fixed", "--set", "threshold=0.0", "--accept"]
-    subprocess.run([sys.executable, "-m", "monitor", *calibrate], cwd=daemon.home, env=daemon.environment, check=True)
-    assert daemon.process is not None
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: daemon.metrics().get('monitor_threshold{detector="ae"}') == 0.0, daemon.text)
-    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
-    wait_until(lambda: daemon.count() == 1, daemon.text)
-    newest = daemon.query("select max(id) from calibrations")[0][0]
-    assert daemon.query("select verdict, threshold, calibration_id from scores") == [("proliv", 0.0, newest)]
-
-
-@pytest.fixture
-def pair(pair_state: Path, second_detector: Path, daemon: Daemon) -> Daemon:
-    """A daemon with two active models, of `brightness`, the primary, and of `ae`."""
-    shutil.rmtree(daemon.home / "state")
-    shutil.copytree(pair_state, daemon.home / "state")
-    daemon.environment["PYTHONPATH"] = str(second_detector)
-    return daemon
-
-
-def test_several_models_make_one_final_decision(pair: Daemon, small_dataset: Path) -> None:
-    pair.environment |= {"MONITOR__DECISION__DECIDE": "any", "MONITOR__DECISION__DETECTORS": '["ae", "brightness"]'}
-    pair.start()
-    assert re.search(r"the final decision: any of ae-\w+, brightness-\w+\n", pair.text())
-    sources = sorted(small_dataset.glob("test/*/*.jpg"))
-    for source in sources:
-        shutil.copyfile(source, pair.inbox / f"{source.parent.name}_{source.name}")
-    wait_until(lambda: pair.metrics()["monitor_crops_scored_total"] == len(sources), pair.text)
-    own: dict[int, set[str]] = {}
-    for crop_id, verdict in pair.query("select crop_id, verdict from scores"):
-        own.setdefault(crop_id, set()).add(verdict)
-    final = dict(pair.query("select id, verdict from crops where decided_by = 'any'"))
-    assert final == {crop_id: "proliv" if "proliv" in verdicts else "ne_proliv" for crop_id, verdicts in own.items()}
-    assert pair.query("select count(*) from scores") == [(2 * len(sources),)]
-    counts = {verdict: list(final.values()).count(verdict) for verdict in ("proliv", "ne_proliv")}
-    assert all(counts.values())
-    metrics = pair.metrics()
-    by_verdict = pair.query("select verdict, count(*) from scores group by verdict")
-    for verdict, decisions in by_verdict:
-        assert metrics[f'monitor_verdicts_total{{verdict="{verdict}"}}'] == counts[verdict]
-        totals = [
-            metrics[f'monitor_decisions_total{{detector="{name}",verdict="{verdict}"}}']
-            for name in ("ae", "brightness")
-        ]
-        assert sum(totals) == decisions
-    warnings = re.findall(
-        r"proliv: hole unknown, crop \d+, \S+: by any, \S+ >= 0: ae-\w+ \S+ (?:>=|<) \S+, brightness-\w+ \S+ (?:>=|<) ",
-        pair.text(),
-    )
-    assert len(warnings) == counts["proliv"]
-    assert pair.stop() == 0
-
-
-def test_unusual_crops_are_stored_counted_and_logged_but_raise_no_warning(pair: Daemon, small_dataset: Path) -> None:
-    pair.environment["MONITOR__DECISION__DETECTORS"] = '["ae", "brightness"]'
-    pair.start()
-    sources = sorted(small_dataset.glob("test/*/*.jpg"))
-    for source in sources:
-        shutil.copyfile(source, pair.inbox / f"{source.parent.name}_{source.name}")
-    wait_until(lambda: pair.metrics()["monitor_crops_scored_total"] == len(sources), pair.text)
-    expected = pair.query(
-        "select crops.id from crops join scores on crop_id = crops.id "
-        "where crops.verdict = 'ne_proliv' and scores.verdict = 'proliv' order by crops.id"
-    )
-    assert expected
-    assert pair.query("select id from crops where unusual order by id") == expected
-    assert pair.metrics()["monitor_unusual_crops_total"] == len(expected)
-    told = re.findall(
-        r" ([A-Z]+) (?:.* )?unusual: hole unknown, crop (\d+), \S+: decided ne_proliv, but brightness-\w+ calls it ",
-        pair.text(),
-    )
-    assert sorted((level, int(crop_id)) for level, crop_id in told) == [("INFO", crop_id) for (crop_id,) in expected]
-    assert pair.stop() == 0
-
-
-def test_sighup_takes_over_another_primary(pair: Daemon, crops: list[Path]) -> None:
-    pair.start()
-    assert re.search(r"the final decision: that of the primary, brightness-\w+\n", pair.text())
-    activate = [sys.executable, "-m", "monitor", "models", "activate", "ae"]
-    subprocess.run(activate, cwd=pair.home, env=pair.environment, check=True)
-    assert pair.process is not None
-    pair.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "that of the primary, ae-" in pair.text(), pair.text)
-    shutil.copyfile(crops[0], pair.inbox / "crop.jpg")
-    wait_until(lambda: pair.count() == 1, pair.text)
-    (primary,) = pair.query("select id from models where detector = 'ae'")[0]
-    query = "select decision_score, decision_threshold, decided_by from crops"
-    assert pair.query(query) == [
-        (*pair.query("select score, threshold from scores where model_id = ?", primary)[0], "primary")
-    ]
-    assert pair.query("select count(*) from scores") == [(2,)]
-
-
-def test_a_reload_that_fails_keeps_the_model_in_use(daemon: Daemon, crops: list[Path]) -> None:
-    daemon.start()
-    weights = next((daemon.home / "state" / "models").rglob("*.safetensors"))
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
-    assert daemon.process is not None
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: "was changed since the training" in daemon.text(), daemon.text)
-    shutil.copyfile(crops[0], daemon.inbox / "crop.jpg")
-    wait_until(lambda: daemon.count("state = 'scored'") == 1, daemon.text)
-    assert daemon.stop() == 0
-    daemon.start(ready=False)
-    assert daemon.process.wait(PATIENCE_SECONDS) is not None
-    assert daemon.process is not None
-    assert daemon.process.wait(PATIENCE_SECONDS) == 65
 
 
 def test_a_second_daemon_on_the_same_database_is_refused(daemon: Daemon) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,11 @@ from monitor.configuration.settings import Alerts, Learning, Settings, Store
 from monitor.daemon import writer
 from monitor.deploy import alerts, failing, prometheus, recording
 from monitor.errors import ConfigurationError
-from tests.support.rule_cases import CASES, Case
+from tests.support.rule_cases.every import CASES
+
+if TYPE_CHECKING:
+    from tests.support.rule_cases.case import Case
+
 
 ROOT = Path(__file__).parents[3]
 # Every alert there is: those of retention are written only where something is to be deleted, and those of learning
