@@ -18,10 +18,14 @@ from tests.support.mosquitto import Broker
 from tests.support.opcua_server import PlcServer
 from tests.support.requirements import go_without
 from tests.support.states import make_state
+from tests.support.stored_crops import opened
+from tests.support.stores import upgrade
 from tests.support.tiers import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from monitor.store.database.engine import Database
 
 watch = Watch()
 
@@ -141,6 +145,18 @@ def new_postgresql_database(starts_servers: None) -> Iterator[Callable[[], str]]
         go_without("postgresql", reason)
     with postgresql.server() as new_database:
         yield new_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty store of today's schema, on each kind of database."""
+    url = f"sqlite:///{tmp_path / 'monitor.db'}"
+    if request.param == "postgresql":
+        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
+        url = new_database()
+    with opened(url) as database:
+        upgrade(database)
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,8 @@ from monitor.daemon.cast_follower import PATIENCE, CastFollower
 from monitor.errors import DataError
 from monitor.formulas.casts import believed
 from monitor.store import casts
-from tests.support.stored_crops import opened
-from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from monitor.alarms.cast_file import CastFile
@@ -29,17 +26,6 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MAXIMUM = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path / 'monitor.db'}"
-    if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
-    with opened(url) as database:
-        upgrade(database)
-        yield database
 
 
 class Plant:
@@ -76,8 +62,8 @@ class Plant:
 
 
 @pytest.fixture
-def plant(tmp_path: Path, database: Database) -> Plant:
-    return Plant(tmp_path, database)
+def plant(tmp_path: Path, either_store: Database) -> Plant:
+    return Plant(tmp_path, either_store)
 
 
 def test_casts_and_phases_follow_the_file(plant: Plant) -> None:

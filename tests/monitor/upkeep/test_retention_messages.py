@@ -15,28 +15,21 @@ from monitor.store import outbox
 from monitor.store.database.schema import alarm_deliveries, alarm_messages
 from monitor.upkeep.retention import prune
 from tests.support.alarm_line import Line
-from tests.support.stored_crops import NOW, opened
-from tests.support.stores import upgrade
+from tests.support.stored_crops import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from monitor.configuration.resolved import Configuration
+    from monitor.store.database.engine import Database
 
 SETTINGS = Alarms(sinks={"siren": {"kind": "log"}, "office": {"kind": "log"}})
 LATER = NOW + timedelta(days=800)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def line(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Line]:
-    url = f"sqlite:///{tmp_path / 'monitor.db'}"
-    if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
-    with opened(url) as database:
-        upgrade(database)
-        yield Line(database, SETTINGS)
+@pytest.fixture
+def line(either_store: Database) -> Line:
+    return Line(either_store, SETTINGS)
 
 
 @pytest.fixture
