@@ -139,13 +139,13 @@ def _start(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--events",
     type=click.IntRange(0, _MOST_EVENTS),
     metavar="N",
-    help="So many bleed-outs, spread over --seconds or --crops, instead of --proliv-every.",
+    help="How many bleed-outs, spread over --seconds or --crops, in place of --proliv-every.",
 )
 @click.option(
     "--start",
     metavar="TIME",
     callback=_start,
-    help="Write as fast as can be, with times in the names that begin at TIME, such as 2026-03-01T06:00.",
+    help="Write as fast as possible, with times in the names from TIME on, such as 2026-03-01T06:00.",
 )
 @click.option(
     "--labelled",

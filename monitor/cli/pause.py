@@ -148,4 +148,4 @@ def end_pause(program: Program, pause: int, author: str | None) -> None:
 
     zone = program.configuration.time_zone
     row = end(program.database(create=False), pause, by=author_of(author), at=datetime.now(UTC), zone=zone)
-    click.echo(f"pause {row.id} is over: alarms of {row.scope} are told again")
+    click.echo(f"pause {row.id} is over: alarms of {row.scope} are no longer withheld")

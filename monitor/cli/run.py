@@ -18,7 +18,7 @@ def command(context: click.Context) -> None:
 
     Crops below paths.inbox are scored once each, those that were there before as well. SIGTERM or SIGINT: stop
     watching, finish what was taken, end with 0; a second one stops at once. SIGHUP: take over newly activated
-    models and thresholds, and the sinks of alarms as the configuration has them now. Metrics for Prometheus are served
+    models and thresholds, and the sinks of alarms as configured now. Metrics for Prometheus are served
     on metrics.host and metrics.port.
 
     A database of an earlier version is brought up to date first. A SQLite file is copied before; the copies of the

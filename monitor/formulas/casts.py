@@ -66,7 +66,7 @@ def believed(said: Said | None, now: datetime, *, maximum_age: timedelta, follow
         return Context(problem=said.problem)
     if said.source == "person" and now - said.at > maximum_age:
         return Context(
-            problem=f"nobody has said anything of the cast for more than {maximum_age.total_seconds():g} s "
+            problem=f"nobody has said anything about the cast for more than {maximum_age.total_seconds():g} s "
             "(alarms.cast.maximum_age_seconds), so it counts as ended: monitor cast phase, or monitor cast end"
         )
     if said.problem is not None and said.phase == IDLE:

@@ -33,7 +33,7 @@ def test_a_pause_is_begun_listed_shown_and_ended(trained: Path, monitor: Run) ->
     assert "hole 12 of every camera" in monitor("pause", "list").stdout
     assert "1: hole 12 of every camera until" in monitor("status").stdout
     assert monitor("pause", "end", "1", "--author", "ben").stdout == (
-        "pause 1 is over: alarms of hole 12 of every camera are told again\n"
+        "pause 1 is over: alarms of hole 12 of every camera are no longer withheld\n"
     )
     assert [one["id"] for one in listed(monitor)] == [2]
     assert [one["ended_by"] for one in listed(monitor, "--over")] == [None, "ben"]
