@@ -31,7 +31,8 @@ def command(program: Program, name: str, output_format: str) -> None:
 
     configured = program.configuration.settings.alarms.sinks
     if name not in configured:
-        there = f"configured are: {', '.join(sorted(configured))}" if configured else "none is; see [alarms.sinks]"
+        names = ", ".join(sorted(configured))
+        there = f"configured are: {names}" if configured else "no sink is configured; see [alarms.sinks]"
         raise click.BadParameter(f"there is no sink {printable(name)!r}; {there}", param_hint="SINK")
     seconds = try_sink(name, new_sink(program.registry, name, program.configuration))
     if output_format == "json":
