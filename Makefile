@@ -9,7 +9,7 @@ export DATA
 # Empty: whatever torch the usual index has.
 TORCH_INDEX ?= $(shell command -v nvidia-smi >/dev/null 2>&1 || echo https://download.pytorch.org/whl/cpu)
 
-.PHONY: demo data test quick lint format pictures man clean
+.PHONY: demo data test quick lint format pictures man catalogues clean
 
 # The data first: nobody should wait for an installation to be told of a wrong path.
 demo: data $(VENV)/installed
@@ -44,6 +44,10 @@ pictures: $(VENV)/installed
 # The manual pages of all commands; a test says when they are not those of the code any more.
 man: $(VENV)/installed
 	$(VENV)/bin/python -m docs.write_man_pages
+
+# The translations of the page, with new texts added; a test says when one is missing.
+catalogues: $(VENV)/installed
+	$(VENV)/bin/python -m docs.write_catalogues
 
 clean:
 	rm -rf $(VENV) build dist

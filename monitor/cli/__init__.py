@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "score": "Score every crop below a folder.",
     "show": "Show what is known of a crop: its decisions, thresholds, labels and places.",
     "run": "Watch the inbox and decide on every crop: the daemon.",
+    "web": "Serve the page: see the table, look at crops, label them and acknowledge alarms.",
     "alarms": "List, show, acknowledge and close alarms.",
     "cast": "Say which cast is running and in which phase, and list casts.",
     "pause": "Record alarms without notifying anyone while people work on the line.",

@@ -208,6 +208,21 @@ class Metrics(Section):
         return self
 
 
+class Web(Section):
+    """``[web]``: the page, `monitor web`."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8464, ge=0, le=65535)
+    certificate: OptionalFolder = None
+    key: OptionalFolder = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Web:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together; give both, or none for plain HTTP")
+        return self
+
+
 class Alerts(Section):
     """``[alerts]``: the bounds of the alerting rules that `monitor deploy prometheus` writes, and their runbooks."""
 
@@ -257,6 +272,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
+    web: Web = Web()
     alerts: Alerts = Alerts()
     logging: Logging = Logging()
     rules: dict[str, dict[str, Any]] = Field(default_factory=dict)

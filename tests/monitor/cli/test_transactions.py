@@ -52,7 +52,8 @@ TRIED = {
 }  # fmt: skip
 # The others read what they print first, print no rows of the database, or do not use it.
 OTHERS = {
-    *("train", "calibrate", "evaluate", "compare", "report", "run", "plugins", "config", "deploy", "bench", "demo"),
+    *("train", "calibrate", "evaluate", "compare", "report", "run", "web", "plugins", "config", "deploy", "bench"),
+    "demo",
     *("completion", "retrain"),
 }
 LABELS = 4000

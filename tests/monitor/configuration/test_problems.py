@@ -84,7 +84,7 @@ def test_problems_of_the_environment_name_the_variable(tmp_path: Path, monkeypat
 def test_a_key_in_the_wrong_section_is_sent_to_the_right_one(tmp_path: Path) -> None:
     assert sorted(problems("port = 1\n[paths]\nkeep_days = 3", tmp_path)) == [
         "paths.keep_days: unknown key; it is a key of [store]",
-        "port: unknown key; it is a key of [metrics]",
+        "port: unknown key; it is a key of [metrics] and of [web]",
     ]
 
 

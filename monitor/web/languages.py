@@ -1,0 +1,46 @@
+"""The languages of the page, and which one a person gets."""
+
+from __future__ import annotations
+
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+# By its code, what each language calls itself. The texts in the templates and the code are the English ones.
+LANGUAGES: Final = {"en": "English", "ru": "Русский"}
+DEFAULT: Final = "en"
+COOKIE: Final = "language"
+
+
+def language_of(request: HTTPConnection) -> str:
+    """The code of the language that a person chose, or else the one that the browser prefers."""
+    chosen = request.cookies.get(COOKIE)
+    return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def preferred(accepted: str) -> str:
+    """The language with the highest weight of an Accept-Language header, such as ``ru-RU,ru;q=0.9,en;q=0.8``."""
+    best, highest = DEFAULT, 0.0
+    for part in accepted.split(",")[:20]:
+        name, _, weight = part.partition(";q=")
+        code = name.strip().lower().partition("-")[0]
+        try:
+            value = float(weight) if weight else 1.0
+        except ValueError:
+            continue
+        if code in LANGUAGES and highest < value <= 1:
+            best, highest = code, value
+    return best
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """The catalogue of a language."""
+    if language == DEFAULT:
+        return NullTranslations()
+    with (files("monitor.web") / "catalogues" / f"{language}.mo").open("rb") as file:
+        return GNUTranslations(file)

@@ -1,0 +1,61 @@
+"""Serves the page until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from monitor.errors import AddressInUseError
+from monitor.web.app import application
+
+if TYPE_CHECKING:
+    from monitor.web.site import Site
+
+log = logging.getLogger(__name__)
+
+# How long requests may go on once the server is told to stop. Streams of events would go on for ever.
+STOP_SECONDS: Final = 2
+# How many connections are answered at once; more get 503.
+MOST_CONNECTIONS: Final = 600
+
+
+def serve(site: Site) -> None:
+    """Serve until SIGINT or SIGTERM; raises `AddressInUseError` where the address cannot be bound."""
+    settings = site.configuration.settings.web
+    bound = _bind(settings.host, settings.port)
+    config = uvicorn.Config(
+        application(site),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        limit_concurrency=MOST_CONNECTIONS,
+    )
+    with bound:
+        log.info("the page: %s", _address(bound))
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise AddressInUseError(
+            f"web.host {host}, web.port {port}: cannot be bound: {error.strerror or error}; choose another port, or "
+            "give an address of this machine"
+        ) from None
+    return bound
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

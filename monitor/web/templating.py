@@ -1,0 +1,57 @@
+"""Renders the templates, in the reader's language and with everything escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from monitor.files.text import printable
+from monitor.times import on_clock
+from monitor.web.frame import frame_of
+from monitor.web.languages import LANGUAGES, language_of, translations
+from monitor.web.site import Site
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The templates in a language. Whatever is put into them is escaped, and a name that is not given is an error."""
+    made = Environment(
+        loader=PackageLoader("monitor.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    made.globals.update(language=language, languages=LANGUAGES)
+    made.filters.update(printable=printable, ratio="{:.2f}".format)
+    return made
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A whole page: the template with these values, and the frame that all pages have."""
+    site = Site.of(request)
+    return part(request, template, status=status, frame=frame_of(site), path=request.url.path, **values)
+
+
+def part(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A part of a page, to be put into one that is shown already."""
+    zone = Site.of(request).zone
+
+    def clock(moment: datetime) -> str:
+        return f"{moment.astimezone(zone):%H:%M:%S}"
+
+    def moment(at: datetime) -> str:
+        return on_clock(at, zone)
+
+    rendered = environment(language_of(request)).get_template(template)
+    return HTMLResponse(rendered.render(clock=clock, moment=moment, **values), status_code=status)
