@@ -121,8 +121,8 @@ def running(
     Of the cameras of these subjects all those of holes and tables; of single files only those of the subjects.
     """
     cameras, places = ({one.camera for one in subjects}, {"", *(one.place for one in subjects)})
-    query = _rows().where(
-        *(_is_running(), alarms.c.camera.in_(sorted(cameras)), alarms.c.place.in_(sorted(places))),
+    query = alarm_rows().where(
+        *(is_running(), alarms.c.camera.in_(sorted(cameras)), alarms.c.place.in_(sorted(places))),
         alarms.c.sign == sign,
         *(alarms.c.last_at >= since, alarms.c.first_at <= until),
     )
@@ -180,7 +180,7 @@ def close(
     """Close an alarm; False where it is closed already."""
     done = (
         update(alarms)
-        .where(alarms.c.id == alarm_id, _is_running())
+        .where(alarms.c.id == alarm_id, is_running())
         .values(state="closed", ended_by=ended_by, closed_at=at, closed_by=by, closed_note=note)
     )
     return connection.execute(done).rowcount == 1
@@ -191,7 +191,7 @@ def quiet(connection: Connection, before: datetime, *, even_open: bool) -> list[
 
     Those are the acknowledged ones, and those that nobody was told of.
     """
-    query = _rows().where(_is_running(), alarms.c.last_decided_at < before)
+    query = alarm_rows().where(is_running(), alarms.c.last_decided_at < before)
     if not even_open:
         query = query.where(or_(alarms.c.state == "acknowledged", alarms.c.withheld.is_not(None)))
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
@@ -199,22 +199,22 @@ def quiet(connection: Connection, before: datetime, *, even_open: bool) -> list[
 
 def withheld(connection: Connection, since: datetime) -> list[AlarmRow]:
     """The alarms that are not closed, that nobody was told of, and whose last crop was decided since then."""
-    query = _rows().where(_is_running(), alarms.c.withheld.is_not(None), alarms.c.last_decided_at >= since)
+    query = alarm_rows().where(is_running(), alarms.c.withheld.is_not(None), alarms.c.last_decided_at >= since)
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
 def find(connection: Connection, alarm_id: int) -> AlarmRow | None:
     """The alarm with this id; None if there is none."""
-    query = _rows().where(alarms.c.id == alarm_id)
+    query = alarm_rows().where(alarms.c.id == alarm_id)
     return next(iter(select_rows(connection, AlarmRow, query)), None)
 
 
 def listed(connection: Connection, *, closed: bool, most: int | None, cast: str | None = None) -> list[AlarmRow]:
     """The alarms that are not closed, with ``closed`` all of them, the newest first; ``cast``: of casts of a number."""
-    query = _rows().order_by(alarms.c.id.desc()).limit(most)
+    query = alarm_rows().order_by(alarms.c.id.desc()).limit(most)
     if cast is not None:
         query = query.where(alarms.c.cast_id.in_(select(casts.c.id).where(casts.c.number == cast)))
-    return select_rows(connection, AlarmRow, query if closed else query.where(_is_running()))
+    return select_rows(connection, AlarmRow, query if closed else query.where(is_running()))
 
 
 def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], int]:
@@ -223,15 +223,15 @@ def told(connection: Connection, sink: str, most: int) -> tuple[list[AlarmRow], 
         *(alarm_messages.c.alarm_id == alarms.c.id, alarm_deliveries.c.message_id == alarm_messages.c.id),
         *(alarm_deliveries.c.sink == sink, alarm_deliveries.c.delivered_at.is_not(None)),
     )
-    known = (_is_running(), has_it)
+    known = (is_running(), has_it)
     count = connection.execute(select(func.count()).select_from(alarms).where(*known)).scalar_one()
-    query = _rows().where(*known).order_by(alarms.c.id.desc()).limit(most)
+    query = alarm_rows().where(*known).order_by(alarms.c.id.desc()).limit(most)
     return select_rows(connection, AlarmRow, query), int(count)
 
 
 def parts_of(connection: Connection, alarm_id: int) -> list[AlarmRow]:
     """The alarms of holes that became part of an alarm of the table, in the order in which they opened."""
-    query = _rows().where(alarms.c.part_of == alarm_id)
+    query = alarm_rows().where(alarms.c.part_of == alarm_id)
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
@@ -240,7 +240,7 @@ def running_counts(connection: Connection) -> RunningCounts:
     # What was withheld could not be acknowledged before it was told.
     since = func.coalesce(alarms.c.told_at, alarms.c.opened_at)
     told = case((alarms.c.withheld.is_(None), alarms.c.state), else_="withheld")
-    query = select(told, func.count(), func.min(since)).where(_is_running()).group_by(told)
+    query = select(told, func.count(), func.min(since)).where(is_running()).group_by(told)
     found = {state: (count, oldest) for state, count, oldest in connection.execute(query)}
     count, oldest = found.get("open", (0, None))
     return RunningCounts(
@@ -248,7 +248,8 @@ def running_counts(connection: Connection) -> RunningCounts:
     )
 
 
-def _rows() -> Select[Any]:
+def alarm_rows() -> Select[Any]:
+    """The query of all alarms, whose columns are the fields of `AlarmRow`."""
     own = (alarms.c[name] for name in AlarmRow._fields[:-1])
     number = select(casts.c.number).where(casts.c.id == alarms.c.cast_id).scalar_subquery()
     return select(*own, number.label("cast"))
@@ -259,7 +260,7 @@ def running_subjects(connection: Connection) -> list[RunningSubject]:
 
     Files of a camera are together. Each hole of a table's alarm has a row of the kind ``hole`` as well.
     """
-    told = (_is_running(), alarms.c.withheld.is_(None))
+    told = (is_running(), alarms.c.withheld.is_(None))
     grouped = alarms.c.kind, alarms.c.camera, alarms.c.hole, alarms.c.state
     query = select(*grouped, func.max(alarms.c.id).label("newest_id")).where(*told).group_by(*grouped)
     found = select_rows(connection, RunningSubject, query)
@@ -272,6 +273,7 @@ def running_subjects(connection: Connection) -> list[RunningSubject]:
     ]
 
 
-def _is_running() -> ColumnElement[bool]:
+def is_running() -> ColumnElement[bool]:
+    """The alarm is not closed."""
     # Written out: SQLite uses the index on running alarms only for the words of its own condition.
     return alarms.c.state != literal_column("'closed'")

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import table
+from monitor.web import alarms, evidence, table
 from monitor.web.headers import SecurityHeaders
 from monitor.web.templating import part
 
@@ -29,6 +29,11 @@ def application(site: Site) -> SecurityHeaders:
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/alarms", alarms.show_list),
+            Route("/alarms/{alarm}", alarms.show),
+            Route("/alarms/{alarm}/acknowledge", alarms.acknowledge_one, methods=["POST"]),
+            Route("/alarms/{alarm}/close", alarms.close_one, methods=["POST"]),
+            Route("/alarms/{alarm}/evidence.zip", evidence.export),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},

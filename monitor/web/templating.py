@@ -12,6 +12,7 @@ from monitor.files.text import printable
 from monitor.times import on_clock
 from monitor.web.frame import frame_of
 from monitor.web.languages import LANGUAGES, language_of, translations
+from monitor.web.people import Role, person_of
 from monitor.web.site import Site
 
 if TYPE_CHECKING:
@@ -53,5 +54,7 @@ def part(request: Request, template: str, *, status: int = 200, **values: Any) -
     def moment(at: datetime) -> str:
         return on_clock(at, zone)
 
+    person = person_of(request)
+    known = {"clock": clock, "moment": moment, "person": person, "may_operate": person.role >= Role.OPERATOR}
     rendered = environment(language_of(request)).get_template(template)
-    return HTMLResponse(rendered.render(clock=clock, moment=moment, **values), status_code=status)
+    return HTMLResponse(rendered.render(**known, **values), status_code=status)
