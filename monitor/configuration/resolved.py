@@ -106,11 +106,25 @@ class Configuration(BaseModel):
 
     @property
     def certificate(self) -> tuple[Path, Path] | None:
-        """The files (certificate, key) for HTTPS; None for plain HTTP."""
+        """The files (certificate, key) of the metrics for HTTPS; None for plain HTTP."""
         metrics = self.settings.metrics
         if metrics.certificate is None or metrics.key is None:
             return None
         return self.resolve(metrics.certificate), self.resolve(metrics.key)
+
+    @property
+    def web_certificate(self) -> tuple[Path, Path] | None:
+        """The same for the page."""
+        web = self.settings.web
+        if web.certificate is None or web.key is None:
+            return None
+        return self.resolve(web.certificate), self.resolve(web.key)
+
+    @property
+    def web_users(self) -> Path | None:
+        """The file of the page's users, if any."""
+        path = self.settings.web.users
+        return None if path is None else self.resolve(path)
 
     @property
     def database_url(self) -> str:

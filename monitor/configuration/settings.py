@@ -29,6 +29,7 @@ from monitor.configuration.names import (
     checked_time_format,
 )
 from monitor.configuration.section import Folder, OptionalFolder, Section
+from monitor.configuration.web_settings import Web
 
 SQLITE: Final = "sqlite:///"
 
@@ -203,21 +204,6 @@ class Metrics(Section):
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Metrics:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together; give both, or none for plain HTTP")
-        return self
-
-
-class Web(Section):
-    """``[web]``: the page, `monitor web`."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8464, ge=0, le=65535)
-    certificate: OptionalFolder = None
-    key: OptionalFolder = None
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Web:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key belong together; give both, or none for plain HTTP")
         return self

@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from monitor.configuration.web_settings import is_loopback
 from monitor.deploy.values import checked, unit_command, unit_comment, unit_file_pattern, unit_word, unit_words
 from monitor.errors import ConfigurationError
 from monitor.files.text import printable
@@ -227,11 +228,11 @@ def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str,
     if not metrics.enabled and not hosts:
         text = "# It has neither metrics nor a database server: no network at all.\nPrivateNetwork=yes"
         return {"network": f"{text}\n# And no packet.\nIPAddressDeny=any", "families": "AF_UNIX", "network_order": ""}
-    remote = [host for host in hosts if not _is_loopback(host)]
+    remote = [host for host in hosts if not is_loopback(host)]
     # Without the interface that a link-local address of IPv6 may name, which systemd does not take.
     allowed = ["localhost", *(host.partition("%")[0] for host in remote if _is_address(host))]
     reasons = ["this machine" if metrics.enabled or len(remote) < len(hosts) else "", *map(str, allowed[1:])]
-    open_to_others = metrics.enabled and not _is_loopback(metrics.host)
+    open_to_others = metrics.enabled and not is_loopback(metrics.host)
     by_name = [host for host in remote if not _is_address(host)]
     if networks:
         allowed += networks
@@ -286,7 +287,3 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text  # systemd takes no interface behind an address
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)

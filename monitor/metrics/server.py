@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import MetricsHandler
 from prometheus_client.exposition import choose_encoder
 
-from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
-from monitor.files.text import printable
+from monitor.errors import AddressInUseError
+from monitor.files.certificates import server_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class MetricsServer:
         Raises `AddressInUseError`, `InputMissingError` and `ConfigurationError`.
         """
         self._certificate = certificate
-        context = None if certificate is None else tls_context(*certificate)
+        context = None if certificate is None else server_context(*certificate, "metrics")
         handler = type("Handler", (_Handler,), {"registry": registry, "assembling": Lock()})
         try:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -67,36 +67,12 @@ class MetricsServer:
     def renew(self) -> None:
         """Read the certificate and its key again for new connections; raises the same as the constructor."""
         if self._certificate is not None:
-            self._server.context = tls_context(*self._certificate)
+            self._server.context = server_context(*self._certificate, "metrics")
 
     def stop(self) -> None:
         """Stop serving, without waiting for connections in progress."""
         self._server.shutdown()
         self._server.server_close()
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The server's side of TLS; raises `InputMissingError` and `ConfigurationError`, naming key and path."""
-    for name, path in (("certificate", certificate), ("key", key)):
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise InputMissingError(
-                f"metrics.{name} {printable(path)}: cannot be read: {error.strerror}; give the user who runs this "
-                "program read permission, or correct the path"
-            ) from None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # Without this, the password of a protected key would be asked for on the terminal.
-        context.load_cert_chain(certificate, key, password=lambda: "")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        # OpenSSL gives no reason for a file in which it finds nothing.
-        reason = str(getattr(error, "reason", None) or "not in PEM format").replace("_", " ").lower()
-        raise ConfigurationError(
-            f"metrics.certificate {printable(certificate)}, metrics.key {printable(key)}: are not a certificate and "
-            f"its key ({reason}); give two files in PEM format that belong together, the key without a password"
-        ) from None
-    return context
 
 
 class _Handler(MetricsHandler):

@@ -1,4 +1,4 @@
-"""A certificate for localhost that nobody has signed, made by openssl."""
+"""Certificates that nobody has signed, made by openssl."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def make(folder: Path) -> Certificate:
         check=True, capture_output=True,
     )  # fmt: skip
     return made
+
+
+def new_certificate(folder: Path, name: str, *protection: str) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, signed by itself, and its key, which may have a password."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    protection = protection or ("-nodes",)
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=monitor", *protection),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key

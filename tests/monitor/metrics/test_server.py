@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -18,10 +17,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from monitor.errors import AddressInUseError, ConfigurationError, InputMissingError
+from monitor.errors import AddressInUseError, ConfigurationError
 from monitor.harness.waiting import wait_until
-from monitor.metrics import Metrics, server
+from monitor.metrics import Metrics
 from monitor.metrics.server import MOST_CLIENTS, MetricsServer
+from tests.support.certificates import new_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,20 +36,6 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def certificate(tmp_path: Path, starts_processes: None) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1, signed by itself, and its key."""
     return new_certificate(tmp_path, "own")
-
-
-def new_certificate(folder: Path, name: str, *protection: str) -> tuple[Path, Path]:
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    protection = protection or ("-nodes",)
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=monitor", *protection),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
 
 
 @pytest.fixture(params=["http", "https"])
@@ -190,21 +176,3 @@ def test_an_address_that_is_not_this_machines_is_refused() -> None:
     # 192.0.2.0/24 is reserved for documentation, so no machine has it.
     with pytest.raises(AddressInUseError, match=r"metrics.host 192\.0\.2\.1, .*; give an address of this machine"):
         Metrics().serve("192.0.2.1", 0)
-
-
-def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
-    own, key = certificate
-    _, foreign = new_certificate(tmp_path, "foreign")
-    _, locked = new_certificate(tmp_path, "locked", "-passout", "pass:geheim")
-    rubbish = tmp_path / "rubbish.pem"
-    rubbish.write_bytes(b"\xff\x00 no certificate")
-    missing = tmp_path / "missing.pem"
-    with pytest.raises(InputMissingError, match=rf"metrics\.certificate {missing}: cannot be read: No such file"):
-        server.tls_context(missing, key)
-    with pytest.raises(InputMissingError, match=rf"metrics\.key {tmp_path}: cannot be read: Is a directory"):
-        server.tls_context(own, tmp_path)
-    for pair in ((own, foreign), (rubbish, key), (own, rubbish), (own, locked), (key, own)):
-        with pytest.raises(
-            ConfigurationError, match=rf"metrics\.certificate {pair[0]}, metrics\.key {pair[1]}: are not"
-        ):
-            server.tls_context(*pair)
