@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from monitor.errors import OutputError
+from monitor.files.ownership import give_same_owner
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
@@ -59,15 +60,30 @@ def write_whole(path: Path, content: bytes) -> None:
         raise _refused(path, error) from None
 
 
-def _replace(path: Path, content: bytes) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+def write_private(path: Path, content: bytes) -> None:
+    """The same for a file that its owner alone may read. Raises `OutputError`.
+
+    Where root writes it, its owner is that of the file that it replaces, or else of the folder.
+    """
+    try:
+        path = path.resolve()
+        _replace(path, content, mode=0o600, like=path if path.exists() else path.parent)
+    except (OSError, RuntimeError) as error:
+        raise _refused(path, error, "give another place, or write it as the user who owns the folder") from None
+
+
+def _replace(path: Path, content: bytes, *, mode: int | None = None, like: Path | None = None) -> None:
+    if mode is None and path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
     part = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
-    # With the permissions that new files get here.
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    # With the permissions that new files get here, unless the file has its own.
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if mode is not None:
                 os.fchmod(descriptor, mode)
+            if like is not None:
+                give_same_owner(descriptor, like)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -78,6 +94,8 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _refused(path: Path, error: OSError | RuntimeError) -> OutputError:
+def _refused(
+    path: Path, error: OSError | RuntimeError, remedy: str = "give another place with --output"
+) -> OutputError:
     reason = (isinstance(error, OSError) and error.strerror) or error
-    return OutputError(f"{printable(path)}: cannot be written: {reason}; give another place with --output")
+    return OutputError(f"{printable(path)}: cannot be written: {reason}; {remedy}")

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import alarms, evidence, table
+from monitor.web import alarms, evidence, login, table
+from monitor.web.gate import Gate
+from monitor.web.guard import Guard
 from monitor.web.headers import SecurityHeaders
 from monitor.web.templating import part
 
@@ -25,10 +28,13 @@ log = logging.getLogger(__name__)
 
 
 def application(site: Site) -> SecurityHeaders:
-    """The application for one installation."""
+    """The application for one installation; raises `ConfigurationError` where nobody could get in."""
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/login", login.show),
+            Route("/login", login.log_in, methods=["POST"]),
+            Route("/logout", login.log_out, methods=["POST"]),
             Route("/alarms", alarms.show_list),
             Route("/alarms/{alarm}", alarms.show),
             Route("/alarms/{alarm}/acknowledge", alarms.acknowledge_one, methods=["POST"]),
@@ -36,9 +42,10 @@ def application(site: Site) -> SecurityHeaders:
             Route("/alarms/{alarm}/evidence.zip", evidence.export),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
+        middleware=[Middleware(Guard)],
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
     )
-    app.state.site = site
+    app.state.site, app.state.gate = site, Gate.for_site(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)
 

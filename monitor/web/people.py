@@ -30,6 +30,8 @@ class Person:
 
 # Who asks where the configuration names no users, which is possible on loopback only.
 LOCAL: Final = Person("local", Role.OPERATOR)
+# Who asks before logging in, for the few pages that anybody gets.
+NOBODY: Final = Person("", Role.VIEWER)
 
 
 def person_of(request: HTTPConnection) -> Person:

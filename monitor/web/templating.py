@@ -46,7 +46,8 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 
 def part(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A part of a page, to be put into one that is shown already."""
-    zone = Site.of(request).zone
+    site = Site.of(request)
+    zone = site.zone
 
     def clock(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%H:%M:%S}"
@@ -55,6 +56,12 @@ def part(request: Request, template: str, *, status: int = 200, **values: Any) -
         return on_clock(at, zone)
 
     person = person_of(request)
-    known = {"clock": clock, "moment": moment, "person": person, "may_operate": person.role >= Role.OPERATOR}
+    known = {
+        "clock": clock,
+        "moment": moment,
+        "person": person,
+        "may_operate": person.role >= Role.OPERATOR,
+        "may_log_out": site.configuration.web_users is not None,
+    }
     rendered = environment(language_of(request)).get_template(template)
     return HTMLResponse(rendered.render(**known, **values), status_code=status)

@@ -34,4 +34,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def browser(site: Site) -> TestClient:
     """Asks the page as a browser on this machine does."""
-    return TestClient(application(site), base_url="http://127.0.0.1:8464", raise_server_exceptions=False)
+    return TestClient(
+        application(site),
+        base_url="http://127.0.0.1:8464",
+        headers={"sec-fetch-site": "same-origin"},
+        raise_server_exceptions=False,
+    )
