@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,18 +23,32 @@ if TYPE_CHECKING:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """An installation in `tmp_path` with an empty store."""
-    file = tmp_path / "config.toml"
-    file.write_text('[plant]\ntime_zone = "Asia/Krasnoyarsk"\n', encoding="utf-8")
+    with made_site(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def made_site(folder: Path, web: str = "") -> Iterator[Site]:
+    """The same in a folder, with these lines in [web]."""
+    file = folder / "config.toml"
+    file.write_text(f'[plant]\ntime_zone = "Asia/Krasnoyarsk"\n[web]\n{web}\n', encoding="utf-8")
     configuration = load(file)
     database = Database(configuration.database_url, busy_seconds=5)
     upgrade(database)
-    yield Site(configuration, Registry.load(), database)
-    database.close()
+    try:
+        yield Site(configuration, Registry.load(), database)
+    finally:
+        database.close()
 
 
 @pytest.fixture
 def browser(site: Site) -> TestClient:
     """Asks the page as a browser on this machine does."""
+    return browser_of(site)
+
+
+def browser_of(site: Site) -> TestClient:
+    """Asks a page as a browser on this machine does."""
     return TestClient(
         application(site),
         base_url="http://127.0.0.1:8464",
