@@ -100,22 +100,37 @@ def write_grafana(program: Program, output: Path, force: bool) -> None:
     multiple=True,
     help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
+@click.option("--web", is_flag=True, help="Write a second unit, NAME-web, for the page: monitor web.")
 @pass_program
 def write_systemd(
-    program: Program, output: Path, force: bool, name: str, groups: tuple[str, ...], networks: tuple[str, ...]
+    program: Program,
+    output: Path,
+    name: str,
+    groups: tuple[str, ...],
+    networks: tuple[str, ...],
+    *,
+    force: bool,
+    web: bool,
 ) -> None:
     """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
 
-    It starts this installation of the program with the configuration file that is in use.
+    It starts this installation of the program with the configuration file that is in use. The page runs as a service of
+    its own, as the same user.
 
     \b
     Examples:
       monitor --config /etc/monitor/config.toml deploy systemd --output systemd/
       monitor deploy systemd --output systemd/ --group camera --allow 10.1.2.0/24
+      monitor deploy systemd --output systemd/ --web
     """
+    from monitor.deploy import systemd_web
     from monitor.deploy.systemd import Access, files, next_steps, warnings
 
-    access = Access(name, groups, networks)
-    _write(output, files(program.configuration, access), force=force, next_steps=next_steps(output, access))
-    for sentence in warnings(program.configuration, access):
+    access, configuration = Access(name, groups, networks), program.configuration
+    units, found = files(configuration, access), warnings(configuration, access)
+    if web:
+        units |= systemd_web.files(configuration, access)
+        found += systemd_web.warnings(configuration)
+    _write(output, units, force=force, next_steps=next_steps(output, list(units)))
+    for sentence in found:
         click.echo(f"warning: {sentence}", err=True)

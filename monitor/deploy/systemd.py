@@ -11,31 +11,38 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from monitor.configuration.web_settings import is_loopback
+from monitor.deploy.networks import Listens, is_network, network_values
 from monitor.deploy.values import checked, unit_command, unit_comment, unit_file_pattern, unit_word, unit_words
 from monitor.errors import ConfigurationError
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from monitor.configuration.resolved import Configuration
 
 TEMPLATE: Final = Path(__file__).with_name("monitor.service")
+# What both units keep their program away from.
+HARDENING: Final = Path(__file__).with_name("hardening.service")
 INSTALLED: Final = Path("/etc/systemd/system")
 STATE_ROOT: Final = Path("/var/lib")
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 HIDDEN: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - what the unit hides, not what is written to
-PRIVATE_NETWORKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "link-local")
 # In the name of a state folder a colon separates, and a backslash is taken away, with quotes as without.
 _STATE_NAME: Final = re.compile(r"[\w@%+=,./-]+( [\w@%+=,./-]+)*")
 LEAST_WATCHDOG_SECONDS: Final = 120
 LEAST_STOP_SECONDS: Final = 90
+
+
+class Folders(NamedTuple):
+    """The folders that a program writes into, and those that it reads; None: none of that kind."""
+
+    writes: set[Path | None]
+    reads: set[Path | None]
 
 
 @dataclass(frozen=True)
@@ -51,35 +58,57 @@ class Access:
 
 def files(configuration: Configuration, access: Access) -> dict[str, str]:
     """The unit by its file name; raises `ConfigurationError` if no unit could work."""
+    settings = configuration.settings
+    busy = settings.database.busy_seconds
+    times = {
+        "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
+        "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
+    }
+    listens = Listens("metrics.host", settings.metrics.host) if settings.metrics.enabled else None
+    text = unit_text(TEMPLATE, "run", configuration, access, _folders(configuration), listens, times)
+    return {f"{access.name}.service": text}
+
+
+def unit_text(
+    template: Path,
+    command: str,
+    configuration: Configuration,
+    access: Access,
+    folders: Folders,
+    listens: Listens | None,
+    more: Mapping[str, str],
+) -> str:
+    """A unit that runs a command, which needs these folders and may be asked by others where it listens.
+
+    Raises `ConfigurationError` if no unit could work.
+    """
     _check(access)
     if configuration.file is None:
         raise ConfigurationError(
             "a service needs a configuration file: write /etc/monitor/config.toml, at least with paths.inbox and "
             "paths.state, and name it: monitor --config /etc/monitor/config.toml deploy systemd …"
         )
-    settings = configuration.settings
     state = _state_name(configuration)
-    writable, readable = _folders(configuration)
+    writable, readable = _outside_state(configuration, folders)
     for path in (sys.executable, configuration.file, *writable, *readable):
         checked(str(path), configuration.source)
-    busy = settings.database.busy_seconds
     values = {
         "name": access.name,
         "configuration": unit_comment(str(configuration.file)),
         "mounts": unit_words([STATE_ROOT / state, *writable, *readable]),
-        "start": unit_command([sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), "run"]),
+        "start": unit_command([sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), command]),
         "environment": unit_file_pattern(str(configuration.file.with_suffix(".environment"))),
-        "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
-        "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
         "state": unit_word(state),
         "groups": _groups(access.groups, writable),
         "folders": _folder_lines(writable, readable),
-        "devices": _device_lines(settings.pipeline.device),
-        **_network(configuration, access.networks),
+        "devices": _device_lines(configuration.settings.pipeline.device),
+        **network_values(configuration, access.networks, listens),
+        **more,
     }
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    hardening = Template(HARDENING.read_text(encoding="utf-8")).substitute(values)
+    text = Template(template.read_text(encoding="utf-8")).substitute(values, hardening=hardening)
     # A part that this configuration does not need leaves empty lines.
-    return {f"{access.name}.service": re.sub(r"\n{3,}", "\n\n", text)}
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def warnings(configuration: Configuration, access: Access) -> list[str]:
@@ -96,7 +125,7 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
         found.append(
             f"{configuration.file}: the service cannot see the configuration there; move it to /etc/monitor/config.toml"
         )
-    writable, readable = _folders(configuration)
+    writable, readable = _outside_state(configuration, _folders(configuration))
     beside = [path for path in readable if configuration.file and path.is_relative_to(configuration.file.parent)]
     if beside:
         found.append(
@@ -116,14 +145,15 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
     return found
 
 
-def next_steps(output: Path, access: Access) -> list[str]:
-    """What a person does next with the unit."""
-    unit = shlex.quote(str(output / f"{access.name}.service"))
-    copied = "" if output.absolute() == INSTALLED else f"sudo cp {unit} {INSTALLED}/ && "
+def next_steps(output: Path, names: Sequence[str]) -> list[str]:
+    """What a person does next with the units of these file names."""
+    units = " ".join(shlex.quote(str(output / name)) for name in names)
+    services = " ".join(name.removesuffix(".service") for name in names)
+    copied = "" if output.absolute() == INSTALLED else f"sudo cp {units} {INSTALLED}/ && "
     return [
-        f"check it:   systemd-analyze verify {unit}",
+        f"check it:   systemd-analyze verify {units}",
         f"install it: {copied}sudo systemctl daemon-reload",
-        f"start it:   sudo systemctl enable --now {access.name}   # where it runs already: restart {access.name}",
+        f"start it:   sudo systemctl enable --now {services}   # where it runs already: restart {services}",
     ]
 
 
@@ -134,7 +164,7 @@ def _check(access: Access) -> None:
                 f"{option}: {wrong[0]!r} is not a valid name of a user or group; use lowercase letters, digits, - and _"
             )
     for network in access.networks:
-        if not _is_network(network):
+        if not is_network(network):
             raise ConfigurationError(
                 f"--allow: {network!r} is neither an address nor a network; write one as 10.1.2.3 or 10.1.2.0/24"
             )
@@ -158,15 +188,22 @@ def _state_name(configuration: Configuration) -> str:
     )
 
 
-def _folders(configuration: Configuration) -> tuple[list[Path], list[Path]]:
-    """The folders outside the state folder that the daemon writes into, and those that it only reads."""
-    settings = configuration.settings
-    moves = settings.inbox.after != "keep" or configuration.quarantine is not None
+def _folders(configuration: Configuration) -> Folders:
+    """The folders of the daemon."""
+    moves = configuration.settings.inbox.after != "keep" or configuration.quarantine is not None
     writes = {configuration.quarantine, configuration.archive, configuration.inbox if moves else None}
-    reads = {configuration.inbox, configuration.labelled}
+    return Folders(writes, {configuration.inbox, configuration.labelled})
+
+
+def _outside_state(configuration: Configuration, folders: Folders) -> tuple[list[Path], list[Path]]:
+    """Those outside the state folder that a service writes into, with that of the database, and that it only reads.
+
+    Raises `ConfigurationError` for one that no service sees.
+    """
+    writes, reads = folders
     url = configuration.database_url
     if url.startswith("sqlite:///"):
-        writes.add(Path(url.removeprefix("sqlite:///")).parent)
+        writes = {*writes, Path(url.removeprefix("sqlite:///")).parent}
     outside = {path for path in writes | reads if path is not None and not path.is_relative_to(configuration.state)}
     for path in sorted(outside):
         if _below(path, HIDDEN):
@@ -219,71 +256,3 @@ def _device_lines(device: str) -> str:
         "# Every device of NVIDIA's driver.\n"
         "DeviceAllow=char-nvidia* rw"
     )
-
-
-def _network(configuration: Configuration, networks: Sequence[str]) -> dict[str, str]:
-    """Which addresses it may talk to: this machine's own, those that are named, or none at all."""
-    metrics = configuration.settings.metrics
-    hosts = database_hosts(configuration.database_url)
-    if not metrics.enabled and not hosts:
-        text = "# It has neither metrics nor a database server: no network at all.\nPrivateNetwork=yes"
-        return {"network": f"{text}\n# And no packet.\nIPAddressDeny=any", "families": "AF_UNIX", "network_order": ""}
-    remote = [host for host in hosts if not is_loopback(host)]
-    # Without the interface that a link-local address of IPv6 may name, which systemd does not take.
-    allowed = ["localhost", *(host.partition("%")[0] for host in remote if _is_address(host))]
-    reasons = ["this machine" if metrics.enabled or len(remote) < len(hosts) else "", *map(str, allowed[1:])]
-    open_to_others = metrics.enabled and not is_loopback(metrics.host)
-    by_name = [host for host in remote if not _is_address(host)]
-    if networks:
-        allowed += networks
-        reasons.append("what --allow named")
-    elif open_to_others or by_name:
-        allowed += PRIVATE_NETWORKS
-        why = "metrics.host lets others in" if open_to_others else "database.url names its server, not an address"
-        reasons.append(f"private networks, because {why}: narrow it with --allow")
-    text = "\n".join(
-        [
-            "# The kernel drops all packets from and to other addresses.",
-            "IPAddressDeny=any",
-            f"# Allowed: {'; '.join(reason for reason in reasons if reason)}.",
-            f"IPAddressAllow={' '.join(dict.fromkeys(allowed))}",
-        ]
-    )
-    order = []
-    if remote or open_to_others:
-        order = ["# The network has its addresses by then.", "Wants=network-online.target"]
-        order += ["# (and what brings it up, or a database server here, comes first)"]
-        order += ["After=network-online.target postgresql.service" if hosts else "After=network-online.target"]
-    elif hosts:
-        order = ["# A database server on this machine comes first.", "After=postgresql.service"]
-    return {"network": text, "families": "AF_UNIX AF_INET AF_INET6", "network_order": "\n".join(order)}
-
-
-def database_hosts(url: str) -> list[str]:
-    """The hosts of a database server that is reached over the network; empty for a file or a socket."""
-    from sqlalchemy.engine import make_url
-
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return []
-    named = parsed.query.get("host", ())
-    hosts = [parsed.host or "", *(named if isinstance(named, tuple) else (named,))]
-    found = [host for text in hosts for host in text.split(",") if host and not host.startswith(("/", "@"))]
-    # A host in the query may include its port.
-    return list(dict.fromkeys(re.sub(r"^([^:]+):\d+$", r"\1", host) for host in found))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "%" not in text  # systemd takes no interface behind an address

@@ -58,6 +58,9 @@ def serve(site: Site) -> None:
         log.info("the page: %s", _address(bound, "http" if context is None else "https"))
         if site.configuration.web_users is None:
             log.info("nobody logs in: whoever uses this machine is an operator; see users in [web]")
+        # At its end the server sends itself the signal that it was stopped by.
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, lambda *_: None)
         uvicorn.Server(config).run(sockets=[bound])
 
 

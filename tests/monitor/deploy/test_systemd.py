@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,34 +13,16 @@ import pytest
 
 from monitor.configuration.file import load
 from monitor.configuration.resolved import Configuration
-from monitor.deploy.systemd import Access, database_hosts, files, warnings
+from monitor.deploy.networks import database_hosts
+from monitor.deploy.systemd import Access, files, warnings
 from monitor.errors import ConfigurationError, ExitCode, StoreReplacedError, StoreSchemaError
 from tests.support.requirements import go_without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.conftest import RunMonitor
+    from tests.monitor.deploy.conftest import Configure
 
-    Configure = Callable[..., Configuration]
-
-PATHS = {"inbox": "/srv/camera/holes", "state": "/var/lib/monitor", "labelled": "/srv/camera/labelled"}
 CAMERA = Access(groups=("camera",))
-
-
-@pytest.fixture
-def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """A configuration with these folders and, in dotted words, other settings."""
-    for name in list(os.environ):
-        if name.startswith("MONITOR__"):
-            monkeypatch.delenv(name)
-
-    def make(*lines: str, **paths: str) -> Configuration:
-        folders = [f'paths.{name} = "{path}"' for name, path in {**PATHS, **paths}.items()]
-        (tmp_path / "config.toml").write_text("\n".join([*folders, *lines]))
-        return load(tmp_path / "config.toml")
-
-    return make
 
 
 def unit(configuration: Configuration, access: Access = CAMERA) -> str:
