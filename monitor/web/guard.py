@@ -81,8 +81,9 @@ class Guard:
 
     async def _stream(self, request: Request, receive: Receive, send: Send) -> None:
         if self._streams >= MOST_STREAMS:
-            sentence = _translator(request)("Too many pages are open at once; close some.")
-            await _answer(request, 503, sentence, {"Retry-After": "30"})(request.scope, receive, send)
+            _ = _translator(request)
+            answer = _answer(request, 503, _("Too many pages are open at once; close some."), {"Retry-After": "30"})
+            await answer(request.scope, receive, send)
             return
         self._streams += 1
         started = False
@@ -213,11 +214,11 @@ async def _to_login(request: Request) -> Response:
     """Where somebody goes who is not logged in; what they sent waits in the page until they are."""
     from monitor.web.login import login_page, login_page_keeping
 
-    headers = request.headers
+    headers, _ = request.headers, _translator(request)
     if request.method not in SAFE:
         return await login_page_keeping(request)
     if "text/event-stream" in headers.get("accept", "") or "application/json" in headers.get("accept", ""):
-        return JSONResponse({"error": _translator(request)("Log in first.")}, 401)
+        return JSONResponse({"error": _("Log in first.")}, 401)
     here = request.scope["path"] + (f"?{request.url.query}" if request.url.query else "")
     if "hx-request" in headers:
         # A part of a page cannot show a login; the whole page goes there.

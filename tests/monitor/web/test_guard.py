@@ -194,7 +194,7 @@ def test_a_token_does_what_its_user_may_and_only_as_that(stranger: TestClient, g
     assert (wrong.status_code, "error" in wrong.json()) == (401, True)
     for other in ("Basic b2xlZzp4", "Bearer", "Bearer ", f"Bearer {'x' * 5000}", ""):
         assert stranger.get("/", headers={"authorization": other}).status_code == 401
-    asked = {"headers": {"authorization": f"bearer {TOKEN}"}, "follow_redirects": False}
+    asked: dict[str, Any] = {"headers": {"authorization": f"bearer {TOKEN}"}, "follow_redirects": False}
     assert stranger.get("/alarms", **asked).status_code == 200
     assert stranger.post(f"/alarms/{alarm}/close", data={"note": "by mes"}, **asked).status_code == 303
     assert "oleg closed it" in stranger.get(f"/alarms/{alarm}", **asked).text
