@@ -26,6 +26,7 @@ from monitor.quality.completeness import completeness_of_window
 from monitor.quality.drift.drift import drift_of_model
 from monitor.quality.operation import last_days, quality_in_operation
 from monitor.store import (
+    alarm_pages,
     audits,
     calibrations,
     decisions,
@@ -37,6 +38,7 @@ from monitor.store import (
     traffic,
     watched_folders,
 )
+from monitor.store.alarm_pages import Span
 from monitor.store.counts import count_crops
 from monitor.store.crops import archived_places, known_crops
 from monitor.store.database.engine import Database
@@ -99,6 +101,13 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("status: unusual ones of the last day", lambda one: traffic.unusual_since(one, now - DAY)),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
+        ("page: alarms that are not closed", lambda one: alarm_pages.not_closed(one, 200)),
+        ("page: closed alarms of a cast", lambda one: alarm_pages.closed(one, 50, before=newest, cast="4711")),
+        ("page: crops around an alarm", lambda one: alarm_pages.around(one, "C", 10, Span(ids[0], ids[-1]), 600)),
+        ("page: crops of an alarm", lambda one: alarm_pages.newest_members(one, 1, 600)),
+        ("page: from where to where an alarm reaches", lambda one: alarm_pages.span(one, 1)),
+        ("page: crops that an alarm was decided on", lambda one: alarm_pages.seen(one, ids[:100])),
+        ("page: what people said of an alarm", lambda one: alarm_pages.said(one, 1)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
