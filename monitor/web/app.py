@@ -11,8 +11,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import table
+from monitor.web import languages, table
 from monitor.web.headers import SecurityHeaders
+from monitor.web.streams import Streams
 from monitor.web.templating import part
 
 if TYPE_CHECKING:
@@ -24,16 +25,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def application(site: Site) -> SecurityHeaders:
-    """The application for one installation."""
+def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
+    """The application for one installation; ``streams``: whoever stops the server ends them first."""
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/events/table", table.events),
+            Route("/language", languages.choose, methods=["POST"]),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
     )
     app.state.site = site
+    app.state.streams = streams or Streams(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)
 

@@ -10,6 +10,7 @@ import uvicorn
 
 from monitor.errors import AddressInUseError
 from monitor.web.app import application
+from monitor.web.streams import Streams
 
 if TYPE_CHECKING:
     from monitor.web.site import Site
@@ -26,8 +27,9 @@ def serve(site: Site) -> None:
     """Serve until SIGINT or SIGTERM; raises `AddressInUseError` where the address cannot be bound."""
     settings = site.configuration.settings.web
     bound = _bind(settings.host, settings.port)
+    streams = Streams(site)
     config = uvicorn.Config(
-        application(site),
+        application(site, streams),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -37,7 +39,20 @@ def serve(site: Site) -> None:
     )
     with bound:
         log.info("the page: %s", _address(bound))
-        uvicorn.Server(config).run(sockets=[bound])
+        _Server(config, streams).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for what is still being answered."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop in order."""
+        self._streams.end()
+        await super().shutdown(sockets)
 
 
 def _bind(host: str, port: int) -> socket.socket:

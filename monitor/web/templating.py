@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,8 +10,10 @@ from starlette.responses import HTMLResponse
 
 from monitor.files.text import printable
 from monitor.times import on_clock
+from monitor.web import words
 from monitor.web.frame import frame_of
 from monitor.web.languages import LANGUAGES, language_of, translations
+from monitor.web.navigation import pages_of
 from monitor.web.site import Site
 
 if TYPE_CHECKING:
@@ -31,21 +33,33 @@ def environment(language: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    catalogue = translations(language)
+    made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     made.globals.update(language=language, languages=LANGUAGES)
-    made.filters.update(printable=printable, ratio="{:.2f}".format)
+    made.filters.update(
+        printable=printable,
+        ratio=partial(words.number, language, 2),
+        number=lambda value, digits=0: words.number(language, digits, value),
+        span=partial(words.span, catalogue.gettext),
+    )
     return made
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A whole page: the template with these values, and the frame that all pages have."""
-    site = Site.of(request)
-    return part(request, template, status=status, frame=frame_of(site), path=request.url.path, **values)
+    around = {"frame": frame_of(request), "pages": pages_of(request.app), "path": request.url.path}
+    return part(request, template, status=status, **{**around, **values})
 
 
 def part(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A part of a page, to be put into one that is shown already."""
-    zone = Site.of(request).zone
+    rendered = environment(language_of(request)).get_template(template)
+    return HTMLResponse(rendered.render(**clocks(Site.of(request)), **values), status_code=status)
+
+
+def clocks(site: Site) -> dict[str, Any]:
+    """What templates show times by: `clock` the time of the day, `moment` all of it, both on the plant's clock."""
+    zone = site.zone
 
     def clock(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%H:%M:%S}"
@@ -53,5 +67,4 @@ def part(request: Request, template: str, *, status: int = 200, **values: Any) -
     def moment(at: datetime) -> str:
         return on_clock(at, zone)
 
-    rendered = environment(language_of(request)).get_template(template)
-    return HTMLResponse(rendered.render(clock=clock, moment=moment, **values), status_code=status)
+    return {"clock": clock, "moment": moment}
