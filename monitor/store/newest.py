@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Integer, func, literal, select
@@ -13,8 +13,6 @@ from monitor.store.database.rows import select_rows
 from monitor.store.database.schema import crops, scores
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy.engine import Connection
 
 
@@ -62,10 +60,13 @@ def newest_latencies(connection: Connection, after: int) -> list[float]:
 
 
 def decided_by_minute(connection: Connection, now: datetime, minutes: int) -> list[int]:
-    """How many of the inbox's crops seen in each of the last ``minutes`` were decided on, the oldest first."""
-    since = now - timedelta(minutes=minutes)
-    age = (int(now.timestamp()) - seconds_of(connection, crops.c.seen_at)).op("/")(literal(60, Integer)).label("age")
-    seen = (crops.c.seen_at > since, crops.c.seen_at <= now, crops.c.verdict.is_not(None), in_operation())
-    query = select(age, func.count()).where(*seen).group_by(age)
+    """How many of the inbox's crops seen in each of the last whole ``minutes`` were decided on, the oldest first."""
+    end = int(now.timestamp()) // 60
+    first = end - minutes
+    since, until = (datetime.fromtimestamp(60 * minute, UTC) for minute in (first, end))
+    # The operator as text: see `arrivals`.
+    minute = seconds_of(connection, crops.c.seen_at).op("/")(literal(60, Integer)).label("minute")
+    seen = (crops.c.seen_at >= since, crops.c.seen_at < until, crops.c.verdict.is_not(None), in_operation())
+    query = select(minute, func.count()).where(*seen).group_by(minute)
     counts = {row[0]: row[1] for row in connection.execute(query)}
-    return [counts.get(one, 0) for one in reversed(range(minutes))]
+    return [counts.get(one, 0) for one in range(first, end)]

@@ -37,7 +37,11 @@ ON_THEIR_WAY: Final = timedelta(seconds=60)
 
 
 class Trouble(NamedTuple):
-    """Something that is wrong: how bad, what, since when, of what (a sink, a model), how much, and a sentence."""
+    """Something that is wrong.
+
+    ``since``: or, of a pause, until when. ``name``: of a sink or a model. ``amount``: of messages, or seconds. ``why``:
+    a sentence. ``camera``, ``hole``: what a pause is of, None where it is of all.
+    """
 
     severity: Severity
     kind: Kind
@@ -45,6 +49,8 @@ class Trouble(NamedTuple):
     name: str = ""
     amount: float = 0.0
     why: str = ""
+    camera: str | None = None
+    hole: int | None = None
 
 
 def find_troubles(configuration: Configuration, database: Database, now: datetime) -> list[Trouble]:
@@ -124,7 +130,8 @@ def _cast(connection: Connection, configuration: Configuration, now: datetime) -
 
 def _pauses(connection: Connection, now: datetime) -> Iterator[Trouble]:
     for one in pauses.running(connection, now):
-        yield Trouble("info", "paused", since=one.ends_at, name=one.scope, why=f"{one.author}: {one.reason}")
+        why = f"{one.author}: {one.reason}"
+        yield Trouble("info", "paused", since=one.ends_at, why=why, camera=one.camera, hole=one.hole)
 
 
 def _believed(connection: Connection, configuration: Configuration, now: datetime) -> Context:

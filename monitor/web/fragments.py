@@ -30,6 +30,7 @@ def values_of(site: Site, scene: Scene, audience: Audience) -> dict[str, Any]:
         "pages": audience.pages,
         "pause": site.configuration.settings.alarms.pause_seconds,
         "with_cast": scene.cast.number is not None,
+        "several": len(scene.tables) > 1,
         "clock_of": words.clock,
     }
 

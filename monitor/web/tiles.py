@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The states of a hole, strongest first; each has a shape of its own in the page's sprite.
 STATES: Final = ("alarm", "ack", "failing", "missing", "silent", "paused", "unusual", "quiet")
+# Their order in the legend.
+LEGEND: Final = ("alarm", "ack", "unusual", "failing", "silent", "missing", "paused", "quiet")
 # How many holes a row has where the configuration names none, and the widest row that the style sheet has columns for.
 A_ROW: Final = 10
 WIDEST: Final = 24
@@ -119,7 +121,7 @@ def tables_of(facts: Facts, settings: Settings, now: datetime) -> list[Table]:
 def counts_of(tables: Iterable[Table]) -> dict[str, int]:
     """How many holes are in each state."""
     tiles = [tile for table in tables for tile in table.tiles]
-    return {state: sum(tile.state == state for tile in tiles) for state in STATES}
+    return {state: sum(tile.state == state for tile in tiles) for state in LEGEND}
 
 
 def _rows(tiles: Mapping[int, Tile], layout: Sequence[Sequence[int]]) -> list[Row]:
