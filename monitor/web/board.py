@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SHOWN: Final = timedelta(hours=24)
 # How many crops of a hole are looked at.
 MOST_EACH: Final = 3
-# How many crops are read at once where much has come, or while it is looked back: about 50 ms.
-AT_ONCE: Final = 20_000
+# How many crops are read at once where much has come, or while it is looked back: about 20 ms.
+AT_ONCE: Final = 10_000
 # So many are read again, because a database server may commit two transactions in another order than their ids'.
 AGAIN: Final = 300
 # More holes than any table has: file names may contain anything.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -11,8 +13,11 @@ import uvicorn
 from monitor.errors import AddressInUseError
 from monitor.web.app import application
 from monitor.web.streams import Streams
+from monitor.web.templating import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from monitor.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -26,6 +31,7 @@ MOST_CONNECTIONS: Final = 600
 def serve(site: Site) -> None:
     """Serve until SIGINT or SIGTERM; raises `AddressInUseError` where the address cannot be bound."""
     settings = site.configuration.settings.web
+    prepare()
     bound = _bind(settings.host, settings.port)
     streams = Streams(site)
     config = uvicorn.Config(
@@ -48,6 +54,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         super().__init__(config)
         self._streams = streams
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGINT and SIGTERM; the library would raise them once more at the end, as if the stop had failed."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in order."""

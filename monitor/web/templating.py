@@ -45,6 +45,14 @@ def environment(language: str) -> Environment:
     return made
 
 
+def prepare() -> None:
+    """Compile every template, so that nobody waits for it."""
+    for language in LANGUAGES:
+        made = environment(language)
+        for name in made.list_templates(extensions=["html"]):
+            made.get_template(name)
+
+
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A whole page: the template with these values, and the frame that all pages have."""
     around = {"frame": frame_of(request), "pages": pages_of(request.app), "path": request.url.path}

@@ -12,6 +12,7 @@ import pytest
 from monitor.configuration.resolved import Configuration
 from monitor.configuration.settings import Settings
 from monitor.store import calibrations, casts, daemons, outbox, pauses
+from monitor.store.database import schema
 from monitor.store.database.lock import only_daemon
 from monitor.store.decisions import record
 from monitor.store.runs import NIGHTLY, claim, finish
@@ -67,7 +68,7 @@ def test_a_daemon_that_ended_or_hangs(database: Database) -> None:
         make_active(connection, "a")
         row = daemons.enter(connection, daemons.Identity("here", 1, "1", "/inbox"))
         seen = datetime.now(UTC) - timedelta(minutes=2)
-        connection.execute(daemons.daemons.update().where(daemons.daemons.c.id == row).values(seen_at=seen))
+        connection.execute(schema.daemons.update().where(schema.daemons.c.id == row).values(seen_at=seen))
     (trouble,) = troubles(database)
     assert (trouble.severity, trouble.kind, trouble.since) == ("stop", "not_running", seen)
     with only_daemon(database):
@@ -120,7 +121,7 @@ def test_messages_that_no_sink_took(running: Database) -> None:
     line.decide(line.crop(0))
     at = datetime.now(UTC)
     with running.write() as connection:
-        message = {"alarm_id": 1, "kind": "opened", "alarm": {}, "lane": "x", "at": at}
+        message: dict[str, Any] = {"alarm_id": 1, "kind": "opened", "alarm": {}, "lane": "x", "at": at}
         outbox.add(connection, ["siren"], uid="u", **message)
     assert "undelivered" not in kinds(running, at + timedelta(seconds=59))
     (trouble,) = [one for one in troubles(running, at + timedelta(seconds=61)) if one.kind == "undelivered"]
