@@ -31,6 +31,8 @@ MOST_STREAMS: Final = 100
 MOST_WAITING: Final = 32
 # A stream ends after so many seconds, and the browser asks for a new one: whoever may no longer look is refused then.
 LONGEST_SECONDS: Final = 600.0
+# How soon a browser comes again that has lost its stream.
+AGAIN_MILLISECONDS: Final = 2000
 COMMENT: Final = ": nothing new\n\n"
 
 
@@ -102,16 +104,18 @@ class Streams:
 
     async def _run(self) -> None:
         """Look and tell, as long as anybody listens."""
-        while self._open:
-            try:
+        try:
+            while self._open:
                 scene = await run_in_threadpool(look, self._site)
                 await self._tell(self._scene, scene)
                 self._scene = scene
-            except MonitorError as error:
-                log.warning("the table cannot be followed: %s", error)
-                for stream in self._open:
-                    stream.tell(None)
-            await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
+        except MonitorError as error:
+            log.warning("the table cannot be followed: %s", error)
+        finally:
+            # After a failure browsers come again, and then it is tried anew.
+            for stream in self._open:
+                stream.tell(None)
 
     async def _tell(self, before: Scene | None, scene: Scene) -> None:
         for audience in {stream.audience for stream in self._open}:
@@ -132,4 +136,4 @@ def _message(scene: Scene, html: str) -> str:
     if not html:
         return ""
     data = json.dumps({"now": int(scene.now.timestamp() * 1000), "html": html})
-    return f"data: {data}\n\n"
+    return f"retry: {AGAIN_MILLISECONDS}\ndata: {data}\n\n"

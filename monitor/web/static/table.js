@@ -82,6 +82,9 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  // A page that a browser kept aside is as old as that.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+
   // While the stream lives nothing may have changed, so only a lost one makes the view old.
   setInterval(() => {
     if (lost.hidden) {

@@ -40,10 +40,9 @@ async def html(events: AsyncIterator[str]) -> str:
     message = COMMENT
     while message == COMMENT:
         message = await anext(events)
-    assert message.startswith("data: ")
-    assert message.endswith("\n\n")
-    assert message.count("\n") == 2
-    found: dict[str, Any] = json.loads(message.removeprefix("data: "))
+    again, data, *end = message.split("\n")
+    assert (again, end) == ("retry: 2000", ["", ""])
+    found: dict[str, Any] = json.loads(data.removeprefix("data: "))
     return str(found["html"])
 
 
