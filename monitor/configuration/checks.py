@@ -156,6 +156,19 @@ def parse_holes(text: str) -> frozenset[int]:
     return frozenset(holes)
 
 
+def rows_of_holes(rows: tuple[str, ...]) -> tuple[str, ...]:
+    """The rows of a table, each with holes as `parse_holes` reads them, none of which is in two rows."""
+    seen: set[int] = set()
+    for row in rows:
+        holes = parse_holes(row)
+        if twice := sorted(seen & holes):
+            raise ValueError(f"row {row!r}: hole {twice[0]} is in another row already; a hole has one place")
+        seen |= holes
+        if len(seen) > MOST_EXPECTED_HOLES:
+            raise ValueError(f"names more than {MOST_EXPECTED_HOLES} holes, which no casting table has")
+    return rows
+
+
 def different_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of detectors that are all different."""
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -16,6 +16,7 @@ from monitor.configuration.checks import (
     known_time_zone,
     plain_path,
     resolvable_path,
+    rows_of_holes,
     time_of_day,
     windows_in_days,
 )
@@ -41,6 +42,7 @@ class Plant(Section):
     """``[plant]``: what applies to the whole site."""
 
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
+    rows: Annotated[tuple[str, ...], AfterValidator(rows_of_holes)] = ()
 
 
 class Paths(Section):

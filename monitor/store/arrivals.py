@@ -125,7 +125,7 @@ def crops_since(connection: Connection, since: datetime) -> int:
 
 def _taken(connection: Connection, grid: Grid, seen_within: ColumnElement[bool]) -> CTE:
     """A row for each camera, hole and interval in which crops came."""
-    seen, captured = _seconds(connection, crops.c.seen_at), _seconds(connection, crops.c.captured_at)
+    seen, captured = seconds_of(connection, crops.c.seen_at), seconds_of(connection, crops.c.captured_at)
     decided = crops.c.state == "scored"
     timed = (
         select(
@@ -205,7 +205,7 @@ def _counted(
     return Arrivals(cameras, holes)
 
 
-def _seconds(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[int]:
+def seconds_of(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[int]:
     """A stored time as whole seconds since 1970."""
     if connection.dialect.name == "sqlite":
         return cast(func.strftime("%s", column), Integer)

@@ -12,10 +12,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import alarms, evidence, login, table
+from monitor.web import alarms, evidence, languages, login, table
 from monitor.web.gate import Gate
 from monitor.web.guard import Guard
 from monitor.web.headers import SecurityHeaders
+from monitor.web.streams import Streams
 from monitor.web.templating import part
 
 if TYPE_CHECKING:
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def application(site: Site) -> SecurityHeaders:
-    """The application for one installation; raises `ConfigurationError` where nobody could get in."""
+def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
+    """The application for one installation; ``streams``: whoever stops the server ends them first.
+
+    Raises `ConfigurationError` where nobody could get in.
+    """
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/events/table", table.events),
+            Route("/language", languages.choose, methods=["POST"]),
             Route("/login", login.show),
             Route("/login", login.log_in, methods=["POST"]),
             Route("/logout", login.log_out, methods=["POST"]),
@@ -46,6 +52,7 @@ def application(site: Site) -> SecurityHeaders:
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
     )
     app.state.site, app.state.gate = site, Gate.for_site(site)
+    app.state.streams = streams or Streams(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)
 

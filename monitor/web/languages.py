@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from starlette.responses import RedirectResponse
+
+from monitor.web.forms import form_of
+
 if TYPE_CHECKING:
-    from starlette.requests import HTTPConnection
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import Response
 
 # By its code, what each language calls itself. The texts in the templates and the code are the English ones.
 LANGUAGES: Final = {"en": "English", "ru": "Русский"}
 DEFAULT: Final = "en"
 COOKIE: Final = "language"
+COOKIE_SECONDS: Final = 365 * 86400
+# A path of this page: not one that a browser takes for another host's.
+_OWN: Final = re.compile(r"/(?![/\\])[!-~]{0,2000}")
 
 
 def language_of(request: HTTPConnection) -> str:
@@ -44,3 +53,15 @@ def translations(language: str) -> NullTranslations:
         return NullTranslations()
     with (files("monitor.web") / "catalogues" / f"{language}.mo").open("rb") as file:
         return GNUTranslations(file)
+
+
+async def choose(request: Request) -> Response:
+    """A person chooses a language; the browser remembers it."""
+    form = await form_of(request)
+    back = form.get("next", "/")
+    answer = RedirectResponse(back if _OWN.fullmatch(back) else "/", status_code=303)
+    chosen = form.get("language")
+    if chosen in LANGUAGES:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, chosen, COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
+    return answer

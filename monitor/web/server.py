@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -13,9 +14,12 @@ from monitor.errors import AddressInUseError, MonitorError
 from monitor.files.certificates import load_certificate, server_context
 from monitor.web.app import application
 from monitor.web.connections import MOST_HEADER_BYTES, ImpatientProtocol
+from monitor.web.streams import Streams
+from monitor.web.templating import prepare
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
     from pathlib import Path
 
     from monitor.web.site import Site
@@ -35,7 +39,9 @@ def serve(site: Site) -> None:
     logins cannot be used, and `AddressInUseError` where the address cannot be bound.
     """
     settings, certificate = site.configuration.settings.web, site.configuration.web_certificate
-    app = application(site)
+    prepare()
+    streams = Streams(site)
+    app = application(site, streams)
     context = None if certificate is None else server_context(*certificate, "web")
     secure: dict[str, Any] = {} if context is None else {"ssl_context_factory": lambda *_: context}
     bound = _bind(settings.host, settings.port)
@@ -58,10 +64,30 @@ def serve(site: Site) -> None:
         log.info("the page: %s", _address(bound, "http" if context is None else "https"))
         if site.configuration.web_users is None:
             log.info("nobody logs in: whoever uses this machine is an operator; see users in [web]")
-        # At its end the server sends itself the signal that it was stopped by.
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(stop, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[bound])
+        _Server(config, streams).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for what is still being answered."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGINT and SIGTERM; the library would raise them once more at the end, as if the stop had failed."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop in order."""
+        self._streams.end()
+        await super().shutdown(sockets)
 
 
 def _renew(context: ssl.SSLContext | None, certificate: tuple[Path, Path] | None) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from monitor.web.live import Live
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -27,6 +30,11 @@ class Site:
     def zone(self) -> ZoneInfo:
         """The plant's time zone."""
         return self.configuration.time_zone
+
+    @cached_property
+    def live(self) -> Live:
+        """What is kept in memory of it."""
+        return Live(self.configuration, self.database)
 
     @classmethod
     def of(cls, request: HTTPConnection) -> Site:

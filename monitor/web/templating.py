@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,8 +10,10 @@ from starlette.responses import HTMLResponse
 
 from monitor.files.text import printable
 from monitor.times import on_clock
+from monitor.web import words
 from monitor.web.frame import frame_of
 from monitor.web.languages import LANGUAGES, language_of, translations
+from monitor.web.navigation import pages_of
 from monitor.web.people import Role, person_of
 from monitor.web.site import Site
 
@@ -32,21 +34,47 @@ def environment(language: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    catalogue = translations(language)
+    made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
     made.globals.update(language=language, languages=LANGUAGES)
-    made.filters.update(printable=printable, ratio="{:.2f}".format)
+    made.filters.update(
+        printable=printable,
+        ratio=partial(words.number, language, 2),
+        number=lambda value, digits=0: words.number(language, digits, value),
+        span=partial(words.span, catalogue.gettext),
+    )
     return made
+
+
+def prepare() -> None:
+    """Compile every template, so that nobody waits for it."""
+    for language in LANGUAGES:
+        made = environment(language)
+        for name in made.list_templates(extensions=["html"]):
+            made.get_template(name)
 
 
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A whole page: the template with these values, and the frame that all pages have."""
-    site = Site.of(request)
-    return part(request, template, status=status, frame=frame_of(site), path=request.url.path, **values)
+    around = {"frame": frame_of(request), "pages": pages_of(request.app), "path": request.url.path}
+    return part(request, template, status=status, **{**around, **values})
 
 
 def part(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A part of a page, to be put into one that is shown already."""
-    site = Site.of(request)
+    site, person = Site.of(request), person_of(request)
+    known = {
+        **clocks(site),
+        "person": person,
+        "may_operate": person.role >= Role.OPERATOR,
+        "may_log_out": site.configuration.web_users is not None,
+    }
+    rendered = environment(language_of(request)).get_template(template)
+    return HTMLResponse(rendered.render(**known, **values), status_code=status)
+
+
+def clocks(site: Site) -> dict[str, Any]:
+    """What templates show times by: `clock` the time of the day, `moment` all of it, both on the plant's clock."""
     zone = site.zone
 
     def clock(moment: datetime) -> str:
@@ -55,13 +83,4 @@ def part(request: Request, template: str, *, status: int = 200, **values: Any) -
     def moment(at: datetime) -> str:
         return on_clock(at, zone)
 
-    person = person_of(request)
-    known = {
-        "clock": clock,
-        "moment": moment,
-        "person": person,
-        "may_operate": person.role >= Role.OPERATOR,
-        "may_log_out": site.configuration.web_users is not None,
-    }
-    rendered = environment(language_of(request)).get_template(template)
-    return HTMLResponse(rendered.render(**known, **values), status_code=status)
+    return {"clock": clock, "moment": moment}

@@ -32,6 +32,7 @@ from monitor.store import (
     decisions,
     labelled_files,
     models,
+    newest,
     replay,
     retention,
     runs,
@@ -78,13 +79,13 @@ class Query(NamedTuple):
 
 def all_queries(connection: Connection, now: datetime) -> list[Query]:
     """Every query of the program that might get slower as the store grows."""
-    newest = connection.execute(select(func.max(crops.c.id))).scalar_one()
-    around = range(newest // 2, newest // 2 + BATCH)
+    last = newest.newest_id(connection)
+    around = range(last // 2, last // 2 + BATCH)
     rows = connection.execute(select(crops.c.path, crops.c.sha256).where(crops.c.id.in_(around))).all()
     paths, contents = [row.path for row in rows], [row.sha256 for row in rows]
     ids = list(around)
     active = models.active_models(connection)
-    old = moment(newest // 10)
+    old = moment(last // 10)
     expected = Completeness(interval_seconds=600)
     windows = [last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
@@ -102,15 +103,19 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
         ("page: alarms that are not closed", lambda one: alarm_pages.not_closed(one, 200)),
-        ("page: closed alarms of a cast", lambda one: alarm_pages.closed(one, 50, before=newest, cast="4711")),
+        ("page: closed alarms of a cast", lambda one: alarm_pages.closed(one, 50, before=last, cast="4711")),
         ("page: crops around an alarm", lambda one: alarm_pages.around(one, "C", 10, Span(ids[0], ids[-1]), 600)),
         ("page: crops of an alarm", lambda one: alarm_pages.newest_members(one, 1, 600)),
         ("page: from where to where an alarm reaches", lambda one: alarm_pages.span(one, 1)),
         ("page: crops that an alarm was decided on", lambda one: alarm_pages.seen(one, ids[:100])),
         ("page: what people said of an alarm", lambda one: alarm_pages.said(one, 1)),
+        ("page: newest crops of each hole", lambda one: newest.newest_of_holes(one, last - 10_000, last, 3)),
+        ("page: when a crop was seen", lambda one: newest.seen_before(one, last - 10_000)),
+        ("page: newest latencies", lambda one: newest.newest_latencies(one, last - 1000)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),
+        ("page: decisions by minute", lambda one: newest.decided_by_minute(one, now, 60)),
         ("last successes of runs", lambda one: runs.last_successes(one, now)),
         ("quality in all windows", lambda one: quality_in_operation(one, windows, active, event_gap_seconds=600)),
         ("drift", lambda one: drift_of_model(one, active[0], Drift(), now)),
@@ -124,7 +129,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("trial of 7 days", lambda one: replay.replay(one, 1, 0.01, replay.Span(since=now - timedelta(days=7)))),
         ("retention: newest crop", retention.newest_seen),
         ("retention: last old number", lambda one: retention.last_old_id(one, old)),
-        ("retention: first old crops", lambda one: retention.old_crops(one, old, after=0, until=newest, most=PRUNED)),
+        ("retention: first old crops", lambda one: retention.old_crops(one, old, after=0, until=last, most=PRUNED)),
         ("retention: witnesses of the inbox", lambda one: watched_folders.witnesses(one, MOST_WITNESSES, before=old)),
         ("retention: old summaries",
          lambda one: retention.old_summaries(one, 1, old, after=None, most=PRUNED)),

@@ -19,6 +19,20 @@ def test_who_decides_is_checked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ('["1-x"]', "'1-x' names no holes"),
+        ('["1-10", "9-12"]', "row '9-12': hole 9 is in another row already"),
+        ('["1-600", "601-1200"]', "names more than 1000 holes"),
+    ],
+)
+def test_rows_have_to_name_each_hole_once(tmp_path: Path, rows: str, reason: str) -> None:
+    (line,) = problems(f"plant.rows = {rows}", tmp_path)
+    assert line.startswith("plant.rows: ")
+    assert reason in line
+
+
 @pytest.mark.parametrize("value", ["", "Europe", "../UTC", "/etc/localtime", "UTC\\u0000", "Moscow"])
 def test_a_time_zone_has_to_be_known(tmp_path: Path, value: str) -> None:
     (line,) = problems(f'plant.time_zone = "{value}"', tmp_path)
