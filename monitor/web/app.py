@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import table
+from monitor.web import pictures, table
 from monitor.web.headers import SecurityHeaders
 from monitor.web.templating import part
 
@@ -29,6 +29,7 @@ def application(site: Site) -> SecurityHeaders:
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/crops/{id}/picture", pictures.show),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
