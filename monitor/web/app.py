@@ -11,8 +11,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import pictures, table
+from monitor.web import crop, hole, maps, pictures, table
 from monitor.web.headers import SecurityHeaders
+from monitor.web.sights import Sights
 from monitor.web.templating import part
 
 if TYPE_CHECKING:
@@ -29,12 +30,19 @@ def application(site: Site) -> SecurityHeaders:
     app = Starlette(
         routes=[
             Route("/", table.show),
+            Route("/crops/{id}", crop.show),
             Route("/crops/{id}/picture", pictures.show),
+            Route("/crops/{id}/{kind}/{model}", maps.show),
+            Route("/holes", hole.show_all),
+            Route("/holes/{camera}/{hole}", hole.show),
+            Route("/holes/{camera}/{hole}/scores.json", hole.scores),
+            Route("/holes/{camera}/{hole}/drift", hole.drift),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
     )
     app.state.site = site
+    app.state.sights = Sights(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)
 

@@ -16,9 +16,21 @@ LARGEST_ID: Final = 2**63 - 1
 
 def id_of(request: Request, name: str = "id") -> int:
     """The id in a request's path, 1 to `LARGEST_ID`; raises 404 for anything else."""
+    number = number_of(request, name)
+    if number == 0:
+        raise _nothing("0")
+    return number
+
+
+def number_of(request: Request, name: str) -> int:
+    """A number in a request's path, 0 to `LARGEST_ID`; raises 404 for anything else."""
     text = request.path_params[name]
     # Longer ones are not even converted: Python refuses numbers of thousands of digits.
-    number = int(text) if re.fullmatch("[0-9]{1,19}", text, re.ASCII) else 0
-    if not 0 < number <= LARGEST_ID:
-        raise HTTPException(404, f"{text[:40]!a} is not the number of anything.")
+    number = int(text) if re.fullmatch("[0-9]{1,19}", text, re.ASCII) else -1
+    if not 0 <= number <= LARGEST_ID:
+        raise _nothing(text)
     return number
+
+
+def _nothing(text: str) -> HTTPException:
+    return HTTPException(404, f"{text[:40]!a} is not the number of anything.")

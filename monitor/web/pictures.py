@@ -29,12 +29,12 @@ MOST_PIXELS: Final = 4_000_000
 # A picture never changes: another content is another crop. Ids are not given twice within this time.
 CACHED: Final = "private, max-age=86400, immutable"
 # Files may lie on a share that hangs. No more threads than these wait for it, so that other pages are answered.
-_READING: Final = anyio.CapacityLimiter(12)
+READING: Final = anyio.CapacityLimiter(12)
 
 
 async def show(request: Request) -> Response:
     """``GET /crops/{id}/picture?scale=N``: the crop as PNG, each pixel as a square of N x N."""
-    return await anyio.to_thread.run_sync(partial(_show, request), limiter=_READING)
+    return await anyio.to_thread.run_sync(partial(_show, request), limiter=READING)
 
 
 def _show(request: Request) -> Response:
@@ -79,9 +79,13 @@ def pixels_of(request: Request, crop: StoredCropRow) -> NDArray[np.uint8]:
     try:
         return contents.reader.decode(found.file).pixels
     except CropRefusedError as refusal:
-        _ = translations(language_of(request)).gettext
-        sentence = _("The file is there and cannot be shown: %(problem)s.") % {"problem": refusal}
-        raise HTTPException(404, sentence) from None
+        raise HTTPException(404, unshowable(request, refusal)) from None
+
+
+def unshowable(request: Request, refusal: CropRefusedError) -> str:
+    """Why the content of a crop cannot be shown, as a sentence in the reader's language."""
+    _ = translations(language_of(request)).gettext
+    return _("The file is there and cannot be shown: %(problem)s.") % {"problem": refusal}
 
 
 def why_missing(request: Request, found: NoContent) -> str:

@@ -190,11 +190,11 @@ def test_kept_bytes_that_were_damaged_are_not_shown(home: DecidedInbox, browser:
 
 def test_a_file_that_could_not_be_decoded_says_why(home: DecidedInbox, browser: TestClient) -> None:
     file = home.put("broken.png", CONTENT[:60])
-    undecided: Any = {"verdict": None, "decision_score": None, "decision_threshold": None, "decided_by": None, "scores": ()}
-    crop_id = home.decide(file, reason="truncated", error="it ends early", **undecided)
+    final: Any = dict.fromkeys(("verdict", "decision_score", "decision_threshold", "decided_by"))
+    crop_id = home.decide(file, reason="truncated", error="it ends early", scores=(), **final)
     assert "cannot be shown" in refused(browser, crop_id)
     another = home.put("unread.png", CONTENT)
-    unread = home.decide(another, sha256="", reason="unreadable", error="it cannot be read", **undecided)
+    unread = home.decide(another, sha256="", reason="unreadable", error="it cannot be read", scores=(), **final)
     assert "never be read" in refused(browser, unread)
 
 
