@@ -167,10 +167,6 @@ def show(request: Request) -> Response:
             _ = translations(language_of(request)).gettext
             raise HTTPException(404, _("No crop of this hole is known."))
         found = course(connection, hole, until - timedelta(hours=hours), until)
-    table = thinned(
-        [point.crop for point in found.points], {point.crop.id: point.share for point in found.points}, MOST_ROWS
-    )
-    shown = {row.id for row in table}
     return page(
         request,
         "hole.html",
