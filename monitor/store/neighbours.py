@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # How many crops are gone through at most.
 WALK: Final = 50_000
+# The same where every hole is looked for at once, which takes longer.
+WALK_OF_ALL: Final = 20_000
 
 
 class HoleCrop(NamedTuple):
@@ -72,14 +74,14 @@ class LastOfHole(NamedTuple):
 def before(connection: Connection, hole: Hole, crop_id: int, most: int) -> list[HoleCrop]:
     """The ``most`` crops of the hole that were stored last before this one, the oldest of them first."""
     within = (crops.c.id < crop_id, crops.c.id >= crop_id - WALK)
-    query = _of(hole).where(*within).order_by(crops.c.id.desc()).limit(most)
+    query = _of(hole, *within).order_by(crops.c.id.desc()).limit(most)
     return select_rows(connection, HoleCrop, query)[::-1]
 
 
 def after(connection: Connection, hole: Hole, crop_id: int, most: int) -> list[HoleCrop]:
     """The ``most`` crops of the hole that were stored next after this one, in their order."""
     within = (crops.c.id > crop_id, crops.c.id <= crop_id + WALK)
-    return select_rows(connection, HoleCrop, _of(hole).where(*within).order_by(crops.c.id).limit(most))
+    return select_rows(connection, HoleCrop, _of(hole, *within).order_by(crops.c.id).limit(most))
 
 
 def newest_of(connection: Connection, hole: Hole, most: int) -> list[HoleCrop]:
@@ -92,7 +94,7 @@ def last_of_holes(connection: Connection) -> list[LastOfHole]:
     end = _end(connection)
     query = (
         select(crops.c.camera, crops.c.hole, func.count(), func.max(crops.c.id))
-        .where(crops.c.id < end, crops.c.id >= end - WALK, in_operation(), crops.c.hole.is_not(None))
+        .where(crops.c.id < end, crops.c.id >= end - WALK_OF_ALL, in_operation(), crops.c.hole.is_not(None))
         .group_by(crops.c.camera, crops.c.hole)
         .order_by(crops.c.camera, crops.c.hole)
     )
@@ -108,7 +110,8 @@ def of_time(connection: Connection, hole: Hole, since: datetime, until: datetime
     last = select(crops.c.seen_at).where(*seen).order_by(crops.c.seen_at.desc()).limit(1).offset(WALK)
     cut = connection.execute(last).scalar()
     start = since if cut is None else cut
-    query = _of(hole).where(crops.c.seen_at >= since if cut is None else crops.c.seen_at > cut, crops.c.seen_at < until)
+    first = crops.c.seen_at >= since if cut is None else crops.c.seen_at > cut
+    query = _of(hole, first, crops.c.seen_at < until)
     return select_rows(connection, HoleCrop, query.order_by(crops.c.seen_at, crops.c.id)), start
 
 
@@ -127,16 +130,16 @@ def alarm_of(connection: Connection, crop_id: int) -> int | None:
     return connection.execute(select(alarm_crops.c.alarm_id).where(alarm_crops.c.crop_id == crop_id)).scalar()
 
 
-def crops_by_ids(connection: Connection, ids: list[int]) -> dict[int, HoleCrop]:
+def by_ids(connection: Connection, ids: list[int]) -> dict[int, HoleCrop]:
     """Crops by their ids, at most some hundreds."""
     query = select(*columns_of(crops, HoleCrop)).where(crops.c.id.in_(ids))
     return {row.id: row for row in select_rows(connection, HoleCrop, query)}
 
 
-def _of(hole: Hole) -> Select[Any]:
-    return select(*columns_of(crops, HoleCrop)).where(hole.meets())
+def _of(hole: Hole, *within: ColumnElement[bool]) -> Select[Any]:
+    return select(*columns_of(crops, HoleCrop)).where(*within, hole.meets())
 
 
 def _end(connection: Connection) -> int:
     """An id beyond that of the newest crop."""
-    return int(connection.execute(select(func.coalesce(func.max(crops.c.id), 0))).scalar_one()) + 1
+    return (connection.execute(select(func.max(crops.c.id))).scalar() or 0) + 1

@@ -108,7 +108,7 @@ def _show(request: Request) -> Response:
         hole = Hole(crop.camera, crop.hole)
         earlier = neighbours.before(connection, hole, crop.id, SIDE)
         later = neighbours.after(connection, hole, crop.id, SIDE)
-        this = neighbours.crops_by_ids(connection, [crop.id])
+        this = neighbours.by_ids(connection, [crop.id])
         alarm = neighbours.alarm_of(connection, crop.id)
         judgements = [Judgement(row) for row in (details.decisions if details else ())]
         origin = _origin(connection, next((one.row for one in judgements if not one.row.in_shadow), None))

@@ -12,11 +12,12 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from monitor.quality.drift.drift import drift_of_hole
-from monitor.store import neighbours
+from monitor.quality.drift.drift import drift_of_model
+from monitor.store import calibrations, neighbours
 from monitor.store.labels import labels_of_contents
 from monitor.store.models import active_models
 from monitor.store.neighbours import Hole, HoleCrop
+from monitor.store.summaries import HOUR, NO_HOLE, QUANTILES, UNKNOWN_CAMERA, summaries_of_group
 from monitor.web.crop import Frame
 from monitor.web.ids import number_of
 from monitor.web.languages import language_of, translations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from monitor.store.calibrations import CalibrationRow
 
 # How many points a chart has at most, how many rows its table, and how many crops the strip shows.
 MOST_POINTS: Final = 2000
@@ -59,13 +62,26 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Hour:
+    """An hour of which the single crops are not shown: its beginning, and the median and highest share."""
+
+    at: datetime
+    crops: int
+    proliv: int
+    middle: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """A hole's scores over a time, the oldest first.
 
-    ``since``: from when on all crops are there; ``crops``: how many there are, of which ``points`` are shown, and
-    ``failed`` could not be scored. ``middle``: the median of all shares, None without crops.
+    ``hours``: those before ``since``. ``since``: from when on all crops are there; ``crops``: how many there are, of
+    which ``points`` are shown, and ``failed`` could not be scored. ``middle``: the median of all shares, None without
+    crops.
     """
 
+    hours: Sequence[Hour]
     points: Sequence[Point]
     since: datetime
     until: datetime
@@ -101,6 +117,13 @@ class Course:
             "unusual": [point.crop.unusual for point in self.points],
             "label": [point.label for point in self.points],
             "crop": [point.crop.id for point in self.points],
+            "hours": {
+                "at": [hour.at.timestamp() for hour in self.hours],
+                "middle": [round(hour.middle, 4) for hour in self.hours],
+                "highest": [round(hour.highest, 4) for hour in self.hours],
+                "crops": [hour.crops for hour in self.hours],
+                "proliv": [hour.proliv for hour in self.hours],
+            },
         }
 
 
@@ -114,6 +137,7 @@ def course(connection: Connection, hole: Hole, since: datetime, until: datetime)
     labels = labels_of_contents(connection, {row.sha256 for row in kept})
     points = [Point(row, shares[row.id], row.decision_threshold or 0.0, _label(labels.get(row.sha256))) for row in kept]
     return Course(
+        hours_of(connection, hole, since, start) if start > since else [],
         points,
         since=start,
         until=until,
@@ -122,6 +146,33 @@ def course(connection: Connection, hole: Hole, since: datetime, until: datetime)
         failed=len(rows) - len(decided),
         middle=median(shares.values()) if shares else None,
     )
+
+
+def hours_of(connection: Connection, hole: Hole, since: datetime, until: datetime) -> list[Hour]:
+    """The finished hours in [since, until), from the summaries of the model that decides first.
+
+    An hour without a threshold of that model, as before its activation, is left out.
+    """
+    model = next(iter(active_models(connection)), None)
+    if model is None:
+        return []
+    key = (hole.camera or UNKNOWN_CAMERA, NO_HOLE if hole.hole is None else hole.hole)
+    history = [row for row in calibrations.history(connection, model.id) if row.state not in {"refused", "shadow"}]
+    found = []
+    for one in summaries_of_group(connection, model.id, key, since, until - HOUR):
+        threshold = _threshold_at(history, one.hour)
+        if threshold is not None:
+            middle, highest = (share_of(one.quantiles[place], threshold) for place in (QUANTILES // 2, -1))
+            found.append(Hour(one.hour, one.crops, one.proliv, middle, highest))
+    return found
+
+
+def _threshold_at(history: Sequence[CalibrationRow], hour: datetime) -> float | None:
+    """The threshold that was in force at the end of an hour; ``history``: the newest first."""
+    end = hour + HOUR
+    began = (row for row in history if row.created_at < end and (row.ended_at is None or row.ended_at >= end))
+    found = next(began, None)
+    return None if found is None else found.threshold
 
 
 def _label(given: Sequence[Any] | None) -> str | None:
@@ -151,9 +202,9 @@ def show_all(request: Request) -> Response:
     """``GET /holes``: the holes that gave crops lately."""
     with Site.of(request).database.read() as connection:
         last = neighbours.last_of_holes(connection)
-        rows = neighbours.crops_by_ids(connection, [one.id for one in last])
+        rows = neighbours.by_ids(connection, [one.id for one in last])
     holes = [(one, Frame(rows[one.id], now=False), address_of(one.camera, one.hole or 0)) for one in last]
-    return page(request, "holes.html", holes=holes, most=neighbours.WALK)
+    return page(request, "holes.html", holes=holes, most=neighbours.WALK_OF_ALL)
 
 
 def show(request: Request) -> Response:
@@ -161,12 +212,13 @@ def show(request: Request) -> Response:
     hole = hole_of(request)
     hours = _hours(request)
     until = datetime.now(UTC)
+    since = until - timedelta(hours=hours)
     with Site.of(request).database.read() as connection:
         last = neighbours.newest_of(connection, hole, STRIP)
         if not last and not neighbours.was_seen(connection, hole):
             _ = translations(language_of(request)).gettext
             raise HTTPException(404, _("No crop of this hole is known."))
-        found = course(connection, hole, until - timedelta(hours=hours), until)
+        found = course(connection, hole, since, until)
     return page(
         request,
         "hole.html",
@@ -175,7 +227,8 @@ def show(request: Request) -> Response:
         hours=hours,
         spans=SPANS,
         course=found,
-        cut=found.since > until - timedelta(hours=hours),
+        since=since,
+        cut=found.since > since,
         table=thinned(found.points, lambda point: point.share, MOST_ROWS),
         strip=[Frame(row, now=False) for row in last],
         zone=str(Site.of(request).zone),
@@ -196,13 +249,12 @@ def scores(request: Request) -> Response:
 def drift(request: Request) -> Response:
     """``GET /holes/{camera}/{hole}/drift``: a part of the page, which is fetched after it."""
     site, hole = Site.of(request), hole_of(request)
-    settings = site.configuration.settings.drift
-    key = (hole.camera or "", hole.hole or 0)
+    settings, now = site.configuration.settings.drift, datetime.now(UTC)
+    key = (hole.camera or UNKNOWN_CAMERA, hole.hole)
     with site.database.read() as connection:
-        found = [
-            (model, drift_of_hole(connection, model, settings, datetime.now(UTC), key))
-            for model in active_models(connection)
-        ]
+        models = [(one, drift_of_model(connection, one, settings, now)) for one in active_models(connection)]
+    # How strict a test is depends on how many holes are tested, so all of them are.
+    found = [(one, next((group for group in made.groups if group.key == key), None)) for one, made in models]
     return part(request, "drift.html", found=found)
 
 

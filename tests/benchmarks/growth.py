@@ -31,6 +31,7 @@ from monitor.store import (
     decisions,
     labelled_files,
     models,
+    neighbours,
     replay,
     retention,
     runs,
@@ -44,9 +45,10 @@ from monitor.store.database.schema import crops, scores
 from monitor.store.database.upgrade import prepare
 from monitor.store.decisions import CropRow, ScoreRow
 from monitor.store.labels import scored_crops
+from monitor.store.neighbours import Hole
 from monitor.store.references import reference_ranges
 from monitor.store.runs import NIGHTLY
-from monitor.store.summaries import HOUR
+from monitor.store.summaries import HOUR, summaries_of_group
 from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep.inbox_identity import MOST_WITNESSES
 from monitor.upkeep.retention import BATCH as PRUNED
@@ -84,6 +86,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     active = models.active_models(connection)
     old = moment(newest // 10)
     expected = Completeness(interval_seconds=600)
+    hole = Hole("T1-C1", 1)
     windows = [last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
         ("known crops of 256 paths", lambda one: known_crops(one, paths)),
@@ -99,6 +102,14 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("status: unusual ones of the last day", lambda one: traffic.unusual_since(one, now - DAY)),
         ("status: newest night", lambda one: runs.newest_runs(one, NIGHTLY, 1)),
         ("status: active calibration", lambda one: calibrations.active(one, 1)),
+        ("page: crops of a hole before one", lambda one: neighbours.before(one, hole, newest // 2, 5)),
+        ("page: crops of a hole after one", lambda one: neighbours.after(one, hole, newest // 2, 5)),
+        ("page: newest crops of no hole", lambda one: neighbours.newest_of(one, Hole("none", 1), 5)),
+        ("page: last crop of every hole", neighbours.last_of_holes),
+        ("page: a hole's week", lambda one: neighbours.of_time(one, hole, now - timedelta(days=7), now)),
+        ("page: a hole's hours", lambda one: summaries_of_group(one, 1, ("T1-C1", 1), old, now)),
+        ("page: whether a hole was seen", lambda one: neighbours.was_seen(one, hole)),
+        ("page: alarm of a crop", lambda one: neighbours.alarm_of(one, newest // 2)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),

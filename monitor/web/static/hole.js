@@ -28,12 +28,12 @@
   function draw(data) {
     const where = (test) => data.share.map((share, row) => (test(row) ? share : null));
     const values = (_, value) => (value === null || value === undefined ? "–" : value.toFixed(2));
-    const top = Math.max(1.5, ...data.share) * 1.05;
+    const top = Math.max(1.5, ...data.share, ...data.hours.highest) * 1.05;
     const options = {
       width: plot.clientWidth,
       height: 280,
       tzDate: onPlant,
-      scales: { y: { range: [Math.min(0, ...data.share), top] } },
+      scales: { y: { range: [Math.min(0, ...data.share, ...data.hours.middle), top] } },
       axes: [
         { stroke: colour("--muted"), grid: { show: false }, ticks: { show: false }, values: (_, ticks, axis, space, step) => ticks.map((tick) => clock(tick, step)) },
         { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, values: (_, ticks) => ticks.map((tick) => tick.toFixed(1)) },
@@ -41,20 +41,30 @@
       series: [
         { label: words.time, value: (_, seconds) => (seconds === null ? "–" : clock(seconds, 1)) },
         { label: words.share, stroke: colour("--text"), width: 1.5, points: { show: data.at.length < 200, size: 4 }, value: values },
+        { label: words.middle, show: data.hours.at.length > 0, stroke: colour("--muted"), width: 1, points: { show: false }, value: values },
+        { label: words.highest, show: data.hours.at.length > 0, stroke: colour("--fill"), width: 1.5, points: { show: false }, value: values },
         { label: words.threshold, stroke: colour("--text"), width: 2, points: { show: false }, value: values },
         { ...dots(words.proliv, "--mark", 7), value: values },
         { ...dots(words.labelled, "--unusual-ink", 14, "transparent"), value: values },
         { ...dots(words.normal, "--info", 14, "transparent"), value: values },
       ],
     };
+    // Hours, of which the single crops are not shown, come before the crops.
+    const hours = data.hours;
+    const noHours = hours.at.map(() => null);
+    const noCrops = data.at.map(() => null);
     const columns = [
-      data.at, data.share, data.share.map(() => 1), where((row) => data.proliv[row]),
-      where((row) => data.label[row] === "proliv"), where((row) => data.label[row] === "ne_proliv"),
+      [...hours.at, ...data.at], [...noHours, ...data.share],
+      [...hours.middle, ...noCrops], [...hours.highest, ...noCrops], [...noHours, ...noCrops].map(() => 1),
+      [...hours.highest.map((share, row) => (hours.proliv[row] ? share : null)), ...where((row) => data.proliv[row])],
+      [...noHours, ...where((row) => data.label[row] === "proliv")],
+      [...noHours, ...where((row) => data.label[row] === "ne_proliv")],
     ];
     const chart = new uPlot(options, columns, plot);
     // A click opens the crop under the pointer; the table has the same links for the keyboard.
     chart.over.addEventListener("click", () => {
-      if (chart.cursor.idx !== null && chart.select.width < 2) location.href = `/crops/${data.crop[chart.cursor.idx]}`;
+      const id = data.crop[chart.cursor.idx - hours.at.length];
+      if (chart.cursor.idx !== null && id !== undefined && chart.select.width < 2) location.href = `/crops/${id}`;
     });
     new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: 280 })).observe(plot);
   }
