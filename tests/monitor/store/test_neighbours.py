@@ -82,7 +82,8 @@ def test_every_hole_has_its_last_crop(filled: Database) -> None:
 
 def test_an_empty_store_has_no_hole(database: Database) -> None:
     with database.read() as connection:
-        assert neighbours.last_of_holes(connection) == neighbours.newest_of(connection, C7, 3) == []
+        assert not neighbours.last_of_holes(connection)
+        assert not neighbours.newest_of(connection, C7, 3)
         assert not neighbours.was_seen(connection, C7)
 
 
