@@ -29,6 +29,12 @@
     const where = (test) => data.share.map((share, row) => (test(row) ? share : null));
     const values = (_, value) => (value === null || value === undefined ? "–" : value.toFixed(2));
     const top = Math.max(1.5, ...data.share, ...data.hours.highest) * 1.05;
+    // Hours, of which the single crops are not shown, come before the crops.
+    const hours = data.hours;
+    const byHour = [
+      { label: words.middle, stroke: colour("--muted"), width: 1, points: { show: false }, value: values },
+      { label: words.highest, stroke: colour("--fill"), width: 1.5, points: { show: false }, value: values },
+    ];
     const options = {
       width: plot.clientWidth,
       height: 280,
@@ -41,21 +47,18 @@
       series: [
         { label: words.time, value: (_, seconds) => (seconds === null ? "–" : clock(seconds, 1)) },
         { label: words.share, stroke: colour("--text"), width: 1.5, points: { show: data.at.length < 200, size: 4 }, value: values },
-        { label: words.middle, show: data.hours.at.length > 0, stroke: colour("--muted"), width: 1, points: { show: false }, value: values },
-        { label: words.highest, show: data.hours.at.length > 0, stroke: colour("--fill"), width: 1.5, points: { show: false }, value: values },
+        ...(hours.at.length ? byHour : []),
         { label: words.threshold, stroke: colour("--text"), width: 2, points: { show: false }, value: values },
         { ...dots(words.proliv, "--mark", 7), value: values },
         { ...dots(words.labelled, "--unusual-ink", 14, "transparent"), value: values },
         { ...dots(words.normal, "--info", 14, "transparent"), value: values },
       ],
     };
-    // Hours, of which the single crops are not shown, come before the crops.
-    const hours = data.hours;
     const noHours = hours.at.map(() => null);
     const noCrops = data.at.map(() => null);
     const columns = [
       [...hours.at, ...data.at], [...noHours, ...data.share],
-      [...hours.middle, ...noCrops], [...hours.highest, ...noCrops], [...noHours, ...noCrops].map(() => 1),
+      ...(hours.at.length ? [[...hours.middle, ...noCrops], [...hours.highest, ...noCrops]] : []), [...noHours, ...noCrops].map(() => 1),
       [...hours.highest.map((share, row) => (hours.proliv[row] ? share : null)), ...where((row) => data.proliv[row])],
       [...noHours, ...where((row) => data.label[row] === "proliv")],
       [...noHours, ...where((row) => data.label[row] === "ne_proliv")],

@@ -25,7 +25,7 @@
   }, true);
   // Those that failed before this ran.
   for (const picture of document.images) {
-    if (picture.complete && picture.naturalWidth === 0 && picture.loading !== "lazy") leaveFrame(picture);
+    if (picture.complete && picture.naturalWidth === 0) leaveFrame(picture);
   }
   window.monitorPictures = { why };
 })();

@@ -76,6 +76,10 @@ BOUNDED: Final = {
     "crops.decision_score, crops.decision_threshold, crops.unusual \nFROM crops \nWHERE crops.seen_at >": (
         "as many crops"
     ),
+    "SELECT score_summaries.crops \nFROM score_summaries": "one row",
+    "SELECT score_summaries.hour, score_summaries.camera, score_summaries.hole, score_summaries.crops, "
+    "score_summaries.proliv, score_summaries.quantiles \nFROM score_summaries \nWHERE score_summaries.model_id = ? AND "
+    "score_summaries.camera = ? AND score_summaries.hole = ? AND score_summaries.hour >= ?": "a week's hours",
     "SELECT score_summaries.camera, score_summaries.hole \nFROM score_summaries": "one row, at a place of an index",
     "SELECT labelled_files.path, labelled_files.label, ": "what was deleted meanwhile, once at the start",
 }
