@@ -241,7 +241,8 @@ def scores(request: Request) -> Response:
     until = _moment(request, "until", datetime.now(UTC))
     since = _moment(request, "since", until - timedelta(hours=FIRST_SPAN))
     if since > until:
-        raise HTTPException(400, "since is later than until.")
+        _ = translations(language_of(request)).gettext
+        raise HTTPException(400, _("since is later than until."))
     with Site.of(request).database.read() as connection:
         return JSONResponse(course(connection, hole, since, until).as_dict())
 
@@ -261,7 +262,8 @@ def drift(request: Request) -> Response:
 def _hours(request: Request) -> int:
     text = request.query_params.get("hours", str(FIRST_SPAN))
     if text not in map(str, SPANS):
-        raise HTTPException(400, f"hours has to be one of {', '.join(map(str, SPANS))}.")
+        _ = translations(language_of(request)).gettext
+        raise HTTPException(400, _("hours has to be one of %(spans)s.") % {"spans": ", ".join(map(str, SPANS))})
     return int(text)
 
 
@@ -272,4 +274,6 @@ def _moment(request: Request, name: str, default: datetime) -> datetime:
     try:
         return datetime.fromtimestamp(float(text), UTC)
     except (ValueError, OverflowError, OSError):
-        raise HTTPException(400, f"{name} has to be a time in seconds since 1970.") from None
+        _ = translations(language_of(request)).gettext
+        sentence = _("%(name)s has to be a time in seconds since 1970.") % {"name": name}
+        raise HTTPException(400, sentence) from None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 
+from monitor.web.languages import language_of, translations
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -18,7 +20,7 @@ def id_of(request: Request, name: str = "id") -> int:
     """The id in a request's path, 1 to `LARGEST_ID`; raises 404 for anything else."""
     number = number_of(request, name)
     if number == 0:
-        raise _nothing("0")
+        raise _nothing(request, "0")
     return number
 
 
@@ -28,9 +30,10 @@ def number_of(request: Request, name: str) -> int:
     # Longer ones are not even converted: Python refuses numbers of thousands of digits.
     number = int(text) if re.fullmatch("[0-9]{1,19}", text, re.ASCII) else -1
     if not 0 <= number <= LARGEST_ID:
-        raise _nothing(text)
+        raise _nothing(request, text)
     return number
 
 
-def _nothing(text: str) -> HTTPException:
-    return HTTPException(404, f"{text[:40]!a} is not the number of anything.")
+def _nothing(request: Request, text: str) -> HTTPException:
+    _ = translations(language_of(request)).gettext
+    return HTTPException(404, _("%(text)s is not the number of anything.") % {"text": ascii(text[:40])})

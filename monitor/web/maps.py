@@ -39,6 +39,8 @@ async def show(request: Request) -> Response:
     assert wanted is not None
     seen = await sights.of(model, wanted)
     _ = translations(language_of(request)).gettext
+    if seen is None:
+        raise HTTPException(503, _("Too many heat maps are being drawn; try again in a moment."))
     if isinstance(seen, NotSeen):
         text = _("%(model)s could not be loaded: %(problem)s") if seen.loading else _("%(model)s refuses: %(problem)s")
         raise HTTPException(404, text % {"model": model.name, "problem": seen.sentence})

@@ -54,7 +54,8 @@ def scale_of(request: Request) -> int:
     """How many times larger a picture is asked for; raises 400 for anything but a number from 1 to `MOST_TIMES`."""
     text = request.query_params.get("scale", "1")
     if text not in map(str, range(1, MOST_TIMES + 1)):
-        raise HTTPException(400, f"scale has to be a whole number from 1 to {MOST_TIMES}.")
+        _ = translations(language_of(request)).gettext
+        raise HTTPException(400, _("scale has to be a whole number from 1 to %(most)s.") % {"most": MOST_TIMES})
     return int(text)
 
 

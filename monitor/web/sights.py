@@ -8,8 +8,6 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from starlette.exceptions import HTTPException
-
 from monitor.errors import MonitorError
 from monitor.files.text import printable
 
@@ -60,10 +58,10 @@ class Sights:
         self._problems: dict[int, tuple[float, str]] = {}
         self._seen: OrderedDict[tuple[int, str, int | None], Mapping[str, Picture] | NotSeen] = OrderedDict()
 
-    async def of(self, model: ModelRow, wanted: Wanted) -> Mapping[str, Picture] | NotSeen:
-        """Pictures by name, see `monitor.models.pictures.pictures_of`; raises 503 where too many wait already."""
+    async def of(self, model: ModelRow, wanted: Wanted) -> Mapping[str, Picture] | NotSeen | None:
+        """Pictures by name, see `monitor.models.pictures.pictures_of`; None where too many requests wait already."""
         if self._waiting >= MOST_WAITING:
-            raise HTTPException(503, "Too many heat maps are being drawn; try again in a moment.")
+            return None
         self._waiting += 1
         try:
             return await asyncio.wrap_future(self._thread.submit(self._look, model, wanted))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,12 +13,13 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from monitor.harness.waiting import wait_until
 from monitor.registry import Registry
 from monitor.store import calibrations
 from monitor.store.decisions import ScoreRow
 from monitor.store.labels import NewLabel, add_labels
 from monitor.web.app import application
-from monitor.web.sights import MOST_MODELS, Sights
+from monitor.web.sights import MOST_MODELS, MOST_WAITING, TRY_AGAIN_SECONDS, Sights
 from monitor.web.site import Site
 from tests.monitor.inbox.conftest import decided_inbox
 from tests.support.brightness_detector import Brightness, BrightnessSettings
@@ -238,6 +241,45 @@ def test_no_more_models_are_kept_than_may_be(
     assert browser.get(f"/crops/{crop_id}/map/1").status_code == 200
     assert len(sights._models) == MOST_MODELS
     assert 1 in sights._models
+
+
+def test_a_model_that_takes_its_time_keeps_no_other_page_waiting(
+    browser: TestClient, sights: Sights, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crop_id = decide()
+    loading, go_on = Event(), Event()
+
+    def load(_self: object, _row: object) -> Brightness:
+        loading.set()
+        assert go_on.wait(60)
+        return brightness()
+
+    monkeypatch.setattr("monitor.models.loader.ModelLoader.load", load)
+    address = f"/crops/{crop_id}/map/1"
+    # One event loop for all requests, as in the server.
+    with browser, ThreadPoolExecutor(MOST_WAITING) as threads:
+        waiting = [threads.submit(browser.get, address) for _ in range(MOST_WAITING)]
+        assert loading.wait(60)
+        assert browser.get(f"/crops/{crop_id}").status_code == 200
+        assert browser.get(f"/crops/{crop_id}/picture").status_code == 200
+        wait_until(lambda: sights._waiting == MOST_WAITING)
+        assert browser.get(address).status_code == 503
+        go_on.set()
+        assert {one.result().status_code for one in waiting} == {200}
+        assert browser.get(address).status_code == 200
+
+
+def test_a_model_that_failed_is_tried_again_after_a_while(
+    browser: TestClient, sights: Sights, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crop_id = decide()
+    address = f"/crops/{crop_id}/map/1"
+    assert browser.get(address).status_code == 404
+    monkeypatch.setattr("monitor.models.loader.ModelLoader.load", lambda _self, _row: brightness())
+    assert browser.get(address).status_code == 404
+    tried, problem = sights._problems[1]
+    sights._problems[1] = (tried - TRY_AGAIN_SECONDS, problem)
+    assert browser.get(address).status_code == 200
 
 
 def test_a_crop_whose_file_is_gone_has_no_maps(
