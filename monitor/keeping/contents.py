@@ -64,7 +64,11 @@ class CropContents:
         self._database = database
         self._inbox = configuration.inbox
         self._recent = recent_folder(configuration)
-        folders = (configuration.inbox, configuration.labelled, configuration.archive, self._recent)
+        self._quarantine = configuration.quarantine
+        folders = (
+            *(configuration.inbox, configuration.labelled, configuration.archive, configuration.quarantine),
+            self._recent,
+        )
         roots = sorted((os.fspath(folder) for folder in folders if folder is not None), key=len)
         limits = configuration.settings.crops
         self.reader = CropReader(max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, roots=roots)
@@ -78,6 +82,8 @@ class CropContents:
             # When its content became due plays no part in where its file is.
             sought = Owed(crop.id, crop.path, crop.sha256, crop.size_bytes, crop.source, datetime.now(UTC))
             places = places_of(connection, [sought], self._recent)[crop.id]
+        if crop.state == "failed" and self._quarantine is not None:
+            places.append(self._quarantine / crop.sha256[:16] / from_text(crop.path).name)
         if stored is not None and hashlib.sha256(stored).hexdigest() == crop.sha256:
             return Content(FileContent(stored, crop.sha256, Looks(len(stored), 0, 0)), None)
         # Looked at after the transaction: a share may take its time to answer.

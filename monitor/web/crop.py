@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,9 +11,10 @@ import anyio
 
 from monitor.errors import CropRefusedError, NoModelError
 from monitor.files.text import from_text
+from monitor.formulas.casts import believed
 from monitor.keeping.contents import Content, CropContents, NoContent
 from monitor.labels.labels import contradictions, valid
-from monitor.store import calibrations, models, neighbours
+from monitor.store import calibrations, casts, models, neighbours
 from monitor.store.neighbours import Hole
 from monitor.upkeep.crop_details import crop_details
 from monitor.web.pictures import READING, crop_of, unshowable, why_missing
@@ -110,6 +112,7 @@ def _show(request: Request) -> Response:
         later = neighbours.after(connection, hole, crop.id, SIDE)
         this = neighbours.by_ids(connection, [crop.id])
         alarm = neighbours.alarm_of(connection, crop.id)
+        cast = _cast(site, connection, crop)
         judgements = [Judgement(row) for row in (details.decisions if details else ())]
         origin = _origin(connection, next((one.row for one in judgements if not one.row.in_shadow), None))
     return page(
@@ -121,6 +124,7 @@ def _show(request: Request) -> Response:
         judgements=judgements,
         origin=origin,
         alarm=alarm,
+        cast=cast,
         labels=details.labels if details else [],
         contradictory=_contradictory(details),
         strip=[Frame(row, row.id == crop.id) for row in (*earlier, *this.values(), *later)],
@@ -129,6 +133,15 @@ def _show(request: Request) -> Response:
         picture=_picture(request, crop),
         name=from_text(crop.path).name,
     )
+
+
+def _cast(site: Site, connection: Connection, crop: StoredCropRow) -> tuple[str | None, str | None]:
+    """The number of the cast and its phase when the crop came, None where they were not known."""
+    said = casts.held_at(connection, crop.seen_at)
+    age = timedelta(seconds=site.configuration.settings.alarms.cast.maximum_age_seconds)
+    # Whether a file was followed then is not known; what it said was believed at that time if it was.
+    context = believed(said, crop.seen_at, maximum_age=age, followed=True)
+    return (said.number if said is not None and context.cast_id is not None else None), context.phase
 
 
 def _share(crop: StoredCropRow) -> float | None:

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from monitor.harness.waiting import wait_until
 from monitor.registry import Registry
-from monitor.store import calibrations
+from monitor.store import calibrations, casts
 from monitor.store.decisions import ScoreRow
 from monitor.store.labels import NewLabel, add_labels
 from monitor.web.app import application
@@ -24,6 +24,7 @@ from monitor.web.site import Site
 from tests.monitor.inbox.conftest import decided_inbox
 from tests.support.brightness_detector import Brightness, BrightnessSettings
 from tests.support.decided_inbox import NOW
+from tests.support.disks import sha256
 from tests.support.pictures import PICTURE, encoded
 
 if TYPE_CHECKING:
@@ -119,6 +120,18 @@ def test_the_threshold_has_its_evidence_and_what_was_refused_since(
     assert "TNR &lt;b&gt;fell&lt;/b&gt;" in text
 
 
+def test_the_cast_is_the_one_of_that_time(home: DecidedInbox, browser: TestClient, decide: Decide) -> None:
+    with home.database.write() as connection:
+        for number, hours in (("4126", -3), ("41<b>27", -1), ("4128", 1)):
+            at = NOW + timedelta(hours=hours)
+            cast = casts.begin(connection, number, None, at)
+            casts.say(connection, cast, "steady", at=at, source="person", author="Kim", problem=None)
+    crop_id = decide()
+    assert "cast 41&lt;b&gt;27, phase steady, camera C" in page(browser, crop_id)
+    early = decide("early.png", seen_at=NOW - timedelta(hours=9))
+    assert ", cast" not in page(browser, early)
+
+
 def test_labels_name_their_authors_and_contradictions_are_said(
     home: DecidedInbox, browser: TestClient, decide: Decide
 ) -> None:
@@ -154,6 +167,20 @@ def test_a_failed_crop_says_why(home: DecidedInbox, browser: TestClient) -> None
     assert "it ends &lt;early&gt;" in text
     assert "No picture." in text
     assert "<img" not in text.split("Neighbours in time")[0]
+
+
+def test_a_failed_crop_is_found_in_the_quarantine(home: DecidedInbox) -> None:
+    home.configure("keep", quarantine=home.home / "quarantine")
+    file = home.put("broken.png", b"\x89PNG\r\n\x1a\nnothing")
+    final: Any = dict.fromkeys(FINAL)
+    crop_id = home.decide(file, reason="truncated", error="it ends early", scores=(), **final)
+    goal = home.home / "quarantine" / sha256(file)[:16] / file.name
+    goal.parent.mkdir(parents=True)
+    file.rename(goal)
+    browser = TestClient(application(Site(home.configuration, Registry.load(), home.database)))
+    text = page(browser, crop_id)
+    assert f"The file lies at {goal} now, checksum equal." in text
+    assert "The file is there and cannot be shown" in text
 
 
 def test_a_picture_that_is_gone_leaves_a_frame_and_a_sentence(
