@@ -58,6 +58,11 @@ def coloured(heatmap: NDArray[np.float32]) -> Picture:
     return np.asarray(np.rint(np.stack(channels, axis=-1) * 255), dtype=np.uint8)
 
 
+def magnified(picture: Picture, times: int) -> Picture:
+    """A picture, uint8 (h, w, 3), with each pixel as a square of ``times`` x ``times``, none of them mixed."""
+    return np.ascontiguousarray(picture.repeat(times, axis=0).repeat(times, axis=1))
+
+
 def as_png(picture: Picture) -> bytes:
     """A picture, uint8 (H, W, 3), RGB, as the bytes of a PNG file, which name this program."""
     from PIL import Image

@@ -6,19 +6,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from monitor.crops.decoder import format_of
 from monitor.crops.loader import CropReader, FileContent
 from monitor.errors import CropRefusedError, MonitorError
 from monitor.files.looks import Looks
 from monitor.files.text import printable
 from monitor.models.loader import ModelLoader
-from monitor.models.pictures import as_png, pictures_of
+from monitor.models.pictures import as_png, magnified, pictures_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from monitor.api import Detector
@@ -63,7 +62,7 @@ def file_name(text: str) -> str:
 def enlarged(picture: Picture) -> Picture:
     """A picture, uint8 (h, w, 3), with each pixel as a square of several, none of them mixed."""
     times = max(1, min(MOST_TIMES, ENLARGED_TO // max(picture.shape[:2])))
-    return np.ascontiguousarray(picture.repeat(times, axis=0).repeat(times, axis=1))
+    return magnified(picture, times)
 
 
 class Drawer:

@@ -47,6 +47,12 @@ def newest(connection: Connection) -> Said | None:
     return next(iter(_said(connection, _query().order_by(cast_phases.c.id.desc()).limit(1))), None)
 
 
+def held_at(connection: Connection, moment: datetime) -> Said | None:
+    """What held at a moment; None where nothing had been said."""
+    query = _query().where(cast_phases.c.at <= moment).order_by(cast_phases.c.id.desc()).limit(1)
+    return next(iter(_said(connection, query)), None)
+
+
 def phases_of(connection: Connection, cast_id: int) -> list[Said]:
     """What was said of a cast, in order."""
     return _said(connection, _query().where(cast_phases.c.cast_id == cast_id).order_by(cast_phases.c.id))

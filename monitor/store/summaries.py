@@ -110,6 +110,18 @@ def _groups(connection: Connection, model_id: int) -> Iterator[GroupKey]:
         row = connection.execute(following).first() or connection.execute(query.where(camera > row.camera)).first()
 
 
+def summaries_of_group(
+    connection: Connection, model_id: int, key: GroupKey, since: datetime, until: datetime
+) -> list[Summary]:
+    """The hours of one group in [since, until) that had crops, oldest first."""
+    camera, hole = key
+    query = select(*columns_of(score_summaries, Summary)).where(
+        *(score_summaries.c.model_id == model_id, score_summaries.c.camera == camera, score_summaries.c.hole == hole),
+        *(score_summaries.c.hour >= since, score_summaries.c.hour < until, score_summaries.c.crops > 0),
+    )
+    return select_rows(connection, Summary, query.order_by(score_summaries.c.hour))
+
+
 def summaries_between(connection: Connection, model_id: int, since: datetime, until: datetime) -> list[Summary]:
     """The hours in [since, until) that had crops, of every group, oldest first."""
     query = (

@@ -12,10 +12,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import alarms, evidence, languages, login, table
+from monitor.web import alarms, crop, evidence, hole, languages, login, maps, pictures, table
 from monitor.web.gate import Gate
 from monitor.web.guard import Guard
 from monitor.web.headers import SecurityHeaders
+from monitor.web.sights import Sights
 from monitor.web.streams import Streams
 from monitor.web.templating import part
 
@@ -46,6 +47,13 @@ def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
             Route("/alarms/{alarm}/acknowledge", alarms.acknowledge_one, methods=["POST"]),
             Route("/alarms/{alarm}/close", alarms.close_one, methods=["POST"]),
             Route("/alarms/{alarm}/evidence.zip", evidence.export),
+            Route("/crops/{id}", crop.show),
+            Route("/crops/{id}/picture", pictures.show),
+            Route("/crops/{id}/{kind}/{model}", maps.show),
+            Route("/holes", hole.show_all),
+            Route("/holes/{camera}/{hole}", hole.show),
+            Route("/holes/{camera}/{hole}/scores.json", hole.scores),
+            Route("/holes/{camera}/{hole}/drift", hole.drift),
             Mount("/static", StaticFiles(packages=[("monitor.web", "static")])),
         ],
         middleware=[Middleware(Guard)],
@@ -53,6 +61,7 @@ def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
     )
     app.state.site, app.state.gate = site, Gate.for_site(site)
     app.state.streams = streams or Streams(site)
+    app.state.sights = Sights(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)
 

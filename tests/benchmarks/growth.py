@@ -32,6 +32,7 @@ from monitor.store import (
     decisions,
     labelled_files,
     models,
+    neighbours,
     newest,
     replay,
     retention,
@@ -47,9 +48,10 @@ from monitor.store.database.schema import crops, scores
 from monitor.store.database.upgrade import prepare
 from monitor.store.decisions import CropRow, ScoreRow
 from monitor.store.labels import scored_crops
+from monitor.store.neighbours import Hole
 from monitor.store.references import reference_ranges
 from monitor.store.runs import NIGHTLY
-from monitor.store.summaries import HOUR
+from monitor.store.summaries import HOUR, summaries_of_group
 from monitor.thresholds.gather import gather_evidence
 from monitor.upkeep.inbox_identity import MOST_WITNESSES
 from monitor.upkeep.retention import BATCH as PRUNED
@@ -87,6 +89,7 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
     active = models.active_models(connection)
     old = moment(last // 10)
     expected = Completeness(interval_seconds=600)
+    hole = Hole("T1-C1", 1)
     windows = [last_days(days, now) for days in Quality().window_days]
     foreground: list[tuple[str, Callable[[Connection], object]]] = [
         ("known crops of 256 paths", lambda one: known_crops(one, paths)),
@@ -112,6 +115,14 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("page: newest crops of each hole", lambda one: newest.newest_of_holes(one, last - 10_000, last, 3)),
         ("page: when a crop was seen", lambda one: newest.seen_before(one, last - 10_000)),
         ("page: newest latencies", lambda one: newest.newest_latencies(one, last - 1000)),
+        ("page: crops of a hole before one", lambda one: neighbours.before(one, hole, last // 2, 5)),
+        ("page: crops of a hole after one", lambda one: neighbours.after(one, hole, last // 2, 5)),
+        ("page: newest crops of no hole", lambda one: neighbours.newest_of(one, Hole("none", 1), 5)),
+        ("page: last crop of every hole", neighbours.last_of_holes),
+        ("page: a hole's week", lambda one: neighbours.of_time(one, hole, now - timedelta(days=7), now)),
+        ("page: a hole's hours", lambda one: summaries_of_group(one, 1, ("T1-C1", 1), old, now)),
+        ("page: whether a hole was seen", lambda one: neighbours.was_seen(one, hole)),
+        ("page: alarm of a crop", lambda one: neighbours.alarm_of(one, last // 2)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),

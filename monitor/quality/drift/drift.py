@@ -54,6 +54,14 @@ def drift_of_model(connection: Connection, model: ModelRow, settings: Drift, now
     return compare_hours(model.name, model.detector, baseline, recent, settings)
 
 
+def drift_of_hole(
+    connection: Connection, model: ModelRow, settings: Drift, now: datetime, key: GroupKey
+) -> GroupDrift | None:
+    """Test one (camera, hole) of a model from the summaries that there are; None where it has none."""
+    groups = drift_of_model(connection, model, settings, now).groups
+    return next((group for group in groups if group.key == key), None)
+
+
 def compare_hours(
     model: str, detector: str, baseline: Sequence[Summary], recent: Sequence[Summary], settings: Drift
 ) -> ModelDrift:

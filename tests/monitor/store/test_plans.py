@@ -69,6 +69,17 @@ BOUNDED: Final = {
         "the crops of a day, where a person waits for them"
     ),
     "SELECT count(*) AS count_1 \nFROM crops \nWHERE crops.unusual = 1": "an index that holds unusual crops alone",
+    "SELECT crops.seen_at \nFROM crops \nWHERE crops.seen_at >= ? AND crops.seen_at < ? ORDER BY crops.seen_at DESC": (
+        "as many rows of an index as a page may show of a time"
+    ),
+    "SELECT crops.id, crops.sha256, crops.captured_at, crops.seen_at, crops.state, crops.verdict, "
+    "crops.decision_score, crops.decision_threshold, crops.unusual \nFROM crops \nWHERE crops.seen_at >": (
+        "as many crops"
+    ),
+    "SELECT score_summaries.crops \nFROM score_summaries": "one row",
+    "SELECT score_summaries.hour, score_summaries.camera, score_summaries.hole, score_summaries.crops, "
+    "score_summaries.proliv, score_summaries.quantiles \nFROM score_summaries \nWHERE score_summaries.model_id = ? AND "
+    "score_summaries.camera = ? AND score_summaries.hole = ? AND score_summaries.hour >= ?": "a week's hours",
     "SELECT score_summaries.camera, score_summaries.hole \nFROM score_summaries": "one row, at a place of an index",
     "SELECT labelled_files.path, labelled_files.label, ": "what was deleted meanwhile, once at the start",
 }
@@ -302,6 +313,13 @@ INDEXES: Final = {
     "status: counts": "sqlite_autoindex_scores_1 (crop_id=?)",
     "status: crops of the last day": "ix_crops_seen_at (seen_at>?)",
     "status: unusual ones of the last day": "ix_crops_unusual (seen_at>?)",
+    "page: crops of a hole before one": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "page: crops of a hole after one": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "page: last crop of every hole": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    "page: a hole's week": "ix_crops_seen_at (seen_at>? AND seen_at<?)",
+    "page: a hole's hours": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole",
+    "page: whether a hole was seen": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND",
+    "page: alarm of a crop": "INTEGER PRIMARY KEY (rowid=?)",
     "last crop of each hole, 7 days": "ix_crops_seen_at (seen_at>?)",
     "quality in all windows": "ix_crops_alarms (seen_at>? AND seen_at<?)",
     "drift": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole=? AND hour",

@@ -53,7 +53,7 @@ def test_what_nobody_acknowledged_comes_first_and_the_oldest_of_it(browser: Test
     assert shown == sorted(shown)
     assert SCRIPT not in text
     assert "&lt;script&gt;" in text
-    assert '</svg> 2</span>' in text
+    assert "</svg> 2</span>" in text
 
 
 def test_closed_alarms_are_paged_by_their_ids_and_found_by_cast(
