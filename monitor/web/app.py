@@ -60,7 +60,7 @@ def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
         exception_handlers={HTTPException: _refused, MonitorError: _failed, Exception: _broken},
     )
     app.state.site, app.state.gate = site, Gate.for_site(site)
-    app.state.streams = streams or Streams(site)
+    app.state.streams = Streams(site) if streams is None else streams
     app.state.sights = Sights(site)
     # Around everything, so that the answer to a defect has the headers as well.
     return SecurityHeaders(app)

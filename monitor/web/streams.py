@@ -37,10 +37,13 @@ COMMENT: Final = ": nothing new\n\n"
 
 
 class Stream:
-    """What one browser is told."""
+    """What one browser is told, until ``end`` on the clock of the loop."""
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: Audience, end: float) -> None:
         self.audience = audience
+        self.end = end
+        # Whether it has been told everything, so that only changes are left.
+        self.knows = False
         # None ends the stream.
         self.waiting: asyncio.Queue[str | None] = asyncio.Queue(MOST_WAITING)
 
@@ -60,30 +63,26 @@ class Streams:
         self._site = site
         self._open: set[Stream] = set()
         self._task: asyncio.Task[None] | None = None
-        self._scene: Scene | None = None
         self._ended = False
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self._open)
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another one, or the server is about to stop."""
-        return self._ended or len(self._open) >= MOST_STREAMS
-
-    async def events(self, audience: Audience) -> AsyncIterator[str]:
-        """What a new browser is told: first everything, then what changes."""
-        stream = Stream(audience)
+    def join(self, audience: Audience) -> Stream | None:
+        """A stream for a new browser; None where there is no room for another one, or the server is about to stop."""
+        if self._ended or len(self._open) >= MOST_STREAMS:
+            return None
+        stream = Stream(audience, asyncio.get_running_loop().time() + LONGEST_SECONDS)
         self._open.add(stream)
+        return stream
+
+    async def events(self, stream: Stream) -> AsyncIterator[str]:
+        """What it is told: first everything, then what changes."""
         try:
             if self._task is None or self._task.done():
-                self._scene = None
                 self._task = asyncio.create_task(self._run())
-            elif self._scene is not None:
-                stream.tell(await self._whole(self._scene, audience))
-            end = asyncio.get_running_loop().time() + LONGEST_SECONDS
-            while asyncio.get_running_loop().time() < end:
+            while asyncio.get_running_loop().time() < stream.end:
                 try:
                     message = await asyncio.wait_for(stream.waiting.get(), COMMENT_SECONDS)
                 except TimeoutError:
@@ -104,11 +103,15 @@ class Streams:
 
     async def _run(self) -> None:
         """Look and tell, as long as anybody listens."""
+        before = None
         try:
             while self._open:
                 scene = await run_in_threadpool(look, self._site)
-                await self._tell(self._scene, scene)
-                self._scene = scene
+                await self._tell(before, scene)
+                before = scene
+                # Of a browser that was gone before it was told anything.
+                late = asyncio.get_running_loop().time() - 2 * COMMENT_SECONDS
+                self._open = {stream for stream in self._open if stream.end > late}
                 await asyncio.sleep(LOOK_SECONDS)
         except MonitorError as error:
             log.warning("the table cannot be followed: %s", error)
@@ -118,22 +121,20 @@ class Streams:
                 stream.tell(None)
 
     async def _tell(self, before: Scene | None, scene: Scene) -> None:
-        for audience in {stream.audience for stream in self._open}:
-            if before is None:
-                message = await self._whole(scene, audience)
-            else:
+        messages: dict[tuple[Audience, bool], list[Stream]] = {}
+        for stream in self._open:
+            messages.setdefault((stream.audience, stream.knows), []).append(stream)
+        for (audience, knows), streams in messages.items():
+            if knows and before is not None:
                 html = await run_in_threadpool(changed, self._site, before, scene, audience)
-                message = _message(scene, html)
-            for stream in self._open:
-                if message and stream.audience == audience:
-                    stream.tell(message)
-
-    async def _whole(self, scene: Scene, audience: Audience) -> str:
-        return _message(scene, await run_in_threadpool(whole, self._site, scene, audience))
+            else:
+                html = await run_in_threadpool(whole, self._site, scene, audience)
+            for stream in streams:
+                stream.knows = True
+                if html:
+                    stream.tell(_message(scene, html))
 
 
 def _message(scene: Scene, html: str) -> str:
-    if not html:
-        return ""
     data = json.dumps({"now": int(scene.now.timestamp() * 1000), "html": html})
     return f"retry: {AGAIN_MILLISECONDS}\ndata: {data}\n\n"

@@ -29,13 +29,14 @@ def show(request: Request) -> Response:
 async def events(request: Request) -> Response:
     """A stream of what changes on it."""
     streams = request.app.state.streams
-    if streams.full:
+    stream = streams.join(_audience(request))
+    if stream is None:
         _ = translations(language_of(request)).gettext
         sentence = _("{} pages are followed live already; this one shows what was when it was loaded.")
         return PlainTextResponse(sentence.format(MOST_STREAMS), status_code=503, headers={"Retry-After": "30"})
     # A proxy must not keep what belongs to a moment.
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(streams.events(_audience(request)), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(streams.events(stream), media_type="text/event-stream", headers=headers)
 
 
 def _audience(request: Request) -> Audience:

@@ -86,6 +86,7 @@ def test_the_table_is_live(daemon: Daemon, web: Running, small_dataset: Path) ->
         assert [fault for fault in heard.faults if not re.search(r"/crops/\d+/picture\)$", fault)] == []
         # A server that stops does not wait for the stream, and the page says how old it is.
         assert web.stop() == 0
+        assert "ERROR" not in web.text()
         page.get_by_text("Связь прервана").wait_for(timeout=PATIENCE)
         page.get_by_text("Данным на экране").wait_for(timeout=PATIENCE)
 

@@ -71,7 +71,7 @@
   let goes = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || isField(event.target)) return;
-    if (help && event.key === "?" || event.code === "Slash" && event.shiftKey) {
+    if (event.key === "?" || (event.code === "Slash" && event.shiftKey)) {
       event.preventDefault();
       if (help.open) help.close();
       else help.showModal();

@@ -35,6 +35,12 @@ def decide(line: Line, hole: int, *, proliv: bool = False) -> None:
     line.decide(line.crop(0, hole, proliv=proliv)._replace(seen_at=line.now, captured_at=line.now))
 
 
+def followed(streams: Streams, audience: Audience = OPERATOR) -> AsyncIterator[str]:
+    stream = streams.join(audience)
+    assert stream is not None
+    return streams.events(stream)
+
+
 async def html(events: AsyncIterator[str]) -> str:
     """The next change."""
     message = COMMENT
@@ -59,7 +65,7 @@ def test_a_new_crop_changes_its_own_tile(site: Site, line: Line) -> None:
         streams = Streams(site)
         decide(line, 1)
         decide(line, 2)
-        events = streams.events(OPERATOR)
+        events = followed(streams)
         first = await html(events)
         for part in ('id="tables"', 'id="hole-C-1"', 'id="cards"', 'id="alarm-count"', 'id="troubles"', 'id="figures"'):
             assert part in first
@@ -77,7 +83,7 @@ def test_an_alarm_that_opens_comes_to_each_in_their_language(site: Site, line: L
     async def course() -> None:
         streams = Streams(site)
         decide(line, 1)
-        operator, viewer = streams.events(OPERATOR), streams.events(VIEWER)
+        operator, viewer = followed(streams), followed(streams, VIEWER)
         await html(operator)
         await html(viewer)
         decide(line, 1, proliv=True)
@@ -97,7 +103,7 @@ def test_nothing_is_sent_where_nothing_changes_but_a_comment(site: Site, monkeyp
 
     async def course() -> list[str]:
         streams = Streams(site)
-        events = streams.events(OPERATOR)
+        events = followed(streams)
         await html(events)
         # The figures are looked up beside, once.
         await until(events, 'id="figures"')
@@ -111,7 +117,7 @@ def test_nothing_is_sent_where_nothing_changes_but_a_comment(site: Site, monkeyp
 def test_the_end_of_the_server_ends_all_streams(site: Site) -> None:
     async def course() -> None:
         streams = Streams(site)
-        events = [streams.events(OPERATOR) for _ in range(3)]
+        events = [followed(streams) for _ in range(3)]
         for one in events:
             await html(one)
         assert len(streams) == 3
@@ -119,7 +125,7 @@ def test_the_end_of_the_server_ends_all_streams(site: Site) -> None:
         for one in events:
             assert [message async for message in one if message.startswith("never")] == []
         assert len(streams) == 0
-        assert streams.full
+        assert streams.join(OPERATOR) is None
 
     asyncio.run(course())
 
@@ -130,14 +136,14 @@ def test_a_stream_ends_in_time_so_that_the_browser_is_let_in_again(site: Site, m
 
     async def course() -> int:
         streams = Streams(site)
-        return len([message async for message in streams.events(OPERATOR)])
+        return len([message async for message in followed(streams)])
 
     assert asyncio.run(course()) >= 1
 
 
 def test_who_takes_nothing_loses_the_stream(site: Site) -> None:
     async def course() -> list[str | None]:
-        stream = module.Stream(OPERATOR)
+        stream = module.Stream(OPERATOR, 0.0)
         for number in range(module.MOST_WAITING + 1):
             stream.tell(str(number))
         return [stream.waiting.get_nowait() for _ in range(stream.waiting.qsize())]
@@ -158,15 +164,31 @@ def test_too_many_get_a_sentence(site: Site, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_store_that_fails_ends_the_streams_and_is_tried_again(site: Site, line: Line) -> None:
     async def course() -> None:
         streams = Streams(site)
-        events = streams.events(OPERATOR)
+        events = followed(streams)
         await html(events)
         with site.database.write() as connection:
             connection.exec_driver_sql("alter table alarm_pauses rename to hidden")
         assert [message async for message in events if message.startswith("never")] == []
         with site.database.write() as connection:
             connection.exec_driver_sql("alter table hidden rename to alarm_pauses")
-        again = streams.events(OPERATOR)
+        again = followed(streams)
         assert 'id="tables"' in await html(again)
+        streams.end()
+
+    asyncio.run(course())
+
+
+def test_who_never_listens_leaves_its_place_to_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_SECONDS", -3600.0)
+
+    async def course() -> None:
+        streams = Streams(site)
+        streams.join(OPERATOR)
+        monkeypatch.setattr(module, "LONGEST_SECONDS", 600.0)
+        events = followed(streams)
+        await html(events)
+        await until(events, 'id="figures"')
+        assert len(streams) == 1
         streams.end()
 
     asyncio.run(course())
