@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from monitor.formulas.casts import believed
 from monitor.store import casts
 from monitor.store.alarms import running_counts
-from monitor.web.people import person_of
 from monitor.web.site import Site
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from monitor.upkeep.troubles import Trouble
-    from monitor.web.people import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,6 @@ class Frame:
     """
 
     now: datetime
-    person: Person
     open_alarms: int
     cast: Cast
     troubles: tuple[Trouble, ...]
@@ -61,7 +58,7 @@ def frame_of(request: Request) -> Frame:
     with site.database.read() as connection:
         open_alarms = running_counts(connection).open
         cast = cast_of(connection, site, now)
-    return Frame(now.astimezone(site.zone), person_of(request), open_alarms, cast, site.live.troubles.value(now))
+    return Frame(now.astimezone(site.zone), open_alarms, cast, site.live.troubles.value(now))
 
 
 def cast_of(connection: Connection, site: Site, now: datetime) -> Cast:

@@ -27,9 +27,11 @@
       const old = document.getElementById(fresh.id);
       if (!old) continue;
       const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
+      const scrolled = old.scrollTop;
       const unfolded = old.querySelector("details[open]") !== null;
       keepPicture(old, fresh);
       old.replaceWith(document.adoptNode(fresh));
+      fresh.scrollTop = scrolled;
       if (unfolded) fresh.querySelector("details")?.setAttribute("open", "");
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
     }
@@ -71,7 +73,9 @@
       let sentence = lost.dataset.lost;
       try {
         const answer = await fetch(lost.dataset.events, { signal: AbortSignal.timeout(3000) });
-        if (answer.ok) answer.body.cancel();
+        // A login that has ended: the page itself leads to the next one.
+        if (answer.redirected) location.reload();
+        else if (answer.ok) answer.body.cancel();
         else if (answer.headers.get("content-type")?.startsWith("text/plain")) sentence = await answer.text();
       } catch {
         // The server cannot be reached at all.
