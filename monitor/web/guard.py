@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SAFE: Final = frozenset({"GET", "HEAD"})
 METHODS: Final = frozenset({*SAFE, "POST", "PUT", "PATCH", "DELETE"})
 # What is shown to those who are not logged in.
-LOGIN: Final = "/login"
+ALWAYS: Final = frozenset({"/login", "/logout"})
 STATIC: Final = "/static/"
 # Streams of events at once, and for how long each: its browser asks for another one, and is asked anew who it is.
 MOST_STREAMS: Final = 100
@@ -117,7 +117,7 @@ async def _answer_to(request: Request) -> Response | None:
         request.state.person = LOCAL
     elif user is not None:
         request.state.person = user.person
-    elif path == LOGIN or path.startswith(STATIC):
+    elif path in ALWAYS or path.startswith(STATIC):
         request.state.person = NOBODY
     else:
         return await _to_login(request)

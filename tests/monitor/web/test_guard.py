@@ -104,6 +104,10 @@ def test_a_person_logs_in_is_led_to_where_they_wanted_and_logs_out(stranger: Tes
     assert stranger.get("/", follow_redirects=False).status_code == 303
 
 
+def test_whoever_is_not_logged_in_logs_out_all_the_same(stranger: TestClient) -> None:
+    assert stranger.post("/logout", follow_redirects=False).headers["location"] == "/login"
+
+
 def test_through_a_proxy_the_cookie_is_for_https_alone(stranger: TestClient) -> None:
     answer = stranger.post(
         "/login", data={"name": "oleg", "password": PASSWORD}, headers={"host": "monitor.plant.example"},
