@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import RedirectResponse
 
+from monitor.web.addresses import own_page
 from monitor.web.forms import form_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ LANGUAGES: Final = {"en": "English", "ru": "Русский"}
 DEFAULT: Final = "en"
 COOKIE: Final = "language"
 COOKIE_SECONDS: Final = 365 * 86400
-# A path of this page: not one that a browser takes for another host's.
-_OWN: Final = re.compile(r"/(?![/\\])[!-~]{0,2000}")
 
 
 def language_of(request: HTTPConnection) -> str:
@@ -58,8 +56,7 @@ def translations(language: str) -> NullTranslations:
 async def choose(request: Request) -> Response:
     """A person chooses a language; the browser remembers it."""
     form = await form_of(request)
-    back = form.get("next", "/")
-    answer = RedirectResponse(back if _OWN.fullmatch(back) else "/", status_code=303)
+    answer = RedirectResponse(own_page(form.get("next")), status_code=303)
     chosen = form.get("language")
     if chosen in LANGUAGES:
         secure = request.url.scheme == "https"

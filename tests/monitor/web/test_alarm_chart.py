@@ -16,7 +16,7 @@ ZONE = ZoneInfo("Asia/Krasnoyarsk")
 
 def alarm(**changes: Any) -> AlarmRow:
     values = dict.fromkeys(AlarmRow._fields)
-    values |= {"opened_on": START, "first_at": START, "last_at": START + timedelta(seconds=30)}  # type: ignore[dict-item]
+    values |= {"opened_on": START, "first_at": START, "last_at": START + timedelta(seconds=30)}
     return AlarmRow(**{**values, **changes})
 
 
