@@ -28,7 +28,7 @@ def crop(seconds: float, score: float | None, threshold: float | None = 2.0) -> 
 
 @pytest.mark.parametrize(
     ("score", "threshold", "ratio"),
-    [(3.0, 2.0, 1.5), (0.0, 2.0, 0.0), (1.0, 0.0, None), (1.0, -2.0, None), (None, 2.0, None), (1.0, None, None),
+    [(3.0, 2.0, 1.5), (0.0, 2.0, 0.0), (0.25, 0.0, 1.25), (-0.25, 0.0, 0.75), (None, 2.0, None), (1.0, None, None),
      (float("inf"), 2.0, None), (float("nan"), 2.0, None)],
 )  # fmt: skip
 def test_a_score_counts_in_thresholds(score: float | None, threshold: float | None, ratio: float | None) -> None:
