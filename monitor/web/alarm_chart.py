@@ -7,6 +7,8 @@ from datetime import timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.web.units import share_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, tzinfo
@@ -68,10 +70,10 @@ class Chart:
 
 
 def ratio_of(crop: SeenCrop) -> float | None:
-    """The score divided by the threshold; None where the quotient says nothing."""
-    if crop.score is None or crop.threshold is None or crop.threshold <= 0:
+    """The score in thresholds, see `monitor.web.units`; None where it is not known."""
+    if crop.score is None or crop.threshold is None:
         return None
-    ratio = crop.score / crop.threshold
+    ratio = share_of(crop.score, crop.threshold)
     return ratio if isfinite(ratio) else None
 
 

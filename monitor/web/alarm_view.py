@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from monitor.store import alarm_evidence, alarm_pages, alarms, outbox
 from monitor.store.alarms import NO_HOLE
 from monitor.web.alarm_chart import chart_of, ratio_of
+from monitor.web.units import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ class View:
     """
 
     chart: Chart | None
-    ratio: float | None
+    ratio: float
     strip: list[Frame]
     history: list[Event]
     deliveries: list[Delivery]
@@ -107,7 +108,7 @@ def view_of(connection: Connection, alarm: AlarmRow, site: Site, now: datetime) 
         around = alarm_pages.around(connection, alarm.camera, alarm.hole, of, DRAWN)
     return View(
         chart=chart_of(alarm, around, site.zone),
-        ratio=alarm.score / alarm.threshold if alarm.threshold > 0 else None,
+        ratio=share_of(alarm.score, alarm.threshold),
         strip=_strip(decided_on, members),
         history=_history(connection, alarm, settings, now),
         deliveries=deliveries_by_sink(

@@ -14,9 +14,10 @@ from monitor.alarms.acknowledgement import acknowledge, close
 from monitor.errors import DataError
 from monitor.labels.remarks import remark
 from monitor.store import alarm_pages, alarms
-from monitor.web.addresses import LARGEST, number_in, own_page
+from monitor.web.addresses import own_page
 from monitor.web.alarm_view import view_of
 from monitor.web.forms import form_of
+from monitor.web.ids import LARGEST_ID, id_of
 from monitor.web.people import Role, require
 from monitor.web.site import Site
 from monitor.web.templating import page
@@ -61,7 +62,7 @@ def _before(request: Request) -> int | None:
     text = request.query_params.get("before", "")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(LARGEST)) or int(text) > LARGEST:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(LARGEST_ID)) or int(text) > LARGEST_ID:
         raise HTTPException(404, "There is no such page.")
     return int(text)
 
@@ -72,7 +73,7 @@ def _here(request: Request) -> str:
 
 def show(request: Request) -> Response:
     """The page of one alarm."""
-    return _shown(request, number_in(request, "alarm"))
+    return _shown(request, id_of(request))
 
 
 async def acknowledge_one(request: Request) -> Response:
@@ -87,7 +88,7 @@ async def close_one(request: Request) -> Response:
 
 async def _ended(request: Request, end: Callable[..., AlarmRow]) -> Response:
     person = require(request, Role.OPERATOR)
-    alarm_id = number_in(request, "alarm")
+    alarm_id = id_of(request)
     form = await form_of(request)
     site = Site.of(request)
     try:

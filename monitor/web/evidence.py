@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from monitor.errors import DataError
-from monitor.web.addresses import number_in
+from monitor.web.ids import id_of
 from monitor.web.site import Site
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def export(request: Request) -> Response:
 
     What the daemon has yet to keep of the crops is missing in it: looking at something changes nothing here.
     """
-    site, alarm_id = Site.of(request), number_in(request, "alarm")
+    site, alarm_id = Site.of(request), id_of(request)
     if not _drawing.acquire(blocking=False):
         raise HTTPException(
             503, "Another export is being put together; ask again in a few seconds.", {"Retry-After": "5"}

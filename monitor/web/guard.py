@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from monitor.web.users import User
 
@@ -32,11 +31,8 @@ log = logging.getLogger(__name__)
 SAFE: Final = frozenset({"GET", "HEAD"})
 METHODS: Final = frozenset({*SAFE, "POST", "PUT", "PATCH", "DELETE"})
 # What is shown to those who are not logged in.
-LOGIN: Final = "/login"
+ALWAYS: Final = frozenset({"/login", "/logout"})
 STATIC: Final = "/static/"
-# Streams of events at once, and for how long each: its browser asks for another one, and is asked anew who it is.
-MOST_STREAMS: Final = 100
-STREAM_SECONDS: Final = 900.0
 # A name or an address as in a header Host, without the port: nothing that could be taken for a path.
 _HOST: Final = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
 _BEARER: Final = re.compile(r"bearer +([!-~]{1,200})", re.IGNORECASE)
@@ -55,7 +51,6 @@ class Guard:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._streams = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,35 +69,8 @@ class Guard:
             return
         if answer is not None:
             await answer(scope, receive, send)
-        elif "text/event-stream" in request.headers.get("accept", ""):
-            await self._stream(request, receive, send)
         else:
             await self._app(scope, receive, send)
-
-    async def _stream(self, request: Request, receive: Receive, send: Send) -> None:
-        if self._streams >= MOST_STREAMS:
-            _ = _translator(request)
-            answer = _answer(request, 503, _("Too many pages are open at once; close some."), {"Retry-After": "30"})
-            await answer(request.scope, receive, send)
-            return
-        self._streams += 1
-        started = False
-
-        async def sent(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        limit = asyncio.timeout(STREAM_SECONDS)
-        try:
-            async with limit:
-                await self._app(request.scope, receive, sent)
-        except TimeoutError:
-            if not limit.expired() or not started:
-                raise
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self._streams -= 1
 
 
 async def _answer_to(request: Request) -> Response | None:
@@ -117,7 +85,7 @@ async def _answer_to(request: Request) -> Response | None:
         request.state.person = LOCAL
     elif user is not None:
         request.state.person = user.person
-    elif path == LOGIN or path.startswith(STATIC):
+    elif path in ALWAYS or path.startswith(STATIC):
         request.state.person = NOBODY
     else:
         return await _to_login(request)

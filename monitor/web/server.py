@@ -49,7 +49,6 @@ def serve(site: Site) -> None:
         app,
         http=ImpatientProtocol,
         ws="none",
-        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -16,6 +16,7 @@ from monitor.web.languages import LANGUAGES, language_of, translations
 from monitor.web.navigation import pages_of
 from monitor.web.people import Role, person_of
 from monitor.web.site import Site
+from monitor.web.units import share_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,7 +37,7 @@ def environment(language: str) -> Environment:
     )
     catalogue = translations(language)
     made.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
-    made.globals.update(language=language, languages=LANGUAGES)
+    made.globals.update(language=language, languages=LANGUAGES, share_of=share_of)
     made.filters.update(
         printable=printable,
         ratio=partial(words.number, language, 2),

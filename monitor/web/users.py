@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from monitor.errors import ConfigurationError, DataError, OutputError
+from monitor.files.ownership import give_same_owner
 from monitor.files.replacing import write_private
 from monitor.files.text import printable
 from monitor.web.people import Person, Role
@@ -160,6 +161,7 @@ def changing(path: Path) -> Iterator[dict[str, User]]:
             "user who may write there"
         ) from None
     try:
+        give_same_owner(descriptor, path.parent)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         users = {user.name: user for user in read(path)} if path.exists() else {}
         yield users

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from monitor.errors import OutputError
-from monitor.files.replacing import require_replaceable, write_whole
+from monitor.files.replacing import require_replaceable, write_private, write_whole
 
 
 def is_list(beginning: bytes) -> bool:
@@ -79,3 +80,15 @@ def test_what_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(OutputError, match=r"cannot be written: .*; give another place with --output"):
         write_whole(tmp_path / name, b"1")
+
+
+def test_a_private_file_is_its_owner_s_alone_whatever_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o644)
+    for _ in range(2):
+        write_private(path, b"new")
+        assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o600)
+    assert [one.name for one in tmp_path.iterdir()] == ["secret"]
+    with pytest.raises(OutputError, match="cannot be written: No such file or directory; give another place, or write"):
+        write_private(tmp_path / "none" / "secret", b"new")

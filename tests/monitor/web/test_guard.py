@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
 
 from monitor.errors import ConfigurationError
-from monitor.web import guard as guards
 from monitor.web.app import application
 from monitor.web.passwords import hashed
-from monitor.web.people import Role, require
 from monitor.web.sessions import SECONDS
 from monitor.web.users import User, changing, new_token
 from tests.monitor.web.conftest import browser_of, made_site
 from tests.support.alarm_line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.testclient import TestClient
 
     from monitor.web.site import Site
@@ -102,6 +95,10 @@ def test_a_person_logs_in_is_led_to_where_they_wanted_and_logs_out(stranger: Tes
     # Nor does the cookie hold that somebody may have taken.
     stranger.cookies.update(value)
     assert stranger.get("/", follow_redirects=False).status_code == 303
+
+
+def test_whoever_is_not_logged_in_logs_out_all_the_same(stranger: TestClient) -> None:
+    assert stranger.post("/logout", follow_redirects=False).headers["location"] == "/login"
 
 
 def test_through_a_proxy_the_cookie_is_for_https_alone(stranger: TestClient) -> None:
@@ -326,32 +323,3 @@ def test_long_bodies_are_refused_before_they_are_read(
 @pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "CONNECT", "PROPFIND"])
 def test_other_methods_are_refused(browser: TestClient, method: str) -> None:
     assert browser.request(method, "/").status_code == 405
-
-
-def stream_of(site: Site, endless: asyncio.Event) -> TestClient:
-    """The page with a stream of events that ends when it is told."""
-
-    async def events(request: Request) -> Response:
-        require(request, Role.VIEWER)
-
-        async def pieces() -> AsyncIterator[bytes]:
-            yield b"data: first\n\n"
-            await endless.wait()
-
-        return StreamingResponse(pieces(), media_type="text/event-stream")
-
-    browser = browser_of(site)
-    browser.app._app.routes.append(Route("/events", events))  # type: ignore[attr-defined]
-    return browser
-
-
-EVENTS = {"accept": "text/event-stream"}
-
-
-def test_streams_are_bounded_and_end_after_a_while(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guards, "STREAM_SECONDS", 0.05)
-    browser = stream_of(site, asyncio.Event())
-    assert browser.get("/events", headers=EVENTS).text == "data: first\n\n"
-    monkeypatch.setattr(guards, "MOST_STREAMS", 0)
-    answer = browser.get("/events", headers=EVENTS)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")

@@ -213,5 +213,6 @@ def test_what_root_makes_belongs_to_the_owner_of_the_folder(path: Path) -> None:
     for _ in range(2):
         with changing(path) as users:
             users["anna"] = User(name="anna", role="viewer", password=hashed(PASSWORD))
-        status = path.stat()
-        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 12346, 0o600)
+        for one in path.parent.iterdir():
+            status = one.stat()
+            assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 12346, 0o600)
