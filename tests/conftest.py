@@ -139,12 +139,29 @@ def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) 
 
 
 @pytest.fixture(scope="session")
-def new_postgresql_database(starts_servers: None) -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server of its own, stopped at the end; each call makes an empty database and returns its URL."""
+def postgresql_server(starts_servers: None) -> Iterator[postgresql.Server]:
+    """A PostgreSQL server of its own, stopped at the end."""
     if reason := postgresql.missing():
         go_without("postgresql", reason)
-    with postgresql.server() as new_database:
-        yield new_database
+    with postgresql.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_database(postgresql_server: postgresql.Server) -> Callable[[], str]:
+    """Each call makes an empty database on a PostgreSQL server and returns its URL."""
+    return postgresql_server.new_database
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_store(postgresql_server: postgresql.Server) -> Callable[[], str]:
+    """Each call makes a database with all tables on a PostgreSQL server and returns its URL."""
+
+    def make_tables(url: str) -> None:
+        with opened(url) as database:
+            upgrade(database)
+
+    return lambda: postgresql_server.new_store(make_tables)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -152,8 +169,8 @@ def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     """An empty store of today's schema, on each kind of database."""
     url = f"sqlite:///{tmp_path / 'monitor.db'}"
     if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
+        new_store: Callable[[], str] = request.getfixturevalue("new_postgresql_store")
+        url = new_store()
     with opened(url) as database:
         upgrade(database)
         yield database
