@@ -80,7 +80,8 @@ def server() -> Iterator[Server]:
         finally:
             _run(folder, owner, "pg_ctl", "stop", "--mode=immediate", f"--pgdata={data}")
     finally:
-        shutil.rmtree(folder)
+        # Hundreds of files for each database: Python's own function takes several times as long.
+        subprocess.run(["rm", "--recursive", "--force", folder], check=True)
 
 
 def _start(folder: Path, data: Path, owner: str | None) -> int:
