@@ -56,8 +56,9 @@ class Server:
         from sqlalchemy import URL
 
         name = f"monitor_{next(self._numbers)}"
-        login = {"host": "127.0.0.1", "port": self._port, "user": "monitor", "password": PASSWORD}
-        with psycopg.connect(dbname="postgres", autocommit=True, **login) as connection:
+        with psycopg.connect(
+            host="127.0.0.1", port=self._port, user="monitor", password=PASSWORD, dbname="postgres", autocommit=True
+        ) as connection:
             # Files are copied in less time than they are written to the log, and this server never recovers from one.
             connection.execute(f"create database {name} template {template} strategy file_copy".encode())
         url = URL.create("postgresql", "monitor", PASSWORD, "127.0.0.1", self._port, name)
