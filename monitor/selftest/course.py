@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.errors import ConfigurationError, DataError, DeliveryError, MonitorError
+from monitor.errors import ConfigurationError, DataError, DeliveryError, MonitorError, NoModelError
 from monitor.files.text import printable, to_text
 from monitor.scoring.ensemble import load_active
 from monitor.selftest import files
@@ -143,11 +143,11 @@ class Course:
 
     def _send(self, number: int) -> None:
         """Choose the crops, register them, and write their files."""
-        self._sent = choose(
-            self._configuration,
-            self._database,
-            load_active(self._database, self._registry, self._configuration),
-        )
+        try:
+            ensemble = load_active(self._database, self._registry, self._configuration)
+        except NoModelError as error:
+            raise NoModelError(f"leg detector: {error}") from None
+        self._sent = choose(self._configuration, self._database, ensemble)
         paths = {label: files.place_for(self._configuration, one) for label, one in self._sent.items()}
         crops = [
             SelftestCrop(number, one.label, to_text(paths[label]), one.sha256) for label, one in self._sent.items()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from monitor.configuration.file import load
-from monitor.configuration.resolved import Configuration
 from monitor.deploy import selftest_timer, systemd
 from monitor.deploy.systemd import Access
 from monitor.errors import ConfigurationError
 from tests.support.requirements import go_without
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.configuration.resolved import Configuration
+    from tests.conftest import RunMonitor
 
 CAMERA = Access("hall-2", groups=("camera",))
 FILE = """
@@ -96,9 +101,9 @@ def test_what_would_keep_it_from_being_of_use_is_said(tmp_path: Path) -> None:
     assert selftest_timer.warnings(configured(tmp_path, SINK, "[alerts]\nselftest_hours = 26\n"), CAMERA) == []
 
 
-def test_the_command_writes_them_beside_the_daemons_unit(run_monitor: object, tmp_path: Path) -> None:
+def test_the_command_writes_them_beside_the_daemons_unit(run_monitor: RunMonitor, tmp_path: Path) -> None:
     configured(tmp_path, SINK)
-    ended = run_monitor("deploy", "systemd", "--output", "units", "--group", "root", "--selftest-at", "05:30")  # type: ignore[operator]
+    ended = run_monitor("deploy", "systemd", "--output", "units", "--group", "root", "--selftest-at", "05:30")
     assert ended.returncode == 0, ended.stderr
     assert sorted(path.name for path in (tmp_path / "units").iterdir()) == [
         "monitor-selftest.service", "monitor-selftest.timer", "monitor.service",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import func, select
 
-from monitor.store import selftests
+from monitor.store import decisions, selftests
 from monitor.store.database.schema import selftest_crops, selftest_deliveries
 from monitor.store.selftests import GRACE, SelftestCrop
 from tests.support.stored_crops import NOW, decided, decision, make_active
 
 if TYPE_CHECKING:
+    import pytest
     from sqlalchemy.engine import Connection
 
     from monitor.store.database.engine import Database
@@ -132,8 +132,6 @@ def test_old_ones_are_forgotten_unless_a_file_may_be_left(
 
 
 def test_the_newest_crops_of_the_line_are_found_by_their_verdict(either_store: Database) -> None:
-    from monitor.store import decisions
-
     with either_store.write() as connection:
         model = make_active(connection, "a")
         assert model.calibration_id is not None
