@@ -71,7 +71,7 @@ class AlarmState(BaseModel):
 
 
 class Message(BaseModel):
-    """A message about an alarm, or a test, which is about none."""
+    """A message about an alarm, or a test, which is about none: of one sink, or of everything by a self-test."""
 
     model_config = ConfigDict(title="A message of proliv-monitor about an alarm, version 1")
 
@@ -81,6 +81,7 @@ class Message(BaseModel):
     kind: Literal[Kind, "test"]
     at: datetime = Field(description="When it was written, in UTC.")
     alarm: AlarmState
+    selftest: int | None = Field(None, description="Of a test: the number of the self-test that it belongs to.")
 
 
 class Heartbeat(BaseModel):

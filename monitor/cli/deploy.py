@@ -100,9 +100,23 @@ def write_grafana(program: Program, output: Path, force: bool) -> None:
     multiple=True,
     help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
+@click.option(
+    "--selftest-at",
+    "times",
+    metavar="HH:MM",
+    multiple=True,
+    help="Also write a timer for `monitor selftest` at this time of day, on the plant's clock; may be repeated.",
+)
 @pass_program
 def write_systemd(
-    program: Program, output: Path, force: bool, name: str, groups: tuple[str, ...], networks: tuple[str, ...]
+    program: Program,
+    *,
+    output: Path,
+    force: bool,
+    name: str,
+    groups: tuple[str, ...],
+    networks: tuple[str, ...],
+    times: tuple[str, ...],
 ) -> None:
     """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
 
@@ -112,10 +126,18 @@ def write_systemd(
     Examples:
       monitor --config /etc/monitor/config.toml deploy systemd --output systemd/
       monitor deploy systemd --output systemd/ --group camera --allow 10.1.2.0/24
+      monitor deploy systemd --output systemd/ --group camera --selftest-at 05:30 --selftest-at 17:30
     """
+    from monitor.deploy import selftest_timer
     from monitor.deploy.systemd import Access, files, next_steps, warnings
 
-    access = Access(name, groups, networks)
-    _write(output, files(program.configuration, access), force=force, next_steps=next_steps(output, access))
-    for sentence in warnings(program.configuration, access):
+    configuration, access = program.configuration, Access(name, groups, networks)
+    written, steps = files(configuration, access), next_steps(output, access)
+    sentences = warnings(configuration, access)
+    if times:
+        written |= selftest_timer.files(configuration, access, times)
+        steps += selftest_timer.next_steps(output, access)
+        sentences += selftest_timer.warnings(configuration, access)
+    _write(output, written, force=force, next_steps=steps)
+    for sentence in sentences:
         click.echo(f"warning: {sentence}", err=True)

@@ -108,7 +108,9 @@ class Service:
         self.metrics.show_file_events("inbox", self._inbox.nudges.is_observing)
         self._labelled = self._labelled_watcher()
         replies = Replies(self._inbox.mailbox.put, self._to_labelled)
-        self.dispatcher = Dispatcher(configuration.settings.pipeline, self.models, replies, self.metrics)
+        self.dispatcher = Dispatcher(
+            *(configuration.settings.pipeline, self.models, replies, self.metrics, self._alarms.selftests.is_one)
+        )
         self.writer = self._writer(replies)
         backlog = Backlog(self._inbox, database)
         self._waiting = backlog.count
@@ -157,6 +159,7 @@ class Service:
             replies,
             self.metrics,
             is_stopping=lambda: self._happenings.stopping,
+            rehearse=self._alarms.rehearsal,
         )
 
     def _watching_threads(self) -> list[TimedThread]:

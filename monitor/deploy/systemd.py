@@ -21,7 +21,7 @@ from monitor.errors import ConfigurationError
 from monitor.files.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from monitor.configuration.resolved import Configuration
 
@@ -50,6 +50,21 @@ class Access:
 
 def files(configuration: Configuration, access: Access) -> dict[str, str]:
     """The unit by its file name; raises `ConfigurationError` if no unit could work."""
+    return {f"{access.name}.service": filled(TEMPLATE.read_text(encoding="utf-8"), unit_values(configuration, access))}
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The text of a unit; a part that this configuration does not need leaves no more than one empty line."""
+    return re.sub(r"\n{3,}", "\n\n", Template(template).substitute(values))
+
+
+def unit_values(
+    configuration: Configuration, access: Access, *, command: str = "run", feeds: bool = False
+) -> dict[str, str]:
+    """What a template's names stand for, in a unit that starts ``command``; ``feeds``: it writes into the inbox.
+
+    Raises `ConfigurationError` if no unit could work.
+    """
     _check(access)
     if configuration.file is None:
         raise ConfigurationError(
@@ -58,15 +73,16 @@ def files(configuration: Configuration, access: Access) -> dict[str, str]:
         )
     settings = configuration.settings
     state = _state_name(configuration)
-    writable, readable = _folders(configuration)
+    writable, readable = _folders(configuration, feeds=feeds)
     for path in (sys.executable, configuration.file, *writable, *readable):
         checked(str(path), configuration.source)
     busy = settings.database.busy_seconds
-    values = {
+    start = [sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), command]
+    return {
         "name": access.name,
         "configuration": unit_comment(str(configuration.file)),
         "mounts": unit_words([STATE_ROOT / state, *writable, *readable]),
-        "start": unit_command([sys.executable, "-P", "-m", "monitor", "--config", str(configuration.file), "run"]),
+        "start": unit_command(start),
         "environment": unit_file_pattern(str(configuration.file.with_suffix(".environment"))),
         "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
         "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
@@ -76,9 +92,6 @@ def files(configuration: Configuration, access: Access) -> dict[str, str]:
         "devices": _device_lines(settings.pipeline.device),
         **_network(configuration, access.networks),
     }
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
-    # A part that this configuration does not need leaves empty lines.
-    return {f"{access.name}.service": re.sub(r"\n{3,}", "\n\n", text)}
 
 
 def warnings(configuration: Configuration, access: Access) -> list[str]:
@@ -157,10 +170,13 @@ def _state_name(configuration: Configuration) -> str:
     )
 
 
-def _folders(configuration: Configuration) -> tuple[list[Path], list[Path]]:
-    """The folders outside the state folder that the daemon writes into, and those that it only reads."""
+def _folders(configuration: Configuration, *, feeds: bool = False) -> tuple[list[Path], list[Path]]:
+    """The folders outside the state folder that the service writes into, and those that it only reads.
+
+    ``feeds``: it writes into the inbox whatever becomes of decided files.
+    """
     settings = configuration.settings
-    moves = settings.inbox.after != "keep" or configuration.quarantine is not None
+    moves = feeds or settings.inbox.after != "keep" or configuration.quarantine is not None
     writes = {configuration.quarantine, configuration.archive, configuration.inbox if moves else None}
     reads = {configuration.inbox, configuration.labelled}
     url = configuration.database_url

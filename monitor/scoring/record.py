@@ -9,7 +9,7 @@ from monitor.crops.refusals import lacks_memory
 from monitor.files.looks import StoredLooks
 from monitor.files.text import to_text
 from monitor.scoring import lookup
-from monitor.store import decisions, labelled_files
+from monitor.store import decisions, labelled_files, selftests
 from monitor.store.decisions import CropRow, Recorded, ScoreRow
 from monitor.words import Reason
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from monitor.scoring.batches import DecidedBatch
     from monitor.scoring.ensemble import Decision
     from monitor.scoring.vote import FinalDecision
+    from monitor.store.crops import CropKey
     from monitor.store.database.engine import Database
     from monitor.store.decisions import Raised
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Place = Callable[[datetime, str, str], Path]
     # (in the transaction, the rows, what of them is new) -> the alarms that were opened.
     Raise = Callable[[Connection, Sequence[CropRow], Recorded], Sequence[Raised]]
+    # (in the transaction, the crops of self-tests): notes what became of them.
+    Rehearse = Callable[[Connection, Sequence[CropRow]], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Committed:
 
     ``new``: by row of each unlabelled crop of which a decision was not stored before, the ids of those models.
     ``newly_failed``: the rows of crops whose failure was not stored before. ``at``: Unix time. ``ids``: by row, those
-    of the crops that have a row of their own in the store.
+    of the crops that have a row of their own in the store. ``tests``: the rows of crops of a self-test, which count
+    nowhere.
     """
 
     batch: DecidedBatch
@@ -48,6 +52,7 @@ class Committed:
     newly_failed: Collection[int]
     at: float
     ids: Mapping[int, int]
+    tests: Collection[int] = frozenset()
 
     @classmethod
     def of(cls, batch: DecidedBatch, recorded: Recorded, at: float) -> Committed:
@@ -61,7 +66,8 @@ class Committed:
         }
         newly_failed = frozenset(row for row in batch.refusals if keys[row] in recorded.failed)
         ids = {row: number for row, key in enumerate(keys) if (number := recorded.ids.get(key)) is not None}
-        return cls(batch, new, newly_failed, at, ids)
+        tests = frozenset(row for row, key in enumerate(keys) if key in recorded.tests) if recorded.tests else ()
+        return cls(batch, new, newly_failed, at, ids, tests)
 
 
 def record(
@@ -69,19 +75,23 @@ def record(
     batches: Sequence[DecidedBatch],
     place: Place | None = None,
     raise_alarms: Raise | None = None,
+    rehearse: Rehearse | None = None,
 ) -> Recorded:
     """Commit batches in one transaction; return what was not stored before, and the crops' ids.
 
     ``place``: where the file of a decided crop of the inbox will be moved to. A file that vanished before it could be
     read leaves no row, nor does one that there was no memory for: there is nothing to remember of it. A labelled file
     gives its label to the crop of its content, or becomes a crop itself where there is none. ``raise_alarms`` is called
-    before the commit with the rows of crops without a label, so that none is stored without its alarm.
+    before the commit with the rows of crops without a label, so that none is stored without its alarm. A crop of a
+    self-test is given to ``rehearse`` and leaves no row here, whoever calls this.
     """
     crops: list[CropRow] = []
     labelled: list[tuple[str, CropRow]] = []
+    gone: list[CropKey] = []
     for batch in batches:
         for row, label, crop in zip(range(len(batch.files)), batch.files.labels, rows(batch, place), strict=True):
             if row in batch.refusals and _leaves_no_row(batch.refusals[row]):
+                gone.append((crop.path, crop.sha256))
                 continue
             if label is None:
                 crops.append(crop)
@@ -91,16 +101,21 @@ def record(
     # that does not answer must not hold the database's only lock for writing.
     moved = lookup.moved_away(database, {crop.sha256 for _, crop in labelled if crop.sha256}) if labelled else []
     with database.write() as connection:
-        recorded = decisions.record(connection, crops)
+        tests = selftests.among_crops(connection, [*((crop.path, crop.sha256) for crop in crops), *gone])
+        rehearsed = [crop for crop in crops if (crop.path, crop.sha256) in tests] if tests else []
+        crops = [crop for crop in crops if (crop.path, crop.sha256) not in tests] if tests else crops
+        recorded = decisions.record(connection, crops)._replace(tests=tests)
         if raise_alarms is not None:
             recorded = recorded._replace(raised=raise_alarms(connection, crops, recorded))
+        if rehearsed and rehearse is not None:
+            rehearse(connection, rehearsed)
         if not labelled:
             return recorded
         # After the others: one of them may be of the same content, and is then the crop that the label is about.
         taken = labelled_files.take_labelled(connection, labelled)
         labelled_files.forget_files(connection, moved)
     decided, ids = {**recorded.decided, **taken.decided}, {**recorded.ids, **taken.ids}
-    return Recorded(decided, recorded.failed | taken.failed, ids, recorded.raised)
+    return Recorded(decided, recorded.failed | taken.failed, ids, recorded.raised, tests)
 
 
 def _leaves_no_row(refusal: CropRefusedError) -> bool:

@@ -93,12 +93,14 @@ class Recorded(NamedTuple):
 
     ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new. ``ids``:
     of the crops that have a row now, those that were known before among them. ``raised``: the alarms opened with it.
+    ``tests``: crops of a self-test, which have no row.
     """
 
     decided: Mapping[CropKey, set[int]]
     failed: set[CropKey]
     ids: Mapping[CropKey, int]
     raised: Sequence[Raised] = ()
+    tests: frozenset[CropKey] = frozenset()
 
 
 class StoredScore(NamedTuple):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.inbox.messages import Done, Incomplete
     from monitor.scoring.batches import DecidedBatch
-    from monitor.scoring.record import Place, Raise
+    from monitor.scoring.record import Place, Raise, Rehearse
 
     Record = Callable[[Database, Sequence[DecidedBatch], Place | None], Recorded]
 
@@ -44,7 +44,7 @@ class Around:
         self.decided: Queue[DecidedBatch | None] = Queue()
 
         def counted(
-            database: Database, batches: Sequence[DecidedBatch], place: Place | None, _raise: Raise | None
+            database: Database, batches: Sequence[DecidedBatch], place: Place | None, *_alarms: Raise | Rehearse | None
         ) -> Recorded:
             self.transactions.append(sum(len(batch.files) for batch in batches))
             return record(database, batches, place)

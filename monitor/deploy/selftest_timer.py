@@ -1,0 +1,73 @@
+"""The timer of `monitor selftest`, and the unit that it starts: as locked up as the daemon's own.
+
+It has the user of the daemon's unit, to whom the state belongs, and may write into the inbox as a camera does.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from monitor.deploy.systemd import INSTALLED, TEMPLATE, filled, unit_values
+from monitor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.configuration.resolved import Configuration
+    from monitor.deploy.systemd import Access
+
+SERVICE: Final = Path(__file__).with_name("monitor-selftest.service")
+TIMER: Final = Path(__file__).with_name("monitor-selftest.timer")
+# What locks up the daemon, in its template.
+_HARDENING: Final = re.compile(r"^# A user of its own .*?(?=^\[Install\])", re.MULTILINE | re.DOTALL)
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def files(configuration: Configuration, access: Access, times: Sequence[str]) -> dict[str, str]:
+    """The unit and the timer by their file names; ``times``: of the day, as HH:MM on the plant's clock.
+
+    Raises `ConfigurationError` if they could not work.
+    """
+    for time in times:
+        if not _TIME.fullmatch(time):
+            raise ConfigurationError(f"--selftest-at: {time!r} is no time of the day; write it as 05:30")
+    values = unit_values(configuration, access, command="selftest", feeds=True)
+    found = _HARDENING.search(TEMPLATE.read_text(encoding="utf-8"))
+    assert found is not None
+    values["hardening"] = Template(found[0].strip()).substitute(values)
+    zone = configuration.settings.plant.time_zone
+    values["times"] = "\n".join(f"OnCalendar=*-*-* {time}:00 {zone}" for time in dict.fromkeys(times))
+    return {
+        f"{access.name}-selftest.service": filled(SERVICE.read_text(encoding="utf-8"), values),
+        f"{access.name}-selftest.timer": filled(TIMER.read_text(encoding="utf-8"), values),
+    }
+
+
+def warnings(configuration: Configuration, access: Access) -> list[str]:
+    """A sentence for each thing that would keep the timer from being of use."""
+    found = []
+    if not configuration.settings.alarms.sinks:
+        found.append(f"{configuration.source}: no sink is configured, so every self-test fails; see [alarms.sinks]")
+    if not configuration.settings.alerts.selftest_hours:
+        found.append(
+            f"{configuration.source}: alerts.selftest_hours is 0, so nobody is told if the timer stops; set it to a "
+            "little more than the longest time between two self-tests, and write the alerts again"
+        )
+    if not access.groups:
+        found.append(
+            f"{configuration.inbox}: the self-test writes there as a user that owns nothing; name a group that may "
+            "write there with --group"
+        )
+    return found
+
+
+def next_steps(output: Path, access: Access) -> list[str]:
+    """What a person does next with the timer."""
+    unit = f"{access.name}-selftest"
+    both = " ".join(shlex.quote(str(output / f"{unit}.{kind}")) for kind in ("service", "timer"))
+    copied = "" if output.absolute() == INSTALLED else f"sudo cp {both} {INSTALLED}/ && "
+    return [f"test it:    {copied}sudo systemctl daemon-reload && sudo systemctl enable --now {unit}.timer"]
