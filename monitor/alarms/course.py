@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.alarms.columns import MICROSECOND
 from monitor.alarms.latch import Latch
 from monitor.alarms.outcomes import Outcome
 from monitor.alarms.telling import about, withheld
@@ -174,14 +175,15 @@ class Course:
             alarm.told = True
             self._tell_events(alarm, own, told_at)
 
-    def _tell_belated(self, alarm: Latched, now: datetime) -> None:
-        """Tell of an alarm that was withheld, if nothing withheld it any more before its event was over."""
+    def _tell_belated(self, alarm: Latched, now: datetime | None = None) -> None:
+        """Tell of an alarm that was withheld, once nothing did before its event was over, and before ``now``."""
         own = self._running[alarm]
         if alarm.told:
             return
         what = about(alarm.subject.camera, alarm.subject.hole, alarm.holes)
         over = moved(own.decided_at, self._rules.usual.pause)
-        at = self._circumstances.first_told(what, own.decided_at, min(now, over))
+        until = over if now is None else min(over, moved(now, -MICROSECOND))
+        at = self._circumstances.first_told(what, own.decided_at, until)
         if at is not None:
             alarm.told = True
             self._tell_events(alarm, own, at)
@@ -198,9 +200,8 @@ class Course:
 
     def _end(self, alarm: Latched) -> None:
         """End an alarm that held its holes until its event was over."""
-        pause = self._rules.usual.pause
-        self._tell_belated(alarm, moved(self._running[alarm].decided_at, pause))
-        self._close(alarm, pause)
+        self._tell_belated(alarm)
+        self._close(alarm, self._rules.usual.pause)
 
     def _close(self, alarm: Latched, after: timedelta = timedelta(0)) -> None:
         """Count an alarm; ``after``: how long it held its holes after its last crop."""
