@@ -116,9 +116,10 @@ class Replay:
         if not self._together:
             return
         together, self._together = self._together, []
-        last = together[-1]
-        if self._swept is None or last.sighting.at - self._swept > ACTIVE:
-            self._sweep(last.sighting.at)
+        first, last = together[0].sighting.at, together[-1]
+        # By the first of them: it may still join what is over for the last one.
+        if self._swept is None or first - self._swept > ACTIVE:
+            self._sweep(first)
         for seen in together:
             fact = self._fact(seen.sighting, seen.label)
             if fact.true is not self._otherwise:
