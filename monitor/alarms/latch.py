@@ -139,6 +139,11 @@ class Latch:
         """The crops that have opened no alarm."""
         return [one for some in self._waiting.values() for one in some]
 
+    def forget_changes(self) -> None:
+        """Note from now on what changes, as if what has changed had been stored."""
+        self.changed = []
+        self._noted.clear()
+
     def _add(self, alarm: Latched) -> None:
         self._running[alarm.subject].append((self._count, alarm))
         self._count += 1

@@ -65,6 +65,7 @@ class AlarmState(BaseModel):
     )
     cast_id: int | None = Field(None, description="The cast that ran when it opened.")
     cast: str | None = Field(None, description="The number of that cast.")
+    alloy: str | None = Field(None, description="Of that cast, as far as it was known when this was written.")
     phase: Literal["idle", "start", "steady", "end"] | None = Field(None, description="Of that cast, then.")
     told_at: datetime | None = Field(None, description="When it was told, where that was later than it opened.")
     pause_id: int | None = Field(None, description="The pause that nobody was told of it in, before it was told.")

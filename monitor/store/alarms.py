@@ -49,7 +49,7 @@ class Subject(NamedTuple):
 
 
 class AlarmRow(NamedTuple):
-    """A row of `alarms`, and the number of its cast."""
+    """A row of `alarms`, and the number and the alloy of its cast."""
 
     id: int
     kind: str
@@ -83,6 +83,7 @@ class AlarmRow(NamedTuple):
     cast_id: int | None
     phase: str | None
     cast: str | None
+    alloy: str | None
 
 
 class RunningCounts(NamedTuple):
@@ -249,9 +250,10 @@ def running_counts(connection: Connection) -> RunningCounts:
 
 
 def _rows() -> Select[Any]:
-    own = (alarms.c[name] for name in AlarmRow._fields[:-1])
-    number = select(casts.c.number).where(casts.c.id == alarms.c.cast_id).scalar_subquery()
-    return select(*own, number.label("cast"))
+    own = (alarms.c[name] for name in AlarmRow._fields[:-2])
+    of_cast = casts.c.id == alarms.c.cast_id
+    number, alloy = (select(column).where(of_cast).scalar_subquery() for column in (casts.c.number, casts.c.alloy))
+    return select(*own, number.label("cast"), alloy.label("alloy"))
 
 
 def running_subjects(connection: Connection) -> list[RunningSubject]:
