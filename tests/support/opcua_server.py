@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -127,5 +128,6 @@ class Program(PlcProgram):
         node = {name: client.get_node(f"ns=2;s=Monitor.{name}") for name in HANDSHAKE}
         sequence = node["Sequence"].read_value()
         if node["Ready"].read_value() and sequence != node["Acknowledged"].read_value():
+            self.taken_at.append(time.time())
             self.taken.append((sequence, json.loads(node["Message"].read_value())))
             node["Acknowledged"].write_value(sequence, ua.VariantType.Int16)
