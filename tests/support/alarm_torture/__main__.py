@@ -22,11 +22,17 @@ from tests.support.alarm_torture.trial import Outcome, Rules, run
 HOLES = 40
 # What stands before a hole for half a minute is no bleed-out, so alarms need more proliv than come in that time.
 K, N = 8, 9
+HEADINGS = (
+    *("sink", "messages", "repeats", "missing", "unknown", "changed", "out of order"),
+    "ms to an alarm: median, p99, longest",
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.alarm_torture", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="for the stream, the model and what is left of each trial")
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="for the stream, the model and what is left of each trial"
+    )
     parser.add_argument("--kills", type=int, default=0, help="how often the daemon is killed")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="of a trial; several make several trials")
     parser.add_argument("--events", type=int, default=5, help="bleed-outs")
@@ -57,14 +63,14 @@ def show(outcome: Outcome, seed: int) -> None:
     """Print it."""
     store = outcome.store
     killed = ", ".join(f"{name} {count}" for name, count in outcome.killed.items())
-    print(f"\nseed {seed}: {store.decided} crops, {len(store.alarms)} alarms, {len(store.messages)} messages; killed: {killed}")
-    print("| sink | messages | missing | repeats | unknown | changed | out of order | ms to an alarm: median, p99, longest |")
-    print(f"|{' --- |' * 8}")
+    counted = f"{store.decided} crops, {len(store.alarms)} alarms, {len(store.messages)} messages"
+    print(f"\nseed {seed}: {counted}; killed: {killed}")
+    print(f"| {' | '.join(HEADINGS)} |")
+    print(f"|{' --- |' * len(HEADINGS)}")
     for one, receiver in zip(outcome.accounts, outcome.receivers, strict=True):
-        counts = [len(keys) for keys in (one.missing, one.unknown, one.changed, one.out_of_order)]
+        counts = [one.repeats, *(len(keys) for keys in (one.missing, one.unknown, one.changed, one.out_of_order))]
         late = quantiles(seconds_until_received(receiver, store, outcome.feeder.named_at))
-        cells = [one.name, f"{one.got} of {one.expected}", counts[0], one.repeats, *counts[1:], late]
-        print(f"| {' | '.join(map(str, cells))} |")
+        print(f"| {' | '.join(map(str, (one.name, f'{one.got} of {one.expected}', *counts, late)))} |")
     for fault in outcome.faults:
         print(f"FAULT {fault}")
     sys.stdout.flush()

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.support import modbus_device, opcua_server
-from tests.support.alarm_torture.receivers import Received, Receiver, by_fields
+from tests.support.alarm_torture.receivers import Received, Server, by_fields
 from tests.support.modbus_device import Device
 from tests.support.mosquitto import Broker, Listener
 from tests.support.opcua_server import PlcServer
@@ -26,7 +26,7 @@ BROKERS: Final = {
 }
 
 
-class Bus(Receiver):
+class Bus(Server):
     """One with heartbeats and a state of each hole."""
 
     has_state = True
@@ -42,8 +42,13 @@ class Mqtt(Bus):
     def __init__(self, folder: Path, keeps: str = "always") -> None:
         """``keeps``: one of `BROKERS`."""
         self._broker = Broker(folder, *BROKERS[keeps])
-        self.start, self.kill = self._broker.start, self._broker.kill  # type: ignore[method-assign]
         self._listener: Listener | None = None
+
+    def start(self) -> None:
+        self._broker.start()
+
+    def kill(self) -> None:
+        self._broker.kill()
 
     def section(self) -> str:
         return f'url = "mqtt://127.0.0.1:{self._broker.port}"\ntopic = "plant"\ntimeout_seconds = 2\n{self.HEARTBEAT}'
@@ -55,7 +60,10 @@ class Mqtt(Bus):
 
     def received(self) -> list[Received]:
         assert self._listener is not None
-        found = [(at, json.loads(payload)) for at, (_, payload, _) in zip(self._listener.at, self._listener.got, strict=False)]
+        found = [
+            (at, json.loads(payload))
+            for at, (_, payload, _) in zip(self._listener.at, self._listener.got, strict=False)
+        ]
         return [Received(at, message["id"], message) for at, message in found]
 
     def shown(self) -> set[str]:
@@ -76,8 +84,13 @@ class Modbus(Bus):
 
     def __init__(self, folder: Path) -> None:
         self._device = Device(folder)
-        self.start, self.kill = self._device.start, self._device.kill  # type: ignore[method-assign]
         self._plc = modbus_device.Program(self._device)
+
+    def start(self) -> None:
+        self._device.start()
+
+    def kill(self) -> None:
+        self._device.kill()
 
     def enter(self, stack: ExitStack) -> None:
         super().enter(stack)
@@ -124,7 +137,9 @@ class Opcua(Bus):
 
     def section(self) -> str:
         node = "ns=2;s=Monitor.{name}"
-        return f'url = "{self._server.url}"\nnode = "{node}"\nlast_hole = {HOLES}\ntimeout_seconds = 2\n{self.HEARTBEAT}'
+        return (
+            f'url = "{self._server.url}"\nnode = "{node}"\nlast_hole = {HOLES}\ntimeout_seconds = 2\n{self.HEARTBEAT}'
+        )
 
     def received(self) -> list[Received]:
         pairs = zip(self._plc.taken_at, self._plc.taken, strict=False)
@@ -132,8 +147,8 @@ class Opcua(Bus):
 
     def shown(self) -> set[str]:
         words = {1: "alarm", 2: "acknowledged"}
-        found = self._server.holes()
-        return {f"{'table' if name == 'Table' else name.removeprefix('Hole')} {words[one]}" for name, one in found.items()}
+        shown = {name.removeprefix("Hole"): words[one] for name, one in self._server.holes().items()}
+        return {f"{name.replace('Table', 'table')} {state}" for name, state in shown.items()}
 
     def to_show(self, holes: Mapping[str, str], running: Sequence[int]) -> set[str]:
         return {f"{hole} {state}" for hole, state in holes.items()}

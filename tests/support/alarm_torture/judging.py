@@ -85,21 +85,19 @@ class Account:
         return found + ([f"{self.name}: shows {self.wrong_state}"] if self.wrong_state else [])
 
 
-def account(receiver: Receiver, store: Stored, *, with_state: bool = True) -> Account:
+def account(receiver: Receiver, store: Stored) -> Account:
     """Count what a receiver has got, and look at what it shows."""
     known = {key: one for one in store.messages.values() if (key := receiver.key(one)) is not None}
     received = receiver.received()
     counts = Counter(one.key for one in received)
-    found = Account(
-        receiver.name, len(known), sum(key in known for key in counts), sum(counts.values()) - len(counts)
-    )
+    found = Account(receiver.name, len(known), sum(key in known for key in counts), sum(counts.values()) - len(counts))
     found.missing = sorted(known.keys() - counts.keys())
     found.unknown = sorted(counts.keys() - known.keys())
     found.changed = sorted(
         {one.key for one in received if one.content is not None and one.key in known and one.content != known[one.key]}
     )
     found.out_of_order = _out_of_order(received, known)
-    if with_state and receiver.has_state:
+    if receiver.has_state:
         shown, wanted = receiver.shown(), receiver.to_show(store.holes, store.running)
         if shown != wanted:
             found.wrong_state = f"{sorted(shown)}, and not {sorted(wanted)}"
@@ -134,9 +132,7 @@ def events_without_their_alarm(truth: Sequence[BleedOut], store: Stored) -> list
     return found + [f"alarm {one.id} of hole {one.hole} at {one.opened_on:%H:%M:%S} is of no bleed-out" for one in left]
 
 
-def seconds_until_received(
-    receiver: Receiver, store: Stored, named_at: Mapping[Place, float]
-) -> list[float]:
+def seconds_until_received(receiver: Receiver, store: Stored, named_at: Mapping[Place, float]) -> list[float]:
     """Of each alarm, from when the file that opened it got its name until its receiver had the message."""
     received: dict[str, float] = {}
     for one in receiver.received():

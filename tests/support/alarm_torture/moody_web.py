@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 
 # How often it does what, if it is moody at all.
@@ -29,7 +30,7 @@ def main(settings: dict[str, Any]) -> None:
             mood = chance.choices(moods, shares)[0] if settings["moody"] else "well"
             # Who hangs up, or answers too late, has the message all the same, and gets it again.
             line = json.dumps({"at": at, "taken": mood != "refuses", "message": json.loads(body)})
-            with open(settings["file"], "a", encoding="utf-8") as file:
+            with Path(settings["file"]).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
             if mood == "is slow":
                 time.sleep(settings["slow_seconds"])

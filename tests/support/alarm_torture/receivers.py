@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from tests.support import alertmanager, smtp_server, web_server
 from tests.support.alarm_torture import moody_web
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Received(NamedTuple):
-    """A message as a receiver got it. ``at``: Unix time; ``key``: see `Receiver.key`; ``content``: None: it shows none."""
+    """A message as a receiver got it. ``at``: Unix time; ``key``: see `Receiver.key`; ``content``: if it is kept."""
 
     at: float
     key: str
@@ -29,11 +29,9 @@ class Received(NamedTuple):
 
 
 class Receiver(ABC):
-    """One receiver. ``sections``: of the configuration; the sink has the receiver's name."""
+    """One receiver; its sink has the same name."""
 
     name: ClassVar[str]
-    # Whether there is a server that can be killed.
-    can_be_killed: ClassVar[bool] = True
     # Whether it shows how things are now.
     has_state: ClassVar[bool] = False
 
@@ -49,17 +47,6 @@ class Receiver(ABC):
         """What it knows a message by; None: it is not told of such ones."""
         return str(message["id"])
 
-    def start(self) -> None:
-        """Start the server; returns when it answers."""
-
-    def kill(self) -> None:
-        """Kill the server."""
-
-    def enter(self, stack: ExitStack) -> None:
-        """Start everything, and end it with the stack."""
-        stack.callback(self.kill)
-        self.start()
-
     def shown(self) -> set[str]:
         """What it shows now."""
         return set()
@@ -67,6 +54,23 @@ class Receiver(ABC):
     def to_show(self, holes: Mapping[str, str], running: Sequence[int]) -> set[str]:
         """The same as it should be; ``holes``: alarm or acknowledged by hole or "table", ``running``: alarms."""
         return set()
+
+
+class Server(Receiver):
+    """One with a server that can be killed."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the server; returns when it answers."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Kill the server."""
+
+    def enter(self, stack: ExitStack) -> None:
+        """Start everything, and end it with the stack."""
+        stack.callback(self.kill)
+        self.start()
 
 
 def by_fields(message: Mapping[str, Any]) -> str:
@@ -79,41 +83,57 @@ def _lines(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
-class Web(Receiver, ServerProcess):
+class Web(Server):
     """An HTTP receiver, which may be moody."""
 
     name = "webhook"
 
     def __init__(self, folder: Path, *, moody: bool) -> None:
-        super().__init__(folder / "web.log")
+        self._process = ServerProcess(folder / "web.log")
         self._file = folder / "web.jsonl"
-        self._settings = {"port": self.port, "file": str(self._file), "moody": moody, "slow_seconds": 2.5}
+        port = self._process.port
+        self._settings = {"port": port, "file": str(self._file), "moody": moody, "slow_seconds": 2.5}
 
     def section(self) -> str:
-        return f'url = "http://127.0.0.1:{self.port}/"\ntimeout_seconds = 2'
+        return f'url = "http://127.0.0.1:{self._process.port}/"\ntimeout_seconds = 2'
 
     def start(self) -> None:
-        self.run([sys.executable, str(Path(moody_web.__file__)), json.dumps(self._settings)])
+        self._process.run([sys.executable, str(Path(moody_web.__file__)), json.dumps(self._settings)])
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def received(self) -> list[Received]:
         found = [json.loads(line) for line in _lines(self._file)]
         return [Received(one["at"], one["message"]["id"], one["message"]) for one in found if one["taken"]]
 
 
+# It may fail before or after it has taken a message, or hang.
+MOODS: Final = """
+case $(($$ % 12)) in
+    0) exit 1 ;;
+    1) code=1 ;;
+    2) sleep 5 ;;
+esac
+"""
+PROGRAM: Final = """#!/bin/sh
+code=0
+{moods}
+body=$(cat)
+printf '%s %s\\n' "$(date +%s.%N)" "$body" >> '{file}'
+exit $code
+"""
+
+
 class Program(Receiver):
-    """A program that each message starts, which may be moody."""
+    """A program that is started for each message, which may be moody."""
 
     name = "command"
-    can_be_killed = False
 
     def __init__(self, folder: Path, *, moody: bool) -> None:
         self._file = folder / "command.txt"
         self._program = folder / "told"
-        # It fails before or after it has taken a message, or hangs.
-        moods = 'case $(($(date +%N | tail -c 3 | sed s/^0//) % 12)) in 0) exit 1;; 1) after="exit 1";; 2) sleep 5;; esac'
-        text = f'#!/bin/sh\nafter=\n{moods if moody else ""}\nbody=$(cat)\n'
-        text += f'printf "%s %s\\n" "$(date +%s.%N)" "$body" >> "{self._file}"\n$after\n'
-        self._program.write_text(text)
+        self._program.write_text(PROGRAM.format(moods=MOODS if moody else "", file=self._file), encoding="utf-8")
         self._program.chmod(0o755)
 
     def section(self) -> str:
@@ -128,7 +148,6 @@ class Log(Receiver):
     """The daemon's own log, as JSON."""
 
     name = "log"
-    can_be_killed = False
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -151,7 +170,7 @@ class Log(Receiver):
         return found
 
 
-class Mail(Receiver):
+class Mail(Server):
     """A mail server."""
 
     name = "email"
@@ -159,7 +178,12 @@ class Mail(Receiver):
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "mails"
         self._server = smtp_server.Server(self._folder)
-        self.start, self.kill = self._server.start, self._server.kill  # type: ignore[method-assign]
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        self._server.kill()
 
     def section(self) -> str:
         people = 'from = "monitor@plant.example"\nto = ["shift@plant.example"]'
@@ -176,7 +200,7 @@ class Mail(Receiver):
         return found
 
 
-class Alerts(Receiver):
+class Alerts(Server):
     """An Alertmanager, and what it notifies of: each alert when it begins."""
 
     name = "alertmanager"
