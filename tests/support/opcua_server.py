@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -112,6 +113,7 @@ class Program(PlcProgram):
 
     def __init__(self, server: PlcServer) -> None:
         super().__init__()
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # it says a lot about a server that is off
         self.taken: list[tuple[int, dict[str, Any]]] = []
         self._server = server
 

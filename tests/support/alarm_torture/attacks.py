@@ -8,12 +8,17 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
+from sqlalchemy import func, select
+
 from monitor.alarms.acknowledgement import acknowledge, close
 from monitor.errors import DataError
 from monitor.store import alarms
+from monitor.store.database.schema import crops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
 
     from monitor.configuration.settings import Alarms
     from monitor.store.database.engine import Database
@@ -136,7 +141,7 @@ class Person:
         while not self._stopped.wait(self._chance.uniform(0.5, 1.5) * pause):
             with self._database.read() as connection:
                 rows = alarms.listed(connection, closed=False, most=None)
-            over = {event.hole for event in self._truth if event.last + OVER < self._feeder.table_time}
+                over = {event.hole for event in self._truth if self._is_over(connection, event)}
             closing = self._chance.random() < 0.4
             some = [one.id for one in rows if (one.hole in over if closing else one.state == "open")]
             if not some:
@@ -149,3 +154,12 @@ class Person:
                 )  # fmt: skip
             except DataError:  # it is over by now
                 continue
+
+    def _is_over(self, connection: Connection, event: BleedOut) -> bool:
+        """Whether the hole has long been quiet and all its crops until then are decided: none will open another."""
+        until = event.last + OVER
+        if self._feeder.table_time < until:
+            return False
+        given = sum(place.hole == event.hole and place.at <= until for place in list(self._feeder.named_at))
+        count = select(func.count()).where(crops.c.hole == event.hole, crops.c.captured_at <= until)
+        return bool(connection.execute(count).scalar_one() == given)
