@@ -46,7 +46,7 @@ SCAN_CHUNK: Final = 512
 ORDERED: Final = 100_000
 GATHERING_SECONDS: Final = 2.0
 # So much of a backlog goes before what events tell: mostly, a backlog is smaller, and then all is decided in its order.
-BEFORE_EVENTS: Final = 8192
+BEFORE_EVENTS: Final = 20_000
 # The share of the time that scanning may take; a huge folder is scanned less often.
 SCAN_SHARE: Final = 0.1
 
