@@ -93,6 +93,10 @@ class Listener:
         """Wait until something has come under each of these topics."""
         wait_until(lambda: set(topics) <= set(self.newest()), lambda: f"{self.got}")
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Let the broker retain this."""
+        self._client.publish(topic, payload, 1, retain=True).wait_for_publish(10)
+
     def stop(self) -> None:
         """Hang up."""
         self._client.disconnect()
