@@ -44,7 +44,7 @@ SCAN_CHUNK: Final = 512
 # What a scan finds is put in order in parts of so many paths, or of what is found in so many seconds: more would take
 # more memory, or keep what events tell waiting for too long.
 ORDERED: Final = 100_000
-GATHERING_SECONDS: Final = 2.0
+GATHERING_SECONDS: Final = 5.0
 # So much of a backlog goes before what events tell: mostly, a backlog is smaller, and then all is decided in its order.
 BEFORE_EVENTS: Final = 20_000
 # The share of the time that scanning may take; a huge folder is scanned less often.
@@ -217,17 +217,21 @@ class Watcher:
             now = time.monotonic()
             again = again or self._retries.due(now)
             if not found:
-                until = now + GATHERING_SECONDS
+                until = now + (GATHERING_SECONDS if self._may_find_a_backlog() else 0.0)
             asked = [path for path in chunk if not self._is_left_out(path, again=again)]
             found += self._unknown(asked, again=again, alive=self._thread.busy)
-            if len(found) >= ORDERED or time.monotonic() > until:
+            if not found:
+                self._receive()
+            elif len(found) >= ORDERED or time.monotonic() >= until:
                 self._offer_in_order(found, again=again)
                 found = []
-            elif not found:
-                self._receive()
             if self._stopping:
                 return
         self._offer_in_order(found, again=again)
+
+    def _may_find_a_backlog(self) -> bool:
+        """Whether much may have come before; else events tell of most files, and need not wait for the scan's end."""
+        return not self.has_scanned or not self.nudges.is_observing()
 
     def _is_left_out(self, path: str, *, again: bool) -> bool:
         # What was finished may have failed, and only the store knows whether that may be over.
