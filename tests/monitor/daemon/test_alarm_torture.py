@@ -52,6 +52,7 @@ def prepared(tmp_path: Path, trained_state: Path, small_dataset: Path, starts_se
     return Prepared(trained_state, crops, truth)
 
 
+@pytest.mark.timeout(400)
 def test_each_bleed_out_has_one_alarm_and_every_receiver_every_message_whatever_is_killed(
     tmp_path: Path, prepared: Prepared
 ) -> None:

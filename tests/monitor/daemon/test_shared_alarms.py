@@ -114,6 +114,7 @@ def hall(tmp_path: Path, small_dataset: Path, new_postgresql_database: Callable[
         hall.receiver.stop()
 
 
+@pytest.mark.timeout(400)
 def test_what_two_daemons_withhold_and_tell_is_told_once_whichever_is_killed(hall: Hall) -> None:
     one, other = hall.daemons
     hall.receiver.start()
