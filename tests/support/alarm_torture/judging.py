@@ -96,7 +96,8 @@ def account(receiver: Receiver, store: Stored) -> Account:
     found.changed = sorted(
         {one.key for one in received if one.content is not None and one.key in known and one.content != known[one.key]}
     )
-    found.out_of_order = _out_of_order(received, known)
+    if receiver.keeps_order:
+        found.out_of_order = _out_of_order(received, known)
     if receiver.has_state:
         shown, wanted = receiver.shown(), receiver.to_show(store.holes, store.running)
         if shown != wanted:

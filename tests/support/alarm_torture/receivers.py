@@ -34,6 +34,8 @@ class Receiver(ABC):
     name: ClassVar[str]
     # Whether it shows how things are now.
     has_state: ClassVar[bool] = False
+    # Whether a repeat comes before anything later about its hole.
+    keeps_order: ClassVar[bool] = True
 
     @abstractmethod
     def section(self) -> str:
@@ -205,6 +207,7 @@ class Alerts(Server):
 
     name = "alertmanager"
     has_state = True
+    keeps_order = False  # it notifies of all again after its own restart
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "alertmanager"
