@@ -42,6 +42,7 @@ from monitor.errors import ExitCode, MonitorError
 from monitor.files.folders import make_folder
 from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable
+from monitor.inbox.arrival import Arrival
 from monitor.inbox.backlog import Backlog
 from monitor.inbox.labelled import LabelledWatcher
 from monitor.inbox.messages import Stop
@@ -104,6 +105,7 @@ class Service:
             deliver=self._deliver,
             scanned=partial(self._count_scan, "inbox"),
             ignored=IgnoredNames(configuration.settings.crops.ignore),
+            order=Arrival(configuration),
         )
         self.metrics.show_file_events("inbox", self._inbox.nudges.is_observing)
         self._labelled = self._labelled_watcher()

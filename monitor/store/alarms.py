@@ -130,13 +130,20 @@ def running(
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
-def decided_between(connection: Connection, subject: Subject, path: str, first: int, last: int) -> int:
-    """How many crops about a subject were decided from one id to another, both included."""
+def decided_between(
+    connection: Connection, subject: Subject, path: str, first_id: int, first: datetime, last: datetime
+) -> int:
+    """How many crops about a subject have times in [first, last] and were decided; from an id on, to look at few.
+
+    ``path``: as it is stored, of a subject that is a file.
+    """
     of: list[ColumnElement[bool]] = [crops.c.path == path]
     if subject.hole != NO_HOLE:
         camera = crops.c.camera == subject.camera if subject.camera else crops.c.camera.is_(None)
         of = [crops.c.hole == subject.hole, camera]
-    query = select(func.count()).select_from(crops).where(crops.c.id.between(first, last), crops.c.state == "scored")
+    at = func.coalesce(crops.c.captured_at, crops.c.seen_at)
+    query = select(func.count()).select_from(crops).where(crops.c.id >= first_id, crops.c.state == "scored")
+    query = query.where(at.between(first, last))
     return int(connection.execute(query.where(*of)).scalar_one())
 
 
