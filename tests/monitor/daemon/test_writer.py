@@ -77,7 +77,7 @@ def batch(*paths: str, labels: Sequence[Label | None] | None = None) -> DecidedB
 
 
 def all_new(_database: Database, batches: Sequence[DecidedBatch], _place: Place | None) -> Recorded:
-    return Recorded({one.files.key(row): {1} for one in batches for row in range(len(one.files))}, set(), {})
+    return Recorded({key: {1} for one in batches for key in one.files.keys}, set(), {})
 
 
 def test_what_waits_is_committed_together_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
