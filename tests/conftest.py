@@ -17,7 +17,7 @@ from tests.support.modbus_device import Device
 from tests.support.mosquitto import Broker
 from tests.support.opcua_server import PlcServer
 from tests.support.requirements import go_without
-from tests.support.states import make_state
+from tests.support.states import made_once, make_state
 from tests.support.stored_crops import opened
 from tests.support.stores import upgrade
 from tests.support.tiers import Watch
@@ -37,9 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests, and begin with those that take minutes, so that nothing waits for them in the end."""
+    """Mark the tests, and begin with those that take long, so that nothing waits for them in the end."""
     tiers.mark(items)
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    items.sort(key=tiers.duration)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,16 +100,18 @@ def run_monitor(tmp_path: Path, clean_environment: dict[str, str], starts_proces
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A labelled folder of 150 crops to train on, 20 proliv and 40 test crops; not to be written to."""
-    folder = tmp_path_factory.mktemp("dataset") / "crops"
-    write_dataset(folder, train=150, proliv=20, test=40, seed=1)
-    return folder
+
+    def make(home: Path) -> None:
+        write_dataset(home / "crops", train=150, proliv=20, test=40, seed=1)
+
+    return made_once(tmp_path_factory, "dataset", make) / "crops"
 
 
 @pytest.fixture(scope="session")
 def trained_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
     """A state folder with one calibrated and active `ae` model; to be copied, not to be written to."""
-    home = tmp_path_factory.mktemp("trained")
-    return make_state(home, small_dataset, [["train", "ae", "--set", "epochs=2"], ["calibrate"]])
+    commands = [["train", "ae", "--set", "epochs=2"], ["calibrate"]]
+    return made_once(tmp_path_factory, "trained", lambda home: make_state(home, small_dataset, commands)) / "state"
 
 
 @pytest.fixture
@@ -130,21 +132,43 @@ def second_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pair_state(trained_state: Path, second_detector: Path, small_dataset: Path) -> Path:
+def pair_state(
+    tmp_path_factory: pytest.TempPathFactory, trained_state: Path, second_detector: Path, small_dataset: Path
+) -> Path:
     """A state folder with an `ae` and a `brightness` model, both active, the latter activated last; to be copied."""
-    home = trained_state.parent / "pair"
-    shutil.copytree(trained_state, home / "state")
     commands = [["train", "brightness"], ["calibrate", "--model", "brightness", "--rule", "normal-quantile"]]
-    return make_state(home, small_dataset, commands, site=second_detector)
+
+    def make(home: Path) -> None:
+        shutil.copytree(trained_state, home / "state")
+        make_state(home, small_dataset, commands, site=second_detector)
+
+    return made_once(tmp_path_factory, "pair", make) / "state"
 
 
 @pytest.fixture(scope="session")
-def new_postgresql_database(starts_servers: None) -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server of its own, stopped at the end; each call makes an empty database and returns its URL."""
+def postgresql_server(starts_servers: None) -> Iterator[postgresql.Server]:
+    """A PostgreSQL server of its own, stopped at the end."""
     if reason := postgresql.missing():
         go_without("postgresql", reason)
-    with postgresql.server() as new_database:
-        yield new_database
+    with postgresql.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_database(postgresql_server: postgresql.Server) -> Callable[[], str]:
+    """Each call makes an empty database on a PostgreSQL server and returns its URL."""
+    return postgresql_server.new_database
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_store(postgresql_server: postgresql.Server) -> Callable[[], str]:
+    """Each call makes a database with all tables on a PostgreSQL server and returns its URL."""
+
+    def make_tables(url: str) -> None:
+        with opened(url) as database:
+            upgrade(database)
+
+    return lambda: postgresql_server.new_store(make_tables)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -152,8 +176,8 @@ def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     """An empty store of today's schema, on each kind of database."""
     url = f"sqlite:///{tmp_path / 'monitor.db'}"
     if request.param == "postgresql":
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
+        new_store: Callable[[], str] = request.getfixturevalue("new_postgresql_store")
+        url = new_store()
     with opened(url) as database:
         upgrade(database)
         yield database

@@ -19,7 +19,7 @@ import pytest
 from tests.support import neighbours_detector
 from tests.support.daemon import Daemon
 from tests.support.distributions import install
-from tests.support.states import make_state
+from tests.support.states import made_once, make_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,11 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def neighbours_state(tmp_path_factory: pytest.TempPathFactory, neighbours: Path, small_dataset: Path) -> Path:
     """A state folder with an active model of that detector; to be copied."""
     commands = [["train", "neighbours", "--set", "neighbours=2"], ["calibrate"]]
-    return make_state(tmp_path_factory.mktemp("neighbours"), small_dataset, commands, site=neighbours)
+
+    def make(home: Path) -> None:
+        make_state(home, small_dataset, commands, site=neighbours)
+
+    return made_once(tmp_path_factory, "neighbours", make) / "state"
 
 
 @pytest.fixture

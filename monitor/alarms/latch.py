@@ -53,8 +53,12 @@ class Rule(NamedTuple):
 class Line(Protocol):
     """What the latch asks about the line's other crops."""
 
-    def decided_between(self, subject: Subject, path: str, first: int, last: int) -> int:
-        """How many crops about a subject were decided from one id to another, both included."""
+    def decided_among(self, crops: Sequence[Sighting]) -> int:
+        """How many crops of what these are of were decided, from the time of the first to that of the last.
+
+        ``crops``: of one subject, in the order of their times; they are counted too. Those that were decided before all
+        of them may be left out.
+        """
 
     def active_holes(self, camera: str) -> int:
         """Of how many holes a camera gives crops."""
@@ -139,6 +143,11 @@ class Latch:
         """The crops that have opened no alarm."""
         return [one for some in self._waiting.values() for one in some]
 
+    def forget_changes(self) -> None:
+        """Note from now on what changes, as if what has changed had been stored."""
+        self.changed = []
+        self._noted.clear()
+
     def _add(self, alarm: Latched) -> None:
         self._running[alarm.subject].append((self._count, alarm))
         self._count += 1
@@ -183,10 +192,10 @@ class Latch:
         place = ordered.index(newest)
         for start in range(max(0, place - k + 1), place + 1):
             some = ordered[start : start + k]
-            if len(some) == k and some[-1].at - some[0].at <= within:
-                ids = [one.crop_id for one in some]
-                if self._line.decided_between(newest.subject, newest.path, min(ids), max(ids)) <= n:
-                    return some
+            together = len(some) == k and some[-1].at - some[0].at <= within
+            # By their times, for a backlog is not decided in the order in which it came.
+            if together and self._line.decided_among(some) <= n:
+                return some
         return []
 
     def _gather_table(self, newest: Latched) -> None:

@@ -65,13 +65,14 @@ class AlarmState(BaseModel):
     )
     cast_id: int | None = Field(None, description="The cast that ran when it opened.")
     cast: str | None = Field(None, description="The number of that cast.")
+    alloy: str | None = Field(None, description="Of that cast, as far as it was known when this was written.")
     phase: Literal["idle", "start", "steady", "end"] | None = Field(None, description="Of that cast, then.")
     told_at: datetime | None = Field(None, description="When it was told, where that was later than it opened.")
     pause_id: int | None = Field(None, description="The pause that nobody was told of it in, before it was told.")
 
 
 class Message(BaseModel):
-    """A message about an alarm, or a test, which is about none."""
+    """A message about an alarm, or a test, which is about none: of one sink, or of everything by a self-test."""
 
     model_config = ConfigDict(title="A message of proliv-monitor about an alarm, version 1")
 
@@ -81,6 +82,7 @@ class Message(BaseModel):
     kind: Literal[Kind, "test"]
     at: datetime = Field(description="When it was written, in UTC.")
     alarm: AlarmState
+    selftest: int | None = Field(None, description="Of a test: the number of the self-test that it belongs to.")
 
 
 class Heartbeat(BaseModel):

@@ -170,8 +170,10 @@ class _Line:
         self._since = seen_at - ACTIVE
         self._holes: dict[str, int] = {}
 
-    def decided_between(self, subject: Subject, path: str, first: int, last: int) -> int:
-        return alarms.decided_between(self._connection, subject, path, first, last)
+    def decided_among(self, crops: Sequence[Sighting]) -> int:
+        subject, path = crops[0].subject, max(one.path for one in crops)
+        first_id = min(one.crop_id for one in crops)
+        return alarms.decided_between(self._connection, subject, path, first_id, crops[0].at, crops[-1].at)
 
     def active_holes(self, camera: str) -> int:
         if camera not in self._holes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.alarms.columns import Decisions
+    from monitor.alarms.latch import Sighting
     from monitor.store.alarms import Subject
 
     Integers = NDArray[np.int64]
@@ -47,9 +48,9 @@ class ReplayedLine:
         self._newest = np.zeros(0, dtype=np.int64)
         self._observed = np.zeros(0, dtype=np.int64)
 
-    def decided_between(self, subject: Subject, path: str, first: int, last: int) -> int:  # noqa: ARG002 - see `Line`
-        """How many crops about a subject were decided from one number to another, both included."""
-        return last - first + 1
+    def decided_among(self, crops: Sequence[Sighting]) -> int:
+        """How many crops of what these are of were decided, from the first of them to the last."""
+        return crops[-1].crop_id - crops[0].crop_id + 1
 
     def active_holes(self, camera: str) -> int:
         """Of how many holes a camera gave crops in the minute before the decision."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.alarms.circumstances import Circumstances
 from monitor.alarms.columns import AT_ONCE, NE_PROLIV, PROLIV, UNLABELLED, Collector
 from monitor.alarms.raising import subject_of
 from monitor.alarms.replay import Replay
@@ -20,23 +21,32 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.alarms.latch import Rule
+    from monitor.alarms.outcomes import Rules
+    from monitor.configuration.settings import Alarms
     from monitor.store.alarms import Subject
 
 
 def replay_stored(
-    connection: Connection, rules: Sequence[Rule], since: datetime | None, until: datetime | None
+    connection: Connection, settings: Alarms, rules: Sequence[Rules], since: datetime | None, until: datetime | None
 ) -> Replay:
     """Run the decisions in operation on crops that were first seen in [since, until) through the latch again.
 
-    The rules have one ``pause``. Contents with contradictory labels count as unlabelled.
+    The rules have one ``pause``. Which cast ran in which phase, and what was paused, is as the store has it; unusual
+    crops count where ``settings`` let them open alarms. Contents with contradictory labels count as unlabelled.
     """
-    known, events = _labelled(connection, rules[0], since, until)
+    known, events = _labelled(connection, rules[0].usual, since, until)
     subjects: list[Subject] = []
     collector = Collector(subjects)
-    replay = Replay(subjects, rules, events, complete=False)
+    circumstances = Circumstances.stored(connection, settings)
+    replay = Replay(subjects, rules, events, complete=False, circumstances=circumstances)
     for crop in in_time_order(connection, since, until):
         subject = subject_of(crop.camera, crop.hole, crop.path or "")
-        collector.add(subject, crop.at, known.get(crop.id, UNLABELLED), proliv=crop.verdict == Label.PROLIV)
+        collector.add(
+            *(subject, crop.at, known.get(crop.id, UNLABELLED)),
+            proliv=crop.verdict == Label.PROLIV,
+            unusual=settings.unusual and crop.unusual,
+            decided=crop.decided_at,
+        )
         if len(collector) == AT_ONCE:
             replay.add(collector.taken())
     replay.add(collector.taken())

@@ -13,8 +13,8 @@ from monitor.cli.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.alarms.latch import Rule
-    from monitor.alarms.replay import Outcome, Replay, Stream
+    from monitor.alarms.outcomes import Outcome, Rules, Stream
+    from monitor.alarms.replay import Replay
     from monitor.cli.options import Decorated
     from monitor.configuration.settings import Alarms
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 USUAL_K: Final = (1, 2, 3, 5)
 MOST_RULES: Final = 100
 HEADINGS: Final = (
-    *("k", "n", "within s", "caught", "joined", "missed", "median s", "longest s", "true", "false", "unlabelled"),
-    *("false a day", "of the time", ""),
+    *("k", "n", "within s", "caught", "joined", "missed", "withheld", "median s", "longest s", "true", "false"),
+    *("unlabelled", "not told", "false a day", "of the time", ""),
 )
+# The columns that are shown only where something was withheld.
+OF_WITHHELD: Final = ("withheld", "not told")
 
 
 def rule_options(command: Decorated) -> Decorated:
@@ -58,17 +60,25 @@ def rule_options(command: Decorated) -> Decorated:
     return command
 
 
-def rules_of(settings: Alarms, ks: Sequence[int], ns: Sequence[int], withins: Sequence[float]) -> list[Rule]:
-    """The configured rule, and behind it every combination of what was asked for, or else the usual ones."""
+def rules_of(
+    settings: Alarms, ks: Sequence[int], ns: Sequence[int], withins: Sequence[float], *, phases: bool = False
+) -> list[Rules]:
+    """The configured rule, and behind it every combination of what was asked for, or else the usual ones.
+
+    ``phases``: the configured one is another in phases of the cast that have their own; the others never are.
+    """
     from datetime import timedelta
 
+    from monitor.alarms.outcomes import Rules
     from monitor.alarms.raising import rule_of
 
-    configured = rule_of(settings)
+    usual = rule_of(settings)
+    own = tuple((phase, rule_of(settings, phase)) for phase in settings.phases) if phases else ()
+    configured = Rules(usual, own, ends_quiet=settings.ends == "quiet")
     asked = bool(ks or ns or withins)
     times = withins or (settings.within_seconds,) if asked else (settings.within_seconds, 3 * settings.within_seconds)
     found = [
-        configured._replace(k=k, n=n, within=timedelta(seconds=seconds))
+        configured._replace(usual=usual._replace(k=k, n=n, within=timedelta(seconds=seconds)), phases=())
         for seconds in times
         for k in ks or USUAL_K
         for n in ns or ((k, 2 * k) if k > 1 else (1,))
@@ -92,31 +102,49 @@ def print_outcomes(replay: Replay, output_format: str, *, truth: str, left_out: 
         click.echo(json.dumps({**stream.as_dict(), "truth": truth, "left_out": left_out, "rules": rules}))
         return
     click.echo(_heading(stream, truth))
-    rows = [_cells(one, "configured" if one is outcomes[0] else "") for one in outcomes]
-    Table(HEADINGS, right=HEADINGS[:-1]).write(rows)
+    some_withheld = any(one.withheld or one.withheld_alarms for one in outcomes)
+    shown = tuple(name for name in HEADINGS if some_withheld or name not in OF_WITHHELD)
+    rows = [_cells(one, _mark(one) if one is outcomes[0] else "") for one in outcomes]
+    Table(shown, right=shown[:-1]).write([tuple(row[name] for name in shown) for row in rows])
     click.echo(
         "\ncaught: an alarm reported the event; joined: its crops only joined an alarm that was already running.\n"
         "median s, longest s: from an event's first crop to its alarm. false a day: false alarms per table and day.\n"
         "of the time: the share of the holes' time spent in false alarms, when an event would only join."
     )
+    if some_withheld:
+        click.echo(
+            "withheld: events of whose alarms nobody was told, because of a pause or because nothing was cast.\n"
+            "not told: all such alarms; true, false and unlabelled count the others."
+        )
     for reason, count in left_out.items():
         if count:
             click.echo(f"{counted(count, 'crop')} left out: {reason}", err=True)
 
 
+def _mark(one: Outcome) -> str:
+    phases = ", ".join(phase for phase, _ in one.rules.phases)
+    return f"configured; its own in {phases}" if phases else "configured"
+
+
 def _heading(stream: Stream, truth: str) -> str:
+    unusual = f" and {stream.unusual} unusual" if stream.unusual else ""
     return (
-        f"{counted(stream.crops, 'crop')}, {stream.proliv} called proliv, of {counted(stream.holes, 'hole')} and "
-        f"{counted(stream.cameras, 'camera')} in {24 * stream.table_days:.2f} hours; "
+        f"{counted(stream.crops, 'crop')}, {stream.proliv} called proliv{unusual}, of {counted(stream.holes, 'hole')} "
+        f"and {counted(stream.cameras, 'camera')} in {24 * stream.table_days:.2f} hours; "
         f"{counted(stream.events, 'event')} by {truth}"
     )
 
 
-def _cells(one: Outcome, mark: str) -> tuple[str, ...]:
+def _cells(one: Outcome, mark: str) -> dict[str, str]:
+    """The cells of a row, by their headings."""
+
     def said(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    counts: tuple[Any, ...] = (one.rule.k, one.rule.n, f"{one.rule.within.total_seconds():g}")
-    counts += (one.caught, one.joined, one.missed, said(one.seconds_median, ".1f"), said(one.seconds_longest, ".1f"))
-    counts += (one.true_alarms, one.false_alarms, one.unlabelled_alarms)
-    return (*map(str, counts), said(one.false_alarms_a_day, ",.1f"), said(one.false_share, ".1%"), mark)
+    rule = one.rules.usual
+    counts: tuple[Any, ...] = (rule.k, rule.n, f"{rule.within.total_seconds():g}")
+    counts += (one.caught, one.joined, one.missed, one.withheld)
+    counts += (said(one.seconds_median, ".1f"), said(one.seconds_longest, ".1f"))
+    counts += (one.true_alarms, one.false_alarms, one.unlabelled_alarms, one.withheld_alarms)
+    counts += (said(one.false_alarms_a_day, ",.1f"), said(one.false_share, ".1%"), mark)
+    return dict(zip(HEADINGS, map(str, counts), strict=True))

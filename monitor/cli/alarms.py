@@ -145,7 +145,8 @@ def _lines(row: AlarmRow, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
     yield "state", state(row)
     yield "opened at", on_clock(row.opened_at, zone)
     if row.cast is not None or row.phase is not None:
-        yield "cast", f"{row.cast or 'none'}, phase {row.phase or UNKNOWN}"
+        alloy = f", alloy {row.alloy}" if row.alloy is not None else ""
+        yield "cast", f"{row.cast or 'none'}{alloy}, phase {row.phase or UNKNOWN}"
     if row.told_at is not None:
         yield "told at", on_clock(row.told_at, zone)
     yield "crops", f"{row.crops}, from {on_clock(row.first_at, zone)} to {on_clock(row.last_at, zone)}"

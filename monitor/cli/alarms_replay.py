@@ -33,6 +33,11 @@ def command(
     hole and time. An alarm without labelled crops counts as unlabelled, neither true nor false: label some of its crops
     (monitor label --hole N --since TIME --as proliv), or there is no basis for a choice.
 
+    The configured rule is the one of each crop's cast phase (alarms.phases); every other rule is applied in all phases.
+    Unusual crops open alarms as well if alarms.unusual is set. Alarms that nobody would have been notified of, because
+    of a pause or because nothing was being cast (idle), are counted apart, and so are their events. No acknowledgement
+    and no closing by a person is taken into account.
+
     \b
     Examples:
       monitor alarms replay --since 2026-11-01
@@ -40,7 +45,7 @@ def command(
     """
     configuration = program.configuration
     settings, zone = configuration.settings.alarms, configuration.time_zone
-    rules = rules_of(settings, ks, ns, withins)
+    rules = rules_of(settings, ks, ns, withins, phases=True)
     first, last = moment(since, zone, "--since"), moment(until, zone, "--until")
     database = program.database(create=False)
     from monitor.alarms.stored import replay_stored
@@ -54,7 +59,7 @@ def command(
             err=True,
         )
     with database.read() as connection:
-        replay = replay_stored(connection, rules, first, last)
+        replay = replay_stored(connection, settings, rules, first, last)
     if not replay.stream.crops:
         click.echo("no decision in operation is stored for that span; see: monitor status", err=True)
     print_outcomes(replay, output_format, truth="labels", left_out={})

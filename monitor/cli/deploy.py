@@ -101,15 +101,23 @@ def write_grafana(program: Program, output: Path, force: bool) -> None:
     help="An address or network, such as 10.1.2.0/24, of Prometheus or the database server; may be repeated.",
 )
 @click.option("--web", is_flag=True, help="Write a second unit, NAME-web, for the page: monitor web.")
+@click.option(
+    "--selftest-at",
+    "times",
+    metavar="HH:MM",
+    multiple=True,
+    help="Also write a timer for `monitor selftest` at this time of day, on the plant's clock; may be repeated.",
+)
 @pass_program
 def write_systemd(
     program: Program,
+    *,
     output: Path,
+    force: bool,
     name: str,
     groups: tuple[str, ...],
     networks: tuple[str, ...],
-    *,
-    force: bool,
+    times: tuple[str, ...],
     web: bool,
 ) -> None:
     """Write a systemd unit for `monitor run` that has access only to what the configuration needs.
@@ -122,15 +130,21 @@ def write_systemd(
       monitor --config /etc/monitor/config.toml deploy systemd --output systemd/
       monitor deploy systemd --output systemd/ --group camera --allow 10.1.2.0/24
       monitor deploy systemd --output systemd/ --web
+      monitor deploy systemd --output systemd/ --group camera --selftest-at 05:30 --selftest-at 17:30
     """
-    from monitor.deploy import systemd_web
+    from monitor.deploy import selftest_timer, systemd_web
     from monitor.deploy.systemd import Access, files, next_steps, warnings
 
-    access, configuration = Access(name, groups, networks), program.configuration
-    units, found = files(configuration, access), warnings(configuration, access)
+    configuration, access = program.configuration, Access(name, groups, networks)
+    units, sentences = files(configuration, access), warnings(configuration, access)
     if web:
         units |= systemd_web.files(configuration, access)
-        found += systemd_web.warnings(configuration)
-    _write(output, units, force=force, next_steps=next_steps(output, list(units)))
-    for sentence in found:
+        sentences += systemd_web.warnings(configuration)
+    written, steps = dict(units), next_steps(output, list(units))
+    if times:
+        written |= selftest_timer.files(configuration, access, times)
+        steps += selftest_timer.next_steps(output, access)
+        sentences += selftest_timer.warnings(configuration, access)
+    _write(output, written, force=force, next_steps=steps)
+    for sentence in sentences:
         click.echo(f"warning: {sentence}", err=True)

@@ -86,7 +86,8 @@ def command(
     are opened from the decisions with the configured k, n and within_seconds and with others (--k, --n, --within).
     Prints the events that an alarm reported, how soon, and the false alarms per table and day. The true events are
     those of DIR/events.csv, as written by monitor gen crops --stream, or else formed by the proliv crops of a labelled
-    folder, where a gap of more than alarms.pause_seconds at a hole begins another event.
+    folder, where a gap of more than alarms.pause_seconds at a hole begins another event. Unusual crops open alarms as
+    well if alarms.unusual is set; cast phases and pauses have no part in it, as a folder tells of none.
 
     \b
     Examples:

@@ -35,7 +35,8 @@ def evaluate_alarms(
     from monitor.scoring.pools.pool import open_pool
 
     configuration, root = program.configuration, directory.resolve()
-    rules = rules_of(configuration.settings.alarms, ks, ns, withins)
+    alarms = configuration.settings.alarms
+    rules = rules_of(alarms, ks, ns, withins)
     settings = configuration.settings.pipeline
     stream = open_stream(root, configuration.time_zone, program.ignored)
     database = program.database(create=False)
@@ -48,7 +49,8 @@ def evaluate_alarms(
         decided = decide_stream(
             *(stream, pool, ensemble, database),
             batch_size=settings.batch_size,
-            pause=rules[0].pause,
+            pause=rules[0].usual.pause,
+            unusual=alarms.unusual,
             on_crops=advance,
         )
     if not len(decided.decisions):

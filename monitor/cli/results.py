@@ -150,22 +150,18 @@ WRITERS: Final[dict[str, type[TableWriter | JsonWriter | CsvWriter]]] = {
 
 def as_row(result: Result, start: int) -> Row:
     """A result as a line shows it; ``start``: where the file's path below the scored folder begins."""
-    file = printable(result.path[start:])
+    file, time = printable(result.path[start:]), iso(result.captured_at)
     final = result.final
-    crop: dict[str, Any] = {"id": result.id, "camera": result.camera, "captured_at": iso(result.captured_at)}
     if final is None:
-        return Row(file, result.hole, reason=result.reason, error=result.error, **crop)
+        failed = None, None, None, None, None, None, result.reason, result.error
+        return Row(file, result.hole, *failed, result.id, result.camera, time)
     first = result.decisions[0]
     if final.decided_by == "primary":
         detector, model = first.model.detector.name, first.model.name
     else:
         detector, model = DECISION, "+".join(one.model.name for one in result.decisions)
-    return Row(
-        *(file, result.hole, first.mse, final.score, final.threshold, final.verdict.value),
-        detector=detector,
-        model=model,
-        **crop,
-    )
+    decided = first.mse, final.score, final.threshold, str(final.verdict), detector, model
+    return Row(file, result.hole, *decided, None, None, result.id, result.camera, time)
 
 
 def own_decisions(result: Result) -> list[dict[str, Any]]:

@@ -191,7 +191,7 @@ class Summary:
             if result.final is None:
                 self.failures[str(result.reason)] += 1
             else:
-                self.verdicts[result.final.verdict.value] += 1
+                self.verdicts[str(result.final.verdict)] += 1
 
     def sentence(self) -> str:
         """The summary for a person at the end."""

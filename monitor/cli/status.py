@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from monitor.store.counts import CropCounts
     from monitor.store.pauses import PauseRow
     from monitor.store.runs import RunRow
+    from monitor.store.selftests import SelftestRow
     from monitor.upkeep.status import LastDay, Status
 
 LISTED: Final = 20
@@ -194,6 +195,8 @@ def _lines(status: Status, zone: ZoneInfo, most: int) -> Iterator[tuple[str, str
     if status.said is not None:
         yield "cast", _cast(status.cast, status.said, zone)
     yield from _some("pause", [_pause(one, zone) for one in status.pauses], most)
+    if status.selftest is not None:
+        yield "self-test", _selftest(status.selftest, zone)
     for one in status.undelivered:
         why = f": {one.error}" if one.error else ""
         waits = f"{counted(one.messages, 'message')} since {on_clock(one.oldest_at, zone)}"
@@ -250,6 +253,15 @@ def _cast(cast: Context, said: Said, zone: ZoneInfo) -> str:
         words += ": alarms are withheld"
     words += f"; said by {said.author or 'the cast file'} at {on_clock(said.at, zone)}"
     return words if cast.problem is None else f"{words}; in doubt: {cast.problem}"
+
+
+def _selftest(last: SelftestRow, zone: ZoneInfo) -> str:
+    words = f"{last.id} at {on_clock(last.began_at, zone)}: "
+    if last.ended_by(datetime.now(UTC)) is None:
+        return f"{words}goes on"
+    if last.passed:
+        return f"{words}everything arrived after {last.seconds or 0:.2f} s"
+    return f"{words}FAILED: {last.problem or 'it was killed'}"
 
 
 def _pause(row: PauseRow, zone: ZoneInfo) -> str:

@@ -28,6 +28,14 @@ class PhaseRule(Section):
     within_seconds: float | None = Field(None, gt=0, le=86400)
 
 
+class Selftest(Section):
+    """``[alarms.selftest]``: in how many seconds everything has to arrive, and the crops that are sent."""
+
+    within_seconds: float = Field(60.0, ge=1, le=3600)
+    proliv_crop: OptionalFolder = None
+    normal_crop: OptionalFolder = None
+
+
 class Alarms(Section):
     """``[alarms]``: when proliv become an alarm, and when it ends."""
 
@@ -40,6 +48,7 @@ class Alarms(Section):
     evidence_crops: int = Field(3, ge=0, le=100)
     unusual: bool = False
     cast: Cast = Cast()
+    selftest: Selftest = Selftest()
     phases: dict[CastingPhase, PhaseRule] = Field(default_factory=dict)
     sinks: Annotated[dict[str, dict[str, Any]], AfterValidator(named_sinks)] = Field(default_factory=dict)
 

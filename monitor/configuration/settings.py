@@ -222,6 +222,7 @@ class Alerts(Section):
     pause_seconds: float = Field(7200.0, gt=0, le=604800)
     calibration_days: float = Field(3.0, gt=0, le=365)
     acknowledge_seconds: float = Field(900.0, gt=0, le=604800)
+    selftest_hours: float = Field(0.0, ge=0, le=8760)
     runbooks: str = ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from monitor.files.text import to_text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.words import Identity, Label, Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CropFiles:
     """What is known of N files apart from their pixels, a column each.
 
@@ -57,9 +58,15 @@ class CropFiles:
             [self.ended[row] for row in rows],
         )
 
-    def key(self, row: int) -> tuple[str, str]:
-        """(path as text, sha256): what names a crop in the store."""
-        return to_text(self.paths[row]), self.digests[row]
+    @cached_property
+    def texts(self) -> list[str]:
+        """The paths as text that can be stored."""
+        return [to_text(path) for path in self.paths]
+
+    @cached_property
+    def keys(self) -> list[tuple[str, str]]:
+        """(path as text, sha256) of each file: what names a crop in the store."""
+        return list(zip(self.texts, self.digests, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

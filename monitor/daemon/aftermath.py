@@ -43,13 +43,14 @@ class Aftermath:
     def __init__(
         self, listeners: Sequence[Listener], tell_alarms: Callable[[Sequence[Raised]], None] = lambda _raised: None
     ) -> None:
-        """``tell_alarms`` hears of the alarms that were opened, before the others hear of the crops."""
+        """``tell_alarms`` hears of the alarms that were opened, before the others hear of the crops, and, without one,
+        of self-tests."""
         self._listeners = listeners
         self._tell_alarms = tell_alarms
 
     def committed(self, batches: Sequence[DecidedBatch], recorded: Recorded, at: float) -> None:
         """Tell of batches that were committed together; ``at``: Unix time."""
-        if recorded.raised:
+        if recorded.raised or recorded.tests:
             self._tell_alarms(recorded.raised)
         for batch in batches:
             commit = Committed.of(batch, recorded, at)
@@ -164,6 +165,8 @@ class Failures:
         files = commit.batch.files
         for row, refusal in commit.batch.refusals.items():
             new = row in commit.newly_failed
+            if row in commit.tests:
+                continue  # the command that made it tells of it
             if files.labels[row] is not None:
                 if new:
                     warn_unreadable(files.paths[row], refusal)
@@ -188,7 +191,7 @@ class MoveFailed:
         files = commit.batch.files
         for row, refusal in commit.batch.refusals.items():
             looks = files.looks[row]
-            if files.labels[row] is not None or refusal.reason == "detector_error":
+            if files.labels[row] is not None or refusal.reason == "detector_error" or row in commit.tests:
                 continue
             if looks is None or not files.digests[row]:
                 continue  # it was not read
@@ -212,5 +215,5 @@ class OfferToTidier:
         """Offer the decided files of a batch."""
         batch = commit.batch
         for row, path in enumerate(batch.files.paths):
-            if batch.files.labels[row] is None and row not in batch.refusals:
+            if batch.files.labels[row] is None and row not in batch.refusals and row not in commit.tests:
                 self._tidier.offer(path)

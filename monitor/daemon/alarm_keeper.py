@@ -10,8 +10,9 @@ from monitor.alarms.acknowledgement import end_quiet
 from monitor.alarms.belated import tell_belated
 from monitor.alarms.cast_context import CurrentCast
 from monitor.alarms.wording import about_row
+from monitor.daemon.selftest_watch import SelftestWatch
 from monitor.errors import MonitorError
-from monitor.store import pauses
+from monitor.store import pauses, selftests
 from monitor.store.alarms import running_counts
 from monitor.store.outbox import backlogs
 from monitor.threads import RepeatingThread
@@ -33,13 +34,17 @@ STOP_SECONDS: Final = 5.0
 
 
 class AlarmKeeper:
-    """Looks after the alarms that run; while the database refuses, it waits and tries again."""
+    """Looks after the alarms that run; while the database refuses, it waits and tries again.
+
+    ``selftests``: tells the files of self-tests from others; what it finds is stored from here.
+    """
 
     def __init__(
         self, database: Database, settings: Alarms, metrics: Metrics, followed: Callable[[], bool] = lambda: False
     ) -> None:
         """``followed``: as for `monitor.alarms.cast_context.CurrentCast`."""
         self._database = database
+        self.selftests = SelftestWatch(database)
         self._settings = settings
         self._metrics = metrics
         self._cast = CurrentCast(settings, followed)
@@ -76,12 +81,15 @@ class AlarmKeeper:
             log.warning("alarm %d is told now: %s still goes on", row.id, about_row(row))
         for row in end_quiet(self._database, self._settings, now):
             log.info("alarm %d is over: %s, %d crops", row.id, about_row(row), row.crops)
+        self.selftests.store()
         with self._database.read() as connection:
+            tested, passed_at = selftests.newest(connection), selftests.passed_at(connection)
             counts = running_counts(connection)
             waiting = backlogs(connection)
             cast = self._cast.read(connection, now)
             paused = {one.id: one for one in pauses.running(connection, now)}
         self._follow(paused)
+        self._metrics.show_selftest(tested, passed_at, now)
         self._metrics.show_cast(cast.phase, in_doubt=cast.problem is not None)
         self._metrics.show_alarms(counts, now, pauses=len(paused))
         # Nothing is ever sent to a sink that was taken out of the configuration: it would be due for ever.

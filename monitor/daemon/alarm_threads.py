@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from monitor.alarms.raising import Raising
+from monitor.alarms.rehearsal import Rehearsal
 from monitor.configuration.file import load
 from monitor.daemon.aftermath import log_alarms
 from monitor.daemon.alarm_keeper import AlarmKeeper
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 class AlarmThreads:
     """The follower of the cast file, the keepers of alarms and of evidence, and the deliverers, started together.
 
-    ``raising``: what the writer calls in its transactions.
+    ``raising``, ``rehearsal``: what the writer calls in its transactions. ``selftests``: which files are of self-tests.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class AlarmThreads:
         self._cast = CastFollower(configuration, database)
         followed = self._cast.is_up_to_date
         self.raising = Raising(configuration.settings.alarms, followed=followed)
+        self.rehearsal = Rehearsal(configuration.settings.alarms, followed=followed)
         self._keeper = AlarmKeeper(database, configuration.settings.alarms, metrics, followed)
+        self.selftests = self._keeper.selftests
         self._evidence = EvidenceKeeper(configuration, database)
         self._deliverers = Deliverers(
             configuration,
@@ -85,6 +88,7 @@ class AlarmThreads:
         self._metrics.expect_heartbeats(self._deliverers.heartbeat_seconds, time.time())
         sinks = configuration.settings.alarms.sinks
         self.raising.use_sinks(sinks)
+        self.rehearsal.use_sinks(sinks)
         self._keeper.use_sinks(sinks)
         if changed or sinks.keys() != self._configuration.settings.alarms.sinks.keys():
             log.info("the sinks are now: %s", ", ".join(sinks) or "none")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.alarms.delivery import Delivery
 from monitor.alarms.heartbeats import Heartbeats
+from monitor.alarms.selftest_delivery import SelftestDelivery
 from monitor.alarms.sinks import heartbeat_seconds, new_sink
 from monitor.errors import MonitorError
 
@@ -69,7 +70,8 @@ class Deliverers:
         if seconds is not None:
             heartbeats = Heartbeats(self._database, name, sink, seconds, self._decides, self._heartbeat_taken)
         delivery = Delivery(self._database, name, sink, self._count)
-        return Deliverer(delivery, heartbeats, configuration.settings.alarms.sinks[name], seconds)
+        tests = SelftestDelivery(self._database, name, sink)
+        return Deliverer(delivery, heartbeats, configuration.settings.alarms.sinks[name], seconds, tests)
 
     def start(self) -> None:
         """Begin, once the workers are forked."""
@@ -117,7 +119,10 @@ class Deliverer:
         heartbeats: Heartbeats | None,
         settings: Mapping[str, Any],
         heartbeat_seconds: float | None,
+        tests: SelftestDelivery | None = None,
     ) -> None:
+        """``tests``: delivers the messages of self-tests."""
+        self._tests = tests
         self.settings = settings
         self.heartbeat_seconds = heartbeat_seconds
         self._delivery = delivery
@@ -159,6 +164,8 @@ class Deliverer:
                 if heartbeats is not None:
                     pause = min(pause, heartbeats.step())
                 more = delivery.step()
+                if not more and self._tests is not None:
+                    self._tests.step()
                 waits = False
             except MonitorError as error:
                 more = False

@@ -44,7 +44,16 @@ class Dispatcher:
     ends it.
     """
 
-    def __init__(self, settings: Pipeline, models: ModelsInUse, replies: Replies, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Pipeline,
+        models: ModelsInUse,
+        replies: Replies,
+        metrics: Metrics,
+        is_test: Callable[[str], bool] = lambda _path: False,
+    ) -> None:
+        """``is_test``: whether a path is of a self-test, which is not counted."""
+        self._is_test = is_test
         self._batch_size = settings.batch_size
         self._models = models
         self._replies = replies
@@ -68,7 +77,7 @@ class Dispatcher:
         """Queue a file, waiting for space; false when the daemon is stopping."""
         while not is_stopping():
             if self._paths.put(candidate, PUT_SECONDS):
-                if candidate.looks is None and candidate.label is None:
+                if candidate.looks is None and candidate.label is None and not self._is_test(candidate.path):
                     self._metrics.seen.inc()
                 return True
         return False
@@ -127,7 +136,7 @@ class Dispatcher:
         unreadable = refusal is not None and refusal.transient and not given_up
         if not (unfinished or unreadable):
             return True
-        if candidate.label is None:
+        if candidate.label is None and not self._is_test(candidate.path):
             self._metrics.retried.inc()
         if lacks_memory(refusal):
             self._warn_of_memory(files.paths[row], refusal)

@@ -42,6 +42,7 @@ from monitor.errors import ExitCode, MonitorError
 from monitor.files.folders import make_folder
 from monitor.files.ignoring import IgnoredNames
 from monitor.files.text import printable
+from monitor.inbox.arrival import Arrival
 from monitor.inbox.backlog import Backlog
 from monitor.inbox.labelled import LabelledWatcher
 from monitor.inbox.messages import Stop
@@ -104,11 +105,14 @@ class Service:
             deliver=self._deliver,
             scanned=partial(self._count_scan, "inbox"),
             ignored=IgnoredNames(configuration.settings.crops.ignore),
+            order=Arrival(configuration),
         )
         self.metrics.show_file_events("inbox", self._inbox.nudges.is_observing)
         self._labelled = self._labelled_watcher()
         replies = Replies(self._inbox.mailbox.put, self._to_labelled)
-        self.dispatcher = Dispatcher(configuration.settings.pipeline, self.models, replies, self.metrics)
+        self.dispatcher = Dispatcher(
+            *(configuration.settings.pipeline, self.models, replies, self.metrics, self._alarms.selftests.is_one)
+        )
         self.writer = self._writer(replies)
         backlog = Backlog(self._inbox, database)
         self._waiting = backlog.count
@@ -157,6 +161,7 @@ class Service:
             replies,
             self.metrics,
             is_stopping=lambda: self._happenings.stopping,
+            rehearse=self._alarms.rehearsal,
         )
 
     def _watching_threads(self) -> list[TimedThread]:

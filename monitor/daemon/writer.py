@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.daemon.replies import Replies
     from monitor.metrics import Metrics
     from monitor.scoring.batches import DecidedBatch
-    from monitor.scoring.record import Place, Raise
+    from monitor.scoring.record import Place, Raise, Rehearse
     from monitor.store.database.engine import Database
     from monitor.store.decisions import Recorded
     from monitor.threads import TimedThread
@@ -49,12 +49,14 @@ class Writer:
         replies: Replies,
         metrics: Metrics,
         is_stopping: Callable[[], bool],
+        rehearse: Rehearse | None = None,
     ) -> None:
-        """``place``, ``raise_alarms``: as for `monitor.scoring.record.record`."""
+        """``place``, ``raise_alarms``, ``rehearse``: as for `monitor.scoring.record.record`."""
         self._database = database
         self._decided = decided
         self._place = place
         self._raise_alarms = raise_alarms
+        self._rehearse = rehearse
         self._aftermath = aftermath
         self._replies = replies
         self._metrics = metrics
@@ -117,7 +119,7 @@ class Writer:
 
     def _record(self, batches: Sequence[DecidedBatch]) -> Recorded:
         began = time.perf_counter()
-        recorded = record(self._database, batches, self._place, self._raise_alarms)
+        recorded = record(self._database, batches, self._place, self._raise_alarms, self._rehearse)
         self._metrics.commit.observe(time.perf_counter() - began)
         return recorded
 

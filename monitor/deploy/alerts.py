@@ -33,6 +33,7 @@ def rules(settings: Settings) -> list[Alert]:
         *supplying.rules(settings),
         *_speed(settings),
         *_alarms(settings),
+        *_selftest(settings),
         _unusual(),
         *_quality(settings),
         *calibrating.rules(settings),
@@ -60,6 +61,31 @@ def _service() -> list[Alert]:
             "It keeps stopping. No crops are lost, but decisions are late. Why it stopped: journalctl -u monitor",
         ),
     ]
+
+
+def _selftest(settings: Settings) -> list[Alert]:
+    hours = settings.alerts.selftest_hours
+    failed = Alert(
+        "MonitorSelftestFailed",
+        "monitor_selftest_passed == 0 and on (job, instance) monitor_selftest_timestamp_seconds > 0",
+        0,
+        "critical",
+        "The last self-test on {{ $labels.instance }} has failed",
+        "A known proliv or a known normal crop did not come all the way from the inbox to the sinks, decided as it "
+        "should be, in time; a real bleed-out may not either. Which leg failed: monitor status",
+    )
+    old = Alert(
+        "MonitorSelftestOld",
+        f"time() - monitor_selftest_passed_timestamp_seconds > {number(hours * 3600)}\n"
+        # By then the daemon has read when the last one was.
+        f"and on (job, instance) {running_for(300)}",
+        0,
+        "warning",
+        f"No self-test on {{{{ $labels.instance }}}} has passed for {duration(hours * 3600)}",
+        f"One should pass every {duration(hours * 3600)}. See whether the timer runs: systemctl list-timers; then run "
+        "one: monitor selftest",
+    )
+    return [failed, old] if hours else [failed]
 
 
 def _alarms(settings: Settings) -> list[Alert]:

@@ -64,9 +64,8 @@ def files(configuration: Configuration, access: Access) -> dict[str, str]:
         "watchdog_seconds": str(round(max(LEAST_WATCHDOG_SECONDS, 2 * busy))),
         "stop_seconds": str(round(LEAST_STOP_SECONDS + busy)),
     }
-    listens = Listens("metrics.host", settings.metrics.host) if settings.metrics.enabled else None
-    text = unit_text(TEMPLATE, "run", configuration, access, _folders(configuration), listens, times)
-    return {f"{access.name}.service": text}
+    needs = (daemon_folders(configuration), daemon_listens(configuration))
+    return {f"{access.name}.service": unit_text(TEMPLATE, "run", configuration, access, *needs, times)}
 
 
 def unit_text(
@@ -125,7 +124,7 @@ def warnings(configuration: Configuration, access: Access) -> list[str]:
         found.append(
             f"{configuration.file}: the service cannot see the configuration there; move it to /etc/monitor/config.toml"
         )
-    writable, readable = _outside_state(configuration, _folders(configuration))
+    writable, readable = _outside_state(configuration, daemon_folders(configuration))
     beside = [path for path in readable if configuration.file and path.is_relative_to(configuration.file.parent)]
     if beside:
         found.append(
@@ -188,9 +187,15 @@ def _state_name(configuration: Configuration) -> str:
     )
 
 
-def _folders(configuration: Configuration) -> Folders:
-    """The folders of the daemon."""
-    moves = configuration.settings.inbox.after != "keep" or configuration.quarantine is not None
+def daemon_listens(configuration: Configuration) -> Listens | None:
+    """Where the daemon is asked for its metrics, if it is."""
+    metrics = configuration.settings.metrics
+    return Listens("metrics.host", metrics.host) if metrics.enabled else None
+
+
+def daemon_folders(configuration: Configuration, *, feeds: bool = False) -> Folders:
+    """The folders of the daemon, or, with ``feeds``, of a program that also writes into its inbox."""
+    moves = feeds or configuration.settings.inbox.after != "keep" or configuration.quarantine is not None
     writes = {configuration.quarantine, configuration.archive, configuration.inbox if moves else None}
     return Folders(writes, {configuration.inbox, configuration.labelled})
 

@@ -83,12 +83,13 @@ def decide_stream(
     *,
     batch_size: int,
     pause: timedelta,
+    unusual: bool,
     on_crops: Callable[[int], None],
 ) -> DecidedStream:
     """Decide on every crop of a stream, in any order; nothing is stored.
 
-    Memory holds a few bytes for each crop. ``pause``: what ends an event. ``on_crops`` is called with the number of
-    crops just decided.
+    Memory holds a few bytes for each crop. ``pause``: what ends an event. ``unusual``: such crops open alarms, too.
+    ``on_crops`` is called with the number of crops just decided.
     """
     subjects: list[Subject] = []
     collector = Collector(subjects)
@@ -102,7 +103,8 @@ def decide_stream(
             else:
                 subject = subject_of(one.camera, one.hole, to_text(one.path))
                 label = stream.labels.get(one.path, UNLABELLED)
-                collector.add(subject, one.captured_at, label, proliv=one.final.verdict is Label.PROLIV)
+                proliv = one.final.verdict is Label.PROLIV
+                collector.add(subject, one.captured_at, label, proliv=proliv, unusual=unusual and one.unusual)
         on_crops(len(results))
     decisions = collector.taken().in_order()
     known = _labelled_events(decisions, subjects) if stream.events is None else stream.events

@@ -41,6 +41,12 @@ log = logging.getLogger(__name__)
 
 # Paths that are looked up in the store at once.
 SCAN_CHUNK: Final = 512
+# What a scan finds is put in order in parts of so many paths, or of what is found in so many seconds: more would take
+# more memory, or keep what events tell waiting for too long.
+ORDERED: Final = 100_000
+GATHERING_SECONDS: Final = 5.0
+# So much of a backlog goes before what events tell: mostly, a backlog is smaller, and then all is decided in its order.
+BEFORE_EVENTS: Final = 20_000
 # The share of the time that scanning may take; a huge folder is scanned less often.
 SCAN_SHARE: Final = 0.1
 
@@ -65,12 +71,13 @@ class Watcher:
         folders: Sequence[Path] = (),
         scanned: Callable[[bool], None] = lambda _whole: None,
         ignored: IgnoredNames = NOTHING,
+        order: Callable[[str], float] = lambda _path: 0.0,
     ) -> None:
         """Watch ``folder``; it and the ``folders`` in it are made where they are missing.
 
         ``deliver`` hands a candidate on, waiting while the queue is full, and returns False once the service is
         stopping. ``scanned`` is called at the end of each scan with whether it saw the whole folder. ``ignored`` names
-        are left alone.
+        are left alone. ``order``: of files that one scan finds, those with the lowest value are delivered first.
         """
         self.folder = folder
         self.ignored = ignored
@@ -83,6 +90,7 @@ class Watcher:
         self._unknown = unknown
         self._deliver = deliver
         self._scanned = scanned
+        self._order = order
         self._ledger = Ledger(settings)
         self._handover = Handover()
         self._retries = Retries()
@@ -200,16 +208,43 @@ class Watcher:
         self._next_scan = time.monotonic() + max(self._settings.scan_seconds, took * (1 / SCAN_SHARE - 1))
 
     def _offer_unknown(self) -> None:
-        """Walk the folder and offer what neither the ledger nor the store knows."""
+        """Walk the folder and offer what neither the ledger nor the store knows, in order."""
+        found: list[str] = []
+        again = False
+        until = 0.0
         for chunk in chunks(crop_files(self.folder, self._warn_unreadable, self.ignored), SCAN_CHUNK):
             self._thread.busy()  # a folder may be as large as it likes, as long as the work goes on
-            again = self._retries.due(time.monotonic())
-            # What was finished may have failed, and only the store knows whether that may be over.
-            is_left_out = self._ledger.is_pending if again else self._ledger.is_known
-            asked = [path for path in chunk if not is_left_out(path)]
-            for path in self._unknown(asked, again=again, alive=self._thread.busy):
-                self._offer(path)
-            # Events have waited long enough behind a chunk of a large backlog.
+            now = time.monotonic()
+            again = again or self._retries.due(now)
+            if not found:
+                until = now + (GATHERING_SECONDS if self._may_find_a_backlog() else 0.0)
+            asked = [path for path in chunk if not self._is_left_out(path, again=again)]
+            found += self._unknown(asked, again=again, alive=self._thread.busy)
+            if not found:
+                self._receive()
+            elif len(found) >= ORDERED or time.monotonic() >= until:
+                self._offer_in_order(found, again=again)
+                found = []
+            if self._stopping:
+                return
+        self._offer_in_order(found, again=again)
+
+    def _may_find_a_backlog(self) -> bool:
+        """Whether much may have come before; else events tell of most files, and need not wait for the scan's end."""
+        return not self.has_scanned or not self.nudges.is_observing()
+
+    def _is_left_out(self, path: str, *, again: bool) -> bool:
+        # What was finished may have failed, and only the store knows whether that may be over.
+        return self._ledger.is_pending(path) if again else self._ledger.is_known(path)
+
+    def _offer_in_order(self, paths: Sequence[str], *, again: bool) -> None:
+        """Offer what a scan has found in the order in which it came: an alarm is about crops that follow each other."""
+        for part in chunks(sorted(paths, key=self._order), BEFORE_EVENTS):
+            for path in part:
+                # An event may have told of it since.
+                if not self._is_left_out(path, again=again):
+                    self._offer(path)
+            # Events have waited long enough behind a part of a large backlog.
             self._receive()
             if self._stopping:
                 return

@@ -13,7 +13,7 @@ from monitor.labels import labels
 from monitor.labels.pictures import Picture, places_of, read_again
 from monitor.models.calls import score_each
 from monitor.scoring.ensemble import Decision
-from monitor.scoring.record import score_row
+from monitor.scoring.record import latencies, score_row
 from monitor.scoring.vote import verdict
 from monitor.store.decisions import add_scores, stored_scores
 
@@ -111,10 +111,11 @@ def _score(database: Database, found: Sequence[_Found], ensemble: Ensemble) -> i
         # The hole is the crop's own: an archived or labelled copy may have another name.
         answers = score_each(model.detector, [one.picture.pixels for one in asked], [one.crop.hole for one in asked])
         at = datetime.now(UTC)
+        waited = latencies([one.picture.looks for one in asked], at)
         for row, one in enumerate(asked):
             if row not in answers.refusals:
                 mse, score = float(answers.mse[row]), float(answers.deciding[row])
                 decision = Decision(model, mse, score, model.threshold, verdict(score, model.threshold))
-                rows[one.crop.id].append(score_row(decision, at, one.picture.looks))
+                rows[one.crop.id].append(score_row(decision, at, waited[row]))
     with database.write() as connection:
         return add_scores(connection, rows)

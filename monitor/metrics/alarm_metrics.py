@@ -63,3 +63,22 @@ class AlarmMetrics:
         self.heartbeat_interval = Gauge(
             "monitor_alarm_heartbeat_interval_seconds", "How often a sink gets a heartbeat.", ["sink"], **own
         )
+
+        self.selftest_at = Gauge(
+            "monitor_selftest_timestamp_seconds",
+            "When the last self-test ended, in Unix time; 0: there was none.",
+            **own,
+        )
+        self.selftest_passed_at = Gauge(
+            "monitor_selftest_passed_timestamp_seconds",
+            "When the last self-test that passed ended, in Unix time; 0: there was none.",
+            **own,
+        )
+        self.selftest_passed = Gauge(
+            "monitor_selftest_passed", "1 if everything arrived in time in the last self-test, else 0.", **own
+        )
+        self.selftest_seconds = Gauge(
+            "monitor_selftest_seconds",
+            "How long the last self-test took from the file to the last receipt; NaN if not everything arrived.",
+            **own,
+        )

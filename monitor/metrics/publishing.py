@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import nan
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from monitor.store.decisions import Raised
     from monitor.store.models import ModelRow
     from monitor.store.references import ReferenceRanges
+    from monitor.store.selftests import SelftestRow
     from monitor.store.traffic import LastCrop
 
 # The label "task" of jobs that have another name in the store.
@@ -176,6 +178,16 @@ class Metrics(Declared):
         for one in (*PHASES, None):
             self.cast_phase.labels(one or "none").set(one == phase)
         self.cast_in_doubt.set(in_doubt)
+
+    def show_selftest(self, last: SelftestRow | None, passed_at: datetime | None, now: datetime) -> None:
+        """Publish how the last self-test ended, nothing of one that goes on, and when the last one passed."""
+        if passed_at is not None:
+            self.selftest_passed_at.set(passed_at.timestamp())
+        if last is None or (ended := last.ended_by(now)) is None:
+            return
+        self.selftest_at.set(ended.timestamp())
+        self.selftest_passed.set(bool(last.passed))
+        self.selftest_seconds.set(nan if last.seconds is None else last.seconds)
 
     def count_message(self, sink: str, outcome: str) -> None:
         """Count an attempt to deliver a message; ``outcome``: delivered, or failed."""

@@ -134,6 +134,8 @@ class DecidedBatch:
 
 def _decisions(models: Sequence[ActiveModel], mse: Floats, scores: Floats) -> list[list[Decision]]:
     """The decisions of M models on N crops by their scores, (N, M), without those that they refused."""
+    if not models:
+        return [[] for _ in scores]
     columns = [(model, model.threshold) for model in models]
     return [
         [

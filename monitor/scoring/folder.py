@@ -127,15 +127,18 @@ def _finished(
 
 
 def _of_batch(batch: DecidedBatch, ids: Mapping[CropKey, int]) -> list[Result]:
-    files = batch.files
-    finals, decisions, flags = batch.final.listed, batch.decisions, batch.unusual.tolist()
+    files, refusals = batch.files, batch.refusals
+    crop_ids = [ids.get(key) for key in files.keys] if ids else [None] * len(files)
+    columns = zip(
+        *(files.paths, files.identities, batch.final.listed, batch.decisions, crop_ids, batch.unusual.tolist()),
+        strict=True,
+    )
     found = []
-    for row, (path, (hole, camera, captured_at)) in enumerate(zip(files.paths, files.identities, strict=True)):
-        refusal = batch.refusals.get(row)
+    for row, (path, (hole, camera, captured_at), final, decisions, crop_id, flag) in enumerate(columns):
+        refusal = refusals.get(row)
         reason, error = (None, None) if refusal is None else (refusal.reason, str(refusal))
-        crop_id = ids.get(files.key(row)) if ids else None
-        said: dict[str, Any] = {"camera": camera, "captured_at": captured_at, "id": crop_id, "unusual": flags[row]}
-        found.append(Result(path, hole, finals[row], decisions[row], reason, error, **said))
+        known = False
+        found.append(Result(path, hole, final, decisions, reason, error, known, camera, captured_at, crop_id, flag))
     return found
 
 

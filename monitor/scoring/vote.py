@@ -46,6 +46,10 @@ PROLIV_SCORES: Final = "proliv_percentiles"
 
 LARGEST: Final = np.finfo(np.float64).max
 
+# Looked up here once: of an enumeration that takes as long as a whole decision.
+_PROLIV: Final = Label.PROLIV
+_NE_PROLIV: Final = Label.NE_PROLIV
+
 
 class FinalDecision(NamedTuple):
     """The final decision on one crop; ``decided_by`` is the mode that made it, which gives the score its unit."""
@@ -139,7 +143,7 @@ class ScoreScale:
 
 def verdict(score: float, threshold: float) -> Label:
     """Proliv when the score reaches the threshold."""
-    return Label.PROLIV if score >= threshold else Label.NE_PROLIV
+    return _PROLIV if score >= threshold else _NE_PROLIV
 
 
 def combine(decide: Decide, scores: Floats, thresholds: Floats, scales: Sequence[ScoreScale]) -> FinalDecisions:

@@ -49,7 +49,7 @@ class Subject(NamedTuple):
 
 
 class AlarmRow(NamedTuple):
-    """A row of `alarms`, and the number of its cast."""
+    """A row of `alarms`, and the number and the alloy of its cast."""
 
     id: int
     kind: str
@@ -83,6 +83,7 @@ class AlarmRow(NamedTuple):
     cast_id: int | None
     phase: str | None
     cast: str | None
+    alloy: str | None
 
 
 class RunningCounts(NamedTuple):
@@ -129,13 +130,20 @@ def running(
     return select_rows(connection, AlarmRow, query.order_by(alarms.c.id))
 
 
-def decided_between(connection: Connection, subject: Subject, path: str, first: int, last: int) -> int:
-    """How many crops about a subject were decided from one id to another, both included."""
+def decided_between(
+    connection: Connection, subject: Subject, path: str, first_id: int, first: datetime, last: datetime
+) -> int:
+    """How many crops about a subject have times in [first, last] and were decided; from an id on, to look at few.
+
+    ``path``: as it is stored, of a subject that is a file.
+    """
     of: list[ColumnElement[bool]] = [crops.c.path == path]
     if subject.hole != NO_HOLE:
         camera = crops.c.camera == subject.camera if subject.camera else crops.c.camera.is_(None)
         of = [crops.c.hole == subject.hole, camera]
-    query = select(func.count()).select_from(crops).where(crops.c.id.between(first, last), crops.c.state == "scored")
+    at = func.coalesce(crops.c.captured_at, crops.c.seen_at)
+    query = select(func.count()).select_from(crops).where(crops.c.id >= first_id, crops.c.state == "scored")
+    query = query.where(at.between(first, last))
     return int(connection.execute(query.where(*of)).scalar_one())
 
 
@@ -250,9 +258,10 @@ def running_counts(connection: Connection) -> RunningCounts:
 
 def alarm_rows() -> Select[Any]:
     """The query of all alarms, whose columns are the fields of `AlarmRow`."""
-    own = (alarms.c[name] for name in AlarmRow._fields[:-1])
-    number = select(casts.c.number).where(casts.c.id == alarms.c.cast_id).scalar_subquery()
-    return select(*own, number.label("cast"))
+    own = (alarms.c[name] for name in AlarmRow._fields[:-2])
+    of_cast = casts.c.id == alarms.c.cast_id
+    number, alloy = (select(column).where(of_cast).scalar_subquery() for column in (casts.c.number, casts.c.alloy))
+    return select(*own, number.label("cast"), alloy.label("alloy"))
 
 
 def running_subjects(connection: Connection) -> list[RunningSubject]:

@@ -58,6 +58,11 @@ def phases_of(connection: Connection, cast_id: int) -> list[Said]:
     return _said(connection, _query().where(cast_phases.c.cast_id == cast_id).order_by(cast_phases.c.id))
 
 
+def everything_said(connection: Connection) -> list[Said]:
+    """All that was ever said, of every cast, in order."""
+    return _said(connection, _query().order_by(cast_phases.c.id))
+
+
 def running(connection: Connection) -> CastRow | None:
     """The cast that runs; None where none does."""
     query = select(*columns_of(casts, CastRow)).where(casts.c.ended_at.is_(None)).order_by(casts.c.id.desc())

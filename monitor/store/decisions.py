@@ -93,12 +93,14 @@ class Recorded(NamedTuple):
 
     ``decided``: by crop, the ids of the models whose decision is new. ``failed``: crops whose failure is new. ``ids``:
     of the crops that have a row now, those that were known before among them. ``raised``: the alarms opened with it.
+    ``tests``: crops of a self-test, which have no row.
     """
 
     decided: Mapping[CropKey, set[int]]
     failed: set[CropKey]
     ids: Mapping[CropKey, int]
     raised: Sequence[Raised] = ()
+    tests: frozenset[CropKey] = frozenset()
 
 
 class StoredScore(NamedTuple):
@@ -135,8 +137,9 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
     known = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
     failed = {(row.path, row.sha256) for row in rows if not row.scores} - known.keys()
     _forget_unreadable(connection, rows, known)
-    values = [(*row[: len(_CROP_COLUMNS) - 1], "scored" if row.scores else "failed") for row in rows]
-    insert_many(connection, _upsert_crops(connection.dialect.name), _CROP_COLUMNS, values)
+    values = dict(zip(_CROP_COLUMNS, zip(*rows, strict=True), strict=False))
+    values["state"] = tuple(["scored" if row.scores else "failed" for row in rows])
+    insert_many(connection, _upsert_crops(connection.dialect.name), values)
     ids = {(path, sha256): identifier for identifier, path, sha256 in connection.execute(at_paths)}
     decided = _decided(
         connection, [known[key] for row in rows if row.scores and (key := (row.path, row.sha256)) in known]
@@ -158,7 +161,7 @@ def record(connection: Connection, rows: Sequence[CropRow]) -> Recorded:
         if row.scores and row.trials:
             decisions += [(ids[key], *trial) for trial in row.trials if (ids[key], trial.model_id) not in decided]
     if decisions:
-        insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, decisions)
+        _add(connection, decisions)
     if replaced:
         _replace_final(connection, replaced, decided)
     return Recorded(new, failed, ids)
@@ -182,7 +185,7 @@ def add_scores(connection: Connection, rows: Mapping[int, Sequence[ScoreRow]]) -
         if (crop_id, score.model_id) not in known
     ]
     if values:
-        insert_many(connection, _insert_scores(connection.dialect.name), _SCORE_COLUMNS, values)
+        _add(connection, values)
     return len({crop_id for crop_id, *_ in values})
 
 
@@ -238,7 +241,8 @@ def _forget_unreadable(connection: Connection, rows: Sequence[CropRow], known: C
         connection.execute(delete(crops).where(crops.c.path.in_(readable), crops.c.sha256 == ""))
 
 
-_CROP_COLUMNS: Final = (*CropRow._fields[:-2], "state")
+# Those that are stored as they are.
+_CROP_COLUMNS: Final = CropRow._fields[:-2]
 _SCORE_COLUMNS: Final = ("crop_id", *ScoreRow._fields)
 
 
@@ -264,6 +268,12 @@ def _upsert_crops(dialect: str) -> Upsert:
             "unusual": case((crops.c.verdict.is_(None), new.unusual), else_=crops.c.unusual),
         },
     )
+
+
+def _add(connection: Connection, decisions: Sequence[tuple[Any, ...]]) -> None:
+    """Add decisions that are not stored yet, each with the values of `_SCORE_COLUMNS`."""
+    values = dict(zip(_SCORE_COLUMNS, zip(*decisions, strict=True), strict=True))
+    insert_many(connection, _insert_scores(connection.dialect.name), values)
 
 
 @cache

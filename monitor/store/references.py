@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
+    from monitor.store.calibrations import CalibrationRow
+
 
 class ReferenceRow(NamedTuple):
     """A labelled crop that `monitor calibrate --data` was given, with a model's deciding score.
@@ -53,13 +55,24 @@ def calibrated_by_hand_at(connection: Connection, model_id: int) -> datetime | N
     The calibration that was stored last counts, not the one with the latest time: after a clock that ran ahead was
     corrected, the latest time belongs to an older calibration and lies ahead of everything that has happened since.
     """
-    row = newest_row(
+    row = _calibrated_by_hand(connection, model_id)
+    return None if row is None else row.created_at
+
+
+def calibrated_on(connection: Connection, model_id: int) -> str | None:
+    """The labelled folder, as text, that a person last chose the model's threshold from; None if there was none."""
+    row = _calibrated_by_hand(connection, model_id)
+    data = None if row is None else row.evidence.get("data")
+    return data if isinstance(data, str) else None
+
+
+def _calibrated_by_hand(connection: Connection, model_id: int) -> CalibrationRow | None:
+    return newest_row(
         connection,
         calibrations.c.model_id == model_id,
         calibrations.c.origin == "calibrate",
         calibrations.c.state != "refused",
     )
-    return None if row is None else row.created_at
 
 
 def replace_references(connection: Connection, model_id: int, rows: Iterable[ReferenceRow]) -> None:

@@ -11,6 +11,7 @@ from monitor.formulas.weights import effective_size
 from monitor.registry import whose
 from monitor.thresholds import guard
 from monitor.thresholds.guard import Refused
+from monitor.thresholds.natural import why_held
 from monitor.words import Refusal
 
 if TYPE_CHECKING:
@@ -55,23 +56,21 @@ def choose_threshold(rules: Rules, model: ModelRow, gathered: Evidence) -> Choic
 def choose_or_raise(rules: Rules, model: ModelRow, gathered: Evidence) -> Choice:
     """Let the rule or the fallback choose; raises what the rule does, and `DataError` as `threshold_by`.
 
-    Proliv of one or two bleed-outs may lie far from the normal crops, where the next one does not. So a threshold that
-    they alone have raised above the one that the score itself suggests is not used: that one is.
+    Where the score itself suggests a threshold, that one is used unless labelled crops are reason enough for another,
+    see `monitor.thresholds.natural`.
     """
     rule, fallback = rule_for(rules, model, gathered)
     threshold = threshold_by(rule, gathered.scores)
     suggested = None if fallback or rules.explicit else rules.fallback_of(model)
-    least = rules.settings.minimum_events
-    if suggested is not None and gathered.incidents < least:
-        natural = threshold_by(suggested, gathered.scores)
-        if threshold > natural:
-            note = (
-                f"held at {natural:g}, which the score suggests, and not raised to {threshold:g} by {rule.name}: "
-                f"the proliv are known to come from {gathered.incidents} bleed-outs, fewer than "
-                f"calibration.minimum_events ({least}); crops without a time count as one"
-            )
-            return Choice(rule, fallback, threshold=natural, notes=(note,))
-    return Choice(rule, fallback, threshold=threshold)
+    if suggested is None:
+        return Choice(rule, fallback, threshold=threshold)
+    natural, least = threshold_by(suggested, gathered.scores), rules.settings.minimum_events
+    why = why_held(threshold, natural, gathered.scores, incidents=gathered.incidents, minimum_events=least)
+    if why is None:
+        return Choice(rule, fallback, threshold=threshold)
+    moved = "raised" if threshold > natural else "lowered"
+    note = f"held at {natural:g}, which the score suggests, and not {moved} to {threshold:g} by {rule.name}: {why}"
+    return Choice(rule, fallback, threshold=natural, notes=(note,))
 
 
 def threshold_by(rule: ThresholdRule, scores: ScoreEvidence) -> float:

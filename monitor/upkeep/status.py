@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from monitor.formulas.casts import Context, believed
 from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
-from monitor.store import alarm_evidence, calibrations, casts, daemons, pauses
+from monitor.store import alarm_evidence, calibrations, casts, daemons, pauses, selftests
 from monitor.store.alarms import running_counts
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from monitor.store.outbox import Backlog
     from monitor.store.pauses import PauseRow
     from monitor.store.runs import RunRow
+    from monitor.store.selftests import SelftestRow
 
 DAY: Final = timedelta(days=1)
 
@@ -107,8 +108,8 @@ class Status:
     the stored crops. ``last_day``: those of the last day. ``nightly_run``, ``training_run``: the newest ones, None
     before the first; the latter trains from labels. ``alarms``: those that are not closed. ``undelivered``: messages
     about alarms that wait for a sink. ``evidence``: what is not kept of crops. ``shadows``: the names of the models on
-    trial. ``pauses``: those that run. ``cast``, ``said``: what is believed of the cast, and what was said last of it,
-    None where nothing ever was.
+    trial. ``pauses``: those that run. ``selftest``: the last one, None before the first. ``cast``, ``said``: what
+    is believed of the cast, and what was said last of it, None where nothing ever was.
     """
 
     configuration: str
@@ -130,6 +131,7 @@ class Status:
     pauses: tuple[PauseRow, ...] = ()
     cast: Context = field(default_factory=Context)
     said: Said | None = None
+    selftest: SelftestRow | None = None
 
     @property
     def decisions(self) -> dict[str, int]:
@@ -182,6 +184,7 @@ class Status:
             },
             "evidence": {**self.evidence._asdict(), "due_since": iso(self.evidence.due_since)},
             "cast": _cast(self.cast, self.said),
+            "selftest": _selftest(self.selftest),
             "last_scored_at": iso(self.counts.last_scored_at),
             "last_scored_before": iso(self.counts.last_scored_before),
             "by_hand": self.counts.by_hand,
@@ -204,6 +207,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         evidence = alarm_evidence.counts(connection)
         paused = pauses.running(connection, now)
         said = casts.newest(connection)
+        tested = selftests.newest(connection)
         nights, trainings = (newest_runs(connection, job, 1) for job in (NIGHTLY, RETRAIN))
         shadows = shadow_models(connection, configuration.settings.decision.detectors)
         found = [calibrations.active(connection, row.id) for row in active]
@@ -239,6 +243,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
             followed=configuration.settings.alarms.cast.file is not None,
         ),
         said=said,
+        selftest=tested,
     )
 
 
@@ -255,6 +260,14 @@ def _cast(cast: Context, said: Said | None) -> dict[str, Any] | None:
         "source": said.source,
         "said_at": iso(said.at),
     }
+
+
+def _selftest(last: SelftestRow | None) -> dict[str, Any] | None:
+    """The last self-test, ready for JSON; None where there was none."""
+    if last is None:
+        return None
+    values = last._asdict()
+    return {**values, **{name: iso(values[name]) for name in ("began_at", "ends_at", "finished_at")}}
 
 
 def _pause(one: PauseRow) -> dict[str, Any]:

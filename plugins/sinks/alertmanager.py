@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, Field, model_validator
 
 from monitor.api import Sink, read_secret_line, tls_context
+from plugins.sinks.casting import cast_of
 from plugins.sinks.posting import WebAddress, post
 from plugins.sinks.settings import ConnectionSettings
 
@@ -101,9 +102,15 @@ class Alertmanager(Sink):
             "severity": "critical",
             **self.settings.labels,
         }
+        # No label: alarms of one hole are to be grouped whatever is cast, and an alloy may be known only later.
+        annotations = {
+            "summary": f"Alarm {alarm['id']}: {alarm['about']}",
+            "description": _description(alarm),
+            "cast": cast_of(alarm),
+        }
         return {
             "labels": {name: value for name, value in labels.items() if value is not None},
-            "annotations": {"summary": f"Alarm {alarm['id']}: {alarm['about']}", "description": _description(alarm)},
+            "annotations": {name: value for name, value in annotations.items() if value is not None},
             "startsAt": opened.isoformat(),
             # An end before the beginning, as by a clock that was put back, would be refused for ever.
             "endsAt": max(opened, ends).isoformat(),
@@ -137,6 +144,8 @@ def _description(alarm: Mapping[str, Any]) -> str:
         f"{alarm['crops']} crop{'s' * (alarm['crops'] != 1)}, the last at {alarm['last_at']}; "
         f"highest score {alarm['score']:.4g}, with a threshold of {alarm['threshold']:.4g}"
     ]
+    if cast := cast_of(alarm):
+        parts.append(f"cast {cast}")
     if alarm["acknowledged_at"]:
         parts.append(f"acknowledged by {alarm['acknowledged_by']} at {alarm['acknowledged_at']}")
     if alarm["closed_at"]:

@@ -10,6 +10,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from plugins.sinks.casting import cast_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -70,6 +72,8 @@ def _alarm(message: Mapping[str, Any]) -> tuple[str, list[str]]:
 def _facts(alarm: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "State", alarm["state"]
     yield "Opened", _time(alarm["opened_at"])
+    if cast := cast_of(alarm):
+        yield "Cast", cast
     yield "Last crop", _time(alarm["last_at"])
     yield "Crops", alarm["crops"]
     yield "Highest score", f"{alarm['score']:.4g}, with a threshold of {alarm['threshold']:.4g}"

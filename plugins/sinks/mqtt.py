@@ -66,7 +66,8 @@ class Mqtt(Sink):
             # A camera may be called as one is that has no name.
             if topic not in wanted or one.state == "alarm":
                 wanted[topic] = payload
-        quiet = {topic: _quieted(payload) for topic, payload in self._states.items() if topic not in wanted}
+        known = {**self._left_over(), **self._states}
+        quiet = {topic: _quieted(payload) for topic, payload in known.items() if topic not in wanted}
         self._keep({**wanted, **quiet}, time.monotonic() + self.settings.timeout_seconds)
 
     def check(self) -> None:
@@ -102,11 +103,20 @@ class Mqtt(Sink):
         if changed or is_new:
             self._publish([*_retained(changed), *([self._status("online")] if is_new else [])], until)
 
+    def _left_over(self) -> dict[str, bytes]:
+        """What the broker says of holes that this program knows nothing of, such as after both lost power."""
+        # A copy, because another thread collects them.
+        retained = {} if self._connection is None else dict(self._connection.retained)
+        return {topic: payload for topic, payload in retained.items() if _is_not_quiet(payload)}
+
     def _connect(self, until: float) -> None:
         from plugins.sinks.mqtt_connection import MqttConnection
 
         self._hang_up()
-        self._connection = MqttConnection(self.settings, self._client_id, self._status("offline"), self._all)
+        self._connection = MqttConnection(
+            *(self.settings, self._client_id, self._status("offline"), self._all),
+            retained_below=f"{self.settings.topic}/+/+/state",
+        )
         try:
             self._connection.wait_until_connected(until)
         except DeliveryError:
@@ -146,6 +156,16 @@ def _subjects(alarm: Mapping[str, Any]) -> Iterator[Subject]:
     yield alarm["kind"], alarm["camera"], alarm["hole"]
     for hole in alarm["holes"] or ():
         yield "hole", alarm["camera"], hole
+
+
+def _is_not_quiet(payload: bytes) -> bool:
+    """Whether it is a state as we write it, of an alarm."""
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return False
+    ours = isinstance(found, dict) and found.keys() == {"state", "alarm", "kind", "camera", "hole"}
+    return ours and found["state"] in ("alarm", "acknowledged")
 
 
 def _quieted(payload: bytes) -> bytes:

@@ -25,22 +25,34 @@ KEEP_ALIVE_SECONDS: Final = 20
 SHORTEST_PAUSE_SECONDS: Final = 1
 LONGEST_PAUSE_SECONDS: Final = 30
 QUALITY_OF_SERVICE: Final = 1
+# No more is kept of what the broker retains, and nothing longer, which is not ours.
+MOST_RETAINED: Final = 10_000
+LONGEST_RETAINED_BYTES: Final = 2_000
 
 
 class MqttConnection:
     """Connects at once, in a thread of its own."""
 
     def __init__(
-        self, settings: Settings, client_id: str, will: Publication | None, present: Callable[[], Sequence[Publication]]
+        self,
+        settings: Settings,
+        client_id: str,
+        will: Publication | None,
+        present: Callable[[], Sequence[Publication]],
+        retained_below: str | None = None,
     ) -> None:
         """``will``: what the broker publishes when we vanish, if anything.
 
         ``present``: what is published whenever the connection has come back, because the broker may have lost it, or
-        published the will; called from another thread. Raises `DeliveryError` where a secret or a certificate cannot be
-        read.
+        published the will; called from another thread. ``retained_below``: a filter of topics; what the broker retains
+        there is collected in ``retained`` if we may read it. Raises `DeliveryError` where a secret or a certificate
+        cannot be read.
         """
         self.broker = settings.broker
+        # Payloads by topic, as they were when the connection was made or came back.
+        self.retained: dict[str, bytes] = {}
         self._present = present
+        self._retained_below = retained_below
         self._changed = Condition()
         self._let_in = self._connected = self._ended = False
         self._outcomes: dict[int, Any] = {}
@@ -49,6 +61,7 @@ class MqttConnection:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
         self._address = settings.address
         # Looking a name up, or a handshake, may take longer than whoever waits can.
         Thread(target=self._connect, name="mqtt", daemon=True).start()
@@ -114,6 +127,8 @@ class MqttConnection:
             self._end(f"does not let us in: {code}; see user, password_file and protocol")
             client.disconnect()
             return
+        if self._retained_below is not None:
+            client.subscribe(self._retained_below)
         if self._let_in:
             for one in self._present():
                 self._publish(one)
@@ -130,6 +145,12 @@ class MqttConnection:
         if not self._let_in and not self._ended:
             self._end(f'{self._problem}, before it let us in; if it knows no MQTT 5, set protocol = "3.1.1"')
             client.disconnect()
+
+    def _on_message(self, _client: Client, _data: Any, message: Any) -> None:
+        # What comes later is what we or others publish.
+        ours = message.retain and len(message.payload) <= LONGEST_RETAINED_BYTES
+        if ours and len(self.retained) < MOST_RETAINED:
+            self.retained[message.topic] = message.payload
 
     def _on_publish(self, _client: Client, _data: Any, message: int, code: Any, _properties: Any) -> None:
         with self._changed:

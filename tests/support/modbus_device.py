@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -83,5 +84,6 @@ class Program(PlcProgram):
             with suppress(Exception):  # the device may be off
                 acknowledged, _, status, sequence, *message = self._device.registers(self._first)
                 if status & 2 and sequence != acknowledged:
+                    self.taken_at.append(time.time())
                     self.taken.append([sequence, *message[:6]])
                     self._device.write(self._first, sequence)

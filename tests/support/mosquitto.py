@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,8 @@ class Listener:
         from paho.mqtt.enums import CallbackAPIVersion
 
         self.got: list[tuple[str, bytes, bool]] = []
+        # When each of them came, in Unix time.
+        self.at: list[float] = []
         self._subscribed = False
         self._client = Client(CallbackAPIVersion.VERSION2, name, clean_session=not name)
         self._client.reconnect_delay_set(1, 1)
@@ -68,6 +71,7 @@ class Listener:
             self._subscribed = True
 
         def taken(_client: Any, _data: Any, message: Any) -> None:
+            self.at.append(time.time())
             self.got.append((message.topic, message.payload, message.retain))
 
         self._client.on_connect = connected
@@ -88,6 +92,10 @@ class Listener:
     def wait_for(self, topics: Sequence[str]) -> None:
         """Wait until something has come under each of these topics."""
         wait_until(lambda: set(topics) <= set(self.newest()), lambda: f"{self.got}")
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Let the broker retain this."""
+        self._client.publish(topic, payload, 1, retain=True).wait_for_publish(10)
 
     def stop(self) -> None:
         """Hang up."""

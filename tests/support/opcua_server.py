@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import time
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -111,6 +113,7 @@ class Program(PlcProgram):
 
     def __init__(self, server: PlcServer) -> None:
         super().__init__()
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # it says a lot about a server that is off
         self.taken: list[tuple[int, dict[str, Any]]] = []
         self._server = server
 
@@ -127,5 +130,6 @@ class Program(PlcProgram):
         node = {name: client.get_node(f"ns=2;s=Monitor.{name}") for name in HANDSHAKE}
         sequence = node["Sequence"].read_value()
         if node["Ready"].read_value() and sequence != node["Acknowledged"].read_value():
+            self.taken_at.append(time.time())
             self.taken.append((sequence, json.loads(node["Message"].read_value())))
             node["Acknowledged"].write_value(sequence, ua.VariantType.Int16)

@@ -71,6 +71,8 @@ class PlcProgram:
 
     def __init__(self) -> None:
         self.ended = Event()
+        # When it has taken each message, in Unix time.
+        self.taken_at: list[float] = []
         self._thread = Thread(target=self.run)
 
     def __enter__(self) -> Self:

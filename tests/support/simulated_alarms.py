@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from monitor.alarms.columns import UNLABELLED, Decisions, microseconds
+from monitor.alarms.columns import NOT_KNOWN, UNLABELLED, Decisions, microseconds
 from monitor.alarms.latch import Rule
+from monitor.alarms.outcomes import Rules
 from monitor.alarms.replay import Replay
 from monitor.alarms.truth import Event, merged
 from monitor.store.alarms import Subject
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from monitor.alarms.replay import Outcome
+    from monitor.alarms.outcomes import Outcome
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND: Final = 1_000_000
@@ -99,6 +100,8 @@ def decided(day: Day, errors: Errors, generator: np.random.Generator) -> Decisio
         np.tile(np.arange(holes, dtype=np.int32), seconds),
         (day.proliv ^ wrong).ravel(),
         np.full(seconds * holes, UNLABELLED, dtype=np.int8),
+        np.zeros(seconds * holes, dtype=np.bool_),
+        np.full(seconds * holes, NOT_KNOWN, dtype=np.int64),
     )
 
 
@@ -112,7 +115,7 @@ def _wrong(generator: np.random.Generator, shape: tuple[int, ...], share: float,
 
 def replayed(day: Day, errors: Errors, seed: int, rules: Sequence[tuple[int, int, float]] = RULES) -> list[Outcome]:
     """What each rule makes of the day."""
-    latch_rules = [Rule(k, n, timedelta(seconds=within), PAUSE, 0.5) for k, n, within in rules]
+    latch_rules = [Rules(Rule(k, n, timedelta(seconds=within), PAUSE, 0.5)) for k, n, within in rules]
     replay = Replay(day.subjects, latch_rules, day.events, complete=True)
     replay.add(decided(day, errors, np.random.default_rng([seed, 1])))
     return replay.outcomes()
@@ -127,7 +130,7 @@ def table(day: Day, run_seconds: int, seed: int) -> Iterator[str]:
     yield f"| {' | '.join(headings)} |"
     yield f"|{' --- |' * len(headings)}"
     for by_share in zip(*outcomes, strict=True):
-        first, rule = by_share[0], by_share[0].rule
+        first, rule = by_share[0], by_share[0].rules.usual
         cells = [f"{rule.k}", f"{rule.n}", f"{rule.within.total_seconds():g}"]
         cells += [f"{first.seconds_median:.0f}, {first.seconds_longest:.0f}"]
         for one in by_share:

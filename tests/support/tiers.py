@@ -52,6 +52,13 @@ def mark(items: Iterable[pytest.Item]) -> None:
             item.add_marker(pytest.mark.server)
 
 
+def duration(item: pytest.Item) -> int:
+    """A rank by how long tests take: those of a whole machine minutes, those of the whole program many seconds."""
+    if item.get_closest_marker("system"):
+        return 0
+    return 1 if item.path.parent == TESTS and item.get_closest_marker("process") else 2
+
+
 class Watch:
     """Notes the processes that a test starts, in whatever way."""
 

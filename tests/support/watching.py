@@ -30,6 +30,8 @@ class Pipeline:
         self.delivered: deque[Candidate] = deque()
         self.known: set[str] = set()
         self.lookups = 0
+        # A backlog is delivered in the order of these numbers, by path.
+        self.order: dict[str, float] = {}
         self.again: list[bool] = []
         self.fails = False
         self.error: StoreError = StoreBusyError("locked")
@@ -42,6 +44,7 @@ class Pipeline:
             unknown=self._unknown,
             deliver=self._deliver,
             scanned=self.scans_ended.append,
+            order=lambda path: self.order.get(path, 0.0),
         )
         self.full = Event()
         self.stuck = Event()

@@ -64,7 +64,9 @@ NOT_MADE_TO_FIRE: Final = {
     "MonitorNoFileEvents",
     "MonitorDeletionStopped",
     "MonitorUnusualRising",
-    # test_deliverers.py sees the daemon tell of messages that wait, and test_alarms.py of a cast in doubt.
+    # test_deliverers.py sees the daemon tell of messages that wait, test_alarms.py of a cast in doubt, and
+    # test_selftest.py of a self-test that failed.
+    "MonitorSelftestFailed",
     "MonitorAlarmsNotDelivered",
     "MonitorCastInDoubt",
 }

@@ -201,3 +201,32 @@ def test_a_service_without_a_model_waits_for_a_person(machine: Container) -> Non
     shown = machine.show("monitor-second", "ActiveState", "ExecMainStatus", "NRestarts")
     assert shown == {"ActiveState": "failed", "ExecMainStatus": "4", "NRestarts": "0"}
     assert "monitor train" in machine.messages("monitor-second")
+
+
+def test_the_self_test_is_the_daemons_user_and_leaves_nothing(service: Service, small_dataset: Path) -> None:
+    machine, unit = service.machine, "monitor-selftest"
+    deploy = ("deploy", "systemd", "--output", "/run/systemd/system", "--group", "camera", "--selftest-at", "05:30")
+    machine.run(PROGRAM, "--config", "/etc/monitor/config.toml", *deploy)
+    machine.run("mkdir", "--parents", "/srv/known")
+    known = {"PROLIV": "proliv", "NORMAL": "train"}
+    lines = []
+    for name, part in known.items():
+        shutil.copyfile(min((small_dataset / part).glob("*.jpg")), machine.path(f"/srv/known/{part}.jpg"))
+        lines.append(f"Environment=MONITOR__ALARMS__SELFTEST__{name}_CROP=/srv/known/{part}.jpg\n")
+    machine.run("chmod", "--recursive", "a+rX", "/srv/known")
+    machine.write(f"/run/systemd/system/{unit}.service.d/test.conf", f"[Service]\n{''.join(lines)}")
+    machine.run("systemctl", "daemon-reload")
+    service.start()
+    before = sorted(path.name for path in machine.path(INBOX).iterdir())
+    started = machine.run("systemctl", "start", unit, check=False)
+    assert started.returncode == 0, machine.messages(unit)
+    assert "everything arrived after" in machine.messages(unit)
+    assert sorted(path.name for path in machine.path(INBOX).iterdir()) == before
+    with closing(sqlite3.connect(machine.disk(DATABASE), timeout=30)) as connection:
+        query = "select count(*) from crops where path like '%monitor-selftest-%'"
+        assert connection.execute(query).fetchone() == (0,)
+    machine.run("systemctl", "start", f"{unit}.timer")
+    assert machine.show(f"{unit}.timer", "ActiveState") == {"ActiveState": "active"}
+    machine.run("systemctl", "stop", f"{unit}.timer", UNIT)
+    assert machine.run("systemctl", "start", unit, check=False).returncode != 0
+    assert machine.show(unit, "ExecMainStatus") == {"ExecMainStatus": "69"}

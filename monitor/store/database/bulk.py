@@ -13,7 +13,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection, Dialect
 
@@ -23,40 +23,36 @@ if TYPE_CHECKING:
 REMEMBERED_VALUES: Final = 64
 
 
-def insert_many(
-    connection: Connection,
-    statement: Upsert,
-    columns: tuple[str, ...],
-    rows: Sequence[Sequence[Any]],
-) -> None:
-    """Execute an INSERT for every row; a row has the values of ``columns`` in their order, none of them JSON.
+def insert_many(connection: Connection, statement: Upsert, values: Mapping[str, Sequence[Any]]) -> None:
+    """Execute an INSERT for every row; ``values``: of each column those of all rows, none of them JSON.
 
     The statement is compiled once for each object, so pass the same object each time.
     """
     if connection.dialect.name != "sqlite":
-        connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
+        rows = zip(*values.values(), strict=True)
+        connection.execute(statement, [dict(zip(values, row, strict=True)) for row in rows])
         return
-    text, places = _compiled(statement, columns, connection.dialect)
-    by_column = list(zip(*rows, strict=True))
+    text, forms = _compiled(statement, tuple(values), connection.dialect)
     try:
-        values = [
-            by_column[place] if form is None else tuple(map(lru_cache(REMEMBERED_VALUES)(form), by_column[place]))
-            for place, form in places
+        columns = [
+            values[name] if form is None else list(map(lru_cache(REMEMBERED_VALUES)(form), values[name]))
+            for name, form in forms
         ]
     except ValueError as error:
         # What SQLAlchemy raises for a value that it cannot convert.
         raise StatementError(str(error), text, None, error) from error
-    connection.exec_driver_sql(text, list(zip(*values, strict=True)))
+    connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
 
 
 @lru_cache(maxsize=16)
 def _compiled(
     statement: Upsert, columns: tuple[str, ...], dialect: Dialect
-) -> tuple[str, list[tuple[int, Callable[[Any], Any] | None]]]:
-    """(SQL text, and for each of its parameters the column's place in a row and the conversion, None for none)."""
+) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+    """(SQL text, and for each of its parameters the column's name and the conversion, None for none)."""
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     assert isinstance(compiled, SQLCompiler)
     names = compiled.positiontup or []
     assert set(names) == set(columns)  # a constant in the statement would be a parameter without a value
-    forms = (statement.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
-    return str(compiled), [(columns.index(name), form) for name, form in zip(names, forms, strict=True)]
+    return str(compiled), [
+        (name, statement.table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
+    ]

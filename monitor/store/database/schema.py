@@ -31,6 +31,7 @@ from monitor.store.database.context_tables import alarm_pauses, cast_phases, cas
 from monitor.store.database.evidence_tables import alarm_evidence, kept_contents, kept_crops
 from monitor.store.database.learning_tables import retrainings
 from monitor.store.database.metadata import metadata
+from monitor.store.database.selftest_tables import selftest_crops, selftest_deliveries, selftests
 from monitor.store.database.service_tables import daemons, runs, watched_folders
 from monitor.store.database.types import Identifier, UtcDateTime
 
@@ -38,11 +39,12 @@ __all__ = [
     "SCHEMA_REVISION", "alarm_crops", "alarm_deliveries", "alarm_evidence", "alarm_messages", "alarm_pauses", "alarms",
     "audit_crops", "audits", "calibrations", "cast_phases", "casts", "counted", "crop_tallies", "crops", "daemons",
     "kept_contents", "kept_crops", "labelled_files", "labels", "metadata", "models", "reference_scores", "retrainings",
-    "runs", "score_summaries", "score_tallies", "scores", "watched_folders",
+    "runs", "score_summaries", "score_tallies", "scores", "selftest_crops", "selftest_deliveries", "selftests",
+    "watched_folders",
 ]  # fmt: skip
 
 # The newest migration's revision. Revisions are numbered, so that a newer database can be told from an older one.
-SCHEMA_REVISION: Final = "0015"
+SCHEMA_REVISION: Final = "0016"
 
 crops = Table(
     "crops",

@@ -19,8 +19,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'state' / 'monitor.db'}"
     else:
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
+        new_store: Callable[[], str] = request.getfixturevalue("new_postgresql_store")
+        url = new_store()
     with opened(url) as database:
         upgrade(database)
         yield database

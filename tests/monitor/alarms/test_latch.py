@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,19 +12,22 @@ from monitor.alarms.latch import Latch, Latched, Rule, Sighting
 from monitor.store.alarms import Subject
 from monitor.times import FIRST, LAST
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULE = Rule(k=1, n=1, within=timedelta(seconds=10), pause=timedelta(seconds=60), table_share=0.5)
 
 
 @dataclass
 class MadeUpLine:
-    """A line of a given number of active holes, and of decisions with these ids by hole."""
+    """A line of a given number of active holes, and decisions with these ids by hole, which rise with time."""
 
     holes: int = 40
     decided: dict[int, list[int]] = field(default_factory=dict)
 
-    def decided_between(self, subject: Subject, path: str, first: int, last: int) -> int:
-        return sum(first <= crop <= last for crop in self.decided[subject.hole])
+    def decided_among(self, crops: Sequence[Sighting]) -> int:
+        return sum(crops[0].crop_id <= one <= crops[-1].crop_id for one in self.decided[crops[0].subject.hole])
 
     def active_holes(self, camera: str) -> int:
         return self.holes

@@ -98,11 +98,11 @@ def test_a_message_that_an_earlier_version_wrote_is_sent_with_what_it_knew(line:
     line.decide(line.crop(0))
     with line.database.read() as connection:
         (row, _) = outbox.deliveries(connection, delivered=False, most=None)
-    later = ("sign", "cast_id", "cast", "phase", "told_at", "pause_id")
+    later = ("sign", "cast_id", "cast", "alloy", "phase", "told_at", "pause_id")
     earlier = {name: value for name, value in row.alarm.items() if name not in later}
     alarm = messages.message(row._replace(alarm=earlier))["alarm"]
     assert alarm == messages.message(row)["alarm"]
-    assert [alarm[name] for name in later] == ["proliv", *[None] * 5]
+    assert [alarm[name] for name in later] == ["proliv", *[None] * 6]
 
 
 def test_nothing_is_stored_without_a_sink(database: Database) -> None:

@@ -124,6 +124,17 @@ def test_proliv_among_too_many_decisions_wait(line: Line) -> None:
     assert line.members() == [(1, None), (4, None)]
 
 
+def test_a_backlog_in_any_order_opens_the_alarm_and_its_other_crops_are_counted_by_their_times(line: Line) -> None:
+    line.raising = Raising(Alarms(k=3, n=4, within_seconds=10), lambda: line.now)
+    proliv = [line.crop(second, hole=1) for second in (100, 101, 102)]
+    ordinary = [line.crop(second, hole=1, proliv=False) for second in (0, 200, 1, 201, 2, 202)]
+    apart = [line.crop(second, hole=2) for second in (100, 103, 106)]
+    between = [line.crop(second, hole=2, proliv=False) for second in (101, 102, 104, 105)]
+    for rows in zip(proliv, ordinary[:3], ordinary[3:], apart, between[:3], strict=True):
+        line.decide(*rows)
+    assert [(alarm.hole, alarm.crops) for alarm in line.alarms()] == [(1, 3)]
+
+
 def test_more_files_than_a_condition_may_name_wait_for_their_second_proliv(line: Line) -> None:
     line.raising = Raising(Alarms(k=2, n=3), lambda: line.now)
     rows = [line.crop(0, hole=None) for _ in range(1200)]

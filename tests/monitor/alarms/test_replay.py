@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from monitor.alarms.circumstances import Circumstances
 from monitor.alarms.columns import NE_PROLIV, PROLIV, UNLABELLED, Collector
 from monitor.alarms.latch import Rule
+from monitor.alarms.outcomes import Outcome, Rules, Stream
 from monitor.alarms.raising import subject_of
-from monitor.alarms.replay import Outcome, Replay, Stream
+from monitor.alarms.replay import Replay
 from monitor.alarms.truth import Event
 from monitor.configuration.settings import Alarms
 from monitor.store.alarms import Subject
+from monitor.store.casts import Said
+from monitor.store.pauses import PauseRow
 from tests.support.alarm_line import Line
 from tests.support.stored_crops import opened
 from tests.support.stores import upgrade
@@ -23,8 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from monitor.alarms.course import Course
+
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULE = Rule(k=1, n=1, within=timedelta(seconds=10), pause=timedelta(seconds=60), table_share=0.5)
+ALWAYS = Rules(RULE)
 THREE = RULE._replace(k=3, n=3)
 
 
@@ -46,7 +53,7 @@ def replayed(
     """Replay crops (seconds, hole, whether called proliv, label)."""
     subjects: list[Subject] = []
     collector = Collector(subjects)
-    replay = Replay(subjects, rules or (RULE,), events, complete=complete)
+    replay = Replay(subjects, [Rules(one) for one in rules or (RULE,)], events, complete=complete)
     listed = sorted(crops)
     size = -(-len(listed) // parts)
     for start in range(0, len(listed), size):
@@ -69,7 +76,7 @@ def test_an_event_is_caught_by_the_kth_proliv_and_everything_else_is_false() -> 
     assert (one.caught, one.joined, one.missed, one.seconds) == (1, 0, 0, (1.0,))
     assert (three.caught, three.seconds) == (1, (3.0,))
     assert (one.true_alarms, one.false_alarms, three.true_alarms, three.false_alarms) == (1, 1, 1, 0)
-    assert stream == Stream(1200, 5, 1, 2, stream.table_days, 1)
+    assert stream == Stream(1200, 5, 0, 1, 2, stream.table_days, 1)
     assert stream.table_days == pytest.approx(599 / 86400)
     assert one.false_alarms_a_day == pytest.approx(86400 / 599)
     # A single crop and the pause behind it, of the time of two holes.
@@ -186,16 +193,20 @@ def test_the_replay_opens_the_alarms_that_the_store_opens(
     assert one.true_alarms + one.false_alarms == count > 2
 
 
+def _size(course: Course) -> int:
+    return len(course._running) + sum(len(latch.waiting) for _, latch in course._latches.values())
+
+
 def test_memory_does_not_grow_with_the_stream(noisy: list[tuple[float, int, bool, int]]) -> None:
     subjects: list[Subject] = []
     collector = Collector(subjects)
-    replay = Replay(subjects, RULES, [], complete=True)
+    replay = Replay(subjects, [Rules(one) for one in RULES], [], complete=True)
     sizes = []
     for turn in range(6):
         for seconds, hole, proliv, _ in noisy:
             collector.add(Subject("C", hole), at(seconds + 1200 * turn), proliv=proliv)
         replay.add(collector.taken())
-        sizes.append(sum(len(course._true) + len(course._latch.waiting) for course in replay._courses))
+        sizes.append(sum(_size(course) for course in replay._courses))
     assert max(sizes[1:]) <= 2 * sizes[0] + 50
 
 
@@ -204,7 +215,7 @@ def test_a_file_without_a_hole_counts_by_itself() -> None:
     collector = Collector(subjects)
     for number in range(3):
         collector.add(subject_of("C", None, f"/in/{number}.jpg"), at(number), proliv=True)
-    replay = Replay(subjects, [RULE], [], complete=True)
+    replay = Replay(subjects, [Rules(RULE)], [], complete=True)
     replay.add(collector.taken())
     (one,) = replay.outcomes()
     assert (one.false_alarms, replay.stream.holes, one.false_share) == (3, 0, None)
@@ -216,7 +227,82 @@ def test_the_first_and_the_last_time_that_there_are_do_no_harm() -> None:
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     for moment in (first, at(0), last):
         collector.add(Subject("C", 1), moment, proliv=True)
-    replay = Replay(subjects, [RULE, THREE], [Event(Subject("C", 1), last, last)], complete=True)
+    replay = Replay(subjects, [Rules(RULE), Rules(THREE)], [Event(Subject("C", 1), last, last)], complete=True)
     replay.add(collector.taken())
     one, three = replay.outcomes()
     assert (one.caught, one.true_alarms, one.false_alarms, three.missed) == (1, 1, 2, 1)
+
+
+def pause(begin: float, end: float, hole: int | None = None) -> PauseRow:
+    return PauseRow(1, "C", hole, at(begin), at(end), "work", "anna", None)
+
+
+def withheld_and_told(
+    crops: Sequence[float], circumstances: Circumstances, *events: Event, rules: Rules = ALWAYS
+) -> Outcome:
+    """Replay proliv of a hole in such circumstances, each decided on at its time."""
+    subjects: list[Subject] = []
+    collector = Collector(subjects)
+    for seconds in crops:
+        collector.add(Subject("C", 1), at(seconds), proliv=True, decided=at(seconds))
+    replay = Replay(subjects, [rules], events, complete=True, circumstances=circumstances)
+    replay.add(collector.taken())
+    (outcome,) = replay.outcomes()
+    return outcome
+
+
+def test_an_alarm_in_a_pause_is_told_when_its_event_outlasts_it_and_otherwise_counts_apart() -> None:
+    events = event(0, 50), event(300, 310)
+    one = withheld_and_told([0, 50, 300], Circumstances([pause(-10, 100), pause(290, 400)]), *events)
+    assert (one.caught, one.seconds, one.withheld, one.missed) == (1, (100.0,), 1, 0)
+    assert (one.true_alarms, one.false_alarms, one.withheld_alarms) == (1, 0, 1)
+    # The pause ends when the event has been over for longer.
+    one = withheld_and_told([0, 50], Circumstances([pause(-10, 111)]), events[0])
+    assert (one.caught, one.withheld, one.withheld_alarms) == (0, 1, 1)
+    # A pause of another hole; and none, in which a false alarm bothers people.
+    assert withheld_and_told([0], Circumstances([pause(-10, 200, hole=2)])).false_alarms == 1
+    assert withheld_and_told([0], Circumstances()).false_alarms == 1
+
+
+def test_while_nothing_is_cast_nobody_is_told_until_that_is_in_doubt() -> None:
+    idle = Said(None, "idle", at(-10), "person", "anna", None, None, None)
+    assert withheld_and_told([0, 30], Circumstances([], [idle], maximum_age=timedelta(seconds=150))).withheld_alarms
+    doubted = withheld_and_told([0, 30], Circumstances([], [idle], maximum_age=timedelta(seconds=90)), event(0, 30))
+    assert (doubted.caught, doubted.withheld_alarms) == (1, 0)
+    assert doubted.seconds == pytest.approx([80])
+
+
+def test_the_rule_is_that_of_the_phase_in_which_a_crop_was_decided_on() -> None:
+    rules = Rules(RULE, (("start", THREE),))
+    said = [Said(1, "start", at(0), "file", None, None, "4711", None)]
+    said.append(said[0]._replace(phase="steady", at=at(200)))
+    circumstances = Circumstances([], said)
+    assert withheld_and_told([1, 2, 100, 101, 102, 201], circumstances, rules=rules).false_alarms == 2
+    assert withheld_and_told([1, 2, 100, 101, 102, 201], Circumstances(), rules=rules).false_alarms == 3
+
+
+def test_unusual_crops_open_alarms_of_their_own() -> None:
+    subjects: list[Subject] = []
+    collector = Collector(subjects)
+    for seconds, proliv in ((0, False), (1, True), (2, False), (3, True)):
+        collector.add(Subject("C", 1), at(seconds), proliv=proliv, unusual=not proliv)
+    collector.add(Subject("C", 1), at(100), proliv=False)
+    replay = Replay(subjects, [Rules(RULE)], [event(0, 3)], complete=True)
+    replay.add(collector.taken())
+    assert (replay.stream.proliv, replay.stream.unusual) == (2, 2)
+    (one,) = replay.outcomes()
+    assert (one.true_alarms, one.caught, one.seconds) == (2, 1, (0.0,))
+
+
+def test_what_was_decided_on_together_is_one_step_however_the_stream_is_cut() -> None:
+    for cuts in ((), (1,), (2, 3)):
+        subjects: list[Subject] = []
+        collector = Collector(subjects)
+        replay = Replay(subjects, [Rules(RULE)], [], complete=True)
+        for hole in range(1, 5):
+            collector.add(Subject("C", hole), at(hole), proliv=True, decided=at(10))
+            if hole in cuts:
+                replay.add(collector.taken())
+        replay.add(collector.taken())
+        # One alarm of the table, and none of single holes before it.
+        assert replay.outcomes()[0].false_alarms == 1

@@ -53,7 +53,9 @@ def test_alarms_are_opened_again_and_labels_say_which_are_true(
     assert first["false_alarms"] > 0
     assert first["unlabelled_alarms"] == 0
     assert dump() == before
-    assert f"{found['events']} event" in monitor("alarms", "replay").stdout
+    shown = monitor("alarms", "replay").stdout
+    assert f"{found['events']} event" in shown
+    assert "not told" not in shown
 
 
 def test_a_span_is_understood_and_an_empty_one_is_said(alarmed: Path, monitor: Run) -> None:
@@ -70,3 +72,20 @@ def test_a_span_is_understood_and_an_empty_one_is_said(alarmed: Path, monitor: R
     assert "older than 400 days (store.keep_days) counts only in part" in monitor("alarms", "replay").stderr
     assert "store.keep_days" not in monitor("alarms", "replay", "--since", "2999-01-01").stderr
     assert "--n must be at least --k" in monitor("alarms", "replay", "--k", "3", "--n", "2").stderr
+
+
+def test_what_was_withheld_and_the_rules_of_phases_are_shown(trained: Path, small_dataset: Path, monitor: Run) -> None:
+    with (trained / "config.toml").open("a", encoding="utf-8") as file:
+        file.write("[alarms.phases.start]\nk = 2\nn = 3\n")
+    assert monitor("cast", "start", "4711").returncode == 0
+    assert monitor("pause", "--all", "--for", "1h", "--reason", "a test").returncode == 0
+    assert monitor("score", small_dataset / "proliv", "--as-inbox", "--exit-zero").returncode == 0
+    found = replayed(monitor, "--k", "1")
+    configured, always = found["rules"]
+    assert configured["phases"] == {"start": {"k": 2, "n": 3, "within_seconds": 10.0}}
+    assert always["phases"] == {}
+    assert always["withheld_alarms"] > configured["withheld_alarms"] > 0
+    assert [always[name] for name in ("true_alarms", "false_alarms", "unlabelled_alarms")] == [0, 0, 0]
+    shown = monitor("alarms", "replay", "--k", "1").stdout
+    assert " configured; its own in start\n" in shown
+    assert "not told: all such alarms; true, false and unlabelled count the others." in shown

@@ -31,8 +31,10 @@ def test_a_cast_from_its_beginning_to_its_end(trained: Path, small_dataset: Path
     said(monitor, "score", str(small_dataset / "proliv"), "--as-inbox", "--exit-zero")
     found = [json.loads(line) for line in said(monitor, "alarms", "list", "--format", "json").splitlines()]
     assert found
-    assert {(one["cast"], one["phase"], one["withheld"]) for one in found} == {("4711", "steady", None)}
-    assert "4711, phase steady" in said(monitor, "alarms", "show", str(found[0]["id"]))
+    assert {(one["cast"], one["alloy"], one["phase"], one["withheld"]) for one in found} == {
+        ("4711", "6063", "steady", None)
+    }
+    assert "4711, alloy 6063, phase steady" in said(monitor, "alarms", "show", str(found[0]["id"]))
     assert said(monitor, "cast", "start", "4712") == "cast 4711 is ended\ncast 4712 runs, phase start\n"
     assert len(said(monitor, "alarms", "list", "--cast", "4711", "--format", "json").splitlines()) == len(found)
     assert monitor("alarms", "list", "--cast", "4712").stderr.startswith("the cast has no alarms")

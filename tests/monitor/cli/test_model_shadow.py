@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import RunMonitor
     from tests.monitor.cli.conftest import Rows, Run
     from tests.support.daemon import Daemon
 
 pytestmark = [pytest.mark.process, needs_runtime]
 
 
-def imported(run: Run | RunMonitor, folder: Path, data: Path) -> str:
+def imported(run: Run, folder: Path, data: Path) -> str:
     """The name of a network that was imported and has a threshold, and is not active."""
     done = run("models", "import", written(folder, model()), "--name", "grey", "--data", data)
     assert done.returncode == 0, done.stderr
@@ -32,19 +31,20 @@ def imported(run: Run | RunMonitor, folder: Path, data: Path) -> str:
 
 
 def test_it_scores_what_comes_beside_contrast_and_decides_nothing(
-    daemon: Daemon, run_monitor: RunMonitor, small_dataset: Path
+    daemon: Daemon, monitor: Run, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(daemon.home)
     for command in (
         ("train", "contrast", "--set", "pool=1024", "--set", "epochs=8"),
         ("calibrate", "--detector", "contrast"),
     ):
-        done = run_monitor(*command, "--data", small_dataset)
+        done = monitor(*command, "--data", small_dataset)
         assert done.returncode == 0, done.stderr
     contrast = daemon.query("select name from models where detector = 'contrast'")[0][0]
     (daemon.home / "config.toml").write_text('[decision]\ndetectors = ["contrast"]\n', encoding="utf-8")
-    name = imported(run_monitor, daemon.home, small_dataset)
+    name = imported(monitor, daemon.home, small_dataset)
     daemon.start()
-    begun = run_monitor("models", "shadow", name)
+    begun = monitor("models", "shadow", name)
     assert begun.stdout == f"{name} is in the shadow of {contrast}: it scores every crop and decides nothing\n"
     assert f"monitor replay --model {name}" in begun.stderr
     # It is found without being told, within the time of a look at the store.
@@ -61,27 +61,27 @@ def test_it_scores_what_comes_beside_contrast_and_decides_nothing(
         "select count(*) from crops c join scores s on s.crop_id = c.id join models m on m.id = s.model_id "
         "where m.detector = 'contrast' and s.verdict = c.verdict and s.score = c.decision_score"
     ) == [(len(pictures),)]
-    (trial,) = map(json.loads, run_monitor("models", "shadow", "--format", "json").stdout.splitlines())
+    (trial,) = map(json.loads, monitor("models", "shadow", "--format", "json").stdout.splitlines())
     (alone,) = daemon.query(
         "select sum(s.verdict = 'proliv'), sum(s.verdict <> c.verdict) from scores s join crops c on c.id = s.crop_id "
         "join models m on m.id = s.model_id where m.detector = 'onnx'"
     )
     assert trial["seen"] == {"crops": len(pictures), "proliv": alone[0], "otherwise": alone[1]}
-    assert f"in the shadow  {name}, which scores and decides nothing" in run_monitor("status").stdout
-    shown = run_monitor("show", "1").stdout
+    assert f"in the shadow  {name}, which scores and decides nothing" in monitor("status").stdout
+    shown = monitor("show", "1").stdout
     assert f"{name} (in the shadow)" in shown
     # Its scores are replayed like those of any other model: nothing is proliv above all of them, all is at the least.
     least, most = daemon.query(
         "select min(score), max(score) from scores s join models m on m.id = s.model_id where m.detector = 'onnx'"
     )[0]
     for threshold, expected in ((most * 2, 0), (least, len(pictures))):
-        replayed = run_monitor("replay", "--model", name, "--threshold", repr(threshold), "--format", "json")
+        replayed = monitor("replay", "--model", name, "--threshold", repr(threshold), "--format", "json")
         assert replayed.returncode == 0, replayed.stderr
         assert (json.loads(replayed.stdout)["crops"], json.loads(replayed.stdout)["proliv"]) == (
             len(pictures), expected,
         )  # fmt: skip
-    assert run_monitor("replay", "--model", name, "--rule", "tpr-at-least").returncode == 0
-    ended = run_monitor("models", "shadow", name, "--end")
+    assert monitor("replay", "--model", name, "--rule", "tpr-at-least").returncode == 0
+    ended = monitor("models", "shadow", name, "--end")
     assert ended.stdout.startswith(f"{name} is no longer in the shadow; of {len(pictures)} crops it would call ")
     assert (name,) not in daemon.query("select name from models where active")
     assert daemon.query("select state, refusal from retrainings") == [("refused", "withdrawn")]

@@ -54,7 +54,7 @@ TRIED = {
 OTHERS = {
     *("train", "calibrate", "evaluate", "compare", "report", "run", "web", "plugins", "config", "deploy", "bench"),
     "demo",
-    *("completion", "retrain"),
+    *("completion", "retrain", "selftest"),
 }
 LABELS = 4000
 # What a pipe holds on Linux.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state' / 'monitor.db'}"
-    new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-    return new_database()
+    new_store: Callable[[], str] = request.getfixturevalue("new_postgresql_store")
+    return new_store()
 
 
 @pytest.fixture

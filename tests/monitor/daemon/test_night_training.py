@@ -18,7 +18,7 @@ from monitor.configuration.file import load
 from monitor.daemon.night_training import command
 from monitor.harness.waiting import wait_until
 from tests.support.daemon import Daemon
-from tests.support.states import make_state
+from tests.support.states import made_once, make_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,15 @@ QUICK = ("--set", "pool=512", "--set", "epochs=4")
 @pytest.fixture(scope="module")
 def labelled_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
     """A home with an active model of contrast, and proliv that was labelled in the labelled folder."""
-    home = tmp_path_factory.mktemp("learning")
-    shutil.copytree(small_dataset / "test" / "proliv", home / "labelled" / "proliv")
-    make_state(home, small_dataset, [["train", "contrast", *QUICK], ["calibrate"]])
-    # It reads the labelled folder; whether the threshold that it chooses is taken does not matter.
-    read = [sys.executable, "-m", "monitor", "recalibrate"]
-    subprocess.run(read, cwd=home, check=False, capture_output=True)
-    return home
+
+    def make(home: Path) -> None:
+        shutil.copytree(small_dataset / "test" / "proliv", home / "labelled" / "proliv")
+        make_state(home, small_dataset, [["train", "contrast", *QUICK], ["calibrate"]])
+        # It reads the labelled folder; whether the threshold that it chooses is taken does not matter.
+        read = [sys.executable, "-m", "monitor", "recalibrate"]
+        subprocess.run(read, cwd=home, check=False, capture_output=True)
+
+    return made_once(tmp_path_factory, "labelled", make)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from monitor.inbox.messages import Done, Incomplete
     from monitor.scoring.batches import DecidedBatch
-    from monitor.scoring.record import Place, Raise
+    from monitor.scoring.record import Place, Raise, Rehearse
 
     Record = Callable[[Database, Sequence[DecidedBatch], Place | None], Recorded]
 
@@ -44,7 +44,7 @@ class Around:
         self.decided: Queue[DecidedBatch | None] = Queue()
 
         def counted(
-            database: Database, batches: Sequence[DecidedBatch], place: Place | None, _raise: Raise | None
+            database: Database, batches: Sequence[DecidedBatch], place: Place | None, *_alarms: Raise | Rehearse | None
         ) -> Recorded:
             self.transactions.append(sum(len(batch.files) for batch in batches))
             return record(database, batches, place)
@@ -77,7 +77,7 @@ def batch(*paths: str, labels: Sequence[Label | None] | None = None) -> DecidedB
 
 
 def all_new(_database: Database, batches: Sequence[DecidedBatch], _place: Place | None) -> Recorded:
-    return Recorded({one.files.key(row): {1} for one in batches for row in range(len(one.files))}, set(), {})
+    return Recorded({key: {1} for one in batches for key in one.files.keys}, set(), {})
 
 
 def test_what_waits_is_committed_together_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[3]
-# Every alert there is: those of retention are written only where something is to be deleted, and those of learning
-# where models learn.
-SETTINGS = Settings(store=Store(keep_days=90), alerts=Alerts(calibration_days=2), learning=Learning(enabled=True))
+# Every alert there is: those of retention are written only where something is to be deleted, those of learning where
+# models learn, and that of old self-tests where there should be some regularly.
+SETTINGS = Settings(
+    store=Store(keep_days=90),
+    alerts=Alerts(calibration_days=2, selftest_hours=1),
+    learning=Learning(enabled=True),
+)
 ALERTS = {alert.name: alert for alert in alerts.rules(SETTINGS)}
 OF_EVERY_TARGET = {"job", "instance"}
 

@@ -11,7 +11,7 @@ from monitor.errors import ExitCode, StoreReplacedError
 from monitor.files.looks import look
 from monitor.harness.waiting import wait_until
 from monitor.inbox import retries, watcher
-from monitor.inbox.messages import Done
+from monitor.inbox.messages import Done, Stop, Touched
 from tests.support.watching import EVENTS_ALONE, PATIENCE_SECONDS, Pipeline
 
 if TYPE_CHECKING:
@@ -129,6 +129,26 @@ def test_a_large_folder_is_many_pieces_of_work(
     wait_until(lambda: pipeline.lookups == 10)
     assert len(pipeline.works) == 10
     assert None not in pipeline.works
+
+
+def test_a_backlog_is_delivered_in_the_order_in_which_it_came_also_where_an_event_tells_of_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "SCAN_CHUNK", 3)
+    monkeypatch.setattr(watcher, "BEFORE_EVENTS", 4)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    numbers = [5, 3, 9, 1, 7, 0, 8, 2, 6, 4]
+    for number in numbers:
+        (inbox / f"{number}.jpg").write_bytes(b"x")
+    pipeline = Pipeline(inbox, **EVENTS_ALONE)
+    pipeline.order = {f"{inbox}/{number}.jpg": number for number in numbers}
+    pipeline.watcher.mailbox.put(Touched(f"{inbox}/8.jpg"))
+    pipeline.thread.start()
+    wait_until(lambda: len(pipeline.delivered) == len(numbers))
+    pipeline.watcher.mailbox.put(Stop())
+    pipeline.thread.join(PATIENCE_SECONDS)
+    assert [int(one.path[-5]) for one in pipeline.delivered] == [0, 1, 2, 3, 8, 4, 5, 6, 7, 9]
 
 
 def test_waiting_for_space_does_not_put_the_next_scan_off(

@@ -168,7 +168,7 @@ def test_in_one_batch_the_label_goes_to_the_crop_of_the_inbox(home: Home, pictur
         shutil.copyfile(pictures[0], path)
     batch = score(reader.read([labelled, inbox], labels=[Label.PROLIV, None]), home.ensemble)
     recorded = record(home.database, [batch])
-    assert list(recorded.decided) == [batch.files.key(1)]
+    assert list(recorded.decided) == [batch.files.keys[1]]
     assert home.crops() == [(str(inbox), "inbox")]
     assert home.labels() == [(1, "proliv")]
     labelled.unlink()

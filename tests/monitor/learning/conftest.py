@@ -21,7 +21,7 @@ from monitor.store import models
 from monitor.store.database import schema
 from monitor.store.database.engine import Database
 from tests.support.made_up import store_label
-from tests.support.states import make_state
+from tests.support.states import made_once, make_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,10 +123,8 @@ class Plant:
 @pytest.fixture(scope="session")
 def contrast_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
     """A state folder with a small, active model of contrast; to be copied."""
-    home = tmp_path_factory.mktemp("contrast")
-    return make_state(
-        home, small_dataset, [["train", "contrast", "--set", "pool=1024", "--set", "epochs=8"], ["calibrate"]]
-    )
+    commands = [["train", "contrast", "--set", "pool=1024", "--set", "epochs=8"], ["calibrate"]]
+    return made_once(tmp_path_factory, "contrast", lambda home: make_state(home, small_dataset, commands)) / "state"
 
 
 @pytest.fixture

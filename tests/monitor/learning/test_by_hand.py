@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from monitor.scoring.ensemble import load_active
 from monitor.store import models, retrainings
 from monitor.store.database import schema
 from monitor.store.details import decisions_on
-from tests.support.states import make_state
+from tests.support.states import made_once, make_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,19 +28,21 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="session")
-def contrast_state(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path, starts_processes: None) -> Path:
+def contrast_state(
+    tmp_path_factory: pytest.TempPathFactory, contrast_state: Path, small_dataset: Path, starts_processes: None
+) -> Path:
     """A state folder with an active model of contrast, and one of patchstats with a threshold and one without."""
-    home = tmp_path_factory.mktemp("by-hand")
-    return make_state(
-        *(home, small_dataset),
-        [
-            ["train", "contrast", "--set", "pool=1024", "--set", "epochs=8"],
-            ["calibrate"],
-            ["train", "patchstats"],
-            ["calibrate", "--detector", "patchstats", "--no-activate"],
-            ["train", "patchstats", "--seed", "1"],
-        ],
-    )
+    commands = [
+        ["train", "patchstats"],
+        ["calibrate", "--detector", "patchstats", "--no-activate"],
+        ["train", "patchstats", "--seed", "1"],
+    ]
+
+    def make(home: Path) -> None:
+        shutil.copytree(contrast_state, home / "state")
+        make_state(home, small_dataset, commands)
+
+    return made_once(tmp_path_factory, "by-hand", make) / "state"
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_scheduled_work_is_counted() -> None:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     """A store with a calibrated model, in both kinds of database."""
-    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_database")()
+    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_store")()
     with made_up(place) as made:
         made.calibrate(midpoint(Calibration(minimum_proliv=1, minimum_normal=1)), [0.1, 0.2], [3.0, 4.5], at=NOW)
         yield made

@@ -71,7 +71,7 @@ def test_only_decided_crops_of_the_inbox_get_a_place_in_the_archive() -> None:
 def test_what_is_new_of_a_commit_excludes_labelled_files_and_what_was_known() -> None:
     files = crop_files(["1", "2", "3", "4"], labels=[None, Label.PROLIV, None, None])
     batch = decided_batch(files, [1.0, 1.0, 1.0, NAN], refusals={3: REFUSAL})
-    recorded = Recorded({files.key(0): {1}, files.key(1): {1}}, {files.key(3)}, {files.key(0): 8, files.key(3): 9})
+    recorded = Recorded({files.keys[0]: {1}, files.keys[1]: {1}}, {files.keys[3]}, {files.keys[0]: 8, files.keys[3]: 9})
     commit = Committed.of(batch, recorded, 5.0)
     assert commit.new == {0: {1}}
     assert commit.newly_failed == {3}
@@ -117,7 +117,7 @@ def test_a_file_that_vanished_leaves_no_row(tmp_path: Path, monkeypatch: pytest.
     upgrade(database)
     (tmp_path / "text.jpg").write_text("no picture")
     batch = score(Reader(configuration).read([tmp_path / "gone.jpg", tmp_path / "text.jpg"]), ENSEMBLE)
-    assert record(database, [batch]).failed == {batch.files.key(1)}
+    assert record(database, [batch]).failed == {batch.files.keys[1]}
     with database.read() as connection:
         found = connection.exec_driver_sql("select path, state, reason from crops").all()
     assert [tuple(row) for row in found] == [(str(tmp_path / "text.jpg"), "failed", "unknown_format")]
@@ -131,7 +131,7 @@ def test_a_crop_that_there_was_no_memory_for_leaves_no_row(tmp_path: Path, monke
     files = crop_files(["/in/1.jpg", "/in/2.jpg", "/in/3.jpg"], labels=[None, None, Label.PROLIV])
     lacking = out_of_memory()
     recorded = record(database, [decided_batch(files, [NAN] * 3, refusals={0: lacking, 1: REFUSAL, 2: lacking})])
-    assert recorded.failed == {files.key(1)}
+    assert recorded.failed == {files.keys[1]}
     with database.read() as connection:
         assert labelled_files.all_files(connection) == []
     database.close()

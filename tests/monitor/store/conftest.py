@@ -29,9 +29,8 @@ def empty(url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def database(empty: Database) -> Database:
-    upgrade(empty)
-    return empty
+def database(either_store: Database) -> Database:
+    return either_store
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('arrivals') / 'monitor.db'}"
     else:
-        new_database: Callable[[], str] = request.getfixturevalue("new_postgresql_database")
-        url = new_database()
+        new_store: Callable[[], str] = request.getfixturevalue("new_postgresql_store")
+        url = new_store()
     opened = Database(url, busy_seconds=30)
     upgrade(opened)
     yield opened

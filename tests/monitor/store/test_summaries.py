@@ -14,7 +14,6 @@ from sqlalchemy import event, func, insert, select, update
 from monitor.store import summaries
 from monitor.store.database.schema import calibrations, crops, models, score_summaries, scores
 from monitor.store.summaries import Summary, quantiles, summaries_between, summarise
-from tests.support.stores import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +29,9 @@ LONG_AGO = NOON - timedelta(days=400)
 
 
 @pytest.fixture
-def database(empty: Database) -> Database:
+def database(either_store: Database) -> Database:
     """Two models with a calibration each, of which the first is active."""
-    upgrade(empty)
-    with empty.write() as connection:
+    with either_store.write() as connection:
         for identifier, detector in ((1, "ae"), (2, "patchstats")):
             connection.execute(
                 insert(models).values(
@@ -48,7 +46,7 @@ def database(empty: Database) -> Database:
                 )
             )
             add_calibration(connection, identifier, model=identifier)
-    return empty
+    return either_store
 
 
 def add_calibration(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     """A model whose threshold, 2, was chosen from ten normal crops at 1 and ten proliv at 4."""
-    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_database")()
+    place = tmp_path if request.param == "sqlite" else request.getfixturevalue("new_postgresql_store")()
     with made_up(place) as store:
         store.calibrate(midpoint(LOW), [1.0] * 10, [4.0] * 10)
         yield store

@@ -71,14 +71,15 @@ def test_proliv_of_few_events_raise_no_threshold_above_the_natural_one(tmp_path:
             for note in far.notes
         )
         assert made.active().threshold == 1.0
-        # It is a bound from above alone.
+        # Proliv that it would miss lower it all the same.
         near = made.calibrate(rules, normal, [0.9] * 4)
         assert near.threshold is not None
         assert 0.7 < near.threshold < 0.9
         assert not any("held at" in note for note in near.notes)
-        # Enough bleed-outs, and who asks for a rule gets what it chooses.
+        # Enough bleed-outs that lie as far, with false alarms; and who asks for a rule gets what it chooses.
         enough = replace(midpoint(cautious.model_copy(update={"minimum_events": 4})), fallback_of=lambda _: natural)
-        assert made.calibrate(enough, normal, [9.0] * 4).threshold == pytest.approx(2.4974, rel=1e-4)
+        raised = made.calibrate(enough, [*normal, *[1.2] * 6], [9.0] * 4)
+        assert raised.threshold == pytest.approx(3.286, rel=1e-3)
         asked = replace(rules, explicit=True)
         assert made.calibrate(asked, normal, [9.0] * 4).threshold == pytest.approx(2.4974, rel=1e-4)
 

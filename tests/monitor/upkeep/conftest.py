@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     new: Callable[[], str] | None = None
     if request.param == "postgresql":
-        new = request.getfixturevalue("new_postgresql_database")
+        new = request.getfixturevalue("new_postgresql_store")
     with made_up(new() if new else tmp_path) as made:
         made.calibrate(RULES, [0.1, 0.2, 0.3], [1.0, 1.1, 1.2], at=OLD - 30 * DAY)
         yield made

@@ -83,7 +83,7 @@ class Inbox:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     """In SQLite, or where a test is parametrized so in PostgreSQL."""
     server = getattr(request, "param", "sqlite") == "postgresql"
-    with made_up(request.getfixturevalue("new_postgresql_database")() if server else tmp_path) as made:
+    with made_up(request.getfixturevalue("new_postgresql_store")() if server else tmp_path) as made:
         made.calibrate(RULES, [0.1, 0.2, 0.3], [1.0, 1.1, 1.2], at=OLD - 30 * DAY)
         yield made
 

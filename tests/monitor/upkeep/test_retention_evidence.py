@@ -32,7 +32,7 @@ OLD, YOUNG = NOW - 100 * DAY, NOW - 10 * DAY
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MadeUp]:
     new: Callable[[], str] | None = None
     if request.param == "postgresql":
-        new = request.getfixturevalue("new_postgresql_database")
+        new = request.getfixturevalue("new_postgresql_store")
     with made_up(new() if new else tmp_path) as made:
         made.calibrate(midpoint(Calibration(minimum_proliv=1, minimum_normal=1)), [0.1, 0.2], [1.0, 1.1], at=OLD)
         yield made

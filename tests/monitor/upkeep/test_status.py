@@ -73,6 +73,7 @@ def test_of_an_empty_database(database: Database) -> None:
         },
         "evidence": {"due": 0, "due_since": None, "missing": 0},
         "cast": None,
+        "selftest": None,
         "last_scored_at": None,
         "last_scored_before": None,
     }

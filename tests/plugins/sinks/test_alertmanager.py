@@ -84,6 +84,19 @@ def test_an_alarm_is_an_alert_from_its_beginning_to_its_end(running: Server, tol
     assert running.alerts() == {}
 
 
+def test_the_cast_is_an_annotation_and_no_label(running: Server) -> None:
+    kept = sink(running.url)
+    kept.send(message("opened", id=1, cast_id=3, cast="4711", phase="steady"))
+    kept.send(message("more", id=1, cast_id=3, cast="4711", alloy="6063", phase="steady"))
+    kept.send(message("opened", id=2))
+    alerts = running.alerts()
+    assert alerts["1"]["annotations"]["cast"] == "4711, alloy 6063, phase steady"
+    assert alerts["1"]["annotations"]["description"].endswith("; cast 4711, alloy 6063, phase steady")
+    assert "cast" not in alerts["2"]["annotations"]
+    assert alerts["1"]["labels"].keys() == alerts["2"]["labels"].keys()
+    assert len(alerts) == 2
+
+
 def test_what_is_about_a_table_or_a_file_is_told_apart_and_hostile_names_are_values(running: Server) -> None:
     kept = sink(running.url)
     hostile = 'C"\r\n{{ .Labels }}\u202e\x00'

@@ -101,6 +101,22 @@ def test_why_an_alarm_is_closed_and_what_people_noted_is_said(ended: dict[str, A
     assert lines.count("Note:           a shadow") == 2
 
 
+@pytest.mark.parametrize(
+    ("cast", "line"),
+    [
+        ({"cast": "4711", "alloy": "6063", "phase": "start"}, "4711, alloy 6063, phase start"),
+        ({"cast": "4711", "phase": "start"}, "4711, phase start"),
+        ({"phase": "idle"}, "none, phase idle"),
+        ({}, None),
+    ],
+)
+def test_the_cast_is_said_as_far_as_it_was_known(cast: dict[str, Any], line: str | None) -> None:
+    mail = letter(message("opened", **cast), "monitor@plant.example", ["shift@plant.example"])
+    lines = next(mail.iter_parts()).get_content().splitlines()
+    said = [one for one in lines if one.startswith("Cast:")]
+    assert said == ([] if line is None else [f"Cast:           {line}"])
+
+
 def test_a_heartbeat_lists_what_is_not_closed(server: Server) -> None:
     of(server).send(heartbeat(message("opened"), running=3))
     (mail,) = server.mails()

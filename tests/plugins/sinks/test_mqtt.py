@@ -112,6 +112,31 @@ def test_a_hole_that_is_quiet_after_a_restart_is_said_to_be(broker: Broker, sink
     listener.stop()
 
 
+def test_an_alarm_that_the_broker_alone_remembers_is_quieted_and_what_others_retain_is_left_alone(
+    broker: Broker, sink: Mqtt, sinks: list[Mqtt]
+) -> None:
+    sink.show([HOLE_10, HoleState("hole", "C", 11, "alarm", 13)])
+    sink.close()
+    listener = Listener(broker)
+    for topic, payload in (("C/12", b"on"), ("C/13", b'{"state": "alarm"}')):
+        listener.publish(f"proliv-monitor/{topic}/state", payload)
+    # The alarms were closed and the daemon started again; then the broker comes back with what it had kept long before.
+    other = mqtt(broker, sinks)
+
+    def is_quieted() -> bool:
+        other.show([HOLE_10._replace(alarm_id=14)])
+        return state(listener, "proliv-monitor/C/11/state") == ("quiet", None)
+
+    wait_until(is_quieted)
+    assert state(listener) == ("alarm", 14)
+    left = Listener(broker, "proliv-monitor/C/+/state")
+    left.wait_for([f"proliv-monitor/C/{hole}/state" for hole in (10, 11, 12, 13)])
+    assert left.newest()["proliv-monitor/C/12/state"] == b"on"
+    assert left.newest()["proliv-monitor/C/13/state"] == b'{"state": "alarm"}'
+    for one in (listener, left):
+        one.stop()
+
+
 def test_the_worse_of_two_states_under_one_topic_counts(broker: Broker, sink: Mqtt) -> None:
     quieter = HoleState("hole", None, 10, "acknowledged", 14)
     sink.show([quieter, HOLE_10._replace(camera="unknown"), quieter._replace(camera="unknown")])

@@ -61,6 +61,50 @@ SERVICE = [
         },
         "4m",
     ),
+    Case(
+        "MonitorSelftestFailed",
+        "it failed",
+        {
+            metric("monitor_selftest_passed"): "1x2 0x10",
+            metric("monitor_selftest_timestamp_seconds"): "1x2 120x10",
+        },
+        "4m",
+        (CRITICAL,),
+    ),
+    Case(
+        "MonitorSelftestFailed",
+        "there was none, or it passed again",
+        {
+            metric("monitor_selftest_passed"): "0x3 0x3 1x10",
+            metric("monitor_selftest_timestamp_seconds"): "0x3 240x3 400x10",
+        },
+        "9m",
+    ),
+    Case(
+        "MonitorSelftestFailed",
+        "there was none",
+        {metric("monitor_selftest_passed"): "0x9", metric("monitor_selftest_timestamp_seconds"): "0x9"},
+        "8m",
+    ),
+    Case(
+        "MonitorSelftestOld",
+        "for more than an hour",
+        {
+            metric("process_start_time_seconds"): "0x100",
+            metric("monitor_selftest_passed_timestamp_seconds"): "600x100",
+        },
+        "72m",
+        (WARNING,),
+    ),
+    Case(
+        "MonitorSelftestOld",
+        "within an hour, and after a start",
+        {
+            metric("process_start_time_seconds"): "0x68 4080x40",
+            metric("monitor_selftest_passed_timestamp_seconds"): "600x68 0x40",
+        },
+        "69m",
+    ),
     Case("MonitorCastInDoubt", "for minutes", {metric("monitor_cast_in_doubt"): "0x2 1x10"}, "6m", (WARNING,)),
     Case("MonitorCastInDoubt", "in order again", {metric("monitor_cast_in_doubt"): "0x2 1x3 0x10"}, "9m"),
     Case("MonitorRestartsOften", "one restart", {metric("process_start_time_seconds"): "0x10 600x40"}, "48m"),

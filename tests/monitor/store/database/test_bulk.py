@@ -36,6 +36,7 @@ ROWS = [
     ("b", "/two", NOON, 2, -1, None, None, None, "failed", "empty"),
     ("c", "/three", NOON + timedelta(seconds=1), 3, 0, 0, NOON, 1e-300, "scored", None),
 ]
+VALUES = dict(zip(COLUMNS, zip(*ROWS, strict=True), strict=True))
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ def test_rows_are_stored_as_one_by_one(database: Database) -> None:
         expected = connection.execute(select(*columns).order_by(crops.c.path)).all()
         raw = connection.exec_driver_sql("select * from crops order by path").all()
         connection.exec_driver_sql("delete from crops")
-        insert_many(connection, upsert("sqlite", crops), COLUMNS, ROWS)
+        insert_many(connection, upsert("sqlite", crops), VALUES)
         assert connection.execute(select(*columns).order_by(crops.c.path)).all() == expected
         assert connection.exec_driver_sql("select * from crops order by path").all() == raw
 
 
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
-    naive = [(*ROWS[0][:2], NOON.replace(tzinfo=None), *ROWS[0][3:])]
+    naive = {**VALUES, "seen_at": [NOON.replace(tzinfo=None)] * len(ROWS)}
     with pytest.raises(StoreRefusedError, match="without a zone"), database.write() as connection:
-        insert_many(connection, upsert("sqlite", crops), COLUMNS, naive)
+        insert_many(connection, upsert("sqlite", crops), naive)

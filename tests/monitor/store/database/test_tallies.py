@@ -25,11 +25,10 @@ REASONS = ("truncated", "empty")
 
 
 @pytest.fixture
-def database(empty: Database) -> Database:
+def database(either_store: Database) -> Database:
     """A store with two models that have a calibration each."""
-    upgrade(empty)
-    MadeUp(empty)
-    with empty.write() as connection:
+    MadeUp(either_store)
+    with either_store.write() as connection:
         models.add_model(connection, name="b", detector="b", fingerprint="b", folder="b", settings={})
         connection.execute(
             text(
@@ -38,7 +37,7 @@ def database(empty: Database) -> Database:
                 "(2, 2, 'r', '{}', 1, '{}', 'active', '2026-01-01')"
             )
         )
-    return empty
+    return either_store
 
 
 def tallies(database: Database) -> tuple[dict[tuple[str, ...], int], dict[tuple[object, ...], int]]:

@@ -1,0 +1,1 @@
+"""Sends two known crops along the whole way from the inbox to the sinks, and says how far each of them came."""

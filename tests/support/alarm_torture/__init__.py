@@ -1,0 +1,1 @@
+"""What alarms promise, tried with real receivers that are killed at random: see `__main__`."""
