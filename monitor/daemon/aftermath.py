@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from monitor.alarms.wording import about
 from monitor.errors import OutputError
 from monitor.files.text import printable
+from monitor.inbox.quarantine import Quarantine
 from monitor.labels.rescan import warn_unreadable
 from monitor.logs import fields
 from monitor.scoring.record import Committed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from monitor.files.looks import Looks
+    from monitor.inbox.second_looks import SecondLooks
     from monitor.inbox.tidier import Tidier
     from monitor.metrics import Metrics
     from monitor.scoring.batches import DecidedBatch
@@ -56,6 +58,20 @@ class Aftermath:
             commit = Committed.of(batch, recorded, at)
             for listener in self._listeners:
                 listener(commit)
+
+
+def listeners(metrics: Metrics, progress: Progress, second_looks: SecondLooks | None, tidier: Tidier) -> list[Listener]:
+    """Who hears of what the daemon commits, in their order, but for the watchers; None: no file is set aside."""
+    hear: list[Listener] = [
+        metrics.count_committed,
+        progress.committed,
+        log_bleed_outs,
+        log_unusual,
+        Failures(metrics).committed,
+    ]
+    if second_looks is not None:
+        hear.append(MoveFailed(Quarantine(second_looks).take).committed)
+    return [*hear, OfferToTidier(tidier).committed]
 
 
 def log_alarms(raised: Sequence[Raised]) -> None:

@@ -19,15 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from monitor.daemon.aftermath import (
-    Aftermath,
-    Failures,
-    MoveFailed,
-    OfferToTidier,
-    Progress,
-    log_bleed_outs,
-    log_unusual,
-)
+from monitor.daemon.aftermath import Aftermath, Progress, listeners
 from monitor.daemon.alarm_threads import AlarmThreads
 from monitor.daemon.dispatcher import Dispatcher
 from monitor.daemon.happenings import Happenings
@@ -46,7 +38,6 @@ from monitor.inbox.arrival import Arrival
 from monitor.inbox.backlog import Backlog
 from monitor.inbox.labelled import LabelledWatcher
 from monitor.inbox.messages import Stop
-from monitor.inbox.quarantine import Quarantine
 from monitor.inbox.second_looks import SecondLooks
 from monitor.inbox.tidier import Tidier
 from monitor.inbox.watcher import Watcher
@@ -62,7 +53,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.configuration.resolved import Configuration
-    from monitor.daemon.aftermath import Listener
     from monitor.inbox.messages import Candidate, Done, Incomplete
     from monitor.metrics.server import MetricsServer
     from monitor.registry import Registry
@@ -140,24 +130,16 @@ class Service:
         return watcher
 
     def _writer(self, replies: Replies) -> Writer:
+        hear = listeners(self.metrics, self._progress, self._second_looks, self._tidier)
         # The watchers hear of a file last: by then it is counted, and moved where it is to be moved.
-        listeners: list[Listener] = [
-            self.metrics.count_committed,
-            self._progress.committed,
-            log_bleed_outs,
-            log_unusual,
-            Failures(self.metrics).committed,
-        ]
-        if self._second_looks is not None:
-            listeners.append(MoveFailed(Quarantine(self._second_looks).take).committed)
-        listeners += [OfferToTidier(self._tidier).committed, replies.committed]
+        hear.append(replies.committed)
         archive = self._tidier.archive
         return Writer(
             self.database,
             self.dispatcher.decided,
             archive.place if archive else None,
             self._alarms.raising,
-            Aftermath(listeners, self._alarms.tell),
+            Aftermath(hear, self._alarms.tell),
             replies,
             self.metrics,
             is_stopping=lambda: self._happenings.stopping,
