@@ -16,6 +16,11 @@ class AlarmMetrics:
     """Those of `monitor.metrics.declared.Declared` that are about alarms."""
 
     def _declare_alarms(self, own: Any) -> None:
+        self._declare_running(own)
+        self._declare_messages(own)
+        self._declare_selftests(own)
+
+    def _declare_running(self, own: Any) -> None:
         self.alarms_opened = Counter("monitor_alarms_opened", "Alarms that were opened, by kind.", ["kind"], **own)
         self.alarms_running = Gauge(
             "monitor_alarms_running",
@@ -42,6 +47,7 @@ class AlarmMetrics:
             **own,
         )
 
+    def _declare_messages(self, own: Any) -> None:
         self.alarm_messages = Counter(
             "monitor_alarm_messages", "Attempts to deliver a message, by sink and outcome.", ["sink", "outcome"], **own
         )
@@ -64,6 +70,7 @@ class AlarmMetrics:
             "monitor_alarm_heartbeat_interval_seconds", "How often a sink gets a heartbeat.", ["sink"], **own
         )
 
+    def _declare_selftests(self, own: Any) -> None:
         self.selftest_at = Gauge(
             "monitor_selftest_timestamp_seconds",
             "When the last self-test ended, in Unix time; 0: there was none.",

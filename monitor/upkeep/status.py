@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from monitor.formulas.casts import Context, believed
+from monitor.formulas.casts import Context
 from monitor.scoring.ensemble import shadow_models
 from monitor.scoring.vote import deciding, effective
 from monitor.store import alarm_evidence, calibrations, casts, daemons, pauses, selftests
@@ -19,6 +19,7 @@ from monitor.store.outbox import backlogs
 from monitor.store.runs import NIGHTLY, RETRAIN, newest_runs
 from monitor.store.traffic import unusual_since, verdicts_since
 from monitor.times import iso
+from monitor.upkeep.cast import believed_cast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,12 +237,7 @@ def read_status(configuration: Configuration, database: Database) -> Status:
         training_run=trainings[0] if trainings else None,
         shadows=tuple(row.name for row in shadows),
         pauses=tuple(paused),
-        cast=believed(
-            said,
-            now,
-            maximum_age=timedelta(seconds=configuration.settings.alarms.cast.maximum_age_seconds),
-            followed=configuration.settings.alarms.cast.file is not None,
-        ),
+        cast=believed_cast(configuration, said, now),
         said=said,
         selftest=tested,
     )

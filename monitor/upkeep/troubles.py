@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from monitor.formulas.casts import believed
 from monitor.store import calibrations, casts, daemons, pauses
 from monitor.store.counts import count_crops
 from monitor.store.database.lock import owner
@@ -13,6 +12,7 @@ from monitor.store.models import active_models
 from monitor.store.newest import newest_id, newest_latencies
 from monitor.store.outbox import backlogs
 from monitor.store.runs import NIGHTLY, newest_runs
+from monitor.upkeep.cast import believed_cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from monitor.configuration.resolved import Configuration
-    from monitor.formulas.casts import Context
     from monitor.store.database.engine import Database
 
 Kind = Literal[
@@ -100,7 +99,7 @@ def _crops(connection: Connection, configuration: Configuration, now: datetime) 
     last = counts.last_scored_at
     if last is None:
         return
-    cast = _believed(connection, configuration, now)
+    cast = believed_cast(configuration, casts.newest(connection), now)
     bound = alerts.silent_seconds if cast.phase in ("start", "steady", "end") else alerts.pause_seconds
     if not cast.idle and now - last > timedelta(seconds=bound):
         yield Trouble("stop", "no_crops", since=last)
@@ -123,7 +122,7 @@ def _night(connection: Connection) -> Iterator[Trouble]:
 
 
 def _cast(connection: Connection, configuration: Configuration, now: datetime) -> Iterator[Trouble]:
-    cast = _believed(connection, configuration, now)
+    cast = believed_cast(configuration, casts.newest(connection), now)
     if cast.problem is not None:
         yield Trouble("warn", "cast_in_doubt", why=cast.problem)
 
@@ -132,9 +131,3 @@ def _pauses(connection: Connection, now: datetime) -> Iterator[Trouble]:
     for one in pauses.running(connection, now):
         why = f"{one.author}: {one.reason}"
         yield Trouble("info", "paused", since=one.ends_at, why=why, camera=one.camera, hole=one.hole)
-
-
-def _believed(connection: Connection, configuration: Configuration, now: datetime) -> Context:
-    settings = configuration.settings.alarms.cast
-    age = timedelta(seconds=settings.maximum_age_seconds)
-    return believed(casts.newest(connection), now, maximum_age=age, followed=settings.file is not None)

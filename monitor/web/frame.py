@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from monitor.formulas.casts import believed
 from monitor.store import casts
 from monitor.store.alarms import running_counts
+from monitor.upkeep.cast import believed_cast
 from monitor.web.site import Site
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def frame_of(request: Request) -> Frame:
 def cast_of(connection: Connection, site: Site, now: datetime) -> Cast:
     """What is believed of the cast."""
     said = casts.newest(connection)
-    settings = site.configuration.settings.alarms.cast
-    age = timedelta(seconds=settings.maximum_age_seconds)
-    context = believed(said, now, maximum_age=age, followed=settings.file is not None)
+    context = believed_cast(site.configuration, said, now)
     if said is None:
         return Cast()
     known = said if context.cast_id is not None else None
