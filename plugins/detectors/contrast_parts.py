@@ -12,6 +12,7 @@ from plugins.networks.head import Head
 from plugins.pictures.cell_features import FEATURES, CellGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,15 +41,17 @@ class Part(NamedTuple):
     """One fold's network and patchstats.
 
     ``middle``: the logarithm of the distance halfway between what is held out of normal crops and of proliv.
+    ``logits``: computes `Head.logits` in place of numpy.
     """
 
     head: Head
     patchstats: PatchStatistics
     middle: float
+    logits: Callable[[Floats], Floats] | None = None
 
     def odds(self, features: Floats) -> NDArray[np.float64]:
         """The logarithm of the odds of proliv, chaos or empty hole, of features float32 (N, C, K): float64 (N,)."""
-        return log_odds(self.head.logits(rows_of(features)))
+        return log_odds((self.logits or self.head.logits)(rows_of(features)))
 
     def log_distance(self, features: Floats) -> NDArray[np.float64]:
         """The logarithm of patchstats' distance: float64 (N,)."""

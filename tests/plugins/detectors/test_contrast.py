@@ -13,16 +13,18 @@ from plugins.detectors import contrast_training
 from plugins.detectors.contrast import Contrast
 from plugins.detectors.contrast_parts import GRID
 from plugins.detectors.folds import fold_of_each
+from plugins.networks.runtimes import say_once
 from plugins.pictures.made_up.copies import copies
 from plugins.pictures.made_up.mixture import mixture
 from tests.plugins.conftest import assert_it_says_that_it_is_untrained, bleed_outs, crops
+from tests.support.onnx_files import needs_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from monitor.api import Pixels
+    from monitor.api import Pixels, Runtime
     from plugins.pictures.made_up.mixture import Material
 
 # As little as is enough to tell the test's crops apart.
@@ -295,3 +297,34 @@ def test_what_it_was_taught_can_be_looked_at(learned: tuple[Contrast, FitReport]
     ignorant = Contrast(Contrast.Settings())
     kinds = [lesson.kind for lesson in ignorant.lessons(normal, proliv=proliv, seed=0)]
     assert kinds == [*(lesson.kind for lesson in lessons[:4]), "chaos out of nothing", "empty holes"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "computed_by"),
+    [("torch", "torch on cpu"), pytest.param("onnx", "ONNX Runtime on cpu", marks=needs_runtime), ("auto", "numpy")],
+)
+def test_every_runtime_gives_the_same_scores(
+    learned: tuple[Contrast, FitReport], runtime: Runtime, computed_by: str
+) -> None:
+    detector, _ = learned
+    detector.use_runtime("auto")
+    batch = detector.prepare_batch([*crops(60, seed=2), *bleed_outs(20)])
+    expected = detector.score(batch)
+    try:
+        assert detector.use_runtime(runtime) == computed_by
+        found = detector.score(batch)
+    finally:
+        detector.use_runtime("auto")
+    np.testing.assert_allclose(found.deciding, expected.deciding, rtol=1e-4)
+    assert (found.mse == expected.mse).all()
+    assert ((found.deciding >= 1) == (expected.deciding >= 1)).all()
+
+
+def test_without_onnx_runtime_numpy_computes_it_and_that_is_said(
+    learned: tuple[Contrast, FitReport], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector, _ = learned
+    say_once.cache_clear()
+    monkeypatch.setattr("plugins.networks.head_runtimes.missing_packages", lambda: ["onnxruntime"])
+    assert detector.use_runtime("onnx") == "numpy"
+    assert "contrast is computed by numpy, not by ONNX Runtime: onnxruntime cannot be imported" in caplog.text
