@@ -17,11 +17,13 @@ from monitor.labels.labels import contradictions, valid
 from monitor.store import calibrations, casts, models, neighbours
 from monitor.store.neighbours import Hole
 from monitor.upkeep.crop_details import crop_details
+from monitor.web.label_refusals import cannot
+from monitor.web.people import person_of
 from monitor.web.pictures import READING, crop_of, unshowable, why_missing
 from monitor.web.site import Site
 from monitor.web.templating import page
 from monitor.web.units import bar_of, share_of
-from monitor.words import Label
+from monitor.words import LONGEST_NOTE, Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
 
     from monitor.store.calibrations import CalibrationRow
     from monitor.store.details import ModelDecisionRow, StoredCropRow
+    from monitor.store.labels import LabelRow
     from monitor.store.models import ModelRow
     from monitor.store.neighbours import HoleCrop
     from monitor.upkeep.crop_details import CropDetails
+    from monitor.web.label_refusals import Refusal
+    from monitor.web.people import Person
 
 # How many neighbours are shown on each side.
 SIDE: Final = 5
@@ -97,10 +102,11 @@ class Origin:
 
 async def show(request: Request) -> Response:
     """``GET /crops/{id}``."""
-    return await anyio.to_thread.run_sync(partial(_show, request), limiter=READING)
+    return await anyio.to_thread.run_sync(partial(shown, request), limiter=READING)
 
 
-def _show(request: Request) -> Response:
+def shown(request: Request, refusal: Refusal | None = None) -> Response:
+    """The page; ``refusal``: why a label that came with the request is neither given nor taken back."""
     site = Site.of(request)
     crop = crop_of(request)
     details = crop_details(site.database, crop.id)
@@ -118,6 +124,7 @@ def _show(request: Request) -> Response:
     return page(
         request,
         "crop.html",
+        status=200 if refusal is None else refusal.status,
         crop=crop,
         share=_share(crop),
         deciding=[one for one in judgements if not one.row.in_shadow],
@@ -127,6 +134,10 @@ def _show(request: Request) -> Response:
         cast=cast,
         labels=details.labels if details else [],
         contradictory=_contradictory(details),
+        cannot=cannot(crop),
+        mine=_newest_of(person_of(request), details),
+        refusal=refusal,
+        longest=LONGEST_NOTE,
         strip=[Frame(row, row.id == crop.id) for row in (*earlier, *this.values(), *later)],
         previous=earlier[-1] if earlier else None,
         following=later[0] if later else None,
@@ -194,3 +205,9 @@ def _contradictory(details: CropDetails | None) -> bool:
     counted: Sequence[Any] = valid(details.labels)
     sha256 = details.crop.sha256
     return any(True for _ in contradictions({sha256: list(counted)}, (), {sha256: details.crop.path}))
+
+
+def _newest_of(person: Person, details: CropDetails | None) -> LabelRow | None:
+    """The label of the content that a person gave last, None where they gave none that still counts."""
+    own = [row for row in (details.labels if details else ()) if row.source != "folder" and row.author == person.name]
+    return max(own, key=lambda row: row.id, default=None)

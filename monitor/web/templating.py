@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -40,6 +41,7 @@ def environment(language: str) -> Environment:
     made.globals.update(language=language, languages=LANGUAGES, share_of=share_of)
     made.filters.update(
         printable=printable,
+        shell=quote,
         ratio=partial(words.number, language, 2),
         number=lambda value, digits=0: words.number(language, digits, value),
         span=partial(words.span, catalogue.gettext),

@@ -1,0 +1,16 @@
+// Keys that press a button which says so: P, N and U, by their places on the keyboard.
+"use strict";
+(() => {
+  let pressed = false;
+  for (const button of document.querySelectorAll("button[data-key]")) {
+    window.monitor.keys.set(button.dataset.key, (event) => {
+      // A key that is held down labels once.
+      if (event.repeat || pressed) return true;
+      pressed = true;
+      button.click();
+      return true;
+    });
+  }
+  // A page that a browser kept aside is as old as that.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+})();
