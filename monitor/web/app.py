@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import alarms, crop, evidence, hole, labelling, languages, login, maps, pictures, table
+from monitor.web import alarms, crop, evidence, hole, labelling, languages, login, maps, pictures, review, table
 from monitor.web.gate import Gate
 from monitor.web.guard import Guard
 from monitor.web.headers import SecurityHeaders
@@ -52,6 +52,9 @@ def application(site: Site, streams: Streams | None = None) -> SecurityHeaders:
             Route("/crops/{id}/label", labelling.give_one, methods=["POST"]),
             Route("/crops/{id}/label/undo", labelling.undo_one, methods=["POST"]),
             Route("/crops/{id}/{kind}/{model}", maps.show),
+            Route("/review", review.show),
+            Route("/review/label", review.give_one, methods=["POST"]),
+            Route("/review/undo", review.undo_one, methods=["POST"]),
             Route("/holes", hole.show_all),
             Route("/holes/{camera}/{hole}", hole.show),
             Route("/holes/{camera}/{hole}/scores.json", hole.scores),

@@ -39,7 +39,7 @@ async def give_one(request: Request) -> Response:
     person = require(request, Role.OPERATOR)
     form = await form_of(request)
     written = form.get("note", "")
-    label = _label(request, form.get("label", ""))
+    label = label_of(request, form.get("label", ""))
     try:
         note = remark(written.strip(), LONGEST_NOTE)
     except ValueError:
@@ -62,7 +62,8 @@ async def undo_one(request: Request) -> Response:
     return _back(request, form)
 
 
-def _label(request: Request, text: str) -> Label:
+def label_of(request: Request, text: str) -> Label:
+    """The label that a form names; raises 400 for anything else."""
     try:
         return Label(text)
     except ValueError:

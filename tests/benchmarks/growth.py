@@ -36,6 +36,7 @@ from monitor.store import (
     newest,
     replay,
     retention,
+    review,
     runs,
     traffic,
     watched_folders,
@@ -123,6 +124,12 @@ def all_queries(connection: Connection, now: datetime) -> list[Query]:
         ("page: a hole's hours", lambda one: summaries_of_group(one, 1, ("T1-C1", 1), old, now)),
         ("page: whether a hole was seen", lambda one: neighbours.was_seen(one, hole)),
         ("page: alarm of a crop", lambda one: neighbours.alarm_of(one, last // 2)),
+        ("page: crops of alarms to label", review.of_alarms),
+        ("page: crops of an alarm to label", lambda one: review.of_alarms(one, 1)),
+        ("page: unusual crops to label", lambda one: review.unusual(one, now)),
+        ("page: drawn crops to label", review.drawn),
+        ("page: crops near the threshold", lambda one: review.nearest(one, now)),
+        ("page: a crop to label", lambda one: review.crop(one, last // 2)),
     ]
     background: list[tuple[str, Callable[[Connection], object]]] = [
         ("last crop of each hole, 7 days", lambda one: traffic.last_crops(one, now - timedelta(days=7))),

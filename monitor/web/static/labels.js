@@ -1,8 +1,8 @@
-// Keys that press a button which says so: P, N and U, by their places on the keyboard.
+// Keys that press the button, or follow the link, which names them by their places on the keyboard.
 "use strict";
 (() => {
   let pressed = false;
-  for (const button of document.querySelectorAll("button[data-key]")) {
+  for (const button of document.querySelectorAll("[data-key]")) {
     window.monitor.keys.set(button.dataset.key, (event) => {
       // A key that is held down labels once.
       if (event.repeat || pressed) return true;

@@ -76,6 +76,9 @@ BOUNDED: Final = {
     "crops.decision_score, crops.decision_threshold, crops.unusual \nFROM crops \nWHERE crops.seen_at >": (
         "as many crops"
     ),
+    "SELECT crops.id, crops.sha256, crops.hole, crops.camera, crops.captured_at, crops.seen_at, crops.verdict, "
+    "crops.decision_score, crops.decision_threshold, crops.unusual, NULL AS anon_1 \nFROM crops \nWHERE "
+    "crops.unusual = 1": "the unusual crops of a day",
     "SELECT score_summaries.crops \nFROM score_summaries": "one row",
     "SELECT score_summaries.hour, score_summaries.camera, score_summaries.hole, score_summaries.crops, "
     "score_summaries.proliv, score_summaries.quantiles \nFROM score_summaries \nWHERE score_summaries.model_id = ? AND "
@@ -320,6 +323,10 @@ INDEXES: Final = {
     "page: a hole's hours": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole",
     "page: whether a hole was seen": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND",
     "page: alarm of a crop": "INTEGER PRIMARY KEY (rowid=?)",
+    "page: crops of alarms to label": "ix_alarm_crops_alarm_id_crop_id (alarm_id=?",
+    "page: unusual crops to label": "ix_crops_unusual (seen_at>?)",
+    "page: drawn crops to label": "INTEGER PRIMARY KEY (rowid=?)",
+    "page: crops near the threshold": "INTEGER PRIMARY KEY (rowid>?",
     "last crop of each hole, 7 days": "ix_crops_seen_at (seen_at>?)",
     "quality in all windows": "ix_crops_alarms (seen_at>? AND seen_at<?)",
     "drift": "ix_score_summaries_model_id_camera_hole_hour_crops (model_id=? AND camera=? AND hole=? AND hour",
