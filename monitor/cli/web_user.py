@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from monitor.web.users import User
+    from monitor.web.access.users import User
 
 ROLES = ("viewer", "operator", "engineer")
 
@@ -68,8 +68,8 @@ def add(program: Program, name: str, role: str, password_file: Path | None) -> N
       monitor web user add mes --role viewer --password-file mes.password
     """
     path = _users_file(program)
-    from monitor.web.passwords import hashed
-    from monitor.web.users import MOST_USERS, User, changing, checked_name
+    from monitor.web.access.passwords import hashed
+    from monitor.web.access.users import MOST_USERS, User, changing, checked_name
 
     name = checked_name(name)
     # Not while others wait for the file.
@@ -95,8 +95,8 @@ def change_password(program: Program, name: str, password_file: Path | None) -> 
       monitor web user password anna
     """
     path = _users_file(program)
-    from monitor.web.passwords import hashed
-    from monitor.web.users import changing, read
+    from monitor.web.access.passwords import hashed
+    from monitor.web.access.users import changing, read
 
     _found({user.name: user for user in read(path)}, name)
     stored = hashed(_password(password_file))
@@ -121,7 +121,7 @@ def give_token(program: Program, name: str, *, revoke: bool) -> None:
       monitor web user token mes --revoke
     """
     path = _users_file(program)
-    from monitor.web.users import changing, new_token
+    from monitor.web.access.users import changing, new_token
 
     token, digest = new_token()
     with changing(path) as users:
@@ -141,7 +141,7 @@ def list_users(program: Program, output_format: str) -> None:
       monitor web user list
     """
     path = _users_file(program)
-    from monitor.web.users import read
+    from monitor.web.access.users import read
 
     users = sorted(read(path), key=lambda user: user.name)
     if output_format == "json":
@@ -166,7 +166,7 @@ def remove(program: Program, name: str) -> None:
       monitor web user remove anna
     """
     path = _users_file(program)
-    from monitor.web.users import changing
+    from monitor.web.access.users import changing
 
     with changing(path) as users:
         user = _found(users, name)
@@ -186,7 +186,7 @@ def _users_file(program: Program) -> Path:
 
 
 def _found(users: dict[str, User], name: str) -> User:
-    from monitor.web.users import checked_name
+    from monitor.web.access.users import checked_name
 
     user = users.get(checked_name(name))
     if user is None:
@@ -196,7 +196,7 @@ def _found(users: dict[str, User], name: str) -> User:
 
 def _password(file: Path | None) -> str:
     """The password from a file or a person; raises `DataError` and `InputMissingError`."""
-    from monitor.web.passwords import LONGEST, SHORTEST
+    from monitor.web.access.passwords import LONGEST, SHORTEST
 
     if file is None:
         password = str(click.prompt("password", hide_input=True, confirmation_prompt=True, err=True))

@@ -12,12 +12,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from monitor.errors import MonitorError
-from monitor.web import alarms, crop, evidence, hole, labelling, languages, login, maps, pictures, review, table
-from monitor.web.gate import Gate
-from monitor.web.guard import Guard
+from monitor.web import languages, review
+from monitor.web.access import login
+from monitor.web.access.gate import Gate
+from monitor.web.access.guard import Guard
+from monitor.web.alarms import evidence
+from monitor.web.alarms import pages as alarms
+from monitor.web.crops import crop, hole, labelling, maps, pictures
+from monitor.web.crops.sights import Sights
 from monitor.web.headers import SecurityHeaders
-from monitor.web.sights import Sights
-from monitor.web.streams import Streams
+from monitor.web.table import page as table
+from monitor.web.table.streams import Streams
 from monitor.web.templating import part
 
 if TYPE_CHECKING:

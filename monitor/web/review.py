@@ -20,11 +20,11 @@ from monitor.labels.give import give
 from monitor.labels.undo import undo
 from monitor.store import review
 from monitor.store.labels import find_crops, newest_action
+from monitor.web.crops.labelling import label_of
+from monitor.web.crops.pictures import READING
 from monitor.web.forms import form_of
 from monitor.web.ids import LARGEST_ID
-from monitor.web.labelling import label_of
 from monitor.web.people import Role, require
-from monitor.web.pictures import READING
 from monitor.web.site import Site
 from monitor.web.templating import page
 from monitor.web.units import bar_of, share_of

@@ -12,9 +12,9 @@ import uvicorn
 
 from monitor.errors import AddressInUseError, MonitorError
 from monitor.files.certificates import load_certificate, server_context
+from monitor.web.access.connections import MOST_HEADER_BYTES, ImpatientProtocol
 from monitor.web.app import application
-from monitor.web.connections import MOST_HEADER_BYTES, ImpatientProtocol
-from monitor.web.streams import Streams
+from monitor.web.table.streams import Streams
 from monitor.web.templating import prepare
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from monitor.web.live import Live
+from monitor.web.live.live import Live
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

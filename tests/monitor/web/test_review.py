@@ -184,7 +184,7 @@ def test_a_viewer_looks_and_labels_nothing(
     browser: TestClient, site: Site, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line.decide(line.crop(0))
-    monkeypatch.setattr("monitor.web.guard.LOCAL", Person("vera", Role.VIEWER))
+    monkeypatch.setattr("monitor.web.access.guard.LOCAL", Person("vera", Role.VIEWER))
     text = page(browser)
     assert 'action="/review/' not in text
     form = {"event": "a1", "until": "1", "label": "proliv", "given": "1"}

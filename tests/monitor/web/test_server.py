@@ -17,8 +17,8 @@ import pytest
 
 from monitor.harness.daemon import free_port
 from monitor.harness.waiting import wait_until
-from monitor.web.passwords import hashed
-from monitor.web.users import User, changing
+from monitor.web.access.passwords import hashed
+from monitor.web.access.users import User, changing
 from tests.support.certificates import new_certificate
 from tests.support.stored_crops import opened
 from tests.support.stores import upgrade
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.process
 
-# What a client may send before it is hung up on; see `monitor.web.connections`.
+# What a client may send before it is hung up on; see `monitor.web.access.connections`.
 IMPATIENT = """
-from monitor.web import connections
+from monitor.web.access import connections
 connections.LOOK_SECONDS = 0.2
 """
 

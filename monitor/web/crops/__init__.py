@@ -1,0 +1,1 @@
+"""The pages of crops and holes, and the pictures on them."""

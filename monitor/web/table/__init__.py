@@ -1,0 +1,1 @@
+"""The start page, and how it stays as things are."""
