@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "web": "Serve the page: see the table, look at crops, label them and acknowledge alarms.",
     "alarms": "List, show, acknowledge and close alarms.",
     "cast": "Say which cast is running and in which phase, and list casts.",
-    "selftest": "Send two known crops all the way from the inbox to the sinks.",
+    "selftest": "Send a known proliv and a known normal crop all the way from the inbox to the sinks.",
     "pause": "Record alarms without notifying anyone while people work on the line.",
     "label": "Label crops as proliv or ne_proliv.",
     "labels": "List, export, import and take back labels.",

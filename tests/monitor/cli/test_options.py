@@ -51,6 +51,12 @@ EXCEPTIONS: Final[dict[str, dict[str, tuple[tuple[str, ...], str]]]] = {
         "monitor threshold rollback": (("repeatable",), "a threshold is one model's"),
         "monitor threshold diff": (("repeatable",), "a threshold is one model's"),
     },
+    "--within": {
+        "monitor selftest": (
+            ("type", "metavar", "repeatable", "help"),
+            "the time that a test may take, not an event's",
+        ),
+    },
     "--output": {
         "monitor alarms export": (("metavar",), "a file"),
         "monitor compare": (("metavar",), "a file"),
