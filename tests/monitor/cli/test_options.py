@@ -53,7 +53,7 @@ EXCEPTIONS: Final[dict[str, dict[str, tuple[tuple[str, ...], str]]]] = {
     },
     "--within": {
         "monitor selftest": (
-            ("type", "metavar", "repeatable", "help"),
+            ("type", "repeatable", "help"),
             "the time that a test may take, not an event's",
         ),
     },
