@@ -94,12 +94,17 @@
     choose(current());
   }
 
-  // By the letter, or by the key in the place of a Latin letter: a Russian layout has others there.
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, textarea, select")) return;
-    const link = { ArrowLeft: "previous", ArrowRight: "following" }[event.key];
-    if (link) document.getElementById(link)?.click();
-    else if (maps.length && (event.key.toLowerCase() === "h" || event.code === "KeyH")) next();
-    else if (maps.length && (event.key.toLowerCase() === "o" || event.code === "KeyO")) toggle();
-  });
+  const keys = window.monitor.keys;
+  for (const [code, id] of [["ArrowLeft", "previous"], ["ArrowRight", "following"]]) {
+    keys.set(code, (event) => {
+      // On the slider the arrows move that.
+      const link = event.target.matches("input") ? null : document.getElementById(id);
+      link?.click();
+      return Boolean(link);
+    });
+  }
+  if (maps.length) {
+    keys.set("KeyH", () => { next(); return true; });
+    keys.set("KeyO", () => { toggle(); return true; });
+  }
 })();
