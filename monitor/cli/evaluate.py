@@ -26,7 +26,46 @@ if TYPE_CHECKING:
 ALTERED_FIGURES: Final = ("tpr", "tpr_low", "tpr_high", "tnr", "tnr_low", "tnr_high", "roc_auc")
 
 
-@click.command("evaluate")
+# What `monitor evaluate --help` shows.
+HELP: Final = """Measure a model on a labelled folder.
+
+DIR holds test/, or is itself such a folder: proliv/ and ne_proliv/, or imgs/ and test_annotation.txt. Prints TPR
+(the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the area
+under the ROC curve. Nothing is stored.
+
+Crops of one bleed-out are alike, so TPR is also given by incident: one is caught when at least one of its crops is.
+Crops of one camera are one incident as long as the times in their names leave no pause of more than
+calibration.event_gap_seconds; proliv without a time in their names belong to no known one. A sentence says how
+many proliv without a miss a lower bound of 0.98 takes.
+
+With several --model, they are measured side by side. With --all, every model that has a threshold is, the newest
+first, and last the final decision as the configuration makes it ([decision]), whose detector is "decision". JSON
+is then one array.
+
+With --robustness, the models are also measured on the crops after each of several changes: JPEG quality 60, moved
+by 3 pixels each way, 15 per cent darker and brighter, 8 per cent more red and less blue and the other way round.
+
+With --rules, every threshold rule, configured as for calibration, chooses from the labelled crops that `monitor
+calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule
+that cannot choose says why. JSON is one array. No threshold is changed.
+
+With --alarms, the active models decide on every crop below DIR, whose names tell hole, camera and time, and alarms
+are opened from the decisions with the configured k, n and within_seconds and with others (--k, --n, --within).
+Prints the events that an alarm reported, how soon, and the false alarms per table and day. The true events are
+those of DIR/events.csv, as written by monitor gen crops --stream, or else formed by the proliv crops of a labelled
+folder, where a gap of more than alarms.pause_seconds at a hole begins another event. Unusual crops open alarms as
+well if alarms.unusual is set; cast phases and pauses have no part in it, as a folder tells of none.
+
+\b
+Examples:
+  monitor evaluate --data crops/
+  monitor evaluate --data crops/ --all --robustness --format json
+  monitor evaluate --data crops/ --rules --model ae-8596479d03a2
+  monitor evaluate --alarms stream/ --k 2 --k 3 --within 10
+"""
+
+
+@click.command("evaluate", help=HELP)
 @data_option("its test/ is measured, or the folder itself if it has none")
 @earlier_data_argument()
 @models_option("by default the primary")
@@ -60,42 +99,7 @@ def command(
     withins: tuple[float, ...],
     output_format: str,
 ) -> None:
-    """Measure a model on a labelled folder.
-
-    DIR holds test/, or is itself such a folder: proliv/ and ne_proliv/, or imgs/ and test_annotation.txt. Prints TPR
-    (the caught share of proliv), TNR (the passed share of ne_proliv), both with exact 95 % intervals, and the area
-    under the ROC curve. Nothing is stored.
-
-    Crops of one bleed-out are alike, so TPR is also given by incident: one is caught when at least one of its crops is.
-    Crops of one camera are one incident as long as the times in their names leave no pause of more than
-    calibration.event_gap_seconds; proliv without a time in their names belong to no known one. A sentence says how
-    many proliv without a miss a lower bound of 0.98 takes.
-
-    With several --model, they are measured side by side. With --all, every model that has a threshold is, the newest
-    first, and last the final decision as the configuration makes it ([decision]), whose detector is "decision". JSON
-    is then one array.
-
-    With --robustness, the models are also measured on the crops after each of several changes: JPEG quality 60, moved
-    by 3 pixels each way, 15 per cent darker and brighter, 8 per cent more red and less blue and the other way round.
-
-    With --rules, every threshold rule, configured as for calibration, chooses from the labelled crops that `monitor
-    calibrate` was given, for every model that has them, or for each --model; each threshold is measured on DIR. A rule
-    that cannot choose says why. JSON is one array. No threshold is changed.
-
-    With --alarms, the active models decide on every crop below DIR, whose names tell hole, camera and time, and alarms
-    are opened from the decisions with the configured k, n and within_seconds and with others (--k, --n, --within).
-    Prints the events that an alarm reported, how soon, and the false alarms per table and day. The true events are
-    those of DIR/events.csv, as written by monitor gen crops --stream, or else formed by the proliv crops of a labelled
-    folder, where a gap of more than alarms.pause_seconds at a hole begins another event. Unusual crops open alarms as
-    well if alarms.unusual is set; cast phases and pauses have no part in it, as a folder tells of none.
-
-    \b
-    Examples:
-      monitor evaluate --data crops/
-      monitor evaluate --data crops/ --all --robustness --format json
-      monitor evaluate --data crops/ --rules --model ae-8596479d03a2
-      monitor evaluate --alarms stream/ --k 2 --k 3 --within 10
-    """
+    """Measure what was asked for; `HELP` says what that may be."""
     if alarms is not None:
         if data or earlier_data or names or everything or robustness or rules:
             raise click.UsageError(
