@@ -41,6 +41,13 @@ def children(process: int) -> list[int]:
     return [int(pid) for pid in listing.read_text(encoding="ascii").split()]
 
 
+@pytest.fixture
+def begun() -> Callable[[], list[int]]:
+    """The processes that the test has begun itself: servers of other tests may live on in the same worker."""
+    before = set(children(os.getpid()))
+    return lambda: [process for process in children(os.getpid()) if process not in before]
+
+
 def is_running(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
@@ -122,31 +129,35 @@ def test_workers_that_end_again_and_again_without_a_crop_end_the_program(
         pool.submit(good, home.ensemble)
 
 
-def test_without_the_nursery_there_is_an_error_with_a_sentence(home: Home, trap: Callable[..., str]) -> None:
+def test_without_the_nursery_there_is_an_error_with_a_sentence(
+    begun: Callable[[], list[int]], home: Home, trap: Callable[..., str]
+) -> None:
     pool = home.start(2)
     batch = pool.submit([trap("sleep")], home.ensemble)
-    (nursery,) = children(os.getpid())
+    (nursery,) = begun()
     os.kill(nursery, signal.SIGKILL)
     with pytest.raises(WorkerLostError, match="the system ended all of them"):
         list(batch.parts())
 
 
-def test_the_end_of_a_pool_leaves_no_process(home: Home, trap: Callable[..., str]) -> None:
+def test_the_end_of_a_pool_leaves_no_process(
+    begun: Callable[[], list[int]], home: Home, trap: Callable[..., str]
+) -> None:
     pool = home.start(2)
     batch = pool.submit([trap("spin-locked")], home.ensemble)
     processes = [worker.process for worker in workers(pool)]
     pool.stop()
     home.pools.clear()
     assert not any(is_running(process) for process in processes)
-    assert children(os.getpid()) == []
+    assert begun() == []
     with pytest.raises(WorkerLostError):
         list(batch.parts())
 
 
-def test_workers_leave_signals_to_the_program(home: Home, good: Sequence[str]) -> None:
+def test_workers_leave_signals_to_the_program(begun: Callable[[], list[int]], home: Home, good: Sequence[str]) -> None:
     """Ctrl-C and systemd's SIGTERM go to every process of the group; what was begun is to be finished."""
     pool = home.start(2)
-    ours = [*children(os.getpid()), *(worker.process for worker in workers(pool))]
+    ours = [*begun(), *(worker.process for worker in workers(pool))]
     assert len(ours) == 3
     for process in ours:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
