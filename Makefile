@@ -20,10 +20,9 @@ data:
 		echo "make demo: DATA=$$DATA has no folder $$part: see \"Labelled folders\" in README.md" >&2; exit 1; }; done
 
 test: $(VENV)/installed
-	# One thread for each worker: those of several workers would wait for each other. Two workers more than the two cores
-	# that a small machine has, because tests of the whole system mostly wait; they come first, and an idle worker takes
-	# tests from others.
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 4 --dist worksteal
+	# One thread for each worker: those of several workers would wait for each other. One worker more than there are
+	# cores, because tests of the whole system mostly wait; they come first, and an idle worker takes tests from others.
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist worksteal
 
 quick: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal \
