@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,7 @@ from monitor.configuration.file import load
 from monitor.deploy import selftest_timer, systemd
 from monitor.deploy.systemd import Access
 from monitor.errors import ConfigurationError
-from tests.support.requirements import go_without
+from tests.support.systemd_judge import assert_nothing_is_wrong_and_little_exposed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,21 +72,10 @@ def test_the_unit_is_locked_up_as_the_daemon_and_may_write_into_the_inbox(tmp_pa
 
 @pytest.mark.process
 def test_systemd_understands_both(tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        go_without("systemd", "needs systemd-analyze")
     written = selftest_timer.files(configured(tmp_path), CAMERA, ("05:30",))
     for name, text in written.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    paths = [str(tmp_path / name) for name in written]
-    checked = subprocess.run([analyze, "verify", *paths], capture_output=True, text=True)
-    ours = [line for line in checked.stderr.splitlines() if "hall-2" in line]
-    assert (checked.returncode, ours) == (0, [])
-    command = [analyze, "security", "--offline=true", str(tmp_path / "hall-2-selftest.service")]
-    rated = subprocess.run(command, capture_output=True, text=True).stdout
-    level = re.search(r"Overall exposure level .*: ([0-9.]+)", rated)
-    assert level is not None
-    assert float(level[1]) < 2
+    assert_nothing_is_wrong_and_little_exposed(*(tmp_path / name for name in written))
 
 
 def test_what_would_keep_it_from_being_of_use_is_said(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ from monitor.configuration.resolved import Configuration
 from monitor.deploy.networks import database_hosts
 from monitor.deploy.systemd import Access, files, warnings
 from monitor.errors import ConfigurationError, ExitCode, StoreReplacedError, StoreSchemaError
-from tests.support.requirements import go_without
+from tests.support.systemd_judge import assert_nothing_is_wrong_and_little_exposed
 
 if TYPE_CHECKING:
     from tests.conftest import RunMonitor
@@ -53,17 +51,10 @@ VARIANTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 @pytest.mark.server
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_systemd_finds_nothing_wrong_and_little_exposed(configure: Configure, variant: str, tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        go_without("systemd", "needs systemd-analyze: apt-get install systemd")
     lines, paths = VARIANTS[variant]
     path = tmp_path / "monitor.service"
     path.write_text(unit(configure(*lines, **paths)))
-    verified = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True)
-    assert (verified.returncode, verified.stderr) == (0, "")
-    # In tenths: an exposure of 1.5 at most.
-    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(path)]
-    judged = subprocess.run(judge, capture_output=True, text=True)
-    assert judged.returncode == 0, judged.stdout
+    assert_nothing_is_wrong_and_little_exposed(path)
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, "gpu", "named server"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ from monitor.deploy import systemd, systemd_web
 from monitor.deploy.systemd import Access
 from monitor.errors import ExitCode
 from tests.monitor.deploy.test_systemd import CAMERA, directives
-from tests.support.requirements import go_without
+from tests.support.systemd_judge import assert_nothing_is_wrong_and_little_exposed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,17 +43,10 @@ def unit(configuration: Configuration, access: Access = CAMERA) -> str:
 @pytest.mark.server
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_systemd_finds_nothing_wrong_and_little_exposed(configure: Configure, variant: str, tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        go_without("systemd", "needs systemd-analyze: apt-get install systemd")
     lines, paths = VARIANTS[variant]
     path = tmp_path / "monitor-web.service"
     path.write_text(unit(configure(*lines, **paths)))
-    verified = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True)
-    assert (verified.returncode, verified.stderr) == (0, "")
-    # In tenths: an exposure of 1.5 at most.
-    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(path)]
-    judged = subprocess.run(judge, capture_output=True, text=True)
-    assert judged.returncode == 0, judged.stdout
+    assert_nothing_is_wrong_and_little_exposed(path)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
