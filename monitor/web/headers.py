@@ -29,7 +29,10 @@ HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Middleware that adds `HEADERS` to every answer; one that says nothing of caching is not stored by browsers."""
+    """Middleware that adds `HEADERS` to every answer.
+
+    Of those that say nothing of caching, browsers keep the files of the package alone.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,12 +43,15 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        # Scripts and styles are asked for anew only where they have changed; a page may be another one the next time.
+        kept = "no-cache" if scope["path"].startswith("/static/") else "no-store"
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", kept)
             await send(message)
 
         await self._app(scope, receive, with_headers)

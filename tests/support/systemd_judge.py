@@ -19,6 +19,6 @@ def assert_nothing_is_wrong_and_little_exposed(unit: Path, *others: Path) -> Non
     verified = subprocess.run(["systemd-analyze", "verify", unit, *others], capture_output=True, text=True)
     assert (verified.returncode, verified.stderr) == (0, "")
     # In tenths: an exposure of 1.5 at most.
-    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit]
+    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(unit)]
     judged = subprocess.run(judge, capture_output=True, text=True)
     assert judged.returncode == 0, judged.stdout

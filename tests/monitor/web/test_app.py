@@ -54,3 +54,10 @@ def test_a_chosen_language_counts_more_than_the_browser_s(browser: TestClient) -
     assert 'lang="ru"' in browser.get("/", headers={"accept-language": "en"}).text
     browser.cookies.set("language", "xx")
     assert 'lang="en"' in browser.get("/", headers={"accept-language": "en"}).text
+
+
+def test_browsers_keep_scripts_and_styles_and_no_page(browser: TestClient) -> None:
+    first = browser.get("/static/style.css")
+    again = browser.get("/static/style.css", headers={"if-none-match": first.headers["etag"]})
+    assert (first.headers["cache-control"], again.status_code) == ("no-cache", 304)
+    assert browser.get("/").headers["cache-control"] == "no-store"
